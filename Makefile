@@ -1,0 +1,61 @@
+# Needs make and Python >= 3.11 with venv; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test test-slow test-scatter lint wheel-check bench cora clean
+
+help:
+	@echo "make demo          set up, then show what a pre-training graph gives an encoder (a minute or two)"
+	@echo "make test          set up, then run the tests"
+	@echo "make test-slow     the slower checks"
+	@echo "make test-scatter  build torch-scatter in its own environment and run the tests with it"
+	@echo "make lint          ruff and mypy"
+	@echo "make wheel-check   build a wheel, install it into an empty environment, run the demo from it"
+	@echo "make bench         the speed tables of experiments/README.md"
+	@echo "make clean         remove .venv and everything built"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "sigraph needs Python >= 3.11; try: make PYTHON=python3.12 setup"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+		{ echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/sigraph demo
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+# torch-scatter has no wheel and needs torch while it builds (4 to 5 minutes), so it gets an environment of its own.
+test-scatter:
+	$(PYTHON) -m venv .venv-scatter
+	.venv-scatter/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]' setuptools wheel
+	.venv-scatter/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation torch-scatter
+	.venv-scatter/bin/python -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
+	.venv-scatter/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel-check: setup
+	PYTHON=$(PYTHON) BIN=$(abspath $(BIN)) bash .ci/wheel-check
+
+bench: setup
+	$(BIN)/python experiments/speed/sampler.py
+
+clean:
+	rm -rf $(VENV) .venv-scatter dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""StructureCollator: seed samples -> PretrainBatch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sigraph.data import PretrainBatch, SampleDataset, SampleIds, SeedBatch, SeedBatchSampler
+from sigraph.data.random import keyed_generator
+from sigraph.objectives import Objective
+from sigraph.samplers import PairSampler
+
+
+class StructureCollator:
+    """The ``collate_fn`` of a stock DataLoader over sample ids.
+
+    All randomness of a step is keyed: by (seed, epoch, step) when the seed samples come as a
+    :class:`~sigraph.data.SeedBatch`, else by (seed, the seed samples themselves). The number of workers changes nothing.
+
+    Args:
+        dataset: Where samples are fetched from.
+        sampler: Which samples join the seed samples and which pairs are positive.
+        objective: Corrupts the samples; None: they stay as they are.
+        seed: Seed of all draws, >= 0.
+
+    Raises:
+        ValueError: The sampler's graph has another number of nodes than the data set has samples.
+    """
+
+    def __init__(
+        self, dataset: SampleDataset, sampler: PairSampler, objective: Objective | None = None, seed: int = 0
+    ) -> None:
+        if sampler.num_nodes != len(dataset):
+            raise ValueError(
+                f"'sampler' needs a graph with one node per sample, {len(dataset)}, in 'StructureCollator' "
+                f"(got {sampler.num_nodes} nodes)"
+            )
+        self.dataset, self.sampler, self.seed = dataset, sampler, seed
+        self.objective = objective
+
+    def __call__(self, seeds: SeedBatch | Tensor | list[int]) -> PretrainBatch:
+        if isinstance(seeds, SeedBatch):
+            ids, generator = seeds.seeds, keyed_generator(self.seed, seeds.epoch, seeds.step)
+        else:
+            ids = torch.as_tensor(seeds, dtype=torch.long).view(-1)
+            generator = keyed_generator(self.seed, *ids.abs().tolist())
+        if ids.numel() == 0:
+            raise ValueError("'seeds' needs at least one sample in 'StructureCollator' (got none)")
+        if int(ids.min()) < 0 or int(ids.max()) >= len(self.dataset):
+            raise ValueError(
+                f"'seeds' needs sample ids in [0, {len(self.dataset)}) in 'StructureCollator' "
+                f"(got [{int(ids.min())}, {int(ids.max())}])"
+            )
+        node, pairs = self.sampler.sample(ids, generator)
+        inputs: Any = self.dataset.fetch(node)
+        target = None
+        num_seeds = int(ids.unique().numel())
+        if self.objective is not None:
+            inputs, target = self.objective.corrupt(inputs, node, num_seeds, generator)
+        return PretrainBatch(node, num_seeds, inputs, pairs, target)
+
+
+def pretrain_loader(
+    dataset: SampleDataset,
+    sampler: PairSampler,
+    objective: Objective | None = None,
+    batch_size: int = 1024,
+    seed: int = 0,
+    num_workers: int = 0,
+) -> DataLoader:
+    """A DataLoader whose batches are the same for any number of workers and can be continued mid-epoch.
+
+    Args:
+        dataset, sampler, objective, seed: As in :class:`StructureCollator`.
+        batch_size: Seed samples a step.
+        num_workers: Processes that prepare batches; 0: the training process itself.
+    """
+    return DataLoader(
+        SampleIds(len(dataset)),
+        batch_size=None,
+        sampler=SeedBatchSampler(len(dataset), batch_size, seed),
+        collate_fn=StructureCollator(dataset, sampler, objective, seed),
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+    )

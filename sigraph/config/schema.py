@@ -1,0 +1,267 @@
+"""Which keys an experiment file has: their types, defaults, units and ranges.
+
+Adding a key is one line in a dataclass and one in its docstring; reading, checking, overrides and hashing follow.
+"""
+
+# ruff: noqa: RUF009 -- `key` is `dataclasses.field` with a range
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sigraph.config.overlay import Component, construct, key, put
+from sigraph.config.place import Place, suggest
+
+HEADS = ("linear", "full", "knn")
+DEFAULT_STRUCTURE_WEIGHT = 0.1
+_FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
+
+
+class _Plain:
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain containers: a copy, free to change, ready for JSON and YAML."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig(_Plain):
+    """How long and on what to pre-train; arguments of Lightning's Trainer.
+
+    Args:
+        max_epochs: Passes over the samples. 0: no pre-training, the encoder stays as initialised.
+        gradient_clip_val: Largest norm of the gradient; null: no clipping.
+        precision: Lightning's name of the number format, e.g. ``32-true`` or ``bf16-mixed``.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ...
+    """
+
+    max_epochs: int = key(100, low=0)
+    gradient_clip_val: float | None = key(None, low=0)
+    precision: str = key("32-true")
+    accelerator: str = key("auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(_Plain):
+    """What is pre-trained on which graph, and how.
+
+    Args:
+        dataset: A card's name, or the path of a prepared folder.
+        graph: The pre-training graph: a graph of the card by name, ``{name: ..., hops: ...}``, or a component.
+        encoder: Component: sample -> embedding.
+        sampler: Component: which samples meet in a step.
+        structure_loss: Component: the loss between samples.
+        objective: Component: the loss within a sample; null: none.
+        structure_weight: Share of the structure loss, in [0, 1]; below 1 an objective is needed.
+            Null: 1.0 without objective, else 0.1.
+        batch_size: Seed samples a step.
+        valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
+        valid_every: Epochs between validations.
+        num_workers: Processes that prepare batches; 0: the main one does. Changes no result.
+        optimizer: Component.
+        scheduler: Component: the learning-rate schedule; null: none.
+        trainer: Length, precision, device.
+    """
+
+    dataset: str = key()
+    graph: Component = key(home="sigraph.graphs")
+    encoder: Component = key(home="sigraph.encoders")
+    sampler: Component = key({"_target_": "sigraph.samplers.NeighborPairSampler"}, home="sigraph.samplers")
+    structure_loss: Component = key({"_target_": "sigraph.losses.MultiSimilarityLoss"}, home="sigraph.losses")
+    objective: Component | None = key(None, home="sigraph.objectives")
+    structure_weight: float | None = key(None, low=0, high=1)
+    batch_size: int = key(1024, low=1)
+    valid_edge_rate: float = key(0.05, low=0, below=1)
+    valid_every: int = key(10, low=1)
+    num_workers: int = key(0, low=0)
+    optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-3}, home="torch.optim")
+    scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
+    trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig(_Plain):
+    """One task and how the pre-trained encoder is put to it.
+
+    Args:
+        task: A task of the data set.
+        head: ``linear`` (probe on frozen embeddings), ``full`` (encoder and head are trained), ``knn``.
+        primary: Whether this is the experiment's main result. The first entry is if none says so.
+        dataset: Where the task lives; null: the pre-training data set.
+        optimizer: Component.
+        scheduler: Component: the learning-rate schedule; null: none.
+        max_epochs: Most passes over the training samples.
+        patience: Epochs without a better validation score after which training stops.
+        batch_size: Samples a step; null: all at once.
+        k: Neighbours that vote (``knn``).
+        dropout: Rate on the embeddings in front of the head, in [0, 1].
+    """
+
+    task: str = key()
+    head: str = key(one_of=HEADS)
+    primary: bool = key(False)
+    dataset: str | None = key(None)
+    optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-2, "weight_decay": 0.0}, home="torch.optim")
+    scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
+    max_epochs: int = key(300, low=1)
+    patience: int = key(50, low=1)
+    batch_size: int | None = key(None, low=1)
+    k: int = key(5, low=1)
+    dropout: float = key(0.0, low=0, high=1)
+
+
+@dataclass(frozen=True)
+class ArmConfig:
+    """One variant of an experiment with nothing left open: structure weight, data sets and primary task are set.
+
+    Args:
+        name: The arm's name.
+        pretrain: Its pre-training.
+        finetune: Its tasks.
+    """
+
+    name: str
+    pretrain: PretrainConfig
+    finetune: list[FinetuneConfig]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings that shape a result as plain containers. The name is none of them."""
+        return {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig(_Plain):
+    """One question: arms that differ in stated overrides and nothing else. Built by :func:`load_config`.
+
+    Args:
+        name: The experiment's name, also a folder's.
+        question: What it asks, for people.
+        seeds: One run per arm and seed; each >= 0.
+        pretrain: Pre-training of every arm, before its overrides.
+        finetune: Tasks of every arm, before its overrides.
+        arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``.
+        baseline: The arm that others are compared with; null: none.
+        output_dir: Folder that receives ``<name>/<arm>/...``.
+    """
+
+    name: str = key()
+    question: str = key("")
+    seeds: list[int] = key(low=0, high=2**32 - 1)
+    pretrain: PretrainConfig = key()
+    finetune: list[FinetuneConfig] = key([])
+    arms: dict[str, dict[str, Any]] = key({})
+    baseline: str | None = key(None)
+    output_dir: str = key("runs")
+
+    @property
+    def arm_names(self) -> list[str]:
+        """The arms in the order of the file."""
+        return list(self.arms)
+
+    def arm(self, name: str, source: str = "") -> ArmConfig:
+        """The arm's resolved settings. Its overrides apply shortest path first, so their order changes nothing.
+
+        Args:
+            name: One of :attr:`arm_names`.
+            source: What error messages start with.
+
+        Raises:
+            ConfigError: There is no such arm, or its overrides do not fit.
+        """
+        place = Place(f"{source}: arm {name!r}" if source else f"arm {name!r}")
+        if name not in self.arms:
+            raise place.error(f"no such arm{suggest(name, self.arms)}; arms: {', '.join(self.arms)}")
+        tree = {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
+        for path, value in in_order(self.arms[name].items(), place):
+            if path[0] not in ("pretrain", "finetune") or len(path) < 2:
+                raise place.error(f"{'.'.join(path)!r} needs to start with 'pretrain.' or 'finetune.', as an arm's do")
+            tree = put(ExperimentConfig, tree, path, value, place)
+        pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
+        finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
+        return ArmConfig(name, _settle_pretrain(pretrain, place), settle_finetune(finetune, pretrain.dataset, place))
+
+
+def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:
+    """Dotted overrides as (path, value), what holds others first: shorter paths, and ``_target_`` before arguments."""
+    split = [(tuple(dotted.split(".")), value) for dotted, value in overrides]
+    for path, _ in split:
+        if not all(path):
+            raise place.error(f"an override needs a dotted key such as pretrain.batch_size (got {'.'.join(path)!r})")
+    return sorted(split, key=lambda item: (len(item[0]), item[0][-1] != "_target_"))
+
+
+def settle_finetune(entries: list[FinetuneConfig], dataset: str | None, place: Place) -> list[FinetuneConfig]:
+    """Entries with data set and primary task filled in.
+
+    Raises:
+        ConfigError: More than one is primary, or two are the same.
+    """
+    entries = [dataclasses.replace(entry, dataset=entry.dataset or dataset) for entry in entries]
+    primary = [i for i, entry in enumerate(entries) if entry.primary]
+    if len(primary) > 1:
+        raise (place / "finetune").error(f"only one entry of 'finetune' can be primary (got entries {primary})")
+    for i, entry in enumerate(entries):
+        for j in range(i):
+            if dataclasses.replace(entries[j], primary=entry.primary) == entry:
+                raise (place / "finetune" / i).error(f"'finetune.{i}' repeats 'finetune.{j}' without any difference")
+    if entries and not primary:
+        entries[0] = dataclasses.replace(entries[0], primary=True)
+    return entries
+
+
+def _settle_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
+    weight = pretrain.structure_weight
+    if weight is None:
+        weight = 1.0 if pretrain.objective is None else DEFAULT_STRUCTURE_WEIGHT
+    if weight < 1 and pretrain.objective is None:
+        raise place.error(f"'pretrain.structure_weight' below 1 needs 'pretrain.objective' (got {weight} and null)")
+    return dataclasses.replace(pretrain, structure_weight=weight)
+
+
+def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig:
+    """The config with the primary task and the default arm filled in, after every arm has been resolved once.
+
+    Raises:
+        ConfigError: Names, seeds, baseline, tasks or an arm's overrides do not fit.
+    """
+    if not _FOLDER.fullmatch(config.name):
+        raise (place / "name").error(f"'name' needs to be usable as a folder name (got {config.name!r})")
+    if not config.seeds:
+        raise (place / "seeds").error("'seeds' needs at least one seed (got [])")
+    repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
+    if repeated:
+        raise (place / "seeds").error(f"'seeds' lists {repeated} more than once")
+    if not config.output_dir:
+        raise (place / "output_dir").error("'output_dir' needs to be a folder (got '')")
+    arms = config.arms or {"sipt": {}}
+    for name in arms:
+        if not _FOLDER.fullmatch(name):
+            raise (place / "arms" / name).error(
+                f"an arm's name needs letters, digits or . _ + = - (first a letter or digit), as a folder is "
+                f"called after it (got {name!r})"
+            )
+    if config.baseline is not None and config.baseline not in arms:
+        close = suggest(config.baseline, arms)
+        raise (place / "baseline").error(
+            f"'baseline' needs to be an arm (got {config.baseline!r}){close}; arms: {', '.join(arms)}"
+        )
+    # Data sets stay open here: an arm or an override may change the pre-training one.
+    primary = [entry.primary for entry in settle_finetune(config.finetune, None, place)]
+    finetune = [dataclasses.replace(e, primary=p) for e, p in zip(config.finetune, primary, strict=True)]
+    config = dataclasses.replace(config, arms=arms, finetune=finetune)
+    for name in arms:
+        config.arm(name, source=place.source)
+    return config
+
+
+def settings_hash(plain: Any) -> str:
+    """First 12 hex digits of the SHA-256 of plain settings as canonical JSON; the order of keys changes nothing.
+
+    Raises:
+        TypeError: Something in ``plain`` is not str, int, float, bool, None, list or dict.
+    """
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,31 @@
+"""WHAT a sample, a graph, a pair and a minibatch are."""
+
+from sigraph.data.batch import PretrainBatch, SampleIds, SeedBatch, SeedBatchSampler
+from sigraph.data.card import Card, card_names, load_card
+from sigraph.data.consistency import local_consistency
+from sigraph.data.dataset import SampleDataset
+from sigraph.data.graph import PretrainGraph
+from sigraph.data.pairs import Pairs
+from sigraph.data.prepare import data_root, open_dataset, prepare
+from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.data.task import Task
+
+__all__ = [
+    "CSRStore",
+    "Card",
+    "EdgeStore",
+    "Pairs",
+    "PretrainBatch",
+    "PretrainGraph",
+    "SampleDataset",
+    "SampleIds",
+    "SeedBatch",
+    "SeedBatchSampler",
+    "Task",
+    "card_names",
+    "data_root",
+    "load_card",
+    "local_consistency",
+    "open_dataset",
+    "prepare",
+]

@@ -1,0 +1,123 @@
+"""PretrainBatch: one step of pre-training; SeedBatch and SeedBatchSampler: where it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from sigraph.data.pairs import Pairs
+from sigraph.data.random import keyed_generator
+
+
+@dataclass
+class PretrainBatch:
+    """What the encoder, the objective and the structure loss need for one step.
+
+    Args:
+        node: Ids of the unique samples of the step, the seed samples first. Shape [B].
+        num_seeds: S, how many of them are seed samples.
+        inputs: What the encoder reads, after the objective corrupted it: one entry per sample.
+        pairs: Positives and negatives among the samples.
+        target: What the objective predicts; None without an objective.
+    """
+
+    node: Tensor
+    num_seeds: int
+    inputs: Any
+    pairs: Pairs
+    target: Any = None
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> PretrainBatch:
+        """Everything on ``device``."""
+        return self._map(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> PretrainBatch:
+        """Everything in page-locked memory; called by the DataLoader."""
+        return self._map(lambda value: value.pin_memory())
+
+    def _map(self, function: Any) -> PretrainBatch:
+        moved = {name: _apply(getattr(self, name), function) for name in ("node", "inputs", "pairs", "target")}
+        return replace(self, **moved)
+
+
+def _apply(value: Any, function: Any) -> Any:
+    """Apply to everything in nested containers that can move between devices."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_apply(item, function) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(_apply(item, function) for item in value)
+    if isinstance(value, dict):
+        return {key: _apply(item, function) for key, item in value.items()}
+    return function(value) if hasattr(value, "pin_memory") else value
+
+
+@dataclass
+class SeedBatch:
+    """The seed samples of one step and which step it is, so that the step's randomness depends on nothing else."""
+
+    seeds: Tensor  # [S]
+    epoch: int
+    step: int
+
+
+class SampleIds(Dataset):
+    """The data set that a DataLoader over sample ids reads: an id is its own item, a :class:`SeedBatch` too."""
+
+    def __init__(self, num_samples: int) -> None:
+        self.num_samples = num_samples
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, item: Any) -> Any:
+        return item
+
+
+class SeedBatchSampler(Sampler):
+    """Shuffled batches of seed samples; every given sample once an epoch.
+
+    Use as the ``sampler`` of a stock DataLoader over :class:`SampleIds` with ``batch_size=None``. The order depends on
+    (seed, epoch) only, and :meth:`load_state_dict` continues in the middle of an epoch.
+
+    Args:
+        ids: Sample ids to draw from. Shape [N]; or a number N for 0 .. N - 1.
+        batch_size: S, seed samples a step, >= 1; the last step of an epoch may have fewer.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, ids: Tensor | int, batch_size: int, seed: int = 0) -> None:
+        self.ids = torch.arange(ids) if isinstance(ids, int) else torch.as_tensor(ids, dtype=torch.long)
+        if batch_size < 1:
+            raise ValueError(f"'batch_size' needs to be >= 1 in 'SeedBatchSampler' (got {batch_size})")
+        if self.ids.numel() == 0:
+            raise ValueError("'ids' needs at least one sample in 'SeedBatchSampler' (got none)")
+        self.batch_size, self.seed = batch_size, seed
+        self.epoch = self.first_step = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration is; called by Lightning."""
+        if epoch != self.epoch:
+            self.epoch, self.first_step = epoch, 0
+
+    def state_dict(self, step: int = 0) -> dict[str, int]:
+        """Where an epoch stands after ``step`` steps."""
+        return {"seed": self.seed, "epoch": self.epoch, "step": step}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue at a step of an epoch."""
+        self.seed, self.epoch, self.first_step = state["seed"], state["epoch"], state["step"]
+
+    def __len__(self) -> int:
+        return -(-self.ids.numel() // self.batch_size)
+
+    def __iter__(self) -> Iterator[SeedBatch]:
+        first, self.first_step = self.first_step, 0
+        order = torch.randperm(self.ids.numel(), generator=keyed_generator(self.seed, self.epoch))
+        for step, seeds in enumerate(self.ids[order].split(self.batch_size)):
+            if step >= first:
+                yield SeedBatch(seeds, self.epoch, step)

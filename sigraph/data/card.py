@@ -1,0 +1,227 @@
+"""Card: what a data set is, where it comes from and what must be counted in it, as one YAML file."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import types
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+CARD = "card.yaml"
+T = TypeVar("T")
+
+
+@dataclass
+class CardSource:
+    """Where the data come from: a page and the papers to read."""
+
+    url: str = ""
+    papers: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CardFile:
+    """One raw file: its place in the layout of ``SIGRAPH_DATA_SOURCE``, its address, its sum (null: not known yet)."""
+
+    path: str
+    url: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path)
+        if not self.path or parts.is_absolute() or ".." in parts.parts or "\\" in self.path:
+            raise ValueError(f"'path' needs to be relative and to stay inside its folder (got {self.path!r})")
+        if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"'sha256' of {self.path} needs 64 lower-case hexadecimal digits (got {self.sha256!r})")
+
+
+@dataclass
+class CardSamples:
+    """``features`` (rows of numbers) or ``records`` (a table); how many, and how wide. Null: not checked."""
+
+    kind: str = "features"
+    count: int | None = None
+    channels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("features", "records"):
+            raise ValueError(f"'kind' needs to be features or records in 'samples' (got {self.kind!r})")
+
+
+@dataclass
+class CardGraph:
+    """One pre-training graph; ``num_edges`` counts undirected edges, without self-loops and repeats."""
+
+    num_edges: int | None = None
+    about: str = ""
+    method: str = ""
+
+
+@dataclass
+class CardTask:
+    """One task; ``train``, ``valid`` and ``test`` count the samples of the split."""
+
+    type: str = "classification"
+    metric: str = ""
+    num_classes: int | None = None
+    train: int | None = None
+    valid: int | None = None
+    test: int | None = None
+    about: str = ""
+
+
+@dataclass
+class Card:
+    """A data set's card.
+
+    Args:
+        name: Its name, which is also its folder's.
+        title: A line for a table.
+        about: A paragraph.
+        licence: What the data may be used for, and who says so.
+        source: Page and papers.
+        files: Raw files; empty for a generated data set.
+        samples: What a sample is, with counts.
+        graphs: Pre-training graphs by name; the first is the default.
+        tasks: Tasks by name; the first is the default.
+        citation: BibTeX or plain text.
+        measured: Only in a prepared folder: what was counted when it was written.
+    """
+
+    name: str
+    title: str = ""
+    about: str = ""
+    licence: str = ""
+    source: CardSource = field(default_factory=CardSource)
+    files: list[CardFile] = field(default_factory=list)
+    samples: CardSamples = field(default_factory=CardSamples)
+    graphs: dict[str, CardGraph] = field(default_factory=dict)
+    tasks: dict[str, CardTask] = field(default_factory=dict)
+    citation: str = ""
+    measured: dict[str, Any] | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Card:
+        """Parse a ``card.yaml``.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is not YAML, has an unknown key, lacks one or holds a value of the wrong type; the message
+                names the file and the key.
+        """
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not valid YAML: {error}") from error
+        try:
+            return _parse(cls, content, "")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def write(self, path: str | Path) -> None:
+        """Write the card as YAML that :meth:`read` understands."""
+        content = {key: value for key, value in asdict(self).items() if value is not None}
+        text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+        Path(path).write_text(text, encoding="utf-8")
+
+    def digest(self) -> str:
+        """SHA-256 of the content without what was measured; comments and the order of keys do not count."""
+        content = {key: value for key, value in asdict(self).items() if key != "measured"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text.rstrip() else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def shipped_folder() -> Path:
+    """Folder with one folder per data set: package data of an installed sigraph, or ``datasets/`` of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_shipped" / "datasets"
+    return installed if installed.is_dir() else package.parent / "datasets"
+
+
+def card_names() -> list[str]:
+    """Names of all data sets that sigraph ships, sorted."""
+    return sorted(file.parent.name for file in shipped_folder().glob(f"*/{CARD}"))
+
+
+def load_card(name: str) -> Card:
+    """The card of a shipped data set.
+
+    Raises:
+        ValueError: There is no such data set (the message lists all), or its card is wrong.
+    """
+    names = card_names()
+    if name not in names:
+        raise ValueError(f"unknown data set {name!r}{did_you_mean(name, names)}; there are: {', '.join(names)}")
+    path = shipped_folder() / name / CARD
+    card = Card.read(path)
+    if card.name != name:
+        raise ValueError(f"{path}: 'name' needs to be that of the folder, {name!r} (got {card.name!r})")
+    return card
+
+
+def did_you_mean(word: str, words: Any) -> str:
+    """The closest of some words as a parenthesis for an error message, or nothing."""
+    close = difflib.get_close_matches(str(word), list(words), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _parse(kind: type[T], value: Any, where: str) -> T:
+    """Build a dataclass from parsed YAML; every key must be a field and every value of its type."""
+    place = f" in '{where}'" if where else ""
+    if not isinstance(value, dict):
+        raise ValueError(f"needs a mapping{place} (got {_said(value)})")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for key in value:
+        if key not in known:
+            raise ValueError(f"unknown key {key!r}{place}{did_you_mean(key, known)}; known: {', '.join(known)}")
+    for name, f in known.items():
+        if name not in value and f.default is MISSING and f.default_factory is MISSING:
+            raise ValueError(f"'{name}' is missing{place}")
+    hints = get_type_hints(kind)
+    return kind(**{key: _convert(hints[key], v, f"{where}.{key}".lstrip(".")) for key, v in value.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        return _convert(next(arg for arg in args if arg is not type(None)), value, where)
+    if is_dataclass(hint):
+        return _parse(hint, value, where)  # type: ignore[arg-type]
+    if origin is list:
+        if not isinstance(value, list):
+            raise ValueError(f"'{where}' needs a list (got {_said(value)})")
+        return [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise ValueError(f"'{where}' needs a mapping with names as keys (got {_said(value)})")
+        return {key: _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
+    if not isinstance(value, hint) or isinstance(value, bool):
+        raise ValueError(f"'{where}' needs {hint.__name__} (got {_said(value)})")
+    if hint is int and value < 0:
+        raise ValueError(f"'{where}' needs to be >= 0 (got {value})")
+    return value
+
+
+def _said(value: Any) -> str:
+    return f"{type(value).__name__} {value!r:.60}"

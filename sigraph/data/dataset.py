@@ -1,0 +1,271 @@
+"""SampleDataset: samples, the pre-training graphs over them and the tasks on them; in memory or a prepared folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from sigraph.data.card import CARD, Card, CardGraph, CardSamples, CardTask, did_you_mean
+from sigraph.data.folder import atomic_folder
+from sigraph.data.graph import PretrainGraph
+from sigraph.data.prepared import (
+    FEATURES,
+    RECORDS,
+    check_finite,
+    check_manifest,
+    checked_samples,
+    content_hash,
+    manifest_hash,
+    open_samples,
+    part_names,
+    read_task,
+    write_manifest,
+    write_samples,
+    write_task,
+)
+from sigraph.data.task import SPLITS, Task, is_labelled
+
+
+class SampleDataset:
+    """Samples with the pre-training graphs over them and the tasks on them.
+
+    Args:
+        samples: Feature rows (a float tensor) or records (a pyarrow Table); or the path of a float32 ``.npy`` file,
+            which is memory-mapped, or of a ``.parquet`` file.
+        graphs: Pre-training graphs by name, node i is sample i. The first is the default.
+        tasks: Tasks by name. The first is the default.
+        name: The data set's name; by default the card's.
+        card: Where the data come from.
+
+    Shapes:
+        - **samples:** [N, F], or N records.
+
+    Samples given by path travel to DataLoader workers as that path and are mapped again there.
+
+    Raises:
+        ValueError: Numbers of samples, nodes and labels differ; features are NaN or infinite.
+
+    Example:
+        >>> dataset = SampleDataset(torch.eye(3), {"line": PretrainGraph([[0, 1], [1, 2]], num_nodes=3)})
+        >>> dataset.fetch(torch.tensor([2, 0])).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        samples: Tensor | pa.Table | str | Path,
+        graphs: Mapping[str, PretrainGraph] | None = None,
+        tasks: Mapping[str, Task] | None = None,
+        name: str = "",
+        card: Card | None = None,
+    ) -> None:
+        self._path: Path | None = None  # of the samples, if they are mapped
+        self._fingerprint: str | None = None  # of the prepared folder, if opened from one
+        self._graphs, self._tasks = dict(graphs or {}), dict(tasks or {})
+        self.name, self.card = name or (card.name if card else ""), card
+        if isinstance(samples, str | Path):
+            self._path = Path(samples).resolve()
+            samples = open_samples(self._path)
+        self.samples = checked_samples(samples)
+        if isinstance(self.samples, Tensor):
+            check_finite(self.samples)
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        if len(self) == 0:
+            raise ValueError("'samples' needs at least one sample in 'SampleDataset' (got none)")
+        for kind, items in (("graph", self._graphs), ("task", self._tasks)):
+            for name in items:
+                if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                    raise ValueError(f"{kind} {name!r} needs a name of letters, digits, '.', '_' and '-'")
+        for name, graph in self._graphs.items():
+            if graph.num_nodes != len(self):
+                raise ValueError(
+                    f"graph {name!r} needs one node per sample in 'SampleDataset' (got {graph.num_nodes} nodes, "
+                    f"{len(self)} samples); isolated nodes at the end are kept by 'num_nodes'"
+                )
+        for name, task in self._tasks.items():
+            if task.num_samples != len(self):
+                raise ValueError(
+                    f"task {name!r} needs one label per sample in 'SampleDataset' (got {task.num_samples} labels, "
+                    f"{len(self)} samples); mark missing ones (-1, or NaN) rather than leaving them out"
+                )
+
+    @property
+    def graphs(self) -> Mapping[str, PretrainGraph]:
+        """The pre-training graphs by name, read-only; see :meth:`replace`."""
+        return MappingProxyType(self._graphs)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """The tasks by name, read-only; see :meth:`replace`."""
+        return MappingProxyType(self._tasks)
+
+    @property
+    def in_channels(self) -> int | None:
+        """F, the width of a feature row; None for records."""
+        return self.samples.size(1) if isinstance(self.samples, Tensor) else None
+
+    def __len__(self) -> int:
+        return self.samples.size(0) if isinstance(self.samples, Tensor) else self.samples.num_rows
+
+    def __repr__(self) -> str:
+        width = f"in_channels={self.in_channels}" if self.in_channels is not None else "records"
+        parts = f"graphs={list(self._graphs)}, tasks={list(self._tasks)}"
+        return f"SampleDataset({self.name!r}, num_samples={len(self)}, {width}, {parts})"
+
+    def fetch(self, node: Tensor) -> Any:
+        """What an encoder is given for some samples, in their order; a sample listed twice comes twice.
+
+        Args:
+            node: Sample ids. Shape [B].
+
+        Returns:
+            Feature rows, float [B, F]; or a list of B records, each a dictionary.
+        """
+        if node.dim() != 1 or node.is_floating_point() or node.dtype == torch.bool:
+            raise ValueError(f"'node' needs a 1-D tensor of integer sample ids (got {node.dtype} {list(node.shape)})")
+        if node.numel():
+            low, high = (int(v) for v in node.aminmax())
+            if low < 0 or high >= len(self):
+                raise ValueError(f"'node' needs sample ids in [0, {len(self)}) (got [{low}, {high}])")
+        if isinstance(self.samples, Tensor):
+            return self.samples.index_select(0, node.long())
+        return self.samples.take(pa.array(node.cpu().numpy())).to_pylist()
+
+    def graph(self, name: str | None = None) -> PretrainGraph:
+        """A pre-training graph by name; without a name the first."""
+        return _choose("graph", self._graphs, name, self.name)
+
+    def task(self, name: str | None = None) -> Task:
+        """A task by name; without a name the first."""
+        return _choose("task", self._tasks, name, self.name)
+
+    def replace(self, graphs: Mapping[str, PretrainGraph] | None = None, tasks: Mapping[str, Task] | None = None):
+        """The same samples with other graphs or tasks; mapped samples stay mapped."""
+        out = object.__new__(type(self))
+        out.__dict__.update(self.__dict__, _fingerprint=None)
+        out._graphs = dict(self._graphs if graphs is None else graphs)
+        out._tasks = dict(self._tasks if tasks is None else tasks)
+        out._check_counts()
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if self._path is not None:
+            state["samples"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._path is not None:
+            self.samples = open_samples(self._path)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of samples, graphs and tasks: of a prepared folder's sums, of the content in memory otherwise."""
+        return self._fingerprint or content_hash(self.samples, self._graphs, self._tasks)
+
+    def measure(self) -> dict[str, Any]:
+        """Counts as a card states them: ``samples``, ``graphs`` (undirected edges, isolated nodes), ``tasks``."""
+        kind = "features" if isinstance(self.samples, Tensor) else "records"
+        graphs, tasks = {}, {}
+        for name, graph in self._graphs.items():
+            isolated = int((graph.csr()[0].diff() == 0).sum())
+            graphs[name] = {"num_edges": graph.num_edges // 2, "num_isolated": isolated}
+        for name, task in self._tasks.items():
+            tasks[name] = {
+                "type": task.type,
+                "metric": task.metric,
+                "num_classes": None if task.type == "regression" else task.num_outputs,
+                **{part: task.split[part].numel() for part in SPLITS},
+                "num_labelled": int(is_labelled(task.labels).sum()),
+            }
+        return {
+            "samples": {"kind": kind, "count": len(self), "channels": self.in_channels},
+            "graphs": graphs,
+            "tasks": tasks,
+        }
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write a prepared folder that any tool can read, all or nothing.
+
+        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``graphs/<name>/``, ``tasks/<name>/`` and, last,
+        ``manifest.json`` with the size and the sum of every file.
+
+        Args:
+            path: The folder.
+            overwrite: Replace what is there.
+        """
+        path = Path(path)
+        if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+        with atomic_folder(path) as folder:
+            self._card_to_write(path.name).write(folder / CARD)
+            write_samples(self.samples, folder)
+            for name, graph in self._graphs.items():
+                graph.save(folder / "graphs" / name)
+            for name, task in self._tasks.items():
+                write_task(task, folder / "tasks" / name)
+            parts = [*(f"graphs/{name}" for name in self._graphs), *(f"tasks/{name}" for name in self._tasks)]
+            write_manifest(folder, [CARD, FEATURES, RECORDS, *parts])
+
+    def _card_to_write(self, name: str) -> Card:
+        measured = self.measure()
+        card = self.card or Card(
+            self.name or name,
+            samples=CardSamples(**measured["samples"]),
+            graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
+            tasks={
+                key: CardTask(**{k: v for k, v in value.items() if k != "num_labelled"}, about=self._tasks[key].about)
+                for key, value in measured["tasks"].items()
+            },
+        )
+        return replace(card, measured={**(card.measured or {}), **measured})
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
+        """Open a prepared folder; feature rows and graphs are memory-mapped, not read.
+
+        Args:
+            path: The folder.
+            verify: Read everything once: check the sums, and the features for NaN. Otherwise sizes are checked.
+
+        Raises:
+            FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
+            ValueError: A file is missing, truncated or altered.
+        """
+        path = Path(path).resolve()
+        manifest = check_manifest(path, verify)
+        out = object.__new__(cls)
+        out.card = Card.read(path / CARD)
+        out.name = out.card.name
+        out._path = path / (FEATURES if FEATURES in manifest else RECORDS)
+        out.samples = checked_samples(open_samples(out._path))
+        if verify and isinstance(out.samples, Tensor):
+            check_finite(out.samples)
+        out._graphs = {n: PretrainGraph.open(path / "graphs" / n, verify) for n in part_names(manifest, "graphs")}
+        out._tasks = {n: read_task(path / "tasks" / n) for n in part_names(manifest, "tasks")}
+        out._fingerprint = manifest_hash(manifest)
+        out._check_counts()
+        return out
+
+
+def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) -> Any:
+    if not items:
+        raise ValueError(f"data set {dataset!r} has no {kind}")
+    if name is None:
+        return next(iter(items.values()))
+    if name not in items:
+        raise ValueError(
+            f"unknown {kind} {name!r} of data set {dataset!r}{did_you_mean(name, items)}; there are: {', '.join(items)}"
+        )
+    return items[name]

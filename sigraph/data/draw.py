@@ -1,0 +1,85 @@
+"""Uniform draws inside and outside sorted CSR rows, all rows at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def draw_ranks(count: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+    """For each row, ``k`` distinct uniform integers in [0, count).
+
+    A row with fewer than ``k`` choices lists all of them, then repeats them in turn; a row without any gives -1.
+    Robert Floyd's subset sampling (Bentley and Floyd, CACM 1987), one column at a time: O(k^2) compares a row, no
+    rejection. 63-bit random words modulo ``count``: the bias is below count / 2^63.
+
+    Args:
+        count: Choices of each row, >= 0. Shape [A].
+        k: Draws a row, >= 1.
+        generator: Source of randomness; None: torch's global one.
+
+    Returns:
+        Shape [A, k] int64.
+    """
+    word = torch.randint(0, 2**63 - 1, (count.numel(), k), generator=generator)
+    rank = torch.empty_like(word)
+    for column in range(k):
+        bound = (count - (k - 1 - column)).clamp(min=1)  # this column draws from [0, bound)
+        drawn = word[:, column] % bound
+        taken = (rank[:, :column] == drawn[:, None]).any(dim=1)
+        rank[:, column] = torch.where(taken, bound - 1, drawn)
+    few = (count < k).nonzero().view(-1)
+    if few.numel():
+        rank[few] = torch.arange(k) % count[few, None].clamp(min=1)
+        rank[count == 0] = -1
+    return rank
+
+
+def search_missing(col: Tensor, start: Tensor, end: Tensor, rank: Tensor) -> Tensor:
+    """The ``rank``-th smallest id >= 0 that is absent from each sorted row.
+
+    ``col[t] - t`` counts, for the t-th entry of a row, the absent ids below it; the answer is ``rank`` plus the number
+    of entries with at most ``rank`` absent ids below, found by one bisection inside each row.
+
+    Args:
+        col: Sorted, distinct ids of all rows, one row after the other. Shape [E].
+        start: First position of each row in ``col``. Shape [A].
+        end: One past the last position. Shape [A].
+        rank: Which absent id, counted from 0. Shape [A].
+
+    Returns:
+        Shape [A] int64.
+    """
+    if col.numel() == 0:
+        return rank
+    low, high = start, end
+    for _ in range(int((end - start).max()).bit_length() if start.numel() else 0):
+        middle = (low + high) >> 1
+        below = (col[middle.clamp(max=col.numel() - 1)] - (middle - start) <= rank) & (middle < high)
+        low = torch.where(below, middle + 1, low)
+        high = torch.where(below, high, middle)
+    return rank + (low - start)
+
+
+def search_present(col: Tensor, start: Tensor, end: Tensor, value: Tensor) -> Tensor:
+    """Position in ``col`` of ``value`` inside each sorted row, -1 where the row does not hold it.
+
+    Args:
+        col: Sorted ids of all rows. Shape [E].
+        start: First position of each row. Shape [A].
+        end: One past the last position. Shape [A].
+        value: The id looked for. Shape [A].
+
+    Returns:
+        Shape [A] int64.
+    """
+    if col.numel() == 0:
+        return torch.full_like(start, -1)
+    low, high = start, end
+    for _ in range(int((end - start).max()).bit_length() if start.numel() else 0):
+        middle = (low + high) >> 1
+        below = (col[middle.clamp(max=col.numel() - 1)] < value) & (middle < high)
+        low = torch.where(below, middle + 1, low)
+        high = torch.where(below, high, middle)
+    found = (low < end) & (col[low.clamp(max=col.numel() - 1)] == value)
+    return torch.where(found, low, -1)

@@ -1,0 +1,122 @@
+"""Folders of ``.npy`` files with a header: written all or nothing, mapped without being read, checked when opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HEADER = "header.json"
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that takes its place when the block ends without an error.
+
+    An existing folder is replaced. After an error (a full disk, an interrupt) the temporary folder is removed and
+    ``path`` is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            path.replace(old / path.name)
+            temporary.replace(path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """A temporary file name beside ``path``; what was written there replaces ``path`` when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_folder(path: str | Path, kind: str, arrays: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors as ``<name>.npy`` and a header with their sizes and sums, all or nothing."""
+    with atomic_folder(path) as folder:
+        files = {}
+        for name, tensor in arrays.items():
+            file = folder / f"{name}.npy"
+            np.save(file, tensor.detach().cpu().numpy(), allow_pickle=False)
+            files[file.name] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+        header = {"kind": kind, "version": 1, **about, "files": files}
+        (folder / HEADER).write_text(json.dumps(header, indent=2))
+
+
+def open_folder(path: str | Path, kind: str, verify: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Map what :func:`write_folder` wrote.
+
+    Args:
+        path: The folder.
+        kind: What the header must say it is.
+        verify: Check the sums too, which reads everything once.
+
+    Returns:
+        The mapped tensors by name (copy-on-write: the files are never written to) and the header.
+    """
+    path = Path(path)
+    header_file = path / HEADER
+    if not header_file.is_file():
+        raise FileNotFoundError(f"{path} holds no {HEADER}: it is not a saved graph, or its writing was cut short")
+    try:
+        header = json.loads(header_file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{header_file} is not valid JSON ({error}); write the folder again") from error
+    if not isinstance(header, dict) or header.get("kind") != kind or header.get("version") != 1:
+        raise ValueError(f"{header_file} needs kind {kind!r}, version 1; write the folder again with this sigraph")
+    arrays = {}
+    for name, expected in header["files"].items():
+        file = path / Path(name).name
+        size = file.stat().st_size if file.is_file() else None
+        if size != expected["bytes"]:
+            raise ValueError(f"{file} needs {expected['bytes']} bytes (got {size}): truncated; write the folder again")
+        if verify and sha256(file) != expected["sha256"]:
+            raise ValueError(f"{file} does not match its sum in {HEADER}: altered; write the folder again")
+        arrays[file.stem] = map_array(file)
+    return arrays, header
+
+
+def map_array(file: str | Path) -> Tensor:
+    """A ``.npy`` file as a memory-mapped tensor, copy-on-write; pickles and object arrays are refused."""
+    try:
+        return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
+    except ValueError as error:
+        if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
+            return torch.from_numpy(np.load(file, allow_pickle=False))
+        raise ValueError(f"{file} is not a plain .npy array ({error})") from error

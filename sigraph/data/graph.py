@@ -1,0 +1,314 @@
+"""PretrainGraph: the graph a user has over the samples."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from sigraph.data.consistency import local_consistency
+from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
+from sigraph.data.folder import map_array, write_folder
+from sigraph.data.store import CSRStore, EdgeStore
+
+
+class PretrainGraph(Data):
+    r"""Undirected graph over samples: node i is sample i. A PyG ``Data``, on which PyG's functions work.
+
+    Edges are made undirected, self-loops and repeats are dropped (a warning says how many), and an edge given several
+    times has the mean of its weights. Edges live as sorted CSR rows in :attr:`store`; ``edge_index`` and
+    ``edge_weight`` are built from it when somebody asks for them, and after they were changed (by assignment, in place
+    or by a transform) the store is built anew, so that it is never stale.
+
+    Args:
+        edge_index: Node ids in [0, N), one column an edge, in one or both directions.
+        num_nodes: N, the number of samples. None: the largest id + 1, which loses isolated nodes at the end.
+        edge_weight: Weight of each given edge, finite and >= 0; larger means closer. None: unweighted.
+        group: Group of each node (e.g. species); pairs across groups are no negatives.
+        **attrs: Further attributes, kept as PyG keeps them.
+
+    Shapes:
+        - **edge_index:** [2, E] integers, **edge_weight:** [E], **group:** [N]
+
+    Raises:
+        ValueError: Ids that are negative, fractional or out of range; shapes that do not fit; weights that are
+            negative, infinite or NaN.
+
+    Example:
+        >>> graph = PretrainGraph([[0, 1], [1, 2]], num_nodes=4)
+        >>> graph
+        PretrainGraph(num_nodes=4, num_edges=4)
+    """
+
+    def __init__(
+        self,
+        edge_index: Any = None,
+        num_nodes: int | None = None,
+        edge_weight: Any = None,
+        group: Any = None,
+        **attrs: Any,
+    ) -> None:
+        super().__init__(**attrs)
+        if edge_index is None and num_nodes is None:
+            if edge_weight is not None or group is not None:
+                raise ValueError("'edge_weight' and 'group' need 'edge_index' or 'num_nodes' in 'PretrainGraph'")
+            return  # PyG builds empty objects and fills them
+        given, num_nodes = check_edge_index([[], []] if edge_index is None else edge_index, num_nodes)
+        weight = None if edge_weight is None else check_edge_weight(edge_weight, given.size(1))
+        self.num_nodes = num_nodes
+        if group is not None:
+            self.group = check_group(group, num_nodes)
+        self._adopt(CSRStore.from_edges(given, num_nodes, weight))
+        self.__dict__["dropped"] = say_dropped(given, self.num_edges // 2)
+
+    # Construction from elsewhere ######################################################################################
+
+    @classmethod
+    def from_data(cls, data: Data) -> PretrainGraph:
+        """From a homogeneous PyG ``Data``; node and graph attributes are kept, edge attributes but the weight are not.
+
+        Args:
+            data: With ``edge_index``; a 1-D ``edge_weight`` is used if there.
+        """
+        if data.edge_index is None:
+            raise ValueError("'data' needs an 'edge_index' in 'PretrainGraph.from_data' (got none)")
+        kept = {k: v for k, v in data if k not in {"edge_index", "edge_weight", "num_nodes"} and not data.is_edge_attr(k)}
+        return cls(data.edge_index, data.num_nodes, data.edge_weight, kept.pop("group", None), **kept)
+
+    @classmethod
+    def from_networkx(cls, g: Any, weight: str = "weight") -> PretrainGraph:
+        """From a networkx graph; node i is the i-th node of ``g.nodes``.
+
+        Args:
+            g: Directed or not, multi or not.
+            weight: Edge attribute to use as weight, if every edge has it.
+        """
+        position = {node: i for i, node in enumerate(g.nodes)}
+        edges = [(position[u], position[v], data.get(weight)) for u, v, data in g.edges(data=True)]
+        edge_index = torch.tensor([edge[:2] for edge in edges], dtype=torch.long).view(-1, 2).t()
+        weights = [edge[2] for edge in edges]
+        weighted = bool(edges) and all(value is not None for value in weights)
+        return cls(edge_index, len(position), torch.tensor(weights, dtype=torch.float) if weighted else None)
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = False) -> PretrainGraph:
+        """Map a graph written by :meth:`save`: nothing is read but a header, workers share the pages.
+
+        Args:
+            path: The folder.
+            verify: Read everything once and check the sums.
+        """
+        graph = cls()
+        store = CSRStore.open(path, verify)
+        graph.num_nodes = store.num_nodes
+        group = Path(path) / "group" / "group.npy"
+        if group.is_file():
+            graph.group = check_group(map_array(group), store.num_nodes)
+        graph._adopt(store)
+        return graph
+
+    def save(self, path: str | Path) -> None:
+        """Write edges, weights and groups as a folder of ``.npy`` files, all or nothing."""
+        store = self.store
+        if not isinstance(store, CSRStore):
+            raise ValueError(f"'save' needs a graph with a CSRStore (got {type(store).__name__})")
+        store.save(path)
+        if self.group is not None:
+            write_folder(Path(path) / "group", "sigraph-group", {"group": self.group}, {})
+
+    # The store ########################################################################################################
+
+    @property
+    def store(self) -> EdgeStore:
+        """The edges as samplers need them: undirected, without loops or repeats, never stale."""
+        raw = self.__dict__["_store"]
+        if self.__dict__.get("_signature") != self._sign():
+            edge_index = self.edge_index
+            given, num_nodes = check_edge_index([[], []] if edge_index is None else edge_index, raw.num_nodes)
+            weight = None if self.edge_weight is None else check_edge_weight(self.edge_weight, given.size(1))
+            self.__dict__["_edges"] = CSRStore.from_edges(given, num_nodes, weight)
+            self.__dict__["_signature"] = self._sign()
+        return self.__dict__["_edges"]
+
+    def _adopt(self, store: EdgeStore) -> None:
+        """Take the edges from a store; ``edge_index`` exists from now on when it is asked for."""
+        self.__dict__.update(_edges=store, _lazy=True)
+        self.__dict__["_signature"] = self._sign()
+
+    def _sign(self) -> tuple:
+        """What the store depends on; the tensors themselves are kept, so that an id is never reused."""
+        raw = self.__dict__["_store"]
+        tensors = [_Version(raw[key]) if key in raw else None for key in ("edge_index", "edge_weight")]
+        return (*tensors, raw["num_nodes"] if "num_nodes" in raw else None)
+
+    @property
+    def _store(self):
+        """PyG's storage; asking for it as a whole builds ``edge_index``."""
+        raw = self.__dict__["_store"]
+        if self.__dict__.get("_lazy"):
+            self.__dict__["_lazy"] = False
+            store: CSRStore = self.__dict__["_edges"]
+            row = torch.repeat_interleave(store.rowptr.diff())
+            unchanged = self.__dict__["_signature"] == self._sign()
+            raw.edge_index = torch.stack([row, store.col.long()])
+            if store.weight is not None:
+                raw.edge_weight = store.weight.clone()
+            if unchanged:
+                self.__dict__["_signature"] = self._sign()
+        return raw
+
+    # What PyG's Data does, without building edge_index where it is not needed #########################################
+
+    def __getattr__(self, key: str) -> Any:
+        if "_store" not in self.__dict__:
+            raise AttributeError(key)
+        return getattr(self.__dict__["_store"], key)
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        propobj = getattr(type(self), key, None)
+        if isinstance(propobj, property) and propobj.fset is not None:
+            propobj.fset(self, value)
+        else:
+            setattr(self.__dict__["_store"], key, value)
+
+    def __copy__(self) -> PretrainGraph:
+        out = type(self).__new__(type(self))
+        out.__dict__.update(self.__dict__)
+        out.__dict__["_store"] = copy.copy(self.__dict__["_store"])
+        out.__dict__["_store"]._parent = out
+        return out
+
+    def __deepcopy__(self, memo: dict) -> PretrainGraph:
+        out = type(self).__new__(type(self))
+        for key, value in self.__dict__.items():
+            out.__dict__[key] = copy.deepcopy(value, memo)
+        out.__dict__["_store"]._parent = out
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if not state.get("_lazy"):  # edge_index travels; the store is rebuilt from it
+            state.pop("_edges", None)
+        state.pop("_signature", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if state.get("_lazy"):
+            self.__dict__["_signature"] = self._sign()
+
+    def __repr__(self) -> str:
+        raw = self.__dict__["_store"]
+        extra = [key for key in raw if key not in {"edge_index", "num_nodes"}]
+        weighted = ["edge_weight"] if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is not None else []
+        return (
+            f"{type(self).__name__}(num_nodes={self.num_nodes}, num_edges={self.num_edges}"
+            + "".join(f", {key}" for key in weighted + extra)
+            + ")"
+        )
+
+    @property
+    def num_nodes(self) -> int | None:
+        """N, the number of nodes and of samples."""
+        return self.__dict__["_store"].num_nodes
+
+    @num_nodes.setter
+    def num_nodes(self, num_nodes: int | None) -> None:
+        self.__dict__["_store"].num_nodes = num_nodes
+
+    @property
+    def num_edges(self) -> int:
+        """Directed edges, as everywhere in PyG: twice the number of undirected ones."""
+        if self.__dict__.get("_lazy"):
+            return self.__dict__["_edges"].num_edges
+        return super().num_edges
+
+    @property
+    def edge_index(self) -> Tensor | None:
+        """[2, E], both directions, sorted; built when it is first asked for."""
+        raw = self._store
+        return raw["edge_index"] if "edge_index" in raw else None
+
+    @edge_index.setter
+    def edge_index(self, edge_index: Tensor | None) -> None:
+        self._store.edge_index = edge_index
+
+    @property
+    def edge_weight(self) -> Tensor | None:
+        """[E], in the order of ``edge_index``; None for an unweighted graph."""
+        if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is None:
+            return None
+        raw = self._store
+        return raw["edge_weight"] if "edge_weight" in raw else None
+
+    @edge_weight.setter
+    def edge_weight(self, edge_weight: Tensor | None) -> None:
+        self._store.edge_weight = edge_weight
+
+    @property
+    def group(self) -> Tensor | None:
+        """[N], the group of each node; None without groups."""
+        raw = self.__dict__["_store"]
+        return raw["group"] if "group" in raw else None
+
+    @group.setter
+    def group(self, group: Tensor | None) -> None:
+        self.__dict__["_store"].group = group
+
+    # What sigraph adds ################################################################################################
+
+    def csr(self) -> tuple[Tensor, Tensor]:
+        """Start of each row [N + 1] int64, and the sorted neighbours [E] int32 (int64 from 2^31 nodes on)."""
+        store = self.store
+        if not isinstance(store, CSRStore):
+            raise ValueError(f"'csr' needs a graph with a CSRStore (got {type(store).__name__})")
+        return store.rowptr, store.col
+
+    def edges_between(self, rows: Any, cols: Any) -> Tensor:
+        """Positions (in rows, in cols) of every edge between two lists of nodes; a node listed twice counts twice.
+
+        Args:
+            rows: Node ids. Shape [A].
+            cols: Node ids. Shape [C].
+
+        Returns:
+            Shape [2, P] int64.
+        """
+        return self.store.edges_between(self._check_nodes("rows", rows), self._check_nodes("cols", cols))[0]
+
+    def local_consistency(self, y: Tensor) -> float:
+        """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
+        rowptr, col = self.csr()
+        return local_consistency(rowptr, col, y)
+
+    def _check_nodes(self, name: str, nodes: Any) -> Tensor:
+        nodes = torch.as_tensor(nodes)
+        if nodes.numel() == 0:
+            return nodes.long().view(-1)
+        num_nodes = self.store.num_nodes
+        if nodes.dim() != 1 or nodes.is_floating_point():
+            raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
+        if int(nodes.min()) < 0 or int(nodes.max()) >= num_nodes:
+            raise ValueError(
+                f"'{name}' needs node ids in [0, {num_nodes}) (got [{int(nodes.min())}, {int(nodes.max())}])"
+            )
+        return nodes.long()
+
+
+class _Version:
+    """A tensor and how often it was written to; equal while it is the same tensor, unchanged."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.version = 0 if tensor is None or tensor.is_inference() else tensor._version
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Version):
+            return False
+        return self.tensor is other.tensor and self.version == other.version
+
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,16 @@
+"""Random streams that depend on a key only: never on workers, processes or what was drawn before."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def keyed_seed(*key: int) -> int:
+    """A 64-bit seed that is a hash of non-negative integers, e.g. (seed, epoch, step)."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+
+
+def keyed_generator(*key: int) -> torch.Generator:
+    """A torch generator on the CPU, seeded by :func:`keyed_seed`."""
+    return torch.Generator().manual_seed(keyed_seed(*key))

@@ -1,0 +1,214 @@
+"""Edge stores: what samplers need of a graph, for all nodes of a batch at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from torch import Tensor
+
+from sigraph.data.draw import draw_ranks, search_missing, search_present
+from sigraph.data.folder import open_folder, write_folder
+from sigraph.data.pairs import expand
+
+
+class EdgeStore(ABC):
+    """Undirected edges without self-loops, each stored once per direction, asked for in batches of nodes.
+
+    Implement ``num_nodes``, ``degree``, ``neighbors``, ``draw_neighbors``, ``draw_non_neighbors`` and
+    ``edges_between``; everything else of sigraph uses only these.
+    """
+
+    num_nodes: int
+    weight: Tensor | None = None  # [E] by edge position, or None
+
+    @abstractmethod
+    def degree(self, nodes: Tensor) -> Tensor:
+        """Number of neighbours of each node. Shape [A] -> [A] int64."""
+
+    @abstractmethod
+    def neighbors(self, node: int) -> Tensor:
+        """All neighbours of one node, sorted. Shape [degree] int64."""
+
+    @abstractmethod
+    def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+        """``k`` uniform neighbours of each node.
+
+        Distinct while the degree allows; a node with fewer than ``k`` gives all of them and repeats; a node without
+        any gives -1.
+
+        Returns:
+            Shape [A, k] int64.
+        """
+
+    @abstractmethod
+    def draw_non_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+        """``k`` uniform nodes that are neither a neighbour nor the node itself; conventions as in draw_neighbors.
+
+        Returns:
+            Shape [A, k] int64.
+        """
+
+    @abstractmethod
+    def edges_between(self, rows: Tensor, cols: Tensor) -> tuple[Tensor, Tensor]:
+        """Every edge between two lists of nodes; a node listed twice counts twice.
+
+        Returns:
+            Positions in ``rows`` and ``cols``, shape [2, P], and the position of each edge in ``weight``, shape [P].
+        """
+
+
+class CSRStore(EdgeStore):
+    """Sorted CSR rows, in memory or memory-mapped.
+
+    A memory-mapped store (see :meth:`open`) pickles as its path and is mapped again where it is unpickled, so that
+    DataLoader workers share the pages.
+
+    Args:
+        rowptr: Start of each row, rising from 0 to E. Shape [N + 1] int64.
+        col: Neighbours, sorted and distinct in each row. Shape [E], int32 or int64.
+        weight: Weight of each directed edge. Shape [E] float32, or None.
+    """
+
+    def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor | None = None) -> None:
+        self.rowptr, self.col, self.weight = rowptr, col, weight
+        self.num_nodes = rowptr.numel() - 1
+        self.path: Path | None = None
+
+    @property
+    def num_edges(self) -> int:
+        """Directed edges: twice the number of undirected ones."""
+        return self.col.numel()
+
+    @classmethod
+    def from_edges(cls, edge_index: Tensor, num_nodes: int, weight: Tensor | None = None) -> CSRStore:
+        """Symmetrise, merge repeats and drop self-loops of checked edges.
+
+        The weight of an edge is the mean of the weights it was given with, over repeats and both directions: an edge
+        given once, twice or in both directions with the same weight keeps it.
+        """
+        row, col = edge_index.cpu().numpy()
+        keep = row != col
+        given = None if weight is None else weight.detach().cpu().numpy()
+        if not keep.all():
+            row, col = row[keep], col[keep]
+            given = None if given is None else given[keep]
+        shape = (num_nodes, num_nodes)
+
+        def symmetric(data: np.ndarray):
+            one_way = coo_matrix((data, (row, col)), shape=shape).tocsr()
+            both = (one_way + one_way.T).tocsr()
+            both.sum_duplicates()
+            return both
+
+        count = symmetric(np.ones(row.size, dtype=np.int32))
+        merged = None
+        if given is not None:
+            # An explicit zero keeps its place in scipy's sums, so both matrices have the same pattern.
+            merged = torch.from_numpy((symmetric(given.astype(np.float64)).data / count.data).astype(np.float32))
+        small = num_nodes < 2**31
+        return cls(
+            torch.from_numpy(count.indptr.astype(np.int64)),
+            torch.from_numpy(count.indices.astype(np.int32 if small else np.int64)),
+            merged,
+        )
+
+    @classmethod
+    def open(cls, path: str | Path, verify: bool = False) -> CSRStore:
+        """Map a saved store without reading it.
+
+        Args:
+            path: Folder written by :meth:`save`.
+            verify: Read everything once and check the sums; otherwise only header and sizes are checked.
+
+        Raises:
+            FileNotFoundError, ValueError: The folder is missing, incomplete, truncated or altered.
+        """
+        arrays, header = open_folder(path, "sigraph-csr", verify)
+        store = cls(arrays["rowptr"], arrays["col"], arrays.get("weight"))
+        got = (store.num_nodes, store.num_edges, int(store.rowptr[-1]))
+        needed = (header["num_nodes"], header["num_edges"], header["num_edges"])
+        if got != needed:
+            raise ValueError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): altered; write it again")
+        store.path = Path(path).resolve()
+        return store
+
+    def save(self, path: str | Path) -> None:
+        """Write the store as a folder of ``.npy`` files, all or nothing."""
+        arrays = {"rowptr": self.rowptr, "col": self.col}
+        if self.weight is not None:
+            arrays["weight"] = self.weight
+        write_folder(path, "sigraph-csr", arrays, {"num_nodes": self.num_nodes, "num_edges": self.num_edges})
+
+    def __reduce__(self):
+        if self.path is not None:
+            return CSRStore.open, (self.path,)
+        return CSRStore, (self.rowptr, self.col, self.weight)
+
+    def __deepcopy__(self, memo: dict) -> CSRStore:
+        return self  # never written to
+
+    def _rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        start = self.rowptr[nodes]
+        return start, self.rowptr[nodes + 1]
+
+    def degree(self, nodes: Tensor) -> Tensor:
+        start, end = self._rows(nodes)
+        return end - start
+
+    def neighbors(self, node: int) -> Tensor:
+        return self.col[int(self.rowptr[node]) : int(self.rowptr[node + 1])].long()
+
+    def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+        start, end = self._rows(nodes)
+        rank = draw_ranks(end - start, k, generator)  # [A, k]
+        if self.num_edges == 0:
+            return rank
+        neighbor = self.col[(start[:, None] + rank).clamp(min=0)].long()
+        return torch.where(rank < 0, -1, neighbor)
+
+    def draw_non_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
+        start, end = self._rows(nodes)
+        num_choices = self.num_nodes - 1 - (end - start)  # neither a neighbour nor itself
+        rank = draw_ranks(num_choices, k, generator).view(-1)  # [A * k]
+        start, end, own, last = (v.repeat_interleave(k) for v in (start, end, nodes, num_choices))
+        missing = search_missing(self.col, start, end, rank)
+        # A node is absent from its own row: where it came up, the one rank never drawn takes its place.
+        hit = (missing == own).nonzero().view(-1)
+        if hit.numel():
+            missing[hit] = search_missing(self.col, start[hit], end[hit], last[hit])
+        return torch.where(rank < 0, -1, missing).view(-1, k)
+
+    def edges_between(self, rows: Tensor, cols: Tensor) -> tuple[Tensor, Tensor]:
+        value, order = cols.to(self.col.dtype).sort(stable=True)
+        if rows.numel() == 0 or cols.numel() == 0 or self.num_edges == 0:
+            return torch.empty(2, 0, dtype=torch.long), torch.empty(0, dtype=torch.long)
+        start, end = self._rows(rows)
+        hub = end - start > 4 * cols.numel()  # cheaper to look each column up in the row than to walk the row
+        if bool(hub.any()):
+            hubs, rest = hub.nonzero().view(-1), (~hub).nonzero().view(-1)
+            many = self._edges_of_hubs(start[hubs], end[hubs], cols)
+            few = self._edges_of_rows(start[rest], end[rest], value, order)
+            index = torch.cat([torch.stack([hubs[many[0][0]], many[0][1]]), torch.stack([rest[few[0][0]], few[0][1]])], 1)
+            return index, torch.cat([many[1], few[1]])
+        return self._edges_of_rows(start, end, value, order)
+
+    def _edges_of_rows(self, start: Tensor, end: Tensor, value: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        row, edge = expand(start, end - start)  # all edges of all rows
+        neighbor = self.col[edge]
+        first = torch.searchsorted(value, neighbor)
+        hit = (value[first.clamp(max=value.numel() - 1)] == neighbor).nonzero().view(-1)
+        row, edge, neighbor, first = row[hit], edge[hit], neighbor[hit], first[hit]
+        copies = torch.searchsorted(value, neighbor, right=True) - first
+        which, position = expand(first, copies)
+        return torch.stack([row[which], order[position]]), edge[which]
+
+    def _edges_of_hubs(self, start: Tensor, end: Tensor, cols: Tensor) -> tuple[Tensor, Tensor]:
+        num_cols = cols.numel()
+        wide_start, wide_end = start.repeat_interleave(num_cols), end.repeat_interleave(num_cols)
+        edge = search_present(self.col, wide_start, wide_end, cols.repeat(start.numel()))
+        hit = (edge >= 0).nonzero().view(-1)
+        return torch.stack([hit // num_cols, hit % num_cols]), edge[hit]

@@ -1,0 +1,122 @@
+"""Task: what is fine-tuned - labels, split, metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+TYPES = ("classification", "multilabel", "regression")
+SPLITS = ("train", "valid", "test")
+DEFAULT_METRIC = {"classification": "accuracy", "multilabel": "rocauc", "regression": "rmse"}
+LOWER_IS_BETTER = frozenset({"rmse", "mae"})
+
+
+def label_type(y: Tensor) -> str:
+    """The type of a label tensor by its shape and dtype.
+
+    Args:
+        y: 1-D integer = classes (-1 missing); 1-D float = regression (NaN missing); 2-D = multi-label in {0, 1}
+            (NaN missing).
+
+    Raises:
+        ValueError: ``y`` has another shape.
+    """
+    if y.dim() == 2:
+        return "multilabel"
+    if y.dim() == 1:
+        return "regression" if y.is_floating_point() else "classification"
+    raise ValueError(f"'y' needs to be 1-D (classes, regression) or 2-D (multi-label) (got shape {list(y.shape)})")
+
+
+def is_labelled(y: Tensor) -> Tensor:
+    """Which samples carry a label (multi-label: at least one column that is not missing). Shape [N] bool."""
+    kind = label_type(y)
+    if kind == "classification":
+        return y >= 0
+    known = ~torch.isnan(y) if y.is_floating_point() else torch.ones_like(y, dtype=torch.bool)
+    return known.any(dim=1) if kind == "multilabel" else known
+
+
+@dataclass
+class Task:
+    """Labels over the samples of a data set, a split, and the metric that decides.
+
+    Args:
+        name: The task's name.
+        labels: 1-D integer = classes (-1 missing), 1-D float = regression (NaN missing), 2-D float or integer =
+            multi-label in {0, 1} (NaN missing).
+        split: Sample ids under ``train``, ``valid`` and ``test``; disjoint, in range, labelled, none empty.
+        metric: Name of a metric of :mod:`sigraph.evaluation`; by default the usual one of the type.
+        type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``.
+
+    Shapes:
+        - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
+
+    Raises:
+        ValueError: The labels do not fit the type, or the split overlaps, is empty, out of range, or lists a sample
+            without a label.
+    """
+
+    name: str
+    labels: Tensor
+    split: dict[str, Tensor]
+    metric: str = ""
+    type: str = ""
+    about: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        found = label_type(self.labels)
+        self.type = self.type or found
+        if self.type not in TYPES:
+            raise ValueError(f"'type' needs to be one of {', '.join(TYPES)} in 'Task' (got {self.type!r})")
+        if self.type != found:
+            raise ValueError(f"'labels' of task {self.name!r} read as {found}, but 'type' says {self.type!r}")
+        self.metric = self.metric or DEFAULT_METRIC[self.type]
+        missing = set(SPLITS) - set(self.split)
+        if missing:
+            raise ValueError(f"'split' of task {self.name!r} needs {', '.join(SPLITS)} (missing {sorted(missing)})")
+        self.split = {part: torch.as_tensor(self.split[part], dtype=torch.long) for part in SPLITS}
+        self._check_split()
+
+    def _check_split(self) -> None:
+        labelled = is_labelled(self.labels)
+        owner = torch.zeros(self.num_samples, dtype=torch.long)
+        for number, (part, ids) in enumerate(self.split.items(), start=1):
+            what = f"split {part!r} of task {self.name!r}"
+            if ids.numel() == 0:
+                raise ValueError(f"{what} is empty; give it at least one sample")
+            if int(ids.min()) < 0 or int(ids.max()) >= self.num_samples:
+                raise ValueError(
+                    f"{what} needs sample ids in [0, {self.num_samples}) (got [{int(ids.min())}, {int(ids.max())}])"
+                )
+            if ids.unique().numel() != ids.numel():
+                raise ValueError(f"{what} lists a sample twice")
+            taken = ids[owner[ids] > 0]
+            if taken.numel():
+                other = SPLITS[int(owner[taken[0]]) - 1]
+                raise ValueError(f"{what} shares {taken.numel()} samples with {other!r} (first: {int(taken[0])})")
+            owner[ids] = number
+            unlabelled = ids[~labelled[ids]]
+            if unlabelled.numel():
+                raise ValueError(
+                    f"{what} lists {unlabelled.numel()} samples without a label (first: {int(unlabelled[0])})"
+                )
+
+    @property
+    def num_samples(self) -> int:
+        """N, the number of samples of the data set, labelled or not."""
+        return self.labels.size(0)
+
+    @property
+    def num_outputs(self) -> int:
+        """Width of a prediction: classes, label columns, or 1 for regression."""
+        if self.type == "classification":
+            return int(self.labels.max()) + 1
+        return self.labels.size(1) if self.type == "multilabel" else 1
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Whether a larger value of the metric is better."""
+        return self.metric not in LOWER_IS_BETTER

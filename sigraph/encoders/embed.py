@@ -1,0 +1,47 @@
+"""Embeddings of many samples."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sigraph.data.dataset import SampleDataset
+from sigraph.encoders.base import Encoder
+
+
+@torch.no_grad()
+def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, batch_size: int = 4096) -> Tensor:
+    """Embed samples in evaluation mode; no graph is involved.
+
+    Args:
+        encoder: Its training mode is as before when this returns.
+        dataset: Where the samples are fetched from.
+        node: Ids of the samples. Shape [M]; None: all of them.
+        batch_size: Samples at a time; changes memory, not values.
+
+    Returns:
+        On the CPU. Shape [M, D].
+
+    Raises:
+        ValueError: An embedding is NaN or infinite; names the first sample.
+    """
+    node = torch.arange(len(dataset)) if node is None else node
+    device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
+    training = encoder.training
+    encoder.eval()
+    try:
+        parts = [encoder(_move(dataset.fetch(ids), device)).z.float().cpu() for ids in node.split(batch_size)]
+    finally:
+        encoder.train(training)
+    z = torch.cat(parts) if parts else torch.empty(0, encoder.out_channels)
+    wrong = (~torch.isfinite(z).all(dim=1)).nonzero().view(-1)
+    if wrong.numel():
+        raise ValueError(
+            f"the encoder gives NaN or infinite embeddings for {wrong.numel()} samples "
+            f"(first: sample {int(node[wrong[0]])}); a smaller learning rate or gradient clipping may help"
+        )
+    return z
+
+
+def _move(inputs, device):
+    return inputs.to(device) if hasattr(inputs, "to") else inputs

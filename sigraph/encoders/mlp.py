@@ -1,0 +1,65 @@
+"""MLPEncoder: feature rows -> z."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch_geometric.nn import MLP
+
+from sigraph.encoders.base import Encoder, Encoding
+
+
+class MLPEncoder(Encoder):
+    r"""Multi-layer perceptron over feature rows.
+
+    Each hidden layer is linear, layer norm, GELU, dropout; the last layer is linear. Norms are per sample, so that a
+    sample's embedding never depends on what else is in the batch.
+
+    Args:
+        in_channels: Features of a sample, >= 1.
+        hidden_channels: Width of the hidden layers, >= 1.
+        out_channels: D, width of the embedding, >= 1.
+        num_layers: Linear layers, >= 1.
+        dropout: Share of hidden units dropped in training, in [0, 1).
+        input_dropout: Share of input features dropped in training, in [0, 1).
+        normalize_input: Scale each row to L1 norm 1 times ``in_channels`` ** 0.5, as the field does with bags of words
+            of different lengths; a row of zeros stays.
+
+    Shapes:
+        - **inputs:** [B, in_channels] float  ->  **z:** [B, D]
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 256,
+        out_channels: int = 128,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        normalize_input: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (
+            ("in_channels", in_channels),
+            ("hidden_channels", hidden_channels),
+            ("out_channels", out_channels),
+            ("num_layers", num_layers),
+        ):
+            if value is None or value < 1:
+                raise ValueError(f"{name!r} needs to be >= 1 in 'MLPEncoder' (got {value})")
+        for name, rate in (("dropout", dropout), ("input_dropout", input_dropout)):
+            if not 0 <= rate < 1:
+                raise ValueError(f"{name!r} needs to be in [0, 1) in 'MLPEncoder' (got {rate})")
+        self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input
+        self.input_dropout = nn.Dropout(input_dropout)
+        channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
+        self.mlp = MLP(channels, dropout=dropout, act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
+
+    def forward(self, inputs: Tensor) -> Encoding:
+        if inputs.dim() != 2 or inputs.size(1) != self.in_channels:
+            raise ValueError(
+                f"'inputs' needs shape [B, {self.in_channels}] in 'MLPEncoder' (got {list(inputs.shape)})"
+            )
+        if self.normalize_input:
+            inputs = inputs / inputs.abs().sum(dim=1, keepdim=True).clamp(min=1e-12) * self.in_channels**0.5
+        return Encoding(self.mlp(self.input_dropout(inputs)))

@@ -1,0 +1,53 @@
+"""Metrics by name, for fine-tuning tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    mean_absolute_error,
+    roc_auc_score,
+    root_mean_squared_error,
+)
+
+
+def _per_column(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Mean over label columns of a score on the rows whose label is known; columns of one class are left out, as in OGB."""
+
+    def mean(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        scores = []
+        for true, predicted in zip(y_true.T, y_pred.T, strict=True):
+            known = ~np.isnan(true)
+            if np.unique(true[known]).size == 2:
+                scores.append(score(true[known], predicted[known]))
+        if not scores:
+            raise ValueError("no label column holds both 0 and 1 among these samples: the metric is not defined")
+        return float(np.mean(scores))
+
+    return mean
+
+
+def _classes(y_pred: np.ndarray) -> np.ndarray:
+    return y_pred.argmax(axis=1) if y_pred.ndim == 2 and y_pred.shape[1] > 1 else y_pred.reshape(-1)
+
+
+METRICS: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
+    "classification": {
+        "accuracy": lambda y_true, y_pred: float(accuracy_score(y_true, _classes(y_pred))),
+        "macro_f1": lambda y_true, y_pred: float(f1_score(y_true, _classes(y_pred), average="macro")),
+    },
+    "multilabel": {
+        "rocauc": _per_column(roc_auc_score),
+        "ap": _per_column(average_precision_score),
+    },
+    "regression": {
+        "rmse": lambda y_true, y_pred: float(root_mean_squared_error(y_true, y_pred.reshape(-1))),
+        "mae": lambda y_true, y_pred: float(mean_absolute_error(y_true, y_pred.reshape(-1))),
+        "spearman": lambda y_true, y_pred: float(spearmanr(y_true, y_pred.reshape(-1)).statistic),
+    },
+}

@@ -1,0 +1,295 @@
+"""FinetuneModule: encoder + head, trained on the few labels of a task; and the ways to use it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, LightningModule, Trainer
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
+
+from sigraph.data import SampleDataset, Task
+from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.encoders import Encoder, Encoding, embed
+from sigraph.evaluation import Evaluator
+
+HEADS = ("linear", "full", "knn")
+
+
+class FinetuneModule(LightningModule):
+    """An encoder and a head, trained with cross-entropy (classes, multi-label) or squared error (regression).
+
+    Batches are ``(inputs, y)``. Logs ``train_loss`` and ``valid_<metric>``.
+
+    Args:
+        encoder: Pre-trained or not.
+        head: Maps z [B, D] to predictions [B, num_outputs].
+        evaluator: Scores predictions; tells the type of the labels.
+        freeze_encoder: Train the head alone; the encoder stays in evaluation mode.
+        optimizer: Makes the optimiser from the parameters that train.
+        scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
+        seed: Seed of dropout, keyed by epoch.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: nn.Module,
+        evaluator: Evaluator,
+        freeze_encoder: bool = False,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2),
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.head, self.evaluator = encoder, head, evaluator
+        self.freeze_encoder, self.seed = freeze_encoder, seed
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self._seen: list[tuple[Tensor, Tensor]] = []
+        if freeze_encoder:
+            encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> FinetuneModule:
+        super().train(mode)
+        if self.freeze_encoder:
+            self.encoder.eval()
+        return self
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Predictions for samples. Shape [B, num_outputs]."""
+        return self.head(self.encoder(inputs).z)
+
+    def loss(self, predicted: Tensor, y: Tensor) -> Tensor:
+        """Mean loss over known labels."""
+        kind = self.evaluator.task.type
+        if kind == "classification":
+            return F.cross_entropy(predicted, y)
+        if kind == "regression":
+            return F.mse_loss(predicted.view(-1), y.float())
+        known = ~torch.isnan(y.float())
+        return F.binary_cross_entropy_with_logits(predicted[known], y[known].float())
+
+    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> Tensor:
+        loss = self.loss(self(batch[0]), batch[1])
+        if not bool(torch.isfinite(loss)):
+            raise ValueError(f"the fine-tuning loss is {float(loss)} in epoch {self.current_epoch}; lower the learning rate")
+        self.log("train_loss", loss.detach(), batch_size=len(batch[1]))
+        return loss
+
+    def validation_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
+        self._seen.append((batch[1].cpu(), self(batch[0]).float().cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        y_true, y_pred = (torch.cat(part) for part in zip(*self._seen, strict=True))
+        self._seen.clear()
+        self.log(f"valid_{self.evaluator.metric}", self.evaluator.eval({"y_true": y_true, "y_pred": y_pred})[self.evaluator.metric])
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self._make_optimizer([p for p in self.parameters() if p.requires_grad])
+        if self._make_scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": self._make_scheduler(optimizer)}
+
+
+@dataclass
+class FinetuneSettings:
+    """How a task is fine-tuned.
+
+    Args:
+        head: ``linear``: a linear probe on frozen embeddings; ``full``: encoder and linear head train together;
+            ``knn``: the classes of the nearest training samples by cosine, nothing trains.
+        optimizer, scheduler: As in :class:`FinetuneModule`.
+        max_epochs: Epochs at most, >= 1.
+        patience: Epochs without a better validation score before training stops, >= 1.
+        batch_size: Samples a step; None: all training samples at once.
+        k: Neighbours asked by ``knn``, >= 1.
+        dropout: Dropout on the embedding before the head, in [0, 1).
+    """
+
+    head: str = "linear"
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2)
+    scheduler: Callable[[Optimizer], LRScheduler] | None = None
+    max_epochs: int = 300
+    patience: int = 50
+    batch_size: int | None = None
+    k: int = 5
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise ValueError(f"'head' needs to be one of {', '.join(HEADS)} (got {self.head!r})")
+        for name in ("max_epochs", "patience", "k"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name!r} needs to be >= 1 (got {getattr(self, name)})")
+
+
+@dataclass
+class FinetuneResult:
+    """Scores of the epoch that validation chose, and the model of that epoch."""
+
+    valid: float
+    test: float
+    best_epoch: int
+    num_parameters: int  # of the head
+    model: FinetuneModule | None = field(default=None, repr=False)
+
+
+def finetune(
+    encoder: Encoder,
+    dataset: SampleDataset,
+    task: Task,
+    settings: FinetuneSettings | None = None,
+    seed: int = 0,
+    accelerator: str = "auto",
+) -> FinetuneResult:
+    """Fine-tune a copy of an encoder on a task; the epoch is chosen by validation, the test set is scored once.
+
+    Args:
+        encoder: It is not changed.
+        dataset: The task's samples.
+        task: Labels, split and metric.
+        settings: How.
+        seed: Seed of the head's initialisation, of dropout and of the order of batches.
+        accelerator: Of Lightning's trainer.
+    """
+    settings = settings or FinetuneSettings()
+    evaluator = Evaluator(task)
+    if task.num_samples != len(dataset):
+        raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
+    if settings.head == "knn":
+        return _nearest(encoder, dataset, task, evaluator, settings.k)
+    torch.manual_seed(keyed_seed(seed, 0))
+    head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
+    frozen = settings.head == "linear"
+    if frozen:  # embeddings are computed once, then only the head works
+        table: Any = embed(encoder, dataset)
+        body: Encoder = _Identity(encoder.out_channels)
+    else:
+        table, body = dataset, copy.deepcopy(encoder).requires_grad_(True)
+    module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed)
+    loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
+    best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
+    trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
+    trainer.fit(module, loaders["train"], loaders["valid"])
+    best.restore(module)
+    with torch.no_grad():
+        module.eval()
+        predicted = torch.cat([module(inputs).float() for inputs, _ in loaders["test"]])
+    test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
+    if frozen:
+        module.encoder = copy.deepcopy(encoder).requires_grad_(False)
+    size = sum(p.numel() for p in head.parameters())
+    return FinetuneResult(best.score, test, best.epoch, size, module)
+
+
+class KeepBest(Callback):
+    """Keeps the weights of the best validated epoch in memory and stops when it lies too far back.
+
+    Args:
+        monitor: Name of the logged score.
+        greater_is_better: Which way is better; on a tie the earlier epoch stays.
+        patience: Epochs without a better score before training stops.
+    """
+
+    def __init__(self, monitor: str, greater_is_better: bool, patience: int) -> None:
+        self.monitor, self.sign, self.patience = monitor, 1 if greater_is_better else -1, patience
+        self.score, self.epoch, self.state = float("nan"), -1, {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        score = float(trainer.callback_metrics[self.monitor])
+        if self.epoch < 0 or self.sign * score > self.sign * self.score:
+            self.score, self.epoch = score, trainer.current_epoch
+            self.state = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
+        elif trainer.current_epoch - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def restore(self, module: LightningModule) -> None:
+        """Put the best weights back."""
+        module.load_state_dict(self.state)
+
+
+def quiet_trainer(**options: Any) -> Trainer:
+    """A Lightning trainer that says nothing and leaves nothing on disk unless told to."""
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "devices": 1,
+        "log_every_n_steps": 1,
+    }
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return Trainer(**{**quiet, **options})
+
+
+class _Identity(Encoder):
+    """Embeddings that were computed before."""
+
+    def __init__(self, out_channels: int) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+
+    def forward(self, inputs: Tensor) -> Encoding:
+        return Encoding(inputs)
+
+
+class _Rows:
+    """Fetches (inputs, y) of listed samples; ``table`` is a data set or a tensor of embeddings."""
+
+    def __init__(self, table: Any, labels: Tensor) -> None:
+        self.fetch = table.fetch if isinstance(table, SampleDataset) else table.__getitem__
+        self.labels = labels
+
+    def __call__(self, ids: list[int]) -> tuple[Any, Tensor]:
+        node = torch.as_tensor(ids, dtype=torch.long)
+        return self.fetch(node), self.labels[node]
+
+
+def _loader(table: Any, task: Task, part: str, batch_size: int | None, seed: int) -> DataLoader:
+    ids = task.split[part]
+    size = batch_size or (len(ids) if part == "train" else 4096)
+    return DataLoader(
+        ids.tolist(),  # type: ignore[arg-type]
+        batch_size=min(size, len(ids)),
+        shuffle=part == "train" and size < len(ids),
+        generator=keyed_generator(seed, 1),
+        collate_fn=_Rows(table, task.labels),
+    )
+
+
+def _nearest(encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int) -> FinetuneResult:
+    """Votes (classes, labels) or means (regression) of the nearest training samples by cosine."""
+    train = task.split["train"]
+    if k > len(train):
+        raise ValueError(f"'k' needs to be <= {len(train)}, the training samples of task {task.name!r} (got {k})")
+    y = task.labels.float().numpy() if task.type != "classification" else task.labels.numpy()
+    if task.type == "classification":
+        model = KNeighborsClassifier(k, metric="cosine")
+    else:  # the mean of 0/1 labels is the share of votes
+        model = KNeighborsRegressor(k, metric="cosine")
+    z = {part: embed(encoder, dataset, ids).numpy() for part, ids in task.split.items()}
+    if task.type == "multilabel" and torch.isnan(task.labels[train].float()).any():
+        raise ValueError(f"'head' knn needs complete training labels for task {task.name!r} (some are missing)")
+    model.fit(z["train"], y[train.numpy()])
+    scores = {
+        part: evaluator.eval({"y_true": y[task.split[part].numpy()], "y_pred": model.predict(z[part])})[evaluator.metric]
+        for part in ("valid", "test")
+    }
+    return FinetuneResult(scores["valid"], scores["test"], 0, 0)

@@ -1,0 +1,29 @@
+"""The contract of a graph constructor: where a pre-training graph comes from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+
+from sigraph.data import PretrainGraph, SampleDataset
+
+
+class GraphConstructor(ABC):
+    """Makes a pre-training graph over the samples of a data set, in two steps.
+
+    :meth:`base` gives the edges that were observed; :meth:`expand` derives the graph that is trained on. Edges that
+    validate pre-training are held out between the two, so that nothing derived from them is trained on.
+    """
+
+    @abstractmethod
+    def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
+        """The observed edges over the samples of ``dataset``; all randomness comes from ``generator``."""
+
+    def expand(self, graph: PretrainGraph) -> PretrainGraph:
+        """What is trained on, from what was observed; the graph itself unless overridden."""
+        return graph
+
+    def __call__(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
+        """Both steps, nothing held out."""
+        return self.expand(self.base(dataset, generator))

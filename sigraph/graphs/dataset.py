@@ -1,0 +1,38 @@
+"""DatasetGraph: a graph that comes with the data set."""
+
+from __future__ import annotations
+
+import torch
+
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.graphs.base import GraphConstructor
+from sigraph.graphs.hops import WEIGHTS, hop_graph
+from sigraph.graphs.rewire import rewire_edges
+
+
+class DatasetGraph(GraphConstructor):
+    """A graph of the data set's card, possibly rewired, then widened to several hops.
+
+    Args:
+        name: Name of the graph; None: the data set's first one.
+        hops: Samples within this many edges are joined, >= 1.
+        weight: None keeps the given weights (and none after widening); ``normalized`` weighs by the power of the
+            normalised adjacency, see :func:`~sigraph.graphs.hop_graph`.
+        rewire: Share of the edges whose ends are exchanged at random, keeping every degree, in [0, 1]: a control.
+    """
+
+    def __init__(self, name: str | None = None, hops: int = 1, weight: str | None = None, rewire: float = 0.0) -> None:
+        if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
+            raise ValueError(f"'hops' needs to be an integer >= 1 in 'DatasetGraph' (got {hops!r})")
+        if weight not in WEIGHTS:
+            raise ValueError(f"'weight' needs to be null or 'normalized' in 'DatasetGraph' (got {weight!r})")
+        if not 0 <= rewire <= 1:
+            raise ValueError(f"'rewire' needs to be in [0, 1] in 'DatasetGraph' (got {rewire})")
+        self.name, self.hops, self.weight, self.rewire = name, hops, weight, rewire
+
+    def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
+        graph = dataset.graph(self.name)
+        return rewire_edges(graph, self.rewire, generator) if self.rewire else graph
+
+    def expand(self, graph: PretrainGraph) -> PretrainGraph:
+        return hop_graph(graph, self.hops, self.weight)

@@ -1,0 +1,40 @@
+"""The contract of an objective: L_M, within a sample."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sigraph.encoders import Encoding
+
+
+class Objective(nn.Module, ABC):
+    """A self-supervised loss within each sample: corrupt what the encoder reads, predict what was lost.
+
+    Implement :meth:`corrupt` (runs in the DataLoader's workers, on the CPU) and :meth:`forward`. Constructor arguments
+    named ``in_channels`` (of the samples) and ``encoder_channels`` (of the embedding) are filled from data and encoder
+    when the objective comes from a YAML.
+    """
+
+    @abstractmethod
+    def corrupt(
+        self, inputs: Any, node: Tensor, num_seeds: int, generator: torch.Generator | None = None
+    ) -> tuple[Any, Any]:
+        """Corrupt a batch of samples.
+
+        Args:
+            inputs: The samples as the data set gives them, one entry per node; not to be changed in place.
+            node: Their ids. Shape [B].
+            num_seeds: How many of the first are seed samples; as in the paper only these are corrupted by default.
+            generator: Source of all randomness.
+
+        Returns:
+            The corrupted inputs and a target for :meth:`forward` (tensors, in any nesting).
+        """
+
+    @abstractmethod
+    def forward(self, encoding: Encoding, target: Any) -> Tensor:
+        """The loss, a scalar; a zero connected to ``encoding`` when nothing was corrupted."""

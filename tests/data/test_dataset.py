@@ -1,0 +1,293 @@
+"""SampleDataset: what goes in comes out, in memory, on disk and through a pickle; and nothing damaged is opened."""
+
+import json
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.data.card import Card
+from sigraph.data.dataset import SampleDataset
+from sigraph.data.graph import PretrainGraph
+from sigraph.data.task import Task
+
+N = 6
+
+
+def split():
+    return {"train": torch.tensor([0, 1]), "valid": torch.tensor([2]), "test": torch.tensor([4, 3])}
+
+
+def make(samples=None, **changes):
+    """Six samples, a weighted line with an isolated node at its end, a ring, and three kinds of tasks."""
+    samples = torch.arange(12.0).view(N, 2) if samples is None else samples
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    graphs = {
+        "line": PretrainGraph([[0, 1, 2], [1, 2, 3]], num_nodes=N, edge_weight=weight),
+        "a-ring": PretrainGraph([list(range(N)), [*range(1, N), 0]], num_nodes=N),
+    }
+    columns = torch.tensor([[1.0, 0], [0, 1], [1, 1], [0, 0], [1, 0], [float("nan"), 1]])
+    tasks = {
+        "topic": Task("topic", torch.tensor([0, 1, 2, 0, 1, -1]), split(), about="what it is about"),
+        "size": Task("size", torch.tensor([0.5, 1, 2, 3, 4, float("nan")]), split(), metric="mae"),
+        "tags": Task("tags", columns, split()),
+    }
+    return SampleDataset(samples, **{"graphs": graphs, "tasks": tasks, "name": "toy", **changes})
+
+
+def records():
+    return pa.table({"text": [f"text {i}" for i in range(N)], "length": list(range(N))})
+
+
+def same(left, right):
+    """Every public part is equal."""
+    everything = torch.arange(N)
+    assert len(left) == len(right) and left.name == right.name and left.in_channels == right.in_channels
+    a, b = left.fetch(everything), right.fetch(everything)
+    assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+    assert list(left.graphs) == list(right.graphs) and list(left.tasks) == list(right.tasks)
+    for name, graph in left.graphs.items():
+        other = right.graph(name)
+        assert torch.equal(graph.edge_index, other.edge_index) and other.num_nodes == N
+        assert (graph.edge_weight is None) == (other.edge_weight is None)
+        assert graph.edge_weight is None or torch.equal(graph.edge_weight, other.edge_weight)
+    for name, task in left.tasks.items():
+        other = right.task(name)
+        assert (task.type, task.metric, task.about, task.name) == (other.type, other.metric, other.about, other.name)
+        torch.testing.assert_close(task.labels, other.labels, equal_nan=True)
+        assert all(torch.equal(task.split[part], other.split[part]) for part in task.split)
+
+
+def test_fetch_features_in_the_order_asked_for():
+    dataset = make()
+    fetched = dataset.fetch(torch.tensor([5, 0, 5]))
+    assert fetched.tolist() == [[10, 11], [0, 1], [10, 11]] and fetched.dtype == torch.float
+    assert dataset.fetch(torch.empty(0, dtype=torch.long)).shape == (0, 2)
+    assert len(dataset) == N and dataset.in_channels == 2
+
+
+def test_fetch_records_as_dictionaries():
+    dataset = make(records())
+    assert dataset.fetch(torch.tensor([2, 0, 2])) == [
+        {"text": "text 2", "length": 2},
+        {"text": "text 0", "length": 0},
+        {"text": "text 2", "length": 2},
+    ]
+    assert len(dataset) == N and dataset.in_channels is None
+
+
+@pytest.mark.parametrize("node", [[0.5], [[0]], [-1], [N]])
+@pytest.mark.parametrize("samples", [None, records()], ids=["features", "records"])
+def test_fetch_refuses_what_is_no_sample(node, samples):
+    with pytest.raises(ValueError, match="'node' needs"):
+        make(samples).fetch(torch.tensor(node))
+
+
+def test_double_features_become_float32():
+    assert make(torch.ones(N, 2, dtype=torch.double)).fetch(torch.tensor([0])).dtype == torch.float
+
+
+def test_default_graph_is_the_first_and_unknown_names_list_all():
+    dataset = make()
+    assert dataset.graph() is dataset.graph("line") and dataset.task() is dataset.task("topic")
+    with pytest.raises(ValueError, match=r"unknown graph 'lin' .*did you mean 'line'\?.*there are: line, a-ring"):
+        dataset.graph("lin")
+    with pytest.raises(ValueError, match=r"unknown task 'x' .*there are: topic, size, tags"):
+        dataset.task("x")
+    with pytest.raises(ValueError, match="has no graph"):
+        SampleDataset(torch.ones(2, 2)).graph()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"samples": torch.ones(N + 1, 2)}, r"graph 'line' needs one node per sample .*\(got 6 nodes, 7 samples\)"),
+        ({"samples": torch.ones(N + 1, 2), "graphs": {}}, r"task 'topic' needs one label per sample .*\(got 6 labels"),
+        ({"samples": torch.ones(0, 2)}, "at least one sample"),
+        ({"samples": torch.ones(N)}, r"needs shape \[N, F\]"),
+        ({"samples": torch.ones(N, 2, dtype=torch.long)}, "needs floats .*torch.int64"),
+        ({"samples": [[1.0]] * N}, "needs a float tensor"),
+        ({"graphs": {"../up": PretrainGraph(num_nodes=N)}}, "graph '../up' needs a name of letters"),
+    ],
+)
+def test_wrong_parts_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        make(**change)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_features_that_are_not_finite_are_named(value, monkeypatch):
+    monkeypatch.setattr("sigraph.data.prepared.CHUNK", 4)  # two rows at a time: the rows lie in different pieces
+    samples = torch.zeros(N, 2)
+    samples[1, 0] = samples[4, 1] = value
+    with pytest.raises(ValueError, match="in 2 rows; first: 1, 4"):
+        make(samples)
+
+
+@pytest.mark.parametrize("samples", [None, records()], ids=["features", "records"])
+def test_save_and_open_give_the_same(tmp_path, samples):
+    dataset = make(samples)
+    dataset.save(tmp_path / "toy")
+    same(dataset, SampleDataset.open(tmp_path / "toy"))
+    same(dataset, SampleDataset.open(tmp_path / "toy", verify=True))
+
+
+def test_folder_is_readable_without_sigraph(tmp_path):
+    make().save(tmp_path / "toy")
+    folder = tmp_path / "toy"
+    assert np.load(folder / "samples.npy")[3].tolist() == [6, 7]
+    assert np.load(folder / "tasks/topic/test.npy").tolist() == [4, 3]
+    assert json.loads((folder / "tasks/size/task.json").read_text())["metric"] == "mae"
+    assert np.load(folder / "graphs/a-ring/rowptr.npy").tolist() == [0, 2, 4, 6, 8, 10, 12]
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert set(json.loads((folder / "manifest.json").read_text())) == files - {"manifest.json"}
+    measured = Card.read(folder / "card.yaml").measured
+    assert measured["graphs"]["line"] == {"num_edges": 3, "num_isolated": 2}
+    assert measured["tasks"]["topic"]["num_labelled"] == 5 and measured["samples"]["count"] == N
+
+
+def test_opened_features_are_mapped_and_never_written_to(tmp_path):
+    make().save(tmp_path / "toy")
+    dataset = SampleDataset.open(tmp_path / "toy")
+    dataset.samples[0] = 99
+    assert SampleDataset.open(tmp_path / "toy").fetch(torch.tensor([0])).tolist() == [[0, 1]]
+
+
+def test_pickle_of_mapped_samples_is_small(tmp_path):
+    features = torch.arange(N * 50_000.0).view(N, -1)
+    make(features).save(tmp_path / "toy")
+    opened = SampleDataset.open(tmp_path / "toy")
+    np.save(tmp_path / "x.npy", features.numpy())
+    for dataset in (opened, make(str(tmp_path / "x.npy")), opened.replace(graphs={"ring": opened.graph("a-ring")})):
+        data = pickle.dumps(dataset)
+        assert len(data) < 50_000 < features.numel() * 4
+        same(dataset, pickle.loads(data))
+    assert len(pickle.dumps(make(features))) > features.numel() * 4  # in memory there is no path to send
+    same(make(features), pickle.loads(pickle.dumps(make(features))))
+
+
+def test_pickle_finds_its_files_from_another_working_directory(tmp_path, monkeypatch):
+    make(records()).save(tmp_path / "toy")
+    monkeypatch.chdir(tmp_path)
+    data = pickle.dumps(SampleDataset.open("toy"))
+    monkeypatch.chdir("/")
+    same(make(records()), pickle.loads(data))
+
+
+def test_mapped_file_needs_float32_without_pickles(tmp_path):
+    np.save(tmp_path / "double.npy", np.ones((N, 2)))
+    with pytest.raises(ValueError, match="needs float32"):
+        make(tmp_path / "double.npy")
+    np.save(tmp_path / "object.npy", np.array([{}] * N), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"not a plain \.npy array"):
+        make(tmp_path / "object.npy")
+    with pytest.raises(ValueError, match=r"needs a \.npy or \.parquet file"):
+        make(tmp_path / "x.csv")
+
+
+def test_replace_checks_and_keeps_the_rest():
+    dataset = make()
+    graph = PretrainGraph([[0], [5]], num_nodes=N)
+    other = dataset.replace(graphs={"one": graph})
+    assert list(other.graphs) == ["one"] and list(dataset.graphs) == ["line", "a-ring"]
+    assert other.tasks == dataset.tasks and other.samples is dataset.samples
+    with pytest.raises(ValueError, match="one node per sample"):
+        dataset.replace(graphs={"small": PretrainGraph([[0], [1]], num_nodes=2)})
+    with pytest.raises(TypeError):
+        dataset.graphs["new"] = graph
+
+
+def test_fingerprint_follows_the_data(tmp_path):
+    for name, title in (("a", "one title"), ("b", "another")):
+        make(card=Card("toy", title=title)).save(tmp_path / name)
+    opened = SampleDataset.open(tmp_path / "a")
+    assert opened.fingerprint == SampleDataset.open(tmp_path / "b").fingerprint  # words of the card are no data
+    assert make().fingerprint == make().fingerprint != make(torch.zeros(N, 2)).fingerprint
+    for part in ({"graphs": {"line": opened.graph("a-ring")}}, {"tasks": {"topic": opened.task("size")}}):
+        assert opened.replace(**part).fingerprint not in (opened.fingerprint, opened.replace().fingerprint)
+        make(**part).save(tmp_path / "c", overwrite=True)
+        assert SampleDataset.open(tmp_path / "c").fingerprint != opened.fingerprint
+    assert make(records()).fingerprint != make(records().slice(0, N).set_column(1, "length", [[0] * N])).fingerprint
+
+
+@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/labels.npy", "card.yaml"])
+def test_truncated_and_missing_files_are_named(tmp_path, file):
+    make().save(tmp_path / "toy")
+    path = tmp_path / "toy" / file
+    content = path.read_bytes()
+    path.write_bytes(content[:-3])
+    with pytest.raises(ValueError, match=f"needs {len(content)} bytes .got {len(content) - 3}.: trunc") as error:
+        SampleDataset.open(tmp_path / "toy")
+    assert str(path) in str(error.value) and "sigraph prepare toy --force" in str(error.value)
+    path.unlink()
+    with pytest.raises(ValueError, match="got no file"):
+        SampleDataset.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/task.json", "card.yaml"])
+def test_verify_finds_a_changed_byte(tmp_path, file):
+    make().save(tmp_path / "toy")
+    path = tmp_path / "toy" / file
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="needs sha256"):
+        SampleDataset.open(tmp_path / "toy", verify=True)
+
+
+def test_folder_without_a_whole_manifest_is_refused(tmp_path):
+    make().save(tmp_path / "toy")
+    manifest = tmp_path / "toy" / "manifest.json"
+    entries = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**entries, "../secret": {"bytes": 1, "sha256": ""}}))
+    with pytest.raises(ValueError, match="outside the folder"):
+        SampleDataset.open(tmp_path / "toy")
+    manifest.write_text(json.dumps({"card.yaml": entries["card.yaml"]}))
+    with pytest.raises(ValueError, match="no samples"):
+        SampleDataset.open(tmp_path / "toy")
+    manifest.write_text(manifest.read_text()[:-5])
+    with pytest.raises(ValueError, match="not a manifest"):
+        SampleDataset.open(tmp_path / "toy")
+    manifest.unlink()
+    with pytest.raises(FileNotFoundError, match="not a prepared data set"):
+        SampleDataset.open(tmp_path / "toy")
+
+
+def test_task_that_holds_a_pickle_is_refused(tmp_path):
+    make().save(tmp_path / "toy")
+    labels = tmp_path / "toy" / "tasks" / "topic" / "labels.npy"
+    np.save(labels, np.array([{}] * N), allow_pickle=True)
+    manifest = tmp_path / "toy" / "manifest.json"
+    entries = json.loads(manifest.read_text())
+    entries["tasks/topic/labels.npy"]["bytes"] = labels.stat().st_size
+    manifest.write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match=r"labels\.npy is not a plain \.npy array"):
+        SampleDataset.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_save_that_fails_leaves_what_was_there(tmp_path, monkeypatch, existing):
+    if existing:
+        make().save(tmp_path / "toy")
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sigraph.data.dataset.write_task", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        make(torch.ones(N, 2)).save(tmp_path / "toy", overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["toy"] * existing
+    if existing:
+        same(make(), SampleDataset.open(tmp_path / "toy", verify=True))
+
+
+def test_save_replaces_only_when_told(tmp_path):
+    make().save(tmp_path / "toy")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        make(torch.ones(N, 2)).save(tmp_path / "toy")
+    same(make(), SampleDataset.open(tmp_path / "toy"))
+    make(torch.ones(N, 2)).save(tmp_path / "toy", overwrite=True)
+    same(make(torch.ones(N, 2)), SampleDataset.open(tmp_path / "toy"))
+    assert [p.name for p in tmp_path.iterdir()] == ["toy"]

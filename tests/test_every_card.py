@@ -1,0 +1,45 @@
+"""Every shipped card parses, says what a reader needs, and is true where its raw files are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sigraph.data.card import card_names, load_card, shipped_folder
+from sigraph.data.prepare import open_dataset, prepare
+
+
+def test_the_promised_data_sets_are_shipped():
+    assert {"cora", "citeseer", "pubmed", "manifold-torus"} <= set(card_names())
+    assert not (shipped_folder() / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_card_is_complete(name):
+    card, folder = load_card(name), shipped_folder() / name
+    for key in ("title", "about", "licence", "citation"):
+        assert getattr(card, key).strip(), key
+    assert card.source.url.startswith("https://") and card.source.papers
+    assert card.samples.count and card.graphs and card.tasks and card.measured is None
+    assert all(graph.num_edges and graph.about for graph in card.graphs.values())
+    for task in card.tasks.values():
+        assert task.metric and task.about and task.train and task.valid and task.test
+        assert task.train + task.valid + task.test <= card.samples.count
+    for file in card.files:
+        assert file.url and file.url.startswith("https://")
+        assert Path(file.path).name == file.url.rsplit("/", 1)[1]
+    assert len({file.path for file in card.files}) == len(card.files)
+    readme = (folder / "README.md").read_text()
+    assert f"{card.samples.count:,}" in readme
+    assert all(f"`{graph}`" in readme and f"{c.num_edges:,}" in readme for graph, c in card.graphs.items())
+    assert (folder / "prepare.py").is_file()
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_card_is_true(name):
+    card, source = load_card(name), os.environ.get("SIGRAPH_DATA_SOURCE")
+    if card.files and not (source and all((Path(source) / file.path).is_file() for file in card.files)):
+        pytest.skip(f"needs the raw files of {name}: set SIGRAPH_DATA_SOURCE to a folder that holds them")
+    dataset = open_dataset(name)  # compares sums and counts with the card
+    assert len(dataset) == card.samples.count and list(dataset.graphs) == list(card.graphs)
+    assert type(dataset).open(prepare(name), verify=True).fingerprint == dataset.fingerprint
