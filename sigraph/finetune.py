@@ -183,7 +183,7 @@ def finetune(
     loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
     best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
     trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
-    trainer.fit(module, loaders["train"], loaders["valid"])
+    trainer.fit(module, loaders["train"], loaders["valid"], weights_only=True)
     best.restore(module)
     with torch.no_grad():
         module.eval()

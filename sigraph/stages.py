@@ -23,7 +23,7 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import PretrainGraph, SampleDataset, open_dataset
 from sigraph.data.folder import atomic_file
 from sigraph.data.random import keyed_generator, keyed_seed
-from sigraph.encoders import Encoder
+from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, finetune, quiet_trainer
 from sigraph.graphs import GraphConstructor, hold_out_edges
@@ -220,6 +220,16 @@ class _Tick(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.tick(1)
+
+
+def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.Tensor, SampleDataset, PretrainGraph]:
+    """Embeddings of all samples by a finished pre-training, its data set, and the graph as it was observed."""
+    parts = build_parts(config, seed)
+    encoder = parts.module.encoder
+    encoder.load_state_dict(load_file(folder / ENCODER))
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    observed = constructor.base(parts.dataset, keyed_generator(seed, _GRAPH))
+    return embed(encoder, parts.dataset), parts.dataset, observed
 
 
 def fine_tune(

@@ -110,6 +110,15 @@ def test_equal_embeddings_are_at_distance_zero_with_gradient_zero(dtype, squared
     assert value == 1 and (gradient == 0).all()  # the positive costs 0, each negative its whole margin
 
 
+def test_equal_embeddings_among_others_are_at_distance_zero(value_and_gradient):
+    """The matrix product alone puts them up to 1e-3 apart in float32."""
+    z = torch.randn(20, 64, generator=torch.Generator().manual_seed(0)).repeat(2, 1)
+    i = torch.arange(20)
+    pairs = Pairs.square(torch.stack([i, i + 20]), 40, negative_index=torch.empty(2, 0).long())
+    value, gradient = value_and_gradient(ContrastiveLoss(), z, pairs)
+    assert value == 0 and (gradient == 0).all()
+
+
 def test_many_negatives_are_counted_without_listing_them():
     group = torch.tensor([0, 0, 1, 1, 1])
     pairs = Pairs.square(torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]]), 5, anchor_group=group, candidate_group=group)

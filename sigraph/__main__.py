@@ -1,0 +1,7 @@
+"""``python -m sigraph``."""
+
+import sys
+
+from sigraph.cli import main
+
+sys.exit(main())

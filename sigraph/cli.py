@@ -1,0 +1,191 @@
+"""The command line. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from sigraph import __version__
+
+if TYPE_CHECKING:
+    from sigraph.experiment import Results
+
+_ABOUT = """\
+Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
+
+  sigraph demo                                  a minute or two: what a pre-training graph gives
+  sigraph datasets                              the data sets sigraph knows
+  sigraph prepare cora                          download, check and write one
+  sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return arguments.function(arguments)
+    except KeyboardInterrupt:
+        print("\nsigraph: interrupted; the same command resumes", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    except (ValueError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"sigraph: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from sigraph.config import load_config
+    from sigraph.experiment import run
+    from sigraph.progress import BarProgress
+
+    overrides = list(arguments.overrides)
+    if arguments.output_dir is not None:
+        overrides.append(f"output_dir='{arguments.output_dir}'")
+    config = load_config(arguments.file, overrides)
+    _quiet()
+    return _show(run(config, BarProgress()))
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from sigraph.config import load_config
+    from sigraph.data.card import shipped_folder
+    from sigraph.experiment import run
+    from sigraph.progress import BarProgress
+
+    file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
+    config = load_config(file, [f"output_dir='{arguments.output_dir}'"])
+    print(_DEMO_TEXT.format(num_seeds=len(config.seeds)))
+    sys.stdout.flush()
+    _quiet()
+    results = run(config, BarProgress())
+    code = _show(results)
+    if code == 0:
+        print(f"\nthe latent spaces, without and with the graph: {_picture(results, ['objective-only', 'sipt'])}")
+    return code
+
+
+_DEMO_TEXT = """\
+1,200 samples lie on a torus; each shows only 16 noisy words. The pre-training graph joins samples that lie close
+together. Which of 8 topics is a sample about? 40 labels to train on, 1,000 test samples, {num_seeds} seeds, four arms:
+  sipt            masked words + the graph          objective-only   masked words alone
+  rewired-graph   the same, graph's ends shuffled   no-pretraining   random encoder
+The encoder sees one sample at a time: the graph is used in pre-training only.
+"""
+
+
+def _picture(results: Results, arms: list[str]) -> Path:
+    """The latent spaces of two arms of a finished run, first seed."""
+    from sigraph.experiment import run_folder
+    from sigraph.report import latent_figure
+    from sigraph.stages import load_parts
+
+    config = results.config
+    panels, seed = {}, config.seeds[0]
+    for name in arms:
+        arm = config.arm(name)
+        panels[name], dataset, observed = load_parts(arm.pretrain, seed, run_folder(config, arm, seed))
+    task = dataset.task(config.finetune[0].task)
+    path = Path(config.output_dir) / config.name / "latent.png"
+    return latent_figure(panels, task.labels, path, observed.local_consistency(task.labels), task.name, seed)
+
+
+def _show(results: Results) -> int:
+    config = results.config
+    print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
+    print(results.leaderboard().table())
+    print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {Path(config.output_dir) / config.name}")
+    for record in results.failed:
+        print(f"failed: {record['arm']}, seed {record['seed']}: {record['reason']}", file=sys.stderr)
+    return 1 if results.failed else 0
+
+
+def _datasets(arguments: argparse.Namespace) -> int:
+    from sigraph.data.card import card_names, load_card
+
+    for name in card_names():
+        card = load_card(name)
+        graphs = ", ".join(f"{key} ({graph.num_edges:,} edges)" for key, graph in card.graphs.items())
+        tasks = ", ".join(f"{key} ({task.type}, {task.metric})" for key, task in card.tasks.items())
+        print(f"{name}\n  {card.title}\n  {card.samples.count:,} samples; graph {graphs}; task {tasks}")
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    import logging
+
+    from sigraph.data import prepare
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for name in arguments.name:
+        print(prepare(name, force=arguments.force, trust_recipe=arguments.trust_recipe))
+    return 0
+
+
+def _quiet() -> None:
+    """Libraries' remarks that a user cannot act on."""
+    import warnings
+
+    for module in ("lightning", "torch"):
+        warnings.filterwarnings("ignore", module=rf"{module}\..*")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(2, f"sigraph: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+    text = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="sigraph", description=_ABOUT, formatter_class=text)
+    parser.add_argument("--version", action="version", version=f"sigraph {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, function, help: str, example: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=help, description=help, epilog=f"example:\n  {example}", parents=[shared], formatter_class=text
+        )
+        command.set_defaults(function=function)
+        return command
+
+    demo = add("demo", _demo, "Pre-train on the embedded data set and show what the graph gave.", "sigraph demo")
+    demo.add_argument("--output-dir", default="runs", help="where results are kept (default: runs)")
+
+    run = add(
+        "run",
+        _run,
+        "Run an experiment: arms x seeds x tasks. Finished work is recognised, interrupted work resumed.",
+        "sigraph run experiments/cora/mlp.yaml seeds=[0,1] pretrain.structure_weight=0.5",
+    )
+    run.add_argument("file", metavar="FILE", help="the experiment's YAML")
+    run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted overrides, values in YAML")
+    run.add_argument("--output-dir", help="where results are kept (default: the file's output_dir, else runs)")
+
+    add("datasets", _datasets, "List the data sets sigraph knows.", "sigraph datasets")
+
+    prepare = add(
+        "prepare",
+        _prepare,
+        "Prepare data sets: find or download the raw files, check them, write a folder any tool can read.",
+        "sigraph prepare cora",
+    )
+    prepare.add_argument("name", nargs="+", metavar="NAME", help="a data set's name, or a folder with card and recipe")
+    prepare.add_argument("--force", action="store_true", help="prepare again even if it is there")
+    prepare.add_argument(
+        "--trust-recipe", action="store_true", help="run the prepare.py of a folder that sigraph did not ship"
+    )
+    return parser

@@ -1,0 +1,74 @@
+"""Pictures of latent spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg", force=False)
+
+import matplotlib.pyplot as plt  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from sklearn.manifold import TSNE  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from sigraph.data.folder import atomic_file  # noqa: E402
+from sigraph.evaluation import label_agreement  # noqa: E402
+
+
+def latent_figure(
+    panels: Mapping[str, Tensor],
+    y: Tensor,
+    path: str | Path,
+    local_consistency: float | None = None,
+    class_name: str = "class",
+    seed: int = 0,
+) -> Path:
+    """Draw latent spaces side by side, projected to the plane by t-SNE on cosines and coloured by class.
+
+    Titles say the leave-one-out nearest-neighbour accuracy of each latent space (all labelled samples, in the full
+    space, not in the picture); the local consistency of the graph, which it is measured against, stands above.
+
+    Args:
+        panels: Name and embeddings of each latent space. Shape [N, D] each.
+        y: Classes, -1 missing (drawn grey). Shape [N].
+        path: The PNG to write.
+        local_consistency: Of the classes on the pre-training graph; None: not shown.
+        class_name: What the colours are, for the legend.
+        seed: Of the projection.
+
+    Returns:
+        ``path``.
+    """
+    path = Path(path)
+    classes = [int(c) for c in y.unique() if c >= 0]
+    colors = plt.get_cmap("tab10" if len(classes) <= 10 else "tab20")
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 5.4), squeeze=False, layout="constrained")
+    for axis, (name, z) in zip(axes[0], panels.items(), strict=True):
+        unit = F.normalize(z, dim=1).numpy()
+        perplexity = min(30.0, max(2.0, (len(unit) - 1) / 4))
+        place = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed).fit_transform(unit)
+        unknown = (y < 0).numpy()
+        axis.scatter(*place[unknown].T, s=7, color="lightgrey", linewidths=0)
+        for i, c in enumerate(classes):
+            mine = (y == c).numpy()
+            axis.scatter(*place[mine].T, s=9, color=colors(i % colors.N), label=str(c), linewidths=0)
+        axis.set_title(f"{name}\nnearest-neighbour accuracy {label_agreement(z, y):.3f}", fontsize=12)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.set_aspect("equal", adjustable="datalim")
+        for side in axis.spines.values():
+            side.set_color("lightgrey")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    if len(classes) <= 20:
+        figure.legend(
+            handles, labels, title=class_name, loc="outside lower center", ncols=10, frameon=False, markerscale=2.5
+        )
+    if local_consistency is not None:
+        figure.suptitle(f"local consistency of the pre-training graph: LC = {local_consistency:.3f}", fontsize=12)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=120)
+    plt.close(figure)
+    return path
