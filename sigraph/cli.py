@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
-        overrides.append(f"output_dir='{arguments.output_dir}'")
+        overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
     config = load_config(arguments.file, overrides)
     _quiet()
     return _show(run(config, BarProgress()))
@@ -65,7 +65,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from sigraph.progress import BarProgress
 
     file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
-    config = load_config(file, [f"output_dir='{arguments.output_dir}'"])
+    config = load_config(file, [f"output_dir={_quoted(arguments.output_dir)}"])
     print(_DEMO_TEXT.format(num_seeds=len(config.seeds)))
     sys.stdout.flush()
     _quiet()
@@ -131,6 +131,13 @@ def _prepare(arguments: argparse.Namespace) -> int:
     for name in arguments.name:
         print(prepare(name, force=arguments.force, trust_recipe=arguments.trust_recipe))
     return 0
+
+
+def _quoted(text: str) -> str:
+    """As a YAML string, whatever it holds."""
+    import json
+
+    return json.dumps(text)
 
 
 def _quiet() -> None:

@@ -18,7 +18,8 @@ class StructureCollator:
     """The ``collate_fn`` of a stock DataLoader over sample ids.
 
     All randomness of a step is keyed: by (seed, epoch, step) when the seed samples come as a
-    :class:`~sigraph.data.SeedBatch`, else by (seed, the seed samples themselves). The number of workers changes nothing.
+    :class:`~sigraph.data.SeedBatch`, else by (seed, the seed samples themselves). The number of workers changes
+    nothing.
 
     Args:
         dataset: Where samples are fetched from.
@@ -45,7 +46,10 @@ class StructureCollator:
         if isinstance(seeds, SeedBatch):
             ids, generator = seeds.seeds, keyed_generator(self.seed, seeds.epoch, seeds.step)
         else:
-            ids = torch.as_tensor(seeds, dtype=torch.long).view(-1)
+            ids = torch.as_tensor(seeds).view(-1)
+            if ids.numel() and (ids.is_floating_point() or ids.dtype == torch.bool):
+                raise ValueError(f"'seeds' needs integer sample ids in 'StructureCollator' (got {ids.dtype})")
+            ids = ids.long()
             generator = keyed_generator(self.seed, *ids.abs().tolist())
         if ids.numel() == 0:
             raise ValueError("'seeds' needs at least one sample in 'StructureCollator' (got none)")
@@ -85,4 +89,5 @@ def pretrain_loader(
         collate_fn=StructureCollator(dataset, sampler, objective, seed),
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
+        generator=keyed_generator(seed),  # else the loader draws from the global stream, which dropout uses
     )

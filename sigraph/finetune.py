@@ -47,7 +47,7 @@ class FinetuneModule(LightningModule):
         head: nn.Module,
         evaluator: Evaluator,
         freeze_encoder: bool = False,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2),
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2),  # noqa: B008
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
     ) -> None:
@@ -57,7 +57,7 @@ class FinetuneModule(LightningModule):
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self._seen: list[tuple[Tensor, Tensor]] = []
         if freeze_encoder:
-            encoder.requires_grad_(False)
+            encoder.requires_grad_(False).eval()  # Lightning keeps the modes it finds
 
     def train(self, mode: bool = True) -> FinetuneModule:
         super().train(mode)
@@ -73,7 +73,7 @@ class FinetuneModule(LightningModule):
         """Mean loss over known labels."""
         kind = self.evaluator.task.type
         if kind == "classification":
-            return F.cross_entropy(predicted, y)
+            return F.cross_entropy(predicted, y.long())
         if kind == "regression":
             return F.mse_loss(predicted.view(-1), y.float())
         known = ~torch.isnan(y.float())
@@ -82,7 +82,9 @@ class FinetuneModule(LightningModule):
     def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> Tensor:
         loss = self.loss(self(batch[0]), batch[1])
         if not bool(torch.isfinite(loss)):
-            raise ValueError(f"the fine-tuning loss is {float(loss)} in epoch {self.current_epoch}; lower the learning rate")
+            raise ValueError(
+                f"the fine-tuning loss is {float(loss)} in epoch {self.current_epoch}; lower the learning rate"
+            )
         self.log("train_loss", loss.detach(), batch_size=len(batch[1]))
         return loss
 
@@ -92,7 +94,8 @@ class FinetuneModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         y_true, y_pred = (torch.cat(part) for part in zip(*self._seen, strict=True))
         self._seen.clear()
-        self.log(f"valid_{self.evaluator.metric}", self.evaluator.eval({"y_true": y_true, "y_pred": y_pred})[self.evaluator.metric])
+        metric = self.evaluator.metric
+        self.log(f"valid_{metric}", self.evaluator.eval({"y_true": y_true, "y_pred": y_pred})[metric])
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
@@ -120,7 +123,7 @@ class FinetuneSettings:
     """
 
     head: str = "linear"
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2)
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2)  # noqa: RUF009
     scheduler: Callable[[Optimizer], LRScheduler] | None = None
     max_epochs: int = 300
     patience: int = 50
@@ -178,7 +181,7 @@ def finetune(
         table: Any = embed(encoder, dataset)
         body: Encoder = _Identity(encoder.out_channels)
     else:
-        table, body = dataset, copy.deepcopy(encoder).requires_grad_(True)
+        table, body = dataset, copy.deepcopy(encoder).requires_grad_(True).train()
     module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed)
     loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
     best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
@@ -190,7 +193,7 @@ def finetune(
         predicted = torch.cat([module(inputs).float() for inputs, _ in loaders["test"]])
     test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
     if frozen:
-        module.encoder = copy.deepcopy(encoder).requires_grad_(False)
+        module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
     size = sum(p.numel() for p in head.parameters())
     return FinetuneResult(best.score, test, best.epoch, size, module)
 
@@ -206,7 +209,8 @@ class KeepBest(Callback):
 
     def __init__(self, monitor: str, greater_is_better: bool, patience: int) -> None:
         self.monitor, self.sign, self.patience = monitor, 1 if greater_is_better else -1, patience
-        self.score, self.epoch, self.state = float("nan"), -1, {}
+        self.score, self.epoch = float("nan"), -1
+        self.state: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
@@ -288,8 +292,9 @@ def _nearest(encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Ev
     if task.type == "multilabel" and torch.isnan(task.labels[train].float()).any():
         raise ValueError(f"'head' knn needs complete training labels for task {task.name!r} (some are missing)")
     model.fit(z["train"], y[train.numpy()])
-    scores = {
-        part: evaluator.eval({"y_true": y[task.split[part].numpy()], "y_pred": model.predict(z[part])})[evaluator.metric]
-        for part in ("valid", "test")
-    }
-    return FinetuneResult(scores["valid"], scores["test"], 0, 0)
+
+    def score(part: str) -> float:
+        predicted = {"y_true": y[task.split[part].numpy()], "y_pred": model.predict(z[part])}
+        return evaluator.eval(predicted)[evaluator.metric]
+
+    return FinetuneResult(score("valid"), score("test"), 0, 0)

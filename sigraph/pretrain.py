@@ -35,7 +35,7 @@ class PretrainModule(LightningModule):
         sampler: The sampler whose pairs the batches hold; kept for losses that need pairs beyond the step.
         optimizer: Makes the optimiser from the parameters.
         scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
-        seed: Seed of what is random in the step itself (dropout); keyed by epoch, so that a resumed run is the same.
+        seed: Seed of what is random in the step itself (dropout); keyed by step, so that a resumed run is the same.
 
     Raises:
         ValueError: The weight is out of range, or below 1 without an objective.
@@ -50,7 +50,7 @@ class PretrainModule(LightningModule):
         objective: Objective | None = None,
         structure_weight: float | None = None,
         sampler: PairSampler | None = None,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-3),
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-3),  # noqa: B008
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
     ) -> None:
@@ -91,6 +91,7 @@ class PretrainModule(LightningModule):
         return parts
 
     def training_step(self, batch: PretrainBatch, batch_idx: int) -> Tensor:
+        torch.manual_seed(keyed_seed(self.seed, self.global_step))
         parts = self.losses(batch)
         num_anchors = max(batch.pairs.num_anchors, 1)
         count = torch.bincount(batch.pairs.positive_index[0], minlength=num_anchors)
@@ -106,9 +107,6 @@ class PretrainModule(LightningModule):
                 f"'devices' needs to be 1 in 'PretrainModule' (got {self.trainer.world_size} processes): negatives are "
                 "not gathered over processes yet, so more of them would train another loss"
             )
-
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch.to(device, non_blocking=True)

@@ -164,7 +164,7 @@ def _fit(parts: Parts, validation: HeldOutValidation, folder: Path, tick: Callab
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,  # type: ignore[arg-type]
         accelerator=config.trainer.accelerator,
-        logger=CSVLogger(folder, name="", version="log"),
+        logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
         callbacks=[validation, _Tick(tick), saver],
     )
     trainer.fit(parts.module, loader, ckpt_path=checkpoint, weights_only=True)

@@ -91,11 +91,15 @@ class SeedBatchSampler(Sampler):
     """
 
     def __init__(self, ids: Tensor | int, batch_size: int, seed: int = 0) -> None:
-        self.ids = torch.arange(ids) if isinstance(ids, int) else torch.as_tensor(ids, dtype=torch.long)
+        self.ids = torch.arange(ids) if isinstance(ids, int) else torch.as_tensor(ids)
         if batch_size < 1:
             raise ValueError(f"'batch_size' needs to be >= 1 in 'SeedBatchSampler' (got {batch_size})")
         if self.ids.numel() == 0:
             raise ValueError("'ids' needs at least one sample in 'SeedBatchSampler' (got none)")
+        if self.ids.dim() != 1 or self.ids.is_floating_point() or self.ids.dtype == torch.bool:
+            got = f"{self.ids.dtype} {list(self.ids.shape)}"
+            raise ValueError(f"'ids' needs a list of integer sample ids in 'SeedBatchSampler' (got {got})")
+        self.ids = self.ids.long()
         self.batch_size, self.seed = batch_size, seed
         self.epoch = self.first_step = 0
 

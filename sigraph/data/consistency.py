@@ -34,10 +34,10 @@ def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
     y = torch.as_tensor(y)
+    kind = label_type(y)
     num_nodes = rowptr.numel() - 1
     if y.size(0) != num_nodes:
         raise ValueError(f"'y' needs one label per node, {num_nodes}, in 'local_consistency' (got {y.size(0)})")
-    kind = label_type(y)
     if kind == "multilabel":
         return _multilabel(rowptr, col, y.float())
     known = is_labelled(y)

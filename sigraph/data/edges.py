@@ -28,7 +28,7 @@ def check_edge_index(edge_index: Any, num_nodes: int | None) -> tuple[Tensor, in
         raise ValueError(f"'edge_index' needs integer node ids in 'PretrainGraph' (got {edge_index.dtype})")
     edge_index = edge_index.long()
     if num_nodes is None:
-        num_nodes = int(edge_index.max()) + 1 if edge_index.numel() else 0
+        num_nodes = max(int(edge_index.max()) + 1, 0) if edge_index.numel() else 0
     if isinstance(num_nodes, bool) or int(num_nodes) != num_nodes or num_nodes < 0:
         raise ValueError(f"'num_nodes' needs to be an integer >= 0 in 'PretrainGraph' (got {num_nodes!r})")
     num_nodes = int(num_nodes)
@@ -102,6 +102,4 @@ def _is_listed_both_ways(edge_index: Tensor, num_undirected: int) -> bool:
     upward = edge_index[:, edge_index[0] < edge_index[1]]
     downward = edge_index[:, edge_index[0] > edge_index[1]].flip(0)
     size = int(edge_index.max()) + 1
-    return bool(
-        torch.equal((upward[0] * size + upward[1]).unique(), (downward[0] * size + downward[1]).unique())
-    )
+    return bool(torch.equal((upward[0] * size + upward[1]).unique(), (downward[0] * size + downward[1]).unique()))

@@ -100,13 +100,16 @@ def open_folder(path: str | Path, kind: str, verify: bool = False) -> tuple[dict
         raise ValueError(f"{header_file} is not valid JSON ({error}); write the folder again") from error
     if not isinstance(header, dict) or header.get("kind") != kind or header.get("version") != 1:
         raise ValueError(f"{header_file} needs kind {kind!r}, version 1; write the folder again with this sigraph")
+    try:
+        files = {path / Path(name).name: (about["bytes"], about["sha256"]) for name, about in header["files"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{header_file} lists no files, sizes and sums: altered; write the folder again") from error
     arrays = {}
-    for name, expected in header["files"].items():
-        file = path / Path(name).name
+    for file, (needed, checksum) in files.items():
         size = file.stat().st_size if file.is_file() else None
-        if size != expected["bytes"]:
-            raise ValueError(f"{file} needs {expected['bytes']} bytes (got {size}): truncated; write the folder again")
-        if verify and sha256(file) != expected["sha256"]:
+        if size != needed:
+            raise ValueError(f"{file} needs {needed} bytes (got {size}): truncated; write the folder again")
+        if verify and sha256(file) != checksum:
             raise ValueError(f"{file} does not match its sum in {HEADER}: altered; write the folder again")
         arrays[file.stem] = map_array(file)
     return arrays, header
@@ -115,8 +118,11 @@ def open_folder(path: str | Path, kind: str, verify: bool = False) -> tuple[dict
 def map_array(file: str | Path) -> Tensor:
     """A ``.npy`` file as a memory-mapped tensor, copy-on-write; pickles and object arrays are refused."""
     try:
-        return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
-    except ValueError as error:
-        if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
-            return torch.from_numpy(np.load(file, allow_pickle=False))
+        try:
+            return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
+        except ValueError as error:
+            if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
+                return torch.from_numpy(np.load(file, allow_pickle=False))
+            raise
+    except (ValueError, TypeError, EOFError) as error:
         raise ValueError(f"{file} is not a plain .npy array ({error})") from error

@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from sigraph.data.consistency import local_consistency
 from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
-from sigraph.data.folder import map_array, write_folder
+from sigraph.data.folder import map_array
 from sigraph.data.store import CSRStore, EdgeStore
 
 
@@ -76,7 +76,8 @@ class PretrainGraph(Data):
         """
         if data.edge_index is None:
             raise ValueError("'data' needs an 'edge_index' in 'PretrainGraph.from_data' (got none)")
-        kept = {k: v for k, v in data if k not in {"edge_index", "edge_weight", "num_nodes"} and not data.is_edge_attr(k)}
+        edges = {"edge_index", "edge_weight", "num_nodes"}
+        kept = {key: value for key, value in data if key not in edges and not data.is_edge_attr(key)}
         return cls(data.edge_index, data.num_nodes, data.edge_weight, kept.pop("group", None), **kept)
 
     @classmethod
@@ -105,7 +106,7 @@ class PretrainGraph(Data):
         graph = cls()
         store = CSRStore.open(path, verify)
         graph.num_nodes = store.num_nodes
-        group = Path(path) / "group" / "group.npy"
+        group = Path(path) / "group.npy"
         if group.is_file():
             graph.group = check_group(map_array(group), store.num_nodes)
         graph._adopt(store)
@@ -116,9 +117,7 @@ class PretrainGraph(Data):
         store = self.store
         if not isinstance(store, CSRStore):
             raise ValueError(f"'save' needs a graph with a CSRStore (got {type(store).__name__})")
-        store.save(path)
-        if self.group is not None:
-            write_folder(Path(path) / "group", "sigraph-group", {"group": self.group}, {})
+        store.save(path, {} if self.group is None else {"group": check_group(self.group, store.num_nodes)})
 
     # The store ########################################################################################################
 
@@ -128,6 +127,8 @@ class PretrainGraph(Data):
         raw = self.__dict__["_store"]
         if self.__dict__.get("_signature") != self._sign():
             edge_index = self.edge_index
+            if edge_index is None and ("adj_t" in raw or "adj" in raw):
+                raise ValueError("'PretrainGraph' keeps its edges in 'edge_index' (got an adjacency matrix instead)")
             given, num_nodes = check_edge_index([[], []] if edge_index is None else edge_index, raw.num_nodes)
             weight = None if self.edge_weight is None else check_edge_weight(self.edge_weight, given.size(1))
             self.__dict__["_edges"] = CSRStore.from_edges(given, num_nodes, weight)
@@ -143,7 +144,7 @@ class PretrainGraph(Data):
         """What the store depends on; the tensors themselves are kept, so that an id is never reused."""
         raw = self.__dict__["_store"]
         tensors = [_Version(raw[key]) if key in raw else None for key in ("edge_index", "edge_weight")]
-        return (*tensors, raw["num_nodes"] if "num_nodes" in raw else None)
+        return (*tensors, raw.get("num_nodes"))
 
     @property
     def _store(self):
@@ -185,8 +186,11 @@ class PretrainGraph(Data):
     def __deepcopy__(self, memo: dict) -> PretrainGraph:
         out = type(self).__new__(type(self))
         for key, value in self.__dict__.items():
-            out.__dict__[key] = copy.deepcopy(value, memo)
+            if key != "_signature":
+                out.__dict__[key] = copy.deepcopy(value, memo)
         out.__dict__["_store"]._parent = out
+        if self.__dict__.get("_signature") == self._sign():  # only then was the copied store built from these edges
+            out.__dict__["_signature"] = out._sign()
         return out
 
     def __getstate__(self) -> dict[str, Any]:
@@ -231,7 +235,7 @@ class PretrainGraph(Data):
     def edge_index(self) -> Tensor | None:
         """[2, E], both directions, sorted; built when it is first asked for."""
         raw = self._store
-        return raw["edge_index"] if "edge_index" in raw else None
+        return raw.get("edge_index")
 
     @edge_index.setter
     def edge_index(self, edge_index: Tensor | None) -> None:
@@ -243,7 +247,7 @@ class PretrainGraph(Data):
         if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is None:
             return None
         raw = self._store
-        return raw["edge_weight"] if "edge_weight" in raw else None
+        return raw.get("edge_weight")
 
     @edge_weight.setter
     def edge_weight(self, edge_weight: Tensor | None) -> None:
@@ -253,7 +257,7 @@ class PretrainGraph(Data):
     def group(self) -> Tensor | None:
         """[N], the group of each node; None without groups."""
         raw = self.__dict__["_store"]
-        return raw["group"] if "group" in raw else None
+        return raw.get("group")
 
     @group.setter
     def group(self, group: Tensor | None) -> None:
@@ -290,7 +294,7 @@ class PretrainGraph(Data):
         if nodes.numel() == 0:
             return nodes.long().view(-1)
         num_nodes = self.store.num_nodes
-        if nodes.dim() != 1 or nodes.is_floating_point():
+        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.dtype == torch.bool:
             raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
         if int(nodes.min()) < 0 or int(nodes.max()) >= num_nodes:
             raise ValueError(

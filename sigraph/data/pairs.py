@@ -74,6 +74,13 @@ class Pairs:
                 raise ValueError(f"'weight' needs shape [{num_positives}] in 'Pairs' (got {list(self.weight.shape)})")
             if not bool((torch.isfinite(self.weight) & (self.weight >= 0)).all()):
                 raise ValueError("'weight' needs finite values >= 0 in 'Pairs' (got a negative, infinite or NaN one)")
+        if self.self_index is not None and self.num_anchors:
+            low, high = (int(v) for v in self.self_index.aminmax())
+            if self.self_index.dtype != torch.long or low < -1 or high >= self.num_candidates:
+                raise ValueError(
+                    f"'self_index' needs int64 candidate positions in [0, {self.num_candidates}), or -1, in 'Pairs' "
+                    f"(got {self.self_index.dtype} in [{low}, {high}])"
+                )
         if self.self_index is not None and num_positives:
             anchor, candidate = self.positive_index
             if bool((self.self_index[anchor] == candidate).any()):

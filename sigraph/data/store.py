@@ -96,18 +96,18 @@ class CSRStore(EdgeStore):
         if not keep.all():
             row, col = row[keep], col[keep]
             given = None if given is None else given[keep]
+        row, col = np.minimum(row, col), np.maximum(row, col)
         shape = (num_nodes, num_nodes)
 
         def symmetric(data: np.ndarray):
-            one_way = coo_matrix((data, (row, col)), shape=shape).tocsr()
-            both = (one_way + one_way.T).tocsr()
-            both.sum_duplicates()
-            return both
+            # Not upper + upper.T: scipy's sum of two matrices drops zeros, and an edge may have weight 0.
+            upper = coo_matrix((data, (row, col)), shape=shape).tocsr().tocoo()
+            ends = np.concatenate([upper.row, upper.col]), np.concatenate([upper.col, upper.row])
+            return coo_matrix((np.concatenate([upper.data, upper.data]), ends), shape=shape).tocsr()
 
         count = symmetric(np.ones(row.size, dtype=np.int32))
         merged = None
         if given is not None:
-            # An explicit zero keeps its place in scipy's sums, so both matrices have the same pattern.
             merged = torch.from_numpy((symmetric(given.astype(np.float64)).data / count.data).astype(np.float32))
         small = num_nodes < 2**31
         return cls(
@@ -128,17 +128,24 @@ class CSRStore(EdgeStore):
             FileNotFoundError, ValueError: The folder is missing, incomplete, truncated or altered.
         """
         arrays, header = open_folder(path, "sigraph-csr", verify)
+        if not {"rowptr", "col"} <= arrays.keys() or arrays["rowptr"].numel() == 0:
+            raise ValueError(f"{path} needs a rowptr and a col (got {', '.join(arrays)}): altered; write it again")
         store = cls(arrays["rowptr"], arrays["col"], arrays.get("weight"))
         got = (store.num_nodes, store.num_edges, int(store.rowptr[-1]))
-        needed = (header["num_nodes"], header["num_edges"], header["num_edges"])
+        needed = (header.get("num_nodes"), header.get("num_edges"), header.get("num_edges"))
         if got != needed:
             raise ValueError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): altered; write it again")
         store.path = Path(path).resolve()
         return store
 
-    def save(self, path: str | Path) -> None:
-        """Write the store as a folder of ``.npy`` files, all or nothing."""
-        arrays = {"rowptr": self.rowptr, "col": self.col}
+    def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:
+        """Write the store as a folder of ``.npy`` files, all or nothing.
+
+        Args:
+            path: The folder.
+            more: Further arrays to write beside it, by name.
+        """
+        arrays = {"rowptr": self.rowptr, "col": self.col, **(more or {})}
         if self.weight is not None:
             arrays["weight"] = self.weight
         write_folder(path, "sigraph-csr", arrays, {"num_nodes": self.num_nodes, "num_edges": self.num_edges})
@@ -192,8 +199,8 @@ class CSRStore(EdgeStore):
             hubs, rest = hub.nonzero().view(-1), (~hub).nonzero().view(-1)
             many = self._edges_of_hubs(start[hubs], end[hubs], cols)
             few = self._edges_of_rows(start[rest], end[rest], value, order)
-            index = torch.cat([torch.stack([hubs[many[0][0]], many[0][1]]), torch.stack([rest[few[0][0]], few[0][1]])], 1)
-            return index, torch.cat([many[1], few[1]])
+            row = torch.cat([hubs[many[0][0]], rest[few[0][0]]])
+            return torch.stack([row, torch.cat([many[0][1], few[0][1]])]), torch.cat([many[1], few[1]])
         return self._edges_of_rows(start, end, value, order)
 
     def _edges_of_rows(self, start: Tensor, end: Tensor, value: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:

@@ -77,8 +77,16 @@ class Task:
         missing = set(SPLITS) - set(self.split)
         if missing:
             raise ValueError(f"'split' of task {self.name!r} needs {', '.join(SPLITS)} (missing {sorted(missing)})")
-        self.split = {part: torch.as_tensor(self.split[part], dtype=torch.long) for part in SPLITS}
+        self._check_labels()
+        self.split = {part: torch.as_tensor(self.split[part]) for part in SPLITS}
         self._check_split()
+
+    def _check_labels(self) -> None:
+        known = self.labels[~torch.isnan(self.labels)] if self.labels.is_floating_point() else self.labels
+        if self.type == "multilabel" and bool(((known != 0) & (known != 1)).any()):
+            raise ValueError(f"'labels' of task {self.name!r} need to be 0, 1 or NaN (missing), since they are 2-D")
+        if self.type == "regression" and bool(torch.isinf(known).any()):
+            raise ValueError(f"'labels' of task {self.name!r} need to be finite or NaN (missing) (got an infinite one)")
 
     def _check_split(self) -> None:
         labelled = is_labelled(self.labels)
@@ -87,6 +95,9 @@ class Task:
             what = f"split {part!r} of task {self.name!r}"
             if ids.numel() == 0:
                 raise ValueError(f"{what} is empty; give it at least one sample")
+            if ids.dim() != 1 or ids.is_floating_point() or ids.dtype == torch.bool:
+                raise ValueError(f"{what} needs a list of integer sample ids (got {ids.dtype} {list(ids.shape)})")
+            ids = self.split[part] = ids.long()
             if int(ids.min()) < 0 or int(ids.max()) >= self.num_samples:
                 raise ValueError(
                     f"{what} needs sample ids in [0, {self.num_samples}) (got [{int(ids.min())}, {int(ids.max())}])"

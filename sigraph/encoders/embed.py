@@ -14,7 +14,7 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     """Embed samples in evaluation mode; no graph is involved.
 
     Args:
-        encoder: Its training mode is as before when this returns.
+        encoder: Its training mode, layer by layer, is as before when this returns.
         dataset: Where the samples are fetched from.
         node: Ids of the samples. Shape [M]; None: all of them.
         batch_size: Samples at a time; changes memory, not values.
@@ -27,12 +27,13 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     """
     node = torch.arange(len(dataset)) if node is None else node
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
-    training = encoder.training
+    modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:
         parts = [encoder(_move(dataset.fetch(ids), device)).z.float().cpu() for ids in node.split(batch_size)]
     finally:
-        encoder.train(training)
+        for module, training in modes:
+            module.training = training
     z = torch.cat(parts) if parts else torch.empty(0, encoder.out_channels)
     wrong = (~torch.isfinite(z).all(dim=1)).nonzero().view(-1)
     if wrong.numel():

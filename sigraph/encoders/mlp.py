@@ -57,9 +57,7 @@ class MLPEncoder(Encoder):
 
     def forward(self, inputs: Tensor) -> Encoding:
         if inputs.dim() != 2 or inputs.size(1) != self.in_channels:
-            raise ValueError(
-                f"'inputs' needs shape [B, {self.in_channels}] in 'MLPEncoder' (got {list(inputs.shape)})"
-            )
+            raise ValueError(f"'inputs' needs shape [B, {self.in_channels}] in 'MLPEncoder' (got {list(inputs.shape)})")
         if self.normalize_input:
             inputs = inputs / inputs.abs().sum(dim=1, keepdim=True).clamp(min=1e-12) * self.in_channels**0.5
         return Encoding(self.mlp(self.input_dropout(inputs)))

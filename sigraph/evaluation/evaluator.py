@@ -61,7 +61,8 @@ class Evaluator:
         """
         missing = {"y_true", "y_pred"} - set(input_dict)
         if missing:
-            raise ValueError(f"'input_dict' needs {', '.join(sorted(missing))} in 'Evaluator': {self.expected_input_format}")
+            names = ", ".join(sorted(missing))
+            raise ValueError(f"'input_dict' needs {names} in 'Evaluator': {self.expected_input_format}")
         y_true, y_pred = (_as_numpy(input_dict[key]) for key in ("y_true", "y_pred"))
         if self.task.type != "multilabel" and y_true.ndim == 2 and y_true.shape[1] == 1:
             y_true = y_true[:, 0]  # OGB's single-task shape
@@ -69,6 +70,11 @@ class Evaluator:
             raise ValueError(f"'y_true' and 'y_pred' need the same length >= 1 (got {len(y_true)} and {len(y_pred)})")
         if self.task.type == "multilabel" and y_true.shape != y_pred.shape:
             raise ValueError(f"'y_pred' needs the shape of 'y_true', {y_true.shape} (got {y_pred.shape})")
+        unknown = {"classification": y_true < 0, "regression": np.isnan(y_true)}.get(self.task.type, np.False_)
+        if unknown.any():
+            raise ValueError(
+                f"'y_true' holds {unknown.sum()} missing labels in 'Evaluator'; pass labelled samples only"
+            )
         if np.issubdtype(y_pred.dtype, np.floating) and not np.isfinite(y_pred).all():
             raise ValueError("'y_pred' holds NaN or infinite values: training diverged")
         return {self.metric: self._score(y_true, y_pred)}

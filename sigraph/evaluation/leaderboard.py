@@ -6,6 +6,9 @@ import math
 import statistics
 from typing import Any
 
+_COMPARABLE = ("experiment", "dataset", "task", "head", "metric")  # equal where two rows may be subtracted
+_NONE = "–"  # noqa: RUF001
+
 COLUMNS = ("arm", "task", "head", "metric", "n", "valid", "test", "against baseline", "parameters", "seconds")
 
 
@@ -35,10 +38,10 @@ class Leaderboard:
             for task in record["tasks"]:
                 groups.setdefault((*arm, task["dataset"], task["task"], task["head"]), []).append((record, task))
         rows = [self._row(key, group, failed.get(key[:3], 0)) for key, group in groups.items()]
-        empty = [key for key in failed if not any(row["arm"] == key[1] and row["hash"] == key[2] for row in rows)]
-        rows += [_failed_row(key, failed[key]) for key in empty]
+        finished = {key[:3] for key in groups}
+        rows += [_failed_row(key, count) for key, count in failed.items() if key not in finished]
         for row in rows:
-            base = [r for r in rows if r["arm"] == self.baseline and (r["task"], r["head"]) == (row["task"], row["head"])]
+            base = [r for r in rows if r["arm"] == self.baseline and all(r[part] == row[part] for part in _COMPARABLE)]
             known = len(base) == 1 and row["n"] and row is not base[0]
             row["difference"] = row["test_mean"] - base[0]["test_mean"] if known else None
         return rows
@@ -76,9 +79,8 @@ class Leaderboard:
         titles = [f"against {self.baseline}" if c == "against baseline" else c for c in heads]
         widths = [max(len(line[i]) for line in [titles, *lines]) for i in range(len(heads))]
         out = [titles, ["-" * width for width in widths], *lines]
-        return "\n".join(
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in out
-        )
+        padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in out]
+        return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def spread(values: list[float]) -> float | None:
@@ -96,14 +98,14 @@ def _cell(row: dict[str, Any], column: str) -> str:
     if column in ("valid", "test"):
         mean, std = row[f"{column}_mean"], row[f"{column}_std"]
         if mean is None:
-            return "–"
+            return _NONE
         return f"{mean:.4f}" if std is None or math.isnan(std) else f"{mean:.4f} ± {std:.4f}"
     if column == "against baseline":
         return "" if row["difference"] is None else f"{row['difference']:+.4f}"
     if column == "n":
         return str(row["n"]) + (f" ({row['num_failed']} failed)" if row["num_failed"] else "")
     if column == "parameters":
-        return "–" if row["num_parameters"] is None else f"{row['num_parameters']:,}"
+        return _NONE if row["num_parameters"] is None else f"{row['num_parameters']:,}"
     if column == "seconds":
-        return "–" if row["seconds"] is None else f"{row['seconds']:.1f}"
-    return "–" if row[column] is None else str(row[column])
+        return _NONE if row["seconds"] is None else f"{row['seconds']:.1f}"
+    return _NONE if row[column] is None else str(row[column])

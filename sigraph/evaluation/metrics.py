@@ -17,7 +17,7 @@ from sklearn.metrics import (
 
 
 def _per_column(score: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], float]:
-    """Mean over label columns of a score on the rows whose label is known; columns of one class are left out, as in OGB."""
+    """Mean over label columns of a score on rows whose label is known; one-class columns are left out, as in OGB."""
 
     def mean(y_true: np.ndarray, y_pred: np.ndarray) -> float:
         scores = []
@@ -36,6 +36,14 @@ def _classes(y_pred: np.ndarray) -> np.ndarray:
     return y_pred.argmax(axis=1) if y_pred.ndim == 2 and y_pred.shape[1] > 1 else y_pred.reshape(-1)
 
 
+def _spearman(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    y_pred = y_pred.reshape(-1)
+    for name, value in (("y_true", y_true), ("y_pred", y_pred)):
+        if (value == value[0]).all():
+            raise ValueError(f"{name!r} is constant: Spearman's correlation is not defined")
+    return float(spearmanr(y_true, y_pred).statistic)
+
+
 METRICS: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
     "classification": {
         "accuracy": lambda y_true, y_pred: float(accuracy_score(y_true, _classes(y_pred))),
@@ -48,6 +56,6 @@ METRICS: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
     "regression": {
         "rmse": lambda y_true, y_pred: float(root_mean_squared_error(y_true, y_pred.reshape(-1))),
         "mae": lambda y_true, y_pred: float(mean_absolute_error(y_true, y_pred.reshape(-1))),
-        "spearman": lambda y_true, y_pred: float(spearmanr(y_true, y_pred.reshape(-1)).statistic),
+        "spearman": _spearman,
     },
 }

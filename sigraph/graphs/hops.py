@@ -19,7 +19,7 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
     nodes of low degree, weigh more. The graph is as dense as the walks make it: watch hubs.
 
     Args:
-        graph: The observed edges; their weights enter A.
+        graph: The observed edges; their weights enter A of ``normalized``.
         hops: >= 1.
         weight: None: an unweighted graph (for one hop: the graph as it is); ``normalized``: as above.
 
@@ -37,7 +37,8 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
         return graph
     rowptr, col = graph.csr()
     num_nodes = rowptr.numel() - 1
-    value = np.ones(col.numel()) if graph.store.weight is None else graph.store.weight.double().numpy()
+    given = graph.store.weight if weight == "normalized" else None  # only who is joined matters without weights
+    value = np.ones(col.numel()) if given is None else given.double().numpy()
     adjacency = csr_matrix((value, col.numpy(), rowptr.numpy()), shape=(num_nodes, num_nodes))
     step = adjacency + eye_array(num_nodes, format="csr")
     if weight == "normalized":

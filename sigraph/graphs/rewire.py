@@ -15,7 +15,7 @@ def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Gener
 
     Two edges (a, b) and (c, d) become (a, d) and (c, b) unless that would make a loop or an edge that exists. All
     chosen edges are paired at once and the round is repeated, so that the chain of Maslov and Sneppen runs without a
-    loop over edges. A weight stays with the edge's first end.
+    loop over edges. In each exchange a weight stays with one end of its edge.
 
     Args:
         graph: The graph to rewire; it is not changed.
@@ -63,7 +63,7 @@ def _swap(row: Tensor, col: Tensor, chosen: Tensor, num_nodes: int, generator: t
     allowed = (a != d) & (c != b)
     allowed &= ~torch.isin(first, key(row, col)) & ~torch.isin(second, key(row, col))
     # Two exchanges of one round may want the same new edge: neither is made.
-    wanted, inverse, count = torch.cat([first, second]).unique(return_inverse=True, return_counts=True)
+    _, inverse, count = torch.cat([first, second]).unique(return_inverse=True, return_counts=True)
     alone = (count[inverse] == 1).view(2, -1).all(dim=0)
     made = (allowed & alone).nonzero().view(-1)
     row[one[made]], col[one[made]] = a[made], d[made]

@@ -26,7 +26,8 @@ class PairSampler(ABC):
 
     def __init__(self, graph: PretrainGraph) -> None:
         if not isinstance(graph, PretrainGraph):
-            raise ValueError(f"'graph' needs to be a PretrainGraph in {type(self).__name__!r} (got {type(graph).__name__})")
+            got = type(graph).__name__
+            raise ValueError(f"'graph' needs to be a PretrainGraph in {type(self).__name__!r} (got {got})")
         if not graph.num_nodes or not graph.num_edges:
             raise ValueError(
                 f"'graph' needs at least one edge in {type(self).__name__!r} "

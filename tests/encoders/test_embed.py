@@ -1,0 +1,86 @@
+"""embed: all samples, in order, in evaluation mode, and the encoder as it was."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.data import SampleDataset
+from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
+
+
+@pytest.fixture
+def dataset() -> SampleDataset:
+    return SampleDataset(torch.randn(11, 4, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.fixture
+def encoder() -> MLPEncoder:
+    torch.manual_seed(0)
+    return MLPEncoder(4, 8, 3, dropout=0.5)
+
+
+def test_every_sample_in_order_whatever_the_batch_size(dataset, encoder):
+    z = embed(encoder, dataset)
+    assert z.shape == (11, 3) and not z.requires_grad
+    torch.testing.assert_close(z, encoder.eval()(dataset.samples).z.detach())
+    for batch_size in (1, 4, 11, 100):
+        torch.testing.assert_close(embed(encoder, dataset, batch_size=batch_size), z)
+
+
+def test_listed_samples_in_their_order(dataset, encoder):
+    z, node = embed(encoder, dataset), torch.tensor([7, 0, 7, 3])
+    torch.testing.assert_close(embed(encoder, dataset, node, batch_size=3), z[node])
+    assert embed(encoder, dataset, torch.empty(0, dtype=torch.long)).shape == (0, 3)
+
+
+def test_training_modes_are_as_before(dataset, encoder):
+    encoder.train()
+    frozen = encoder.input_dropout.eval()  # a layer that the user keeps in evaluation mode
+    embed(encoder, dataset)
+    assert encoder.training and encoder.mlp.training and not frozen.training
+    encoder.eval()
+    embed(encoder, dataset)
+    assert not any(module.training for module in encoder.modules())
+
+
+def test_the_mode_returns_also_after_an_error(dataset):
+    encoder = MLPEncoder(5).train()
+    with pytest.raises(ValueError, match="'inputs'"):
+        embed(encoder, dataset)
+    assert encoder.training
+
+
+def test_embeds_records(encoder):
+    class Length(Encoder):
+        out_channels = 1
+
+        def forward(self, inputs):
+            return Encoding(torch.tensor([[float(len(record["text"]))] for record in inputs]))
+
+    records = SampleDataset(pa.table({"text": ["a", "bbb", "cc"]}))
+    assert embed(Length(), records, batch_size=2).view(-1).tolist() == [1, 3, 2]
+
+
+def test_half_precision_comes_back_as_float32(dataset):
+    class Half(Encoder):
+        out_channels = 4
+
+        def forward(self, inputs):
+            return Encoding(inputs.bfloat16())
+
+    z = embed(Half(), dataset)
+    assert z.dtype == torch.float32 and torch.equal(z, dataset.samples.bfloat16().float())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_nan_is_an_error_that_names_the_first_sample(dataset, value):
+    class Broken(Encoder):
+        out_channels = 4
+
+        def forward(self, inputs):
+            return Encoding(torch.where((inputs == dataset.samples[6]) | (inputs == dataset.samples[9]), value, inputs))
+
+    with pytest.raises(ValueError, match=r"NaN or infinite embeddings for 2 samples \(first: sample 6\)"):
+        embed(Broken(), dataset, batch_size=3)
+    with pytest.raises(ValueError, match="first: sample 9"):
+        embed(Broken(), dataset, torch.tensor([1, 9, 6]))

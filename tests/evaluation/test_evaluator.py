@@ -1,0 +1,127 @@
+"""Evaluator: OGB's shape, scikit-learn's numbers, and no hidden NaN."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from sigraph.data import Task
+from sigraph.evaluation import Evaluator
+
+N = 12
+SPLIT = {"train": torch.arange(4), "valid": torch.arange(4, 8), "test": torch.arange(8, N)}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def task(kind: str, metric: str = "") -> Task:
+    labels = {
+        "classification": torch.arange(N) % 3,
+        "regression": torch.arange(N) / 4,
+        "multilabel": (torch.arange(2 * N).view(N, 2) % 3 == 0).float(),
+    }[kind]
+    return Task("toy", labels, SPLIT, metric=metric)
+
+
+def test_called_like_an_evaluator_of_ogb():
+    evaluator = Evaluator(task("classification"))
+    true, scores = torch.tensor([0, 1, 2, 2]), torch.eye(3)[torch.tensor([0, 1, 1, 2])]
+    assert evaluator.eval({"y_true": true, "y_pred": scores}) == {"accuracy": 0.75}
+    column = {"y_true": true[:, None].numpy(), "y_pred": scores.argmax(1, keepdim=True).numpy()}
+    assert evaluator.eval(column) == {"accuracy": 0.75}
+
+
+def test_agrees_with_ogb(monkeypatch):
+    monkeypatch.setitem(sys.modules, "outdated", None)  # ogb would ask the network for its newest version
+    from ogb.graphproppred import Evaluator as GraphEvaluator
+    from ogb.nodeproppred import Evaluator as NodeEvaluator
+
+    true, scores = torch.randint(0, 3, (50, 1), generator=seeded()), torch.randn(50, 3, generator=seeded(1))
+    theirs = NodeEvaluator("ogbn-arxiv").eval({"y_true": true, "y_pred": scores.argmax(1, keepdim=True)})
+    ours = Evaluator(task("classification")).eval({"y_true": true, "y_pred": scores})
+    assert ours["accuracy"] == pytest.approx(theirs["acc"])
+
+    labels = (torch.rand(60, 12, generator=seeded()) < 0.4).double()
+    labels[torch.rand(60, 12, generator=seeded(1)) < 0.2] = float("nan")
+    labels[:, 3] = 0.0
+    scores = torch.randn(60, 12, generator=seeded(2))
+    theirs = GraphEvaluator("ogbg-moltox21").eval({"y_true": labels, "y_pred": scores})
+    ours = Evaluator(task("multilabel")).eval({"y_true": labels, "y_pred": scores})
+    assert ours["rocauc"] == pytest.approx(theirs["rocauc"])
+
+    labels, values = torch.randn(30, 1, generator=seeded()), torch.randn(30, 1, generator=seeded(1))
+    theirs = GraphEvaluator("ogbg-molesol").eval({"y_true": labels, "y_pred": values})
+    assert Evaluator(task("regression")).eval({"y_true": labels, "y_pred": values})["rmse"] == pytest.approx(
+        theirs["rmse"]
+    )
+
+
+def test_missing_labels_of_a_column_do_not_count():
+    true = torch.tensor([[0, 1], [1, float("nan")], [1, 0], [float("nan"), 1]])
+    scores = torch.tensor([[0.1, 0.2], [0.9, 5], [0.05, 0.3], [-9, 0.9]])
+    expected = (roc_auc_score([0, 1, 1], [0.1, 0.9, 0.05]) + roc_auc_score([1, 0, 1], [0.2, 0.3, 0.9])) / 2
+    assert Evaluator(task("multilabel")).eval({"y_true": true, "y_pred": scores})["rocauc"] == pytest.approx(expected)
+
+
+def test_gradients_and_lists_are_fine():
+    scores = torch.eye(3, requires_grad=True)
+    assert Evaluator(task("classification")).eval({"y_true": [0, 1, 2], "y_pred": scores}) == {"accuracy": 1.0}
+    assert Evaluator(task("regression", "mae")).eval({"y_true": [0.0, 1.0], "y_pred": [0.5, 1.0]}) == {"mae": 0.25}
+
+
+@pytest.mark.parametrize(("metric", "greater", "word"), [("rmse", False, "lower"), ("spearman", True, "higher")])
+def test_says_which_way_is_better(metric, greater, word):
+    evaluator = Evaluator(task("regression", metric))
+    assert evaluator.greater_is_better is greater
+    assert metric in evaluator.expected_output_format and word in evaluator.expected_output_format
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_states_its_input_format(kind):
+    assert "y_true" in Evaluator(task(kind)).expected_input_format
+
+
+def test_an_unknown_metric_lists_the_known():
+    with pytest.raises(ValueError, match=r"'toy' needs to be one of accuracy, macro_f1 for classification .*'rocauc'"):
+        Evaluator(task("classification", "rocauc"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_a_nan_prediction_is_an_error(kind, value):
+    true = task(kind).labels
+    predicted = torch.zeros(N, 3 if kind == "classification" else true.view(N, -1).size(1))
+    predicted[5, 0] = value
+    with pytest.raises(ValueError, match="'y_pred' holds NaN or infinite values"):
+        Evaluator(task(kind)).eval({"y_true": true, "y_pred": predicted})
+
+
+@pytest.mark.parametrize(("kind", "missing"), [("classification", -1), ("regression", float("nan"))])
+def test_a_missing_label_is_an_error(kind, missing):
+    true = task(kind).labels.clone()
+    true[2] = missing
+    with pytest.raises(ValueError, match="'y_true' holds 1 missing label"):
+        Evaluator(task(kind)).eval({"y_true": true, "y_pred": np.zeros(N)})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"y_true": [0]}, "'input_dict' needs y_pred in 'Evaluator'"),
+        ({}, "needs y_pred, y_true"),
+        ({"y_true": [0, 1], "y_pred": [0]}, r"same length >= 1 \(got 2 and 1\)"),
+        ({"y_true": [], "y_pred": []}, r"same length >= 1 \(got 0 and 0\)"),
+    ],
+)
+def test_bad_input_is_named(values, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluator(task("classification")).eval(values)
+
+
+def test_multilabel_shapes_need_to_agree():
+    with pytest.raises(ValueError, match=r"shape of 'y_true', \(4, 2\) \(got \(4, 3\)\)"):
+        Evaluator(task("multilabel")).eval({"y_true": np.zeros((4, 2)), "y_pred": np.zeros((4, 3))})

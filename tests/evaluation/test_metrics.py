@@ -1,0 +1,77 @@
+"""Metrics by name, against scikit-learn, scipy and plain arithmetic."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn import metrics as sk
+
+from sigraph.data.task import DEFAULT_METRIC, LOWER_IS_BETTER, TYPES
+from sigraph.evaluation.metrics import METRICS
+
+RNG = np.random.default_rng(0)
+
+
+def test_every_type_has_metrics_and_its_default_is_one():
+    assert set(METRICS) == set(TYPES)
+    assert all(DEFAULT_METRIC[kind] in METRICS[kind] for kind in TYPES)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in METRICS for name in METRICS[kind]])
+def test_the_stated_direction_is_right(kind, name):
+    """The truth scores better than noise."""
+    true = {
+        "classification": RNG.integers(0, 3, 60),
+        "multilabel": RNG.integers(0, 2, (60, 4)).astype(float),
+        "regression": RNG.normal(size=60),
+    }[kind]
+    noise = RNG.permutation(true)
+    better = METRICS[kind][name](true, true) > METRICS[kind][name](true, noise)
+    assert better == (name not in LOWER_IS_BETTER)
+
+
+def test_classification_from_scores_and_from_class_ids():
+    true, scores = RNG.integers(0, 4, 50), RNG.normal(size=(50, 4))
+    ids = scores.argmax(1)
+    for predicted in (scores, ids, ids[:, None]):
+        assert METRICS["classification"]["accuracy"](true, predicted) == pytest.approx((ids == true).mean())
+        expected = sk.f1_score(true, ids, average="macro")
+        assert METRICS["classification"]["macro_f1"](true, predicted) == pytest.approx(expected)
+
+
+def test_macro_f1_by_hand():
+    # class 0: precision 1, recall 1/2; class 1: precision 1/2, recall 1: both 2/3
+    assert METRICS["classification"]["macro_f1"](np.array([0, 0, 1]), np.array([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("name", "oracle"), [("rocauc", sk.roc_auc_score), ("ap", sk.average_precision_score)])
+def test_columns_are_averaged_over_known_labels_and_columns_of_one_class_left_out(name, oracle):
+    true, scores = RNG.integers(0, 2, (40, 4)).astype(float), RNG.normal(size=(40, 4))
+    true[:10, 1] = np.nan
+    true[:, 2] = 1
+    true[:39, 3] = np.nan
+    expected = np.mean([oracle(true[:, 0], scores[:, 0]), oracle(true[10:, 1], scores[10:, 1])])
+    assert METRICS["multilabel"][name](true, scores) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no label column holds both 0 and 1"):
+        METRICS["multilabel"][name](true[:, 2:], scores[:, 2:])
+
+
+def test_integer_columns_work():
+    true, scores = RNG.integers(0, 2, (40, 2)), RNG.normal(size=(40, 2))
+    assert METRICS["multilabel"]["rocauc"](true, scores) == pytest.approx(sk.roc_auc_score(true, scores))
+
+
+def test_regression():
+    true, predicted = RNG.normal(size=30), RNG.normal(size=30)
+    for shape in (30, (30, 1)):
+        scores = {name: score(true, predicted.reshape(shape)) for name, score in METRICS["regression"].items()}
+        assert scores["rmse"] == pytest.approx(np.sqrt(((true - predicted) ** 2).mean()))
+        assert scores["mae"] == pytest.approx(np.abs(true - predicted).mean())
+        assert scores["spearman"] == pytest.approx(spearmanr(true, predicted).statistic)
+        assert all(type(score) is float for score in scores.values())
+
+
+@pytest.mark.parametrize("name", ["y_true", "y_pred"])
+def test_spearman_of_a_constant_is_an_error_not_a_nan(name):
+    values = {"y_true": np.arange(4.0), "y_pred": np.arange(4.0), name: np.ones(4)}
+    with pytest.raises(ValueError, match=f"'{name}' is constant"):
+        METRICS["regression"]["spearman"](**values)

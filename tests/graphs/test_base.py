@@ -1,0 +1,75 @@
+"""The contract, for every graph constructor of the package."""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+import torch
+
+import sigraph.graphs
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.graphs import GraphConstructor
+
+
+def concrete_constructors() -> list[type[GraphConstructor]]:
+    for module in pkgutil.iter_modules(sigraph.graphs.__path__, "sigraph.graphs."):
+        importlib.import_module(module.name)
+    found, stack = [], [GraphConstructor]
+    while stack:
+        for constructor in stack.pop().__subclasses__():
+            stack.append(constructor)
+            if constructor.__module__.startswith("sigraph.graphs.") and not inspect.isabstract(constructor):
+                found.append(constructor)
+    return sorted(set(found), key=lambda constructor: constructor.__name__)
+
+
+every_constructor = pytest.mark.parametrize("constructor_type", concrete_constructors())
+
+
+def dataset() -> SampleDataset:
+    generator = torch.Generator().manual_seed(0)
+    ring = torch.stack([torch.arange(12), (torch.arange(12) + 1) % 12])
+    return SampleDataset(torch.randn(12, 3, generator=generator), {"ring": PretrainGraph(ring, num_nodes=12)})
+
+
+def test_finds_the_constructors():
+    assert "DatasetGraph" in {constructor.__name__ for constructor in concrete_constructors()}
+
+
+@every_constructor
+def test_is_exported_and_documented(constructor_type):
+    assert constructor_type.__name__ in sigraph.graphs.__all__
+    assert "Args:" in (constructor_type.__doc__ or "")
+
+
+@every_constructor
+def test_one_node_per_sample_and_the_same_graph_for_the_same_seed(constructor_type):
+    data, constructor = dataset(), constructor_type()
+    graph = constructor(data, torch.Generator().manual_seed(3))
+    assert isinstance(graph, PretrainGraph) and graph.num_nodes == len(data) and graph.num_edges > 0
+    again = constructor(data, torch.Generator().manual_seed(3))
+    assert torch.equal(graph.edge_index, again.edge_index)
+
+
+@every_constructor
+def test_calling_it_is_both_steps(constructor_type):
+    data, constructor = dataset(), constructor_type()
+    steps = constructor.expand(constructor.base(data, torch.Generator().manual_seed(3)))
+    assert torch.equal(constructor(data, torch.Generator().manual_seed(3)).edge_index, steps.edge_index)
+
+
+@every_constructor
+def test_global_randomness_is_not_touched(constructor_type):
+    before = torch.get_rng_state()
+    constructor_type()(dataset(), torch.Generator().manual_seed(3))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_expand_defaults_to_the_observed_graph():
+    class Line(GraphConstructor):
+        def base(self, dataset, generator=None):
+            return PretrainGraph([[0], [1]], num_nodes=len(dataset))
+
+    graph = Line().base(dataset())
+    assert Line().expand(graph) is graph

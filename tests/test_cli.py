@@ -1,0 +1,102 @@
+"""The command line, as a user meets it."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sigraph.cli import main
+
+
+def sigraph(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "sigraph", *arguments], capture_output=True, text=True, timeout=300, **options)
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["datasets"], ["prepare"]])
+def test_help_is_fast_and_shows_an_example(command):
+    start = time.perf_counter()
+    done = sigraph(*command, "--help")
+    assert time.perf_counter() - start < 0.5 + 0.3  # half a second, and some for a busy machine
+    assert done.returncode == 0 and "sigraph " in done.stdout and (not command or "example:" in done.stdout)
+
+
+def test_importing_sigraph_imports_no_torch():
+    code = "import sys, sigraph, sigraph.cli; assert 'torch' not in sys.modules; sigraph.Pairs; assert 'torch' in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_public_name_exists():
+    import sigraph
+
+    for name in sigraph.__all__:
+        assert getattr(sigraph, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'Nope'"):
+        _ = sigraph.Nope
+
+
+def test_datasets_lists_all(capsys):
+    assert main(["datasets"]) == 0
+    out = capsys.readouterr().out
+    for text in ("cora", "citeseer", "pubmed", "manifold-torus", "2,708 samples", "citation (5,278 edges)"):
+        assert text in out
+
+
+def test_prepare_writes_a_folder_and_says_where(capsys, data_root):
+    assert main(["prepare", "manifold-torus"]) == 0
+    folder = capsys.readouterr().out.strip()
+    assert folder.startswith(str(data_root)) and folder.endswith("manifold-torus")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "corra"], "cora"),
+        (["run", "no-such.yaml"], "no-such.yaml: there is no such file"),
+        (["run", "{yaml}", "pretrain.batchsize=3"], "batch_size"),
+        (["run", "{yaml}", "pretrain.batch_size=many"], "pretrain.batch_size"),
+        (["run", "{yaml}", "seeds=[1,1]"], "more than once"),
+        (["run", "{yaml}", "pretrain.structure_loss=os.system"], "os"),
+    ],
+)
+def test_errors_are_one_line_without_traceback(arguments, message, tmp_path, capsys):
+    file = tmp_path / "e.yaml"
+    file.write_text(
+        "name: e\nseeds: [0]\npretrain:\n  dataset: manifold-torus\n  graph: radius\n"
+        "  encoder: {_target_: sigraph.encoders.MLPEncoder}\n"
+    )
+    assert main([a.format(yaml=file) for a in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("sigraph: ") and message in captured.err
+    assert "Traceback" not in captured.err and captured.out == ""
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="no such file"):
+        main(["run", "no-such.yaml", "--debug"])
+
+
+def test_unknown_command_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["trian"])
+    assert stop.value.code == 2 and "see sigraph --help" in capsys.readouterr().err
+
+
+def test_run_prints_the_table_and_resumes(tmp_path, capsys):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        "name: tiny\nquestion: Does it run?\nseeds: [0, 1]\n"
+        "pretrain:\n  dataset: manifold-torus\n  graph: radius\n"
+        "  encoder: {_target_: sigraph.encoders.MLPEncoder, hidden_channels: 16, out_channels: 8}\n"
+        "  batch_size: 400\n  trainer: {max_epochs: 2, accelerator: cpu}\n"
+        "finetune:\n  - {task: topic, head: knn, k: 3}\n"
+    )
+    command = ["run", str(file), "--output-dir", str(tmp_path / "it's here")]
+    assert main(command) == 0
+    first = capsys.readouterr()
+    assert "| sipt" in first.out and "±" in first.out and "[2/2] sipt, seed 1" in first.err
+    assert main(command) == 0
+    again = capsys.readouterr().out
+    assert [line for line in again.splitlines() if line.startswith("| sipt")] == [
+        line for line in first.out.splitlines() if line.startswith("| sipt")
+    ]

@@ -1,0 +1,65 @@
+"""Every shipped experiment parses, instantiates and runs two steps an arm on a tiny stand-in of its data set."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sigraph.config import load_config
+from sigraph.data import PretrainGraph, SampleDataset, Task, load_card
+from sigraph.experiment import run
+
+FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
+
+
+def stand_in(name):
+    """The graphs and tasks of a card, by name and type, over 60 random samples."""
+    card = load_card(name)
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.combinations(torch.arange(60)).t()
+    edges = edges[:, torch.rand(edges.size(1), generator=generator) < 0.1]
+    ids = torch.arange(60)
+    split = {"train": ids[:20], "valid": ids[20:40], "test": ids[40:]}
+    tasks = {}
+    for key, task in card.tasks.items():
+        assert task.type == "classification", "teach this test the new type"
+        tasks[key] = Task(key, ids % task.num_classes, split, metric=task.metric)
+    x = torch.randint(0, 2, (60, 12), generator=generator).float()
+    return SampleDataset(x, {key: PretrainGraph(edges, 60) for key in card.graphs}, tasks, name=name)
+
+
+def test_there_are_experiments():
+    assert {"cora/mlp.yaml", "manifold-torus/demo.yaml"} <= {"/".join(file.parts[-2:]) for file in FILES}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.parts[-2:]))
+def test_runs_two_steps(file, tmp_path):
+    original = load_config(file)
+    folder = tmp_path / "data"
+    stand_in(original.pretrain.dataset).save(folder)
+    short = [f"finetune.{i}.max_epochs=2" for i in range(len(original.finetune))]
+    overrides = [
+        f"pretrain.dataset='{folder}'",
+        f"output_dir='{tmp_path / 'runs'}'",
+        "pretrain.batch_size=30",
+        "pretrain.trainer.max_epochs=1",
+        "pretrain.trainer.accelerator=cpu",
+        "seeds=[0]",
+        *short,
+    ]
+    config = load_config(file, overrides)
+    results = run(config)
+    assert not results.failed, results.failed
+    assert {record["arm"] for record in results.records} == set(original.arm_names)
+    for record in results.records:
+        epochs = config.arm(record["arm"]).pretrain.trainer.max_epochs
+        assert record["pretrain"]["num_steps"] == 2 * epochs
+        assert len(record["tasks"]) == len(original.finetune)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.parts[-2:]))
+def test_says_what_it_asks_and_compares(file):
+    config = load_config(file)
+    assert config.question.endswith("?")
+    assert config.baseline in config.arm_names and len(config.seeds) >= 3
+    assert any(name.startswith("sipt") for name in config.arm_names)
