@@ -83,7 +83,7 @@ class FinetuneModule(LightningModule):
         loss = self.loss(self(batch[0]), batch[1])
         if not bool(torch.isfinite(loss)):
             raise ValueError(
-                f"the fine-tuning loss is {float(loss)} in epoch {self.current_epoch}; lower the learning rate"
+                f"the fine-tuning loss is {loss.item()} in epoch {self.current_epoch}; lower the learning rate"
             )
         self.log("train_loss", loss.detach(), batch_size=len(batch[1]))
         return loss
@@ -183,6 +183,8 @@ def finetune(
     else:
         table, body = dataset, copy.deepcopy(encoder).requires_grad_(True).train()
     module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed)
+    if frozen:
+        body.train()  # its mode means nothing, and Lightning warns of modules in evaluation mode
     loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
     best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
     trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])

@@ -83,7 +83,7 @@ class PretrainModule(LightningModule):
         for name, value in parts.items():
             if not bool(torch.isfinite(value)):
                 raise ValueError(
-                    f"{name} is {float(value)} in epoch {self.current_epoch}, step {self.global_step} (samples "
+                    f"{name} is {value.item()} in epoch {self.current_epoch}, step {self.global_step} (samples "
                     f"{batch.node[:5].tolist()}, ...); a smaller learning rate or gradient clipping may help"
                 )
         factor = {"structure_loss": weight, "objective_loss": 1 - weight}

@@ -22,6 +22,8 @@ def draw_ranks(count: Tensor, k: int, generator: torch.Generator | None = None) 
         Shape [A, k] int64.
     """
     word = torch.randint(0, 2**63 - 1, (count.numel(), k), generator=generator)
+    if k == 1:
+        return torch.where(count[:, None] > 0, word % count[:, None].clamp(min=1), -1)
     rank = torch.empty_like(word)
     for column in range(k):
         bound = (count - (k - 1 - column)).clamp(min=1)  # this column draws from [0, bound)
@@ -52,10 +54,10 @@ def search_missing(col: Tensor, start: Tensor, end: Tensor, rank: Tensor) -> Ten
     """
     if col.numel() == 0:
         return rank
-    low, high = start, end
+    low, high, shifted = start, end, rank - start
     for _ in range(int((end - start).max()).bit_length() if start.numel() else 0):
         middle = (low + high) >> 1
-        below = (col[middle.clamp(max=col.numel() - 1)] - (middle - start) <= rank) & (middle < high)
+        below = (col[middle.clamp(max=col.numel() - 1)] - middle <= shifted) & (middle < high)
         low = torch.where(below, middle + 1, low)
         high = torch.where(below, high, middle)
     return rank + (low - start)

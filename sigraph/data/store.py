@@ -206,6 +206,13 @@ class CSRStore(EdgeStore):
     def _edges_of_rows(self, start: Tensor, end: Tensor, value: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         row, edge = expand(start, end - start)  # all edges of all rows
         neighbor = self.col[edge]
+        # Most neighbours are not among the columns. A table by the last bits of an id, some eight slots a column, drops
+        # nearly all of them at the price of one look-up; the rest are searched for.
+        mask = (1 << (8 * value.numel()).bit_length()) - 1
+        listed = torch.zeros(mask + 1, dtype=torch.bool)
+        listed[value & mask] = True
+        likely = listed[neighbor & mask].nonzero().view(-1)
+        row, edge, neighbor = row[likely], edge[likely], neighbor[likely]
         first = torch.searchsorted(value, neighbor)
         hit = (value[first.clamp(max=value.numel() - 1)] == neighbor).nonzero().view(-1)
         row, edge, neighbor, first = row[hit], edge[hit], neighbor[hit], first[hit]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sigraph.encoders import Encoding
 from sigraph.objectives.base import Objective
 
-_LOSSES = ("mse", "bce")
+_LOSSES = ("mse", "bce", "words")
 
 
 class FeatureTarget(NamedTuple):
@@ -30,7 +30,9 @@ class MaskedFeature(Objective):
         in_channels: F, features of a sample.
         encoder_channels: D, width of the embedding.
         mask_rate: Share of entries hidden, in (0, 1).
-        loss: ``mse`` for real-valued features, ``bce`` (with logits) for features in [0, 1] such as bags of words.
+        loss: ``mse`` for real-valued features; ``bce`` (with logits) for features in [0, 1]; ``words`` for bags of
+            words (counts or 0/1, >= 0): the cross-entropy of the hidden words under a softmax over the vocabulary, as
+            in masked language modelling, averaged over hidden words. Only the last is on the scale of an InfoNCE.
         corrupt_all: Corrupt every sample of the step instead of the seed samples only.
 
     Shapes:
@@ -68,9 +70,13 @@ class MaskedFeature(Objective):
     def forward(self, encoding: Encoding, target: FeatureTarget) -> Tensor:
         mask, value = target
         predicted = self.decoder(encoding.z[: len(mask)])  # [S, F]
+        if self.loss != "mse" and bool((value < 0).any() | ((self.loss == "bce") & (value > 1).any())):
+            needed = "in [0, 1]" if self.loss == "bce" else ">= 0"
+            raise ValueError(f"'loss' {self.loss} needs features {needed} in 'MaskedFeature'; use loss: mse")
+        if self.loss == "words":
+            hidden = value * mask  # [S, F] counts
+            return -(hidden * predicted.log_softmax(dim=1)).sum() / hidden.sum().clamp(min=1)
         if self.loss == "bce":
-            if bool(((value < 0) | (value > 1)).any()):
-                raise ValueError("'loss' bce needs features in [0, 1] in 'MaskedFeature'; use loss: mse")
             entry = F.binary_cross_entropy_with_logits(predicted, value, reduction="none")
         else:
             entry = F.mse_loss(predicted, value, reduction="none")

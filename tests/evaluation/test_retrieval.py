@@ -63,9 +63,9 @@ def test_chunks_change_nothing(budget, monkeypatch):
 
 
 def test_ranks_by_hand():
-    angle = torch.tensor([0.0, 10, 20, 50]) * torch.pi / 180
+    angle = torch.tensor([0.0, 10, 25, 60]) * torch.pi / 180
     z = torch.stack([angle.cos(), angle.sin()], dim=1)
-    edges = torch.tensor([[0], [2]])  # from 0: after 1, rank 2; from 2: 1 at 10 degrees, 0 at 20, rank 2
+    edges = torch.tensor([[0], [2]])  # from 0: after 1, rank 2; from 2: 1 at 15 degrees, 0 at 25, rank 2
     assert edge_retrieval(z, edges) == pytest.approx({"mrr": 0.5, "hits@1": 0, "hits@10": 1})
     trained = PretrainGraph([[0], [1]], num_nodes=4)  # 1 is no competitor for 0
     assert edge_retrieval(z, edges, trained) == pytest.approx({"mrr": 0.75, "hits@1": 0.5, "hits@10": 1})

@@ -28,7 +28,10 @@ def test_without_a_name_the_first_and_untouched(dataset):
 
 
 def test_hops_and_weight_are_those_of_hop_graph(dataset):
-    graph, expected = DatasetGraph("line", hops=2, weight="normalized")(dataset), hop_graph(dataset.graph("line"), 2, "normalized")
+    graph, expected = (
+        DatasetGraph("line", hops=2, weight="normalized")(dataset),
+        hop_graph(dataset.graph("line"), 2, "normalized"),
+    )
     assert torch.equal(graph.edge_index, expected.edge_index) and torch.equal(graph.edge_weight, expected.edge_weight)
     assert graph.num_edges == 6
 

@@ -51,7 +51,7 @@ def test_at_least_one_edge_stays_and_zero_takes_none():
 
 def test_every_edge_can_be_held_out_equally_often():
     ring = PretrainGraph(torch.stack([torch.arange(8), (torch.arange(8) + 1) % 8]), num_nodes=8)
-    count = {edge: 0 for edge in weights(ring)}
+    count = dict.fromkeys(weights(ring), 0)
     for seed in range(200):
         for a, b in hold_out_edges(ring, 0.25, seeded(seed))[1].t().tolist():
             count[a, b] += 1

@@ -34,6 +34,19 @@ def test_cross_entropy_by_hand():
     assert value.item() == pytest.approx((math.log(2) + math.log(1 + math.exp(3))) / 2)
 
 
+def test_cross_entropy_of_hidden_words_by_hand():
+    """Three hidden words of the first bag, none of the second; the visible one does not count."""
+    objective = MaskedFeature(3, 1, loss="words")
+    objective.decoder.weight.data = torch.tensor([[1.0], [0.0], [0.0]])
+    objective.decoder.bias.data.zero_()
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    target = FeatureTarget(mask, torch.tensor([[1.0, 2, 5], [0, 3, 3]]))
+    value = objective(Encoding(torch.tensor([[math.log(2)], [7.0]])), target)  # probabilities 1/2, 1/4, 1/4
+    assert value.item() == pytest.approx((math.log(2) + 2 * math.log(4)) / 3)
+    with pytest.raises(ValueError, match="'loss' words needs features >= 0"):
+        objective(Encoding(torch.zeros(2, 1)), target._replace(value=-target.value))
+
+
 @pytest.mark.parametrize("rate", [0.15, 0.6])
 def test_hides_the_stated_share_as_zeros_and_remembers_it(rate):
     inputs = torch.rand(200, 50, generator=seeded()) + 1
@@ -83,7 +96,7 @@ def test_bce_needs_features_between_zero_and_one(value):
         ({"mask_rate": 0.0}, r"'mask_rate' needs to be in \(0, 1\)"),
         ({"mask_rate": 1.0}, "'mask_rate'"),
         ({"mask_rate": float("nan")}, "'mask_rate'"),
-        ({"loss": "l1"}, "'loss' needs to be one of mse, bce .*got 'l1'"),
+        ({"loss": "l1"}, "'loss' needs to be one of mse, bce, words .*got 'l1'"),
         ({"in_channels": None}, "'in_channels' needs feature rows"),
     ],
 )
