@@ -105,7 +105,8 @@ def _show(results: Results) -> int:
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
     print(results.leaderboard().table())
-    print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {Path(config.output_dir) / config.name}")
+    folder = Path(config.output_dir) / config.name
+    print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
     for record in results.failed:
         print(f"failed: {record['arm']}, seed {record['seed']}: {record['reason']}", file=sys.stderr)
     return 1 if results.failed else 0
@@ -155,7 +156,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     shared.add_argument("--debug", action="store_true", help="show tracebacks of errors")
     text = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog="sigraph", description=_ABOUT, formatter_class=text)

@@ -162,7 +162,7 @@ def _fit(parts: Parts, validation: HeldOutValidation, folder: Path, tick: Callab
     trainer = quiet_trainer(
         max_epochs=config.trainer.max_epochs,
         gradient_clip_val=config.trainer.gradient_clip_val,
-        precision=config.trainer.precision,  # type: ignore[arg-type]
+        precision=config.trainer.precision,
         accelerator=config.trainer.accelerator,
         logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
         callbacks=[validation, _Tick(tick), saver],

@@ -10,7 +10,9 @@ from sigraph.cli import main
 
 
 def sigraph(*arguments, **options):
-    return subprocess.run([sys.executable, "-m", "sigraph", *arguments], capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "sigraph", *arguments], capture_output=True, text=True, timeout=300, **options
+    )
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["datasets"], ["prepare"]])
@@ -22,7 +24,7 @@ def test_help_is_fast_and_shows_an_example(command):
 
 
 def test_importing_sigraph_imports_no_torch():
-    code = "import sys, sigraph, sigraph.cli; assert 'torch' not in sys.modules; sigraph.Pairs; assert 'torch' in sys.modules"
+    code = "import sys, sigraph, sigraph.cli; assert 'torch' not in sys.modules; sigraph.Pairs; sys.modules['torch']"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -120,7 +120,11 @@ def test_a_new_seed_task_or_arm_repeats_nothing(tree, monkeypatch):
 
 def test_results_do_not_depend_on_other_seeds_and_arms(tree, tmp_path):
     both = run(config_from_dict(tree))
-    alone = run(config_from_dict({**tree, "output_dir": str(tmp_path / "alone"), "seeds": [1], "arms": {"sipt": {}}, "baseline": None}))
+    alone = run(
+        config_from_dict(
+            {**tree, "output_dir": str(tmp_path / "alone"), "seeds": [1], "arms": {"sipt": {}}, "baseline": None}
+        )
+    )
     wanted = next(r for r in both.records if (r["arm"], r["seed"]) == ("sipt", 1))
     assert [t["test"] for t in alone.records[0]["tasks"]] == [t["test"] for t in wanted["tasks"]]
     assert alone.records[0]["pretrain"]["validation"] == wanted["pretrain"]["validation"]

@@ -33,7 +33,12 @@ def experiment(folder, **pretrain_keys):
         "pretrain": {
             "dataset": str(folder),
             "graph": "blocks",
-            "encoder": {"_target_": "sigraph.encoders.MLPEncoder", "hidden_channels": 8, "out_channels": 4, "dropout": 0.5},
+            "encoder": {
+                "_target_": "sigraph.encoders.MLPEncoder",
+                "hidden_channels": 8,
+                "out_channels": 4,
+                "dropout": 0.5,
+            },
             "objective": {"_target_": "sigraph.objectives.MaskedFeature"},
             "batch_size": 16,
             "trainer": {"max_epochs": 4, "accelerator": "cpu"},
@@ -145,7 +150,9 @@ def test_no_epochs_is_the_initial_encoder(folder, tmp_path):
 def test_structure_weight_alone_changes_batches_not_at_all(folder, tmp_path):
     """Arms differ in what they state: the same number of steps on the same draws."""
     steps = {
-        weight: pretrain(experiment(folder, structure_weight=weight).pretrain, 0, tmp_path / str(weight))[2]["num_steps"]
+        weight: pretrain(experiment(folder, structure_weight=weight).pretrain, 0, tmp_path / str(weight))[2][
+            "num_steps"
+        ]
         for weight in (0.0, 0.5, 1.0)
     }
     assert len(set(steps.values())) == 1

@@ -113,7 +113,9 @@ def steps(graphs: dict[int, sg.PretrainGraph]) -> None:
         if num_nodes == 100_000:
             reference = got
         rows[-1].append("" if reference is None or num_nodes == 100_000 else f"{reference / got:.2f} x")
-    table(["nodes", "unique samples a step", "positives a step", "seed samples a second", "slower than at 100,000"], rows)
+    table(
+        ["nodes", "unique samples a step", "positives a step", "seed samples a second", "slower than at 100,000"], rows
+    )
 
 
 def between(graph: sg.PretrainGraph) -> None:

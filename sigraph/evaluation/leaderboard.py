@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 _COMPARABLE = ("experiment", "dataset", "task", "head", "metric")  # equal where two rows may be subtracted
-_NONE = "–"  # noqa: RUF001
+_NONE = "–"
 
 COLUMNS = ("arm", "task", "head", "metric", "n", "valid", "test", "against baseline", "parameters", "seconds")
 

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+from torch import Tensor
 
-matplotlib.use("Agg", force=False)
-
-import matplotlib.pyplot as plt  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from sklearn.manifold import TSNE  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from sigraph.data.folder import atomic_file  # noqa: E402
-from sigraph.evaluation import label_agreement  # noqa: E402
+from sigraph.data.folder import atomic_file
+from sigraph.evaluation import label_agreement
 
 
 def latent_figure(
@@ -44,8 +41,9 @@ def latent_figure(
     """
     path = Path(path)
     classes = [int(c) for c in y.unique() if c >= 0]
-    colors = plt.get_cmap("tab10" if len(classes) <= 10 else "tab20")
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 5.4), squeeze=False, layout="constrained")
+    colors = matplotlib.colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    figure = Figure(figsize=(5.2 * len(panels), 5.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)
     for axis, (name, z) in zip(axes[0], panels.items(), strict=True):
         unit = F.normalize(z, dim=1).numpy()
         perplexity = min(30.0, max(2.0, (len(unit) - 1) / 4))
@@ -70,5 +68,4 @@ def latent_figure(
         figure.suptitle(f"local consistency of the pre-training graph: LC = {local_consistency:.3f}", fontsize=12)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=120)
-    plt.close(figure)
     return path

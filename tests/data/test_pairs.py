@@ -44,7 +44,9 @@ def test_the_plain_case():
 
 @pytest.mark.parametrize(("a", "c"), [(0, 0), (0, 3), (3, 0)])
 def test_sizes_may_be_zero(a, c):
-    pairs = Pairs(index(), a, c, self_index=torch.full((a,), -1), anchor_id=torch.arange(a), candidate_id=torch.arange(c))
+    pairs = Pairs(
+        index(), a, c, self_index=torch.full((a,), -1), anchor_id=torch.arange(a), candidate_id=torch.arange(c)
+    )
     expected = [[i, i] for i in range(min(a, c))]
     assert pairs.excluded_index().t().tolist() == expected and pairs.num_positives == 0
     assert Pairs.square(index(), 0).excluded_index().shape == (2, 0)

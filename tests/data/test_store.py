@@ -113,7 +113,9 @@ def test_edges_of_hubs(rows, cols):
 def test_hubs_and_plain_rows_in_one_question(monkeypatch):
     store = make(60, [(0, i) for i in range(1, 50)] + [(1, i) for i in range(20, 60)] + [(2, 3), (2, 20)])
     asked = []
-    monkeypatch.setattr(store, "_edges_of_hubs", lambda *a: asked.append(len(a[0])) or CSRStore._edges_of_hubs(store, *a))
+    monkeypatch.setattr(
+        store, "_edges_of_hubs", lambda *a: asked.append(len(a[0])) or CSRStore._edges_of_hubs(store, *a)
+    )
     check_edges_between(store, [2, 0, 3, 1, 0, 59], [20, 3, 20, 1])
     assert asked == [3]
 

@@ -84,7 +84,11 @@ def test_a_split_needs_three_parts():
     [
         (torch.zeros(2, 2, 2), {}, r"'y' needs to be 1-D .*\[2, 2, 2\]"),
         (torch.tensor(1), {}, "'y' needs to be 1-D"),
-        (CLASSES, {"type": "regression"}, "'labels' of task 'toy' read as classification, but 'type' says 'regression'"),
+        (
+            CLASSES,
+            {"type": "regression"},
+            "'labels' of task 'toy' read as classification, but 'type' says 'regression'",
+        ),
         (CLASSES, {"type": "ranking"}, "'type' needs to be one of classification, multilabel, regression .*'ranking'"),
         (COLUMNS * 2, {}, "'labels' of task 'toy' need to be 0, 1 or NaN"),
         (torch.full((6, 2), -1), {}, "'labels' of task 'toy' need to be 0, 1 or NaN"),
