@@ -26,7 +26,7 @@ _NAMES = {
     "StructureCollator": "collate",
     "Task": "data",
     "embed": "encoders",
-    "finetune": "finetune",
+    "fine_tune": "finetune",
     "load_config": "config",
     "open_dataset": "data",
     "prepare": "data",
@@ -68,5 +68,5 @@ if TYPE_CHECKING:
     from sigraph.encoders import embed
     from sigraph.evaluation import Evaluator
     from sigraph.experiment import run
-    from sigraph.finetune import FinetuneModule, FinetuneSettings, finetune
+    from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule

@@ -21,7 +21,7 @@ from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.progress import Progress
-from sigraph.stages import ENCODER, check_arms, fine_tune, pretrain, pretrain_hash, write_json
+from sigraph.stages import ENCODER, check_arms, finetune_stage, pretrain_hash, pretrain_stage, write_json
 
 PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
 
@@ -94,13 +94,13 @@ def _run_one(config: ExperimentConfig, arm: ArmConfig, seed: int, progress: Prog
     }
     clock = time.perf_counter()
     try:
-        encoder, dataset, info = pretrain(
+        encoder, dataset, info = pretrain_stage(
             arm.pretrain, seed, shared, lambda count: progress.epochs(f"{what}: pre-training", count)
         )
         for entry in arm.finetune:
             progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
             accelerator = arm.pretrain.trainer.accelerator
-            record["tasks"].append(fine_tune(entry, seed, encoder, dataset, shared, accelerator))
+            record["tasks"].append(finetune_stage(entry, seed, encoder, dataset, shared, accelerator))
         record["pretrain"] = info
         record["data"] = info["data"]
     except (ConfigError, KeyboardInterrupt):

@@ -150,7 +150,7 @@ class FinetuneResult:
     model: FinetuneModule | None = field(default=None, repr=False)
 
 
-def finetune(
+def fine_tune(
     encoder: Encoder,
     dataset: SampleDataset,
     task: Task,

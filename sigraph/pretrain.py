@@ -58,6 +58,8 @@ class PretrainModule(LightningModule):
         for name, value, needed in (("encoder", encoder, Encoder), ("structure_loss", structure_loss, StructureLoss)):
             if not isinstance(value, needed):
                 raise ValueError(f"{name!r} needs to be a sigraph {needed.__name__} (got {type(value).__name__})")
+        if objective is not None and not isinstance(objective, Objective):
+            raise ValueError(f"'objective' needs to be a sigraph Objective (got {type(objective).__name__})")
         if structure_weight is None:
             structure_weight = 1.0 if objective is None else 0.1
         if not 0 <= structure_weight <= 1:
@@ -91,7 +93,7 @@ class PretrainModule(LightningModule):
         return parts
 
     def training_step(self, batch: PretrainBatch, batch_idx: int) -> Tensor:
-        torch.manual_seed(keyed_seed(self.seed, self.global_step))
+        torch.manual_seed(keyed_seed(self.seed, self.global_step, batch_idx))
         parts = self.losses(batch)
         num_anchors = max(batch.pairs.num_anchors, 1)
         count = torch.bincount(batch.pairs.positive_index[0], minlength=num_anchors)
@@ -107,6 +109,8 @@ class PretrainModule(LightningModule):
                 f"'devices' needs to be 1 in 'PretrainModule' (got {self.trainer.world_size} processes): negatives are "
                 "not gathered over processes yet, so more of them would train another loss"
             )
+        if not self.encoder.training:  # Lightning does not do this, and dropout would be off
+            self.encoder.train()
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch.to(device, non_blocking=True)

@@ -25,7 +25,7 @@ from sigraph.data.folder import atomic_file
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
-from sigraph.finetune import FinetuneSettings, finetune, quiet_trainer
+from sigraph.finetune import FinetuneSettings, fine_tune, quiet_trainer
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.losses import StructureLoss
 from sigraph.objectives import Objective
@@ -95,7 +95,7 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     return Parts(config, seed, dataset, graph, held_out, module, sampler, objective)
 
 
-def pretrain(
+def pretrain_stage(
     config: PretrainConfig, seed: int, folder: Path, tick: Callable[[int], None] = lambda count: None
 ) -> tuple[Encoder, SampleDataset, dict[str, Any]]:
     """Pre-train for one seed, or find it done.
@@ -232,7 +232,7 @@ def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.T
     return embed(encoder, parts.dataset), parts.dataset, observed
 
 
-def fine_tune(
+def finetune_stage(
     config: FinetuneConfig, seed: int, encoder: Encoder, dataset: SampleDataset, folder: Path, accelerator: str = "auto"
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
@@ -266,7 +266,7 @@ def fine_tune(
         )
         clock = time.perf_counter()
         task = home.task(config.task)
-        result = finetune(encoder, home, task, settings, keyed_seed(seed, _HEAD) >> 1, accelerator)
+        result = fine_tune(encoder, home, task, settings, keyed_seed(seed, _HEAD) >> 1, accelerator)
         record = {
             "data": home.fingerprint,
             "version": __version__,

@@ -16,7 +16,7 @@ import sigraph as sg
 from sigraph.data import SampleDataset, Task
 from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
 from sigraph.evaluation import Evaluator
-from sigraph.finetune import FinetuneModule, FinetuneSettings, KeepBest, finetune, quiet_trainer
+from sigraph.finetune import FinetuneModule, FinetuneSettings, KeepBest, fine_tune, quiet_trainer
 
 N, F = 90, 6
 SPLIT = {"train": torch.arange(30), "valid": torch.arange(30, 60), "test": torch.arange(60, N)}
@@ -70,7 +70,7 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 def run(encoder, dataset, task, seed=0, **settings):
     plain = {"max_epochs": 15, "patience": 15}
-    return finetune(encoder, dataset, task, FinetuneSettings(**{**plain, **settings}), seed, accelerator="cpu")
+    return fine_tune(encoder, dataset, task, FinetuneSettings(**{**plain, **settings}), seed, accelerator="cpu")
 
 
 # What trains and what stays ###########################################################################################

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.stages import ENCODER, PRETRAIN, PROGRESS, SaveProgress, fine_tune, pretrain, pretrain_hash
+from sigraph.stages import ENCODER, PRETRAIN, PROGRESS, SaveProgress, finetune_stage, pretrain_hash, pretrain_stage
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def weights(path):
 
 def test_finished_pretraining_is_found_and_equal(folder, tmp_path):
     config = experiment(folder).pretrain
-    first, _, record = pretrain(config, 0, tmp_path / "run")
+    first, _, record = pretrain_stage(config, 0, tmp_path / "run")
     ticks = []
-    again, _, found = pretrain(config, 0, tmp_path / "run", ticks.append)
+    again, _, found = pretrain_stage(config, 0, tmp_path / "run", ticks.append)
     assert found == record and ticks == [4]
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
     assert record["num_steps"] == 4 * 3 and not (tmp_path / "run" / PROGRESS).exists()
@@ -66,15 +66,15 @@ def test_finished_pretraining_is_found_and_equal(folder, tmp_path):
 def test_seeds_differ_and_repeat(folder, tmp_path):
     config = experiment(folder).pretrain
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        pretrain(config, seed, tmp_path / name)
+        pretrain_stage(config, seed, tmp_path / name)
     a, b, c = (weights(tmp_path / name) for name in "abc")
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert any(not torch.equal(a[key], c[key]) for key in a)
 
 
 def test_workers_change_nothing(folder, tmp_path):
-    pretrain(experiment(folder).pretrain, 0, tmp_path / "none")
-    pretrain(experiment(folder, num_workers=2).pretrain, 0, tmp_path / "two")
+    pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "none")
+    pretrain_stage(experiment(folder, num_workers=2).pretrain, 0, tmp_path / "two")
     none, two = weights(tmp_path / "none"), weights(tmp_path / "two")
     assert all(torch.equal(none[key], two[key]) for key in none)
     assert pretrain_hash(experiment(folder).pretrain) == pretrain_hash(experiment(folder, num_workers=2).pretrain)
@@ -82,7 +82,7 @@ def test_workers_change_nothing(folder, tmp_path):
 
 def test_a_killed_run_resumes_to_the_same_weights(folder, tmp_path, monkeypatch):
     config = experiment(folder).pretrain
-    pretrain(config, 0, tmp_path / "whole")
+    pretrain_stage(config, 0, tmp_path / "whole")
 
     class Killed(Exception):
         pass
@@ -96,10 +96,10 @@ def test_a_killed_run_resumes_to_the_same_weights(folder, tmp_path, monkeypatch)
             raise Killed
 
     with pytest.raises(Killed):
-        pretrain(config, 0, tmp_path / "killed", kill)
+        pretrain_stage(config, 0, tmp_path / "killed", kill)
     assert (tmp_path / "killed" / PROGRESS).is_file() and not (tmp_path / "killed" / ENCODER).exists()
     ticks = []
-    _, _, record = pretrain(config, 0, tmp_path / "killed", ticks.append)
+    _, _, record = pretrain_stage(config, 0, tmp_path / "killed", ticks.append)
     assert ticks[0] > 0 and sum(ticks) == 4  # some epochs were not done again
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
@@ -115,10 +115,10 @@ def test_checkpoint_of_other_settings_is_not_resumed(folder, tmp_path, monkeypat
 
     config = experiment(folder).pretrain
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        pretrain(config, 0, tmp_path / "run", kill)
+        pretrain_stage(config, 0, tmp_path / "run", kill)
     other = experiment(folder, batch_size=20).pretrain
-    pretrain(other, 0, tmp_path / "run")
-    pretrain(other, 0, tmp_path / "clean")
+    pretrain_stage(other, 0, tmp_path / "run")
+    pretrain_stage(other, 0, tmp_path / "clean")
     run, clean = weights(tmp_path / "run"), weights(tmp_path / "clean")
     assert all(torch.equal(run[key], clean[key]) for key in run)
 
@@ -127,22 +127,22 @@ def test_damaged_checkpoint_is_said(folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / PROGRESS).write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"progress\.ckpt cannot be read"):
-        pretrain(experiment(folder).pretrain, 0, tmp_path / "run")
+        pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")
 
 
 def test_changed_data_are_trained_again(folder, tmp_path):
     config = experiment(folder).pretrain
-    _, dataset, record = pretrain(config, 0, tmp_path / "run")
+    _, dataset, record = pretrain_stage(config, 0, tmp_path / "run")
     SampleDataset(dataset.samples + 1, dataset.graphs, dataset.tasks, name="toy").save(folder, overwrite=True)
-    _, _, again = pretrain(config, 0, tmp_path / "run")
+    _, _, again = pretrain_stage(config, 0, tmp_path / "run")
     assert again["data"] != record["data"]
 
 
 def test_no_epochs_is_the_initial_encoder(folder, tmp_path):
     none = experiment(folder, trainer={"max_epochs": 0, "accelerator": "cpu"}).pretrain
-    _, _, record = pretrain(none, 0, tmp_path / "none")
+    _, _, record = pretrain_stage(none, 0, tmp_path / "none")
     assert record["num_steps"] == 0 and record["validation"][0]["epoch"] == 0
-    pretrain(experiment(folder).pretrain, 0, tmp_path / "some")
+    pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "some")
     none, some = weights(tmp_path / "none"), weights(tmp_path / "some")
     assert any(not torch.equal(none[key], some[key]) for key in none)
 
@@ -150,7 +150,7 @@ def test_no_epochs_is_the_initial_encoder(folder, tmp_path):
 def test_structure_weight_alone_changes_batches_not_at_all(folder, tmp_path):
     """Arms differ in what they state: the same number of steps on the same draws."""
     steps = {
-        weight: pretrain(experiment(folder, structure_weight=weight).pretrain, 0, tmp_path / str(weight))[2][
+        weight: pretrain_stage(experiment(folder, structure_weight=weight).pretrain, 0, tmp_path / str(weight))[2][
             "num_steps"
         ]
         for weight in (0.0, 0.5, 1.0)
@@ -159,28 +159,28 @@ def test_structure_weight_alone_changes_batches_not_at_all(folder, tmp_path):
 
 
 def test_held_out_edges_are_not_trained_on(folder, tmp_path):
-    held = pretrain(experiment(folder, valid_edge_rate=0.25).pretrain, 0, tmp_path / "held")[2]
-    whole = pretrain(experiment(folder, valid_edge_rate=0.0).pretrain, 0, tmp_path / "whole")[2]
+    held = pretrain_stage(experiment(folder, valid_edge_rate=0.25).pretrain, 0, tmp_path / "held")[2]
+    whole = pretrain_stage(experiment(folder, valid_edge_rate=0.0).pretrain, 0, tmp_path / "whole")[2]
     assert held["num_edges"] + held["num_edges_held_out"] == whole["num_edges"]
     assert "valid_mrr" in held["validation"][-1] and "valid_mrr" not in whole["validation"][-1]
 
 
 def test_finetuning_is_kept_per_setting(folder, tmp_path):
     arm = experiment(folder)
-    encoder, dataset, _ = pretrain(arm.pretrain, 0, tmp_path / "run")
+    encoder, dataset, _ = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
     entry = arm.finetune[0]
-    first = fine_tune(entry, 0, encoder, dataset, tmp_path / "run")
+    first = finetune_stage(entry, 0, encoder, dataset, tmp_path / "run")
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.zero_()  # were it computed again, this would show
-    assert fine_tune(entry, 0, encoder, dataset, tmp_path / "run") == first
-    other = fine_tune(replace(entry, max_epochs=6), 0, encoder, dataset, tmp_path / "run")
+    assert finetune_stage(entry, 0, encoder, dataset, tmp_path / "run") == first
+    other = finetune_stage(replace(entry, max_epochs=6), 0, encoder, dataset, tmp_path / "run")
     assert other["valid"] == pytest.approx(0.5, abs=0.3) and len(list((tmp_path / "run" / "finetune").iterdir())) == 2
 
 
 def test_tampered_record_is_said(folder, tmp_path):
     config = experiment(folder).pretrain
-    pretrain(config, 0, tmp_path / "run")
+    pretrain_stage(config, 0, tmp_path / "run")
     (tmp_path / "run" / PRETRAIN).write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):
-        pretrain(config, 0, tmp_path / "run")
+        pretrain_stage(config, 0, tmp_path / "run")

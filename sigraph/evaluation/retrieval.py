@@ -50,8 +50,9 @@ def edge_retrieval(
         if graph is not None:
             known = graph.edges_between(ids, torch.arange(z.size(0)))
             similarity[known[0], known[1]] = -torch.inf
-        better = _count(similarity[at[0]], score)
-        ranks.append(1 + better)
+        ranks += [
+            1 + _count(similarity[r], s) for r, s in zip(at[0].split(len(block)), score.split(len(block)), strict=True)
+        ]
     rank = torch.cat(ranks)
     return {"mrr": float((1 / rank).mean()), **{f"hits@{k}": float((rank <= k).float().mean()) for k in ks}}
 

@@ -1,6 +1,7 @@
 """PretrainGraph: any edges become the same clean graph, PyG's tools work on it, and the store is never stale."""
 
 import copy
+import gc
 import pickle
 import warnings
 
@@ -299,6 +300,22 @@ def test_clones_do_not_share_memory(graph):
     other.edge_weight.zero_()
     assert graph.edge_index.tolist() == [[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]]
     assert graph.edge_weight.tolist() == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copies_made_before_edge_index_was_built_do_not_share_it(graph, duplicate):
+    other = duplicate(graph)
+    graph.edge_weight.zero_()
+    graph.edge_index.zero_()
+    assert other.edge_weight.tolist() == [1, 1, 2, 2, 3, 3] and other.store.weight.tolist() == [1, 1, 2, 2, 3, 3]
+    assert other.edge_index.tolist() == [[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]]
+
+
+@every_copy
+def test_a_copy_outlives_its_original(duplicate):
+    other = duplicate(small(x=torch.rand(5, 2)))
+    gc.collect()
+    assert other.is_node_attr("x") and other.subgraph(torch.tensor([0, 1])).num_edges == 2
 
 
 def test_subgraph(graph):
