@@ -7,8 +7,9 @@ import torch
 
 
 def keyed_seed(*key: int) -> int:
-    """A 64-bit seed that is a hash of non-negative integers, e.g. (seed, epoch, step)."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    """A 64-bit seed that is a hash of integers in [0, 2^64), e.g. (seed, epoch, step); keys of any length differ."""
+    words = [part for value in key for part in (value & 0xFFFFFFFF, value >> 32)]
+    return int(np.random.SeedSequence([len(key), *words]).generate_state(1, np.uint64)[0])
 
 
 def keyed_generator(*key: int) -> torch.Generator:
