@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sigraph import __version__
+from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
 
 if TYPE_CHECKING:
     from sigraph.experiment import Results
@@ -20,6 +21,7 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
   sigraph datasets                              the data sets sigraph knows
   sigraph prepare cora                          download, check and write one
   sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
+  sigraph leaderboard runs                      the table of everything that was run
 """
 
 
@@ -112,6 +114,17 @@ def _show(results: Results) -> int:
     return 1 if results.failed else 0
 
 
+def _leaderboard(arguments: argparse.Namespace) -> int:
+    from sigraph.evaluation import Leaderboard
+
+    board = Leaderboard.from_folder(arguments.folder).only(arguments.experiment, arguments.task)
+    print(board.table(arguments.format))
+    for record in board.records:
+        if record["status"] == "unreadable":
+            print(f"sigraph: {record['reason']}", file=sys.stderr)
+    return 0
+
+
 def _datasets(arguments: argparse.Namespace) -> int:
     from sigraph.data.card import card_names, load_card
 
@@ -124,6 +137,8 @@ def _datasets(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    if is_own_data(arguments):
+        return prepare_own(arguments)
     import logging
 
     from sigraph.data import prepare
@@ -183,17 +198,31 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted overrides, values in YAML")
     run.add_argument("--output-dir", help="where results are kept (default: the file's output_dir, else runs)")
 
+    leaderboard = add(
+        "leaderboard",
+        _leaderboard,
+        "Show what was run as a table: mean and unbiased spread over seeds, compared with the baseline.",
+        "sigraph leaderboard runs/cora-mlp --format csv",
+    )
+    leaderboard.add_argument("folder", metavar="DIR", help="an output_dir of `sigraph run`, or a folder in it")
+    leaderboard.add_argument(
+        "--format", choices=("markdown", "csv", "json", "ogb"), default="markdown", help="ogb: OGB's submission form"
+    )
+    leaderboard.add_argument("--experiment", metavar="NAME", help="this experiment alone")
+    leaderboard.add_argument("--task", metavar="NAME", help="this task alone")
+
     add("datasets", _datasets, "List the data sets sigraph knows.", "sigraph datasets")
 
     prepare = add(
         "prepare",
         _prepare,
-        "Prepare data sets: find or download the raw files, check them, write a folder any tool can read.",
-        "sigraph prepare cora",
+        "Prepare data sets, known ones or your own tables: check them, write a folder any tool can read.",
+        "sigraph prepare cora\n  sigraph prepare --samples papers.csv --edges cites.csv --task topics.csv --out papers",
     )
-    prepare.add_argument("name", nargs="+", metavar="NAME", help="a data set's name, or a folder with card and recipe")
+    prepare.add_argument("name", nargs="*", metavar="NAME", help="a data set's name, or a folder with card and recipe")
     prepare.add_argument("--force", action="store_true", help="prepare again even if it is there")
     prepare.add_argument(
         "--trust-recipe", action="store_true", help="run the prepare.py of a folder that sigraph did not ship"
     )
+    add_own_data_options(prepare)
     return parser

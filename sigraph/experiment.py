@@ -88,6 +88,8 @@ def _run_one(config: ExperimentConfig, arm: ArmConfig, seed: int, progress: Prog
         "arm": arm.name,
         "seed": seed,
         "hash": folder.parent.name,
+        "baseline": config.baseline,
+        "baseline_hash": _baseline_hash(config, seed),
         "status": "ok",
         "reason": None,
         "tasks": [],
@@ -116,6 +118,11 @@ def _run_one(config: ExperimentConfig, arm: ArmConfig, seed: int, progress: Prog
         _link(shared / ENCODER, folder / ENCODER)
     write_json(folder / RESULTS, record)
     return record
+
+
+def _baseline_hash(config: ExperimentConfig, seed: int) -> str | None:
+    """Which settings of the baseline this run is to be compared with: those of the same file."""
+    return run_folder(config, config.arm(config.baseline), seed).parent.name if config.baseline else None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -280,7 +280,7 @@ def test_the_schedule_acts_once_an_epoch(encoder, dataset):
 
 @pytest.mark.parametrize(
     ("kind", "metric", "at_least"),
-    [("classification", "accuracy", 0.75), ("multilabel", "rocauc", 0.85), ("regression", "spearman", 0.8)],
+    [("classification", "accuracy", 0.65), ("multilabel", "rocauc", 0.85), ("regression", "spearman", 0.8)],
 )
 @pytest.mark.parametrize("head", ["linear", "full"])
 def test_every_type_of_task_is_learnt(dataset, kind, metric, at_least, head):

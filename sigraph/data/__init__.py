@@ -5,9 +5,11 @@ from sigraph.data.card import Card, card_names, load_card
 from sigraph.data.consistency import local_consistency
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
+from sigraph.data.import_tables import from_tables
 from sigraph.data.pairs import Pairs
 from sigraph.data.prepare import data_root, open_dataset, prepare
 from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.data.table_report import TableReport
 from sigraph.data.task import Task
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "SampleIds",
     "SeedBatch",
     "SeedBatchSampler",
+    "TableReport",
     "Task",
     "card_names",
     "data_root",
+    "from_tables",
     "load_card",
     "local_consistency",
     "open_dataset",

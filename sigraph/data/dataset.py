@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
     FEATURES,
+    IDS,
     RECORDS,
     check_finite,
     check_manifest,
@@ -44,9 +46,10 @@ class SampleDataset:
         tasks: Tasks by name. The first is the default.
         name: The data set's name; by default the card's.
         card: Where the data come from.
+        ids: What the user calls each sample: integers or text, by which results are found again.
 
     Shapes:
-        - **samples:** [N, F], or N records.
+        - **samples:** [N, F], or N records.  **ids:** [N]
 
     Samples given by path travel to DataLoader workers as that path and are mapped again there.
 
@@ -66,7 +69,9 @@ class SampleDataset:
         tasks: Mapping[str, Task] | None = None,
         name: str = "",
         card: Card | None = None,
+        ids: pa.Array | None = None,
     ) -> None:
+        self._ids: pa.Array | Path | None = ids  # a path: not read yet
         self._path: Path | None = None  # of the samples, if they are mapped
         self._fingerprint: str | None = None  # of the prepared folder, if opened from one
         self._graphs, self._tasks = dict(graphs or {}), dict(tasks or {})
@@ -86,6 +91,8 @@ class SampleDataset:
             for name in items:
                 if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
                     raise ValueError(f"{kind} {name!r} needs a name of letters, digits, '.', '_' and '-'")
+        if isinstance(self._ids, pa.Array) and len(self._ids) != len(self):
+            raise ValueError(f"'ids' needs one id per sample in 'SampleDataset' (got {len(self._ids)} for {len(self)})")
         for name, graph in self._graphs.items():
             if graph.num_nodes != len(self):
                 raise ValueError(
@@ -113,6 +120,13 @@ class SampleDataset:
     def in_channels(self) -> int | None:
         """F, the width of a feature row; None for records."""
         return self.samples.size(1) if isinstance(self.samples, Tensor) else None
+
+    @property
+    def ids(self) -> pa.Array | None:
+        """What the user calls each sample, [N]; None: by its number. Read from a prepared folder when asked for."""
+        if isinstance(self._ids, Path):
+            self._ids = pq.read_table(self._ids).column(0).combine_chunks()
+        return self._ids
 
     def __len__(self) -> int:
         return self.samples.size(0) if isinstance(self.samples, Tensor) else self.samples.num_rows
@@ -198,8 +212,8 @@ class SampleDataset:
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a prepared folder that any tool can read, all or nothing.
 
-        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``graphs/<name>/``, ``tasks/<name>/`` and, last,
-        ``manifest.json`` with the size and the sum of every file.
+        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``ids.parquet`` if there are ids, ``graphs/<name>/``,
+        ``tasks/<name>/`` and, last, ``manifest.json`` with the size and the sum of every file.
 
         Args:
             path: The folder.
@@ -211,12 +225,14 @@ class SampleDataset:
         with atomic_folder(path) as folder:
             self._card_to_write(path.name).write(folder / CARD)
             write_samples(self.samples, folder)
+            if self.ids is not None:
+                pq.write_table(pa.table({"id": self.ids}), folder / IDS)
             for name, graph in self._graphs.items():
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
             parts = [*(f"graphs/{name}" for name in self._graphs), *(f"tasks/{name}" for name in self._tasks)]
-            write_manifest(folder, [CARD, FEATURES, RECORDS, *parts])
+            write_manifest(folder, [CARD, FEATURES, RECORDS, IDS, *parts])
 
     def _card_to_write(self, name: str) -> Card:
         measured = self.measure()
@@ -250,6 +266,7 @@ class SampleDataset:
         out.name = out.card.name
         out._path = path / (FEATURES if FEATURES in manifest else RECORDS)
         out.samples = checked_samples(open_samples(out._path))
+        out._ids = path / IDS if IDS in manifest else None
         if verify and isinstance(out.samples, Tensor):
             check_finite(out.samples)
         out._graphs = {n: PretrainGraph.open(path / "graphs" / n, verify) for n in part_names(manifest, "graphs")}

@@ -21,6 +21,7 @@ from sigraph.data.task import SPLITS, Task
 
 MANIFEST = "manifest.json"
 FEATURES, RECORDS = "samples.npy", "samples.parquet"
+IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
 
 
@@ -131,7 +132,9 @@ def write_task(task: Task, folder: Path) -> None:
     np.save(folder / "labels.npy", task.labels.cpu().numpy(), allow_pickle=False)
     for part in SPLITS:
         np.save(folder / f"{part}.npy", task.split[part].cpu().numpy(), allow_pickle=False)
-    about = {"name": task.name, "type": task.type, "metric": task.metric, "about": task.about}
+    about: dict[str, Any] = {"name": task.name, "type": task.type, "metric": task.metric, "about": task.about}
+    if task.classes is not None:
+        about["classes"] = task.classes
     (folder / "task.json").write_text(json.dumps(about, indent=1))
 
 
@@ -147,7 +150,8 @@ def read_task(folder: Path) -> Task:
     file = folder / "task.json"
     try:
         about = json.loads(file.read_text())
-        return Task(about["name"], array.pop("labels"), array, about["metric"], about["type"], about["about"])
+        labels, classes = array.pop("labels"), about.get("classes")
+        return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 

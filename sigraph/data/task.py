@@ -50,6 +50,8 @@ class Task:
         split: Sample ids under ``train``, ``valid`` and ``test``; disjoint, in range, labelled, none empty.
         metric: Name of a metric of :mod:`sigraph.evaluation`; by default the usual one of the type.
         type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``.
+        about: Where the labels come from, in words.
+        classes: What the user calls class 0, 1, ...; None: nothing else.
 
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
@@ -65,6 +67,7 @@ class Task:
     metric: str = ""
     type: str = ""
     about: str = field(default="", compare=False)
+    classes: list[str | int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         found = label_type(self.labels)

@@ -1,111 +1,214 @@
-"""Leaderboard: means and spreads over seeds, one row per arm, task and head."""
+"""Leaderboard: one row per arm, task and head; runs that differ in anything but the seed are never averaged."""
 
 from __future__ import annotations
 
-import math
 import statistics
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
-_COMPARABLE = ("experiment", "dataset", "task", "head", "metric")  # equal where two rows may be subtracted
-_NONE = "–"
+from sigraph.evaluation.comparison import Group, annotate
+from sigraph.evaluation.ogb_form import ogb_record
+from sigraph.evaluation.result_files import read_records
+from sigraph.evaluation.statistics import spread
+from sigraph.evaluation.tables import render
 
-COLUMNS = ("arm", "task", "head", "metric", "n", "valid", "test", "against baseline", "parameters", "seconds")
+FAMILY = ("experiment", "arm", "dataset", "task", "head", "entry", "metric")  # what a row measures
+ORIGIN = ("hash", "data", "version", "commit")  # what its runs were made from
+_LOWER_IS_BETTER = ("rmse", "mae")  # in records that do not say
 
 
 class Leaderboard:
-    """Aggregates the records of finished runs.
+    """Means and spreads over seeds, compared with the baseline.
 
-    Spread is the unbiased standard deviation over seeds. Runs of other settings (another hash) are never averaged
-    together. A failed run is shown beside the number of seeds that finished.
+    Runs are averaged only if they share settings, data, sigraph's version and its commit; others stand in a row of
+    their own, the newest first, and ``status`` says what differs. A run that did not finish is counted and named in
+    ``status``, never in ``n``. A seed that ran twice counts once, the later one.
 
     Args:
         records: As in ``results.json``, one per (arm, seed).
-        baseline: The arm that the others are compared with: the difference of mean test scores.
+        baseline: The arm that the others are compared with; None: the one that the records of an experiment name.
+
+    Example:
+        >>> print(Leaderboard.from_folder("runs").table())
     """
 
     def __init__(self, records: list[dict[str, Any]], baseline: str | None = None) -> None:
         self.records, self.baseline = records, baseline
+        self._task: str | None = None
+
+    @classmethod
+    def from_folder(cls, path: str | Path) -> Leaderboard:
+        """Of all runs below a folder: the ``output_dir`` of experiments, or one experiment's folder in it.
+
+        Experiments and arms are in alphabetical order, the baseline first. A ``results.json`` that cannot be read is a
+        row with the reason.
+
+        Raises:
+            FileNotFoundError, NotADirectoryError, ValueError: There is no such folder, or no run in it.
+        """
+        board = cls(read_records(path))
+        named = board.baselines
+
+        def place(record: dict[str, Any]) -> tuple:
+            arm, experiment = record["arm"], record["experiment"]
+            return (experiment is None, experiment or "", arm != named.get(experiment), arm or "")
+
+        board.records.sort(key=place)
+        return board
+
+    @property
+    def baselines(self) -> dict[str, str | None]:
+        """Experiment -> its baseline; the latest record decides."""
+        latest = sorted((r for r in self.records if r.get("baseline")), key=lambda r: r.get("written", 0.0))
+        named = {record["experiment"]: record["baseline"] for record in latest}
+        return {r["experiment"]: self.baseline or named.get(r["experiment"]) for r in self.records}
+
+    def only(self, experiment: str | None = None, task: str | None = None) -> Leaderboard:
+        """The same leaderboard showing one experiment or task; corrected p-values still count all tasks.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        experiments = list(dict.fromkeys(r["experiment"] for r in self.records if r["experiment"] is not None))
+        if experiment is not None and experiment not in experiments:
+            raise ValueError(f"no experiment {experiment!r} among the runs (there are: {', '.join(experiments)})")
+        kept = [r for r in self.records if experiment is None or r["experiment"] in (experiment, None)]
+        tasks = list(dict.fromkeys(entry["task"] for record in kept for entry in record["tasks"]))
+        if task is not None and task not in tasks:
+            raise ValueError(f"no task {task!r} among the runs (there are: {', '.join(tasks)})")
+        board = Leaderboard(kept, self.baseline)
+        board._task = task
+        return board
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per arm, task and head, in the order of the records; scores as fractions."""
-        groups: dict[tuple, list[tuple[dict, dict]]] = {}
-        failed: dict[tuple, int] = {}
-        for record in self.records:
-            arm = (record["experiment"], record["arm"], record["hash"], record.get("data"))
-            if record["status"] != "ok":
-                failed[arm[:3]] = failed.get(arm[:3], 0) + 1
-                continue
+        """One dictionary per row: experiments, in them tasks and heads, in them arms, in the order of the records.
+
+        Scores and their spreads are fractions, ``rre`` and its interval percent; what is not known is None.
+        """
+        return [group.row for group in self._groups()]
+
+    def table(self, format: str = "markdown") -> str:
+        """The rows as text.
+
+        Args:
+            format: ``markdown``: for people, with mean ranks below where there are several tasks. ``csv``, ``json``:
+                every field. ``ogb``: the fields of OGB's submission form.
+
+        Raises:
+            ValueError: There is no such format.
+        """
+        return render(self.rows(), self.ogb_records() if format == "ogb" else [], format)
+
+    def ogb_records(self) -> list[dict[str, Any]]:
+        """The fields of OGB's submission form for every row with a finished run; see :func:`ogb_record`."""
+        return [ogb_record(group) for group in self._groups() if group.runs]
+
+    def _groups(self) -> list[Group]:
+        found: dict[tuple, list[tuple[dict, dict]]] = {}
+        finished, failed = self._latest()
+        for record in finished:
+            repeated: Counter[tuple] = Counter()
             for task in record["tasks"]:
-                groups.setdefault((*arm, task["dataset"], task["task"], task["head"]), []).append((record, task))
-        rows = [self._row(key, group, failed.get(key[:3], 0)) for key, group in groups.items()]
-        finished = {key[:3] for key in groups}
-        rows += [_failed_row(key, count) for key, count in failed.items() if key not in finished]
-        for row in rows:
-            base = [r for r in rows if r["arm"] == self.baseline and all(r[part] == row[part] for part in _COMPARABLE)]
-            known = len(base) == 1 and row["n"] and row is not base[0]
-            row["difference"] = row["test_mean"] - base[0]["test_mean"] if known else None
-        return rows
+                what = (task["dataset"], task["task"], task["head"])
+                repeated[what] += 1  # entries may differ in settings of fine-tuning alone
+                family = (record["experiment"], record["arm"], *what, repeated[what], task["metric"])
+                found.setdefault((*family, *_origin(record, task)), []).append((record, task))
+        groups = _in_order([_group(key, runs) for key, runs in found.items()])
+        for record in sorted(failed, key=lambda record: record["status"] != "unreadable"):
+            if not _joined(record, groups):  # the first of its kind makes a row, the others join it
+                groups.append(_empty_group(record))
+                groups[-1].failed.append(record)
+        experiments = list(dict.fromkeys(record["experiment"] for record in self.records))
+        groups.sort(key=lambda group: experiments.index(group.row["experiment"]))
+        annotate(groups, self.baselines)
+        return [group for group in groups if self._task is None or group.row["task"] in (self._task, None)]
 
-    @staticmethod
-    def _row(key: tuple, group: list[tuple[dict, dict]], num_failed: int) -> dict[str, Any]:
-        experiment, arm, code, _, dataset, task, head = key
-        valid, test = ([t[part] for _, t in group] for part in ("valid", "test"))
-        sizes = group[0][0]["pretrain"]["num_parameters"]
-        return {
-            "experiment": experiment,
-            "arm": arm,
-            "hash": code,
-            "dataset": dataset,
-            "task": task,
-            "head": head,
-            "primary": group[0][1]["primary"],
-            "metric": group[0][1]["metric"],
-            "n": len(group),
-            "num_failed": num_failed,
-            "valid_mean": statistics.fmean(valid),
-            "valid_std": spread(valid),
-            "test_mean": statistics.fmean(test),
-            "test_std": spread(test),
-            "num_parameters": sizes["encoder"] + sizes["other"] + group[0][1]["num_parameters"],
-            "seconds": statistics.fmean(r["pretrain"]["seconds"] + t["seconds"] for r, t in group),
-            "status": "ok" if not num_failed else f"{num_failed} failed",
-        }
-
-    def table(self) -> str:
-        """Markdown, one line per row; mean ± unbiased standard deviation over seeds."""
-        rows = self.rows()
-        heads = [c for c in COLUMNS if c != "against baseline" or any(row["difference"] is not None for row in rows)]
-        lines = [[_cell(row, column) for column in heads] for row in rows]
-        titles = [f"against {self.baseline}" if c == "against baseline" else c for c in heads]
-        widths = [max(len(line[i]) for line in [titles, *lines]) for i in range(len(heads))]
-        out = [titles, ["-" * width for width in widths], *lines]
-        padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in out]
-        return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+    def _latest(self) -> tuple[list[dict], list[dict]]:
+        """Finished and failed runs, a seed once; one that failed and also finished has finished."""
+        done: dict[tuple, dict] = {}
+        failed: dict[tuple, dict] = {}
+        for record in self.records:
+            run = (record["experiment"], record["arm"], record["hash"], *_code(record), record["seed"])
+            ok = record["status"] == "ok"
+            place, key = (done, (*run, record.get("data"))) if ok else (failed, run)
+            if key not in place or record.get("written", 0.0) >= place[key].get("written", 0.0):
+                place[key] = record
+        finished = {key[:-1] for key in done}
+        return list(done.values()), [r for run, r in failed.items() if run not in finished or r["seed"] is None]
 
 
-def spread(values: list[float]) -> float | None:
-    """Unbiased standard deviation; None for a single value, whose spread is not known."""
-    return statistics.stdev(values) if len(values) > 1 else None
+def _code(record: dict[str, Any]) -> tuple[str | None, str | None]:
+    return (record.get("versions") or {}).get("sigraph"), record.get("commit")
 
 
-def _failed_row(key: tuple, count: int) -> dict[str, Any]:
-    empty = dict.fromkeys(("dataset", "task", "head", "metric", "valid_mean", "valid_std", "test_mean", "test_std"))
-    base = {"experiment": key[0], "arm": key[1], "hash": key[2], "primary": False, "n": 0, "num_failed": count}
-    return {**base, **empty, "num_parameters": None, "seconds": None, "status": f"{count} failed"}
+def _origin(record: dict[str, Any], task: dict[str, Any]) -> tuple:
+    data = dict.fromkeys(value for value in (record.get("data"), task.get("data")) if value is not None)
+    return (record["hash"], " + ".join(str(value) for value in data) or None, *_code(record))
 
 
-def _cell(row: dict[str, Any], column: str) -> str:
-    if column in ("valid", "test"):
-        mean, std = row[f"{column}_mean"], row[f"{column}_std"]
-        if mean is None:
-            return _NONE
-        return f"{mean:.4f}" if std is None or math.isnan(std) else f"{mean:.4f} ± {std:.4f}"
-    if column == "against baseline":
-        return "" if row["difference"] is None else f"{row['difference']:+.4f}"
-    if column == "n":
-        return str(row["n"]) + (f" ({row['num_failed']} failed)" if row["num_failed"] else "")
-    if column == "parameters":
-        return _NONE if row["num_parameters"] is None else f"{row['num_parameters']:,}"
-    if column == "seconds":
-        return _NONE if row["seconds"] is None else f"{row['seconds']:.1f}"
-    return _NONE if row[column] is None else str(row[column])
+def _group(key: tuple, runs: list[tuple[dict, dict]]) -> Group:
+    record, task = max(runs[::-1], key=lambda run: run[0].get("written", 0.0))
+    runs = sorted(runs, key=lambda run: run[0]["seed"])
+    valid, test = ([entry[part] for _, entry in runs] for part in ("valid", "test"))
+    sizes = record["pretrain"]["num_parameters"]
+    row = {
+        **dict(zip((*FAMILY, *ORIGIN), key, strict=True)),
+        "primary": task["primary"],
+        "n": len(runs),
+        "num_failed": 0,
+        "seeds": [r["seed"] for r, _ in runs],
+        "test_mean": statistics.fmean(test),
+        "test_std": spread(test),
+        "valid_mean": statistics.fmean(valid),
+        "valid_std": spread(valid),
+        "num_parameters": sizes["encoder"] + sizes["other"] + task["num_parameters"],
+        "num_steps": record["pretrain"].get("num_steps"),
+        "seconds": statistics.fmean(r["pretrain"]["seconds"] + entry["seconds"] for r, entry in runs),
+        "transductive": record.get("transductive", record["pretrain"].get("transductive")),
+    }
+    better = task.get("greater_is_better", task["metric"] not in _LOWER_IS_BETTER)
+    return Group(row, {r["seed"]: entry["test"] for r, entry in runs}, better, record, runs)
+
+
+def _empty_group(record: dict[str, Any]) -> Group:
+    """Of an arm none of whose runs finished: which tasks it would have had is not known."""
+    names = (*FAMILY, *ORIGIN, "test_mean", "test_std", "valid_mean", "valid_std", "num_parameters", "num_steps")
+    row: dict[str, Any] = dict.fromkeys((*names, "seconds", "transductive"))
+    row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}
+    version, commit = _code(record)
+    known = {"experiment": record["experiment"], "arm": record["arm"], "hash": record["hash"]}
+    return Group({**row, **known, "version": version, "commit": commit}, {}, True, record, [])
+
+
+def _joined(record: dict[str, Any], groups: list[Group]) -> bool:
+    """Note a failed run in the rows of its settings and code; one of unknown code in the newest of its settings."""
+    run = (record["experiment"], record["arm"], record["hash"])
+    same = [group for group in groups if run == tuple(group.row[part] for part in ("experiment", "arm", "hash"))]
+    code = _code(record)
+    if record["status"] == "unreadable":
+        homes = list({tuple(group.row[part] for part in FAMILY): group for group in reversed(same)}.values())
+    else:
+        homes = [group for group in same if (group.row["version"], group.row["commit"]) == code]
+    for group in homes:
+        group.failed.append(record)
+    return bool(homes)
+
+
+def _in_order(groups: list[Group]) -> list[Group]:
+    """Experiments, in them tasks, in them arms, by first appearance; then the newest runs first."""
+    tasks: dict[tuple, int] = {}
+    arms: dict[tuple, int] = {}
+    for group in groups:
+        tasks.setdefault(_task(group), len(tasks))
+        arms.setdefault((group.row["experiment"], group.row["arm"]), len(arms))
+
+    def place(item: tuple[int, Group]) -> tuple:
+        at, group = item
+        return (tasks[_task(group)], arms[group.row["experiment"], group.row["arm"]], -group.written, -at)
+
+    return [group for _, group in sorted(enumerate(groups), key=place)]
+
+
+def _task(group: Group) -> tuple:
+    return tuple(group.row[part] for part in FAMILY if part != "arm")

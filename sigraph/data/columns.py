@@ -1,0 +1,82 @@
+"""What the cells of a column are: integers, numbers, true/false or text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def typed_column(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of a text file as what they all are; empty ones are missing (in text: stay empty).
+
+    Integers (int64) if every cell is one, else numbers (double), else true/false (bool), else text. ``007`` is text:
+    as a number it would lose its zeros.
+    """
+    present = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    if present.null_count == len(present):
+        return text
+    for cells in (present, pc.utf8_trim_whitespace(present)):
+        try:
+            numbers = pc.cast(cells, pa.float64())
+        except pa.ArrowInvalid:
+            continue
+        if pc.any(pc.match_substring_regex(cells, r"^[+-]?0[0-9]")).as_py():
+            return text
+        try:
+            return pc.cast(cells, pa.int64())
+        except pa.ArrowInvalid:
+            return numbers
+    first = present.drop_null()[0].as_py().strip().lower()
+    if first in ("true", "false"):
+        lower = pc.utf8_lower(pc.utf8_trim_whitespace(present))
+        if pc.all(pc.is_in(lower.drop_null(), pa.array(["true", "false"], text.type))).as_py():
+            return pc.equal(lower, "true")
+    return text
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds integers, numbers or true/false."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def type_name(kind: pa.DataType) -> str:
+    """A column's type in a user's words."""
+    if is_text(kind):
+        return "text"
+    if pa.types.is_boolean(kind):
+        return "true/false"
+    if pa.types.is_integer(kind):
+        return "integers"
+    return "numbers" if pa.types.is_floating(kind) else str(kind)
+
+
+def as_numbers(column: pa.ChunkedArray, dtype: type = np.float64) -> np.ndarray:
+    """A column of numbers as an array, missing ones as NaN."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    return column.to_numpy().astype(dtype, copy=False)
+
+
+def list_width(column: pa.ChunkedArray) -> int | None:
+    """The common length of a column of lists of numbers (an embedding a row); None if it is no such column."""
+    kind = column.type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not lists or not is_number(kind.value_type) or column.null_count or not len(column):
+        return None
+    shortest, longest = pc.min_max(pc.list_value_length(column)).as_py().values()
+    return longest if shortest == longest and longest else None
+
+
+def missing_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Empty text and NaN as what they mean: missing."""
+    if is_text(column.type):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return column

@@ -1,0 +1,187 @@
+"""Labels from a user's tables: which sample each row is about, and what the labels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.data.columns import as_numbers, is_number, is_text, missing_as_null, type_name
+from sigraph.data.ids import read_ids
+from sigraph.data.sample_table import SampleTable
+from sigraph.data.tables import Source, is_array_file, read_array, read_table
+
+PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
+
+
+@dataclass
+class LabelTable:
+    """Rows of labels, each of a known sample.
+
+    Args:
+        where: File (and column), for messages.
+        position: Sample of each row. Shape [R].
+        labels: The label columns; missing labels are null.
+        split: Part of each row, if given.
+        group: Group of each row, if there is one.
+    """
+
+    where: str
+    position: np.ndarray
+    labels: dict[str, pa.ChunkedArray]
+    split: pa.ChunkedArray | None = None
+    group: pa.ChunkedArray | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def labels_of_samples(table: SampleTable, column: str, group: str = "") -> LabelTable:
+    """A column of the samples' own table as labels."""
+    apart = {name.lower(): values for name, values in table.apart.items()}
+    split = table.apart[table.split_column] if table.split_column else None
+    rows = np.arange(len(table.index))
+    where = f"{table.name}, column {column!r}"
+    return LabelTable(where, rows, {column: apart[column.lower()]}, split, apart.get(group.lower()))
+
+
+def read_labels(
+    source: Source,
+    table: SampleTable,
+    name: str,
+    id_column: str | None = None,
+    group: str = "",
+    header: bool = True,
+    drop_unknown: bool = False,
+) -> LabelTable:
+    """Read a file of labels: a column of ids, one or several of labels, perhaps ``split`` and a group.
+
+    Raises:
+        ValueError: Labels of ids that no sample has, unless ``drop_unknown``; no label column.
+    """
+    if is_array_file(source):
+        return _labels_of_array(source, table)
+    file = read_table(source, header, f"task {name!r}")
+    own = [column.lower() for column in (id_column, "id", table.id_column) if column]
+    found = file.first_of(*own) or file.table.column_names[0]
+    if not file.is_typed and found.lower() not in own and table.index.holds([found]):
+        raise ValueError(f"{file.name}: its first row names the sample {found!r}: no header? Say so (--no-header)")
+    ids = read_ids(file, found)
+    position = table.index.find(ids)
+    known, notes = position >= 0, []
+    if not known.all():
+        said = table.index.say_unknown(ids, position, ~known, "rows")
+        if not drop_unknown:
+            raise ValueError(f"{ids.where}: labels for {said}; drop them by --drop-unknown, or add the samples")
+        notes.append(f"dropped {said}")
+    split, grouped = file.first_of("split"), file.first_of(group.lower()) if group else None
+    columns = [c for c in file.table.column_names if c not in (found, split, grouped)]
+    if not columns:
+        raise ValueError(f"{file.name} needs a column of labels besides {found!r} (there is none)")
+    keep = pa.array(known)
+
+    def values(column: str) -> pa.ChunkedArray:
+        return missing_as_null(file.values(column).filter(keep))
+
+    return LabelTable(
+        file.name,
+        position[known],
+        {column: values(column) for column in columns},
+        values(split) if split else None,
+        values(grouped) if grouped else None,
+        notes,
+    )
+
+
+def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[str | int] | None]:
+    """Labels of the rows as a tensor, and what each class id stands for."""
+    types = {column: values.type for column, values in rows.labels.items()}
+    if len(types) > 1:
+        return _encode_columns(name, rows), None
+    (column, values), (dtype,) = next(iter(rows.labels.items())), types.values()
+    if not is_text(dtype) and not is_number(dtype) and not pa.types.is_null(dtype):
+        raise ValueError(f"{rows.where}: labels in {column!r} need to be text or numbers (got {dtype})")
+    kind = kind or ("regression" if pa.types.is_floating(dtype) else "classification")
+    if kind == "regression":
+        if not is_number(dtype):
+            raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {type_name(dtype)})")
+        return torch.from_numpy(as_numbers(values, np.float32).copy()), None
+    if kind != "classification":
+        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
+    if not is_text(dtype):
+        try:
+            values = pc.cast(values, pa.int64())
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"{rows.where}: classes in {column!r} need to be text or integers ({error})") from error
+    classes = pc.unique(values.combine_chunks()).drop_null()
+    classes = classes.take(pc.sort_indices(classes))
+    if len(classes) < 2:
+        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
+    index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
+    return torch.from_numpy(index), classes.to_pylist()
+
+
+def split_parts(where: str, split: pa.ChunkedArray | None) -> np.ndarray | None:
+    """Part 0, 1 or 2 of each row, -1 where none is given."""
+    if split is None:
+        return None
+    if not is_text(split.type) and not pa.types.is_null(split.type):
+        raise ValueError(f"{where}: column 'split' needs train, valid or test (got {type_name(split.type)})")
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(split.cast(pa.string())))
+    text = pc.fill_null(text, "")
+    part = pc.fill_null(pc.index_in(text, value_set=pa.array(list(PARTS))), -1).to_numpy()
+    odd = pc.unique(text.filter(pa.array(part < 0)).filter(pc.not_equal(text.filter(pa.array(part < 0)), "")))
+    if len(odd):
+        there = ", ".join(f"{value!r:.40}" for value in odd[:5].to_pylist())
+        raise ValueError(f"{where}: column 'split' needs train, valid (val, dev) or test, or nothing (got {there})")
+    return np.array([*PARTS.values(), -1], dtype=np.int64)[part]
+
+
+def refuse_conflicts(name: str, rows: LabelTable, labels: Tensor, parts: np.ndarray | None, table: SampleTable) -> None:
+    """Refuse samples whose rows disagree about label or part; rows that agree may repeat."""
+    order = np.argsort(rows.position, kind="stable")
+    again = rows.position[order][1:] == rows.position[order][:-1]
+    if not again.any():
+        return
+    cells = labels.numpy().reshape(len(order), -1)[order]
+    same = (cells[1:] == cells[:-1]) | ((cells[1:] != cells[1:]) & (cells[:-1] != cells[:-1]))
+    differ = ~same.all(axis=1)
+    if parts is not None:
+        differ |= parts[order][1:] != parts[order][:-1]
+    ids = np.unique(rows.position[order][1:][again & differ])
+    if ids.size:
+        shown = table.index.column.show(table.index.column.text.take(pa.array(ids)))
+        raise ValueError(
+            f"task {name!r} ({rows.where}): {ids.size:,} ids have rows that disagree about label or split ({shown})"
+        )
+    rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
+
+
+def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
+    array, name = read_array(source), str(source)
+    if array.ndim not in (1, 2) or len(array) != len(table.index):
+        raise ValueError(
+            f"{name} needs one row of labels a sample, {len(table.index):,} (got shape {list(array.shape)}); "
+            "row i is sample i"
+        )
+    columns = {}
+    for i, column in enumerate(np.asarray(array).reshape(len(array), -1).T):
+        mask = (column < 0) if array.ndim == 1 and array.dtype.kind == "i" else None  # -1: missing
+        columns[f"column{i + 1}"] = pa.chunked_array([pa.array(column, mask=mask, from_pandas=True)])
+    return LabelTable(name, np.arange(len(array)), columns)
+
+
+def _encode_columns(name: str, rows: LabelTable) -> Tensor:
+    out = np.empty((len(rows.position), len(rows.labels)), dtype=np.float32)
+    for i, (column, values) in enumerate(rows.labels.items()):
+        fits = is_number(values.type) or pa.types.is_null(values.type)
+        cells = as_numbers(values.cast(pa.float32())) if fits else np.empty(0)
+        if not fits or not (np.isnan(cells) | (cells == 0) | (cells == 1)).all():
+            raise ValueError(
+                f"{rows.where} has {len(rows.labels)} columns of labels, so task {name!r} is multi-label and each "
+                f"needs to hold 0, 1 or nothing; {column!r} does not. A task of classes or numbers needs one column"
+            )
+        out[:, i] = cells
+    return torch.from_numpy(out)

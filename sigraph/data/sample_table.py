@@ -1,0 +1,160 @@
+"""The samples of a user's table: ids, features or records, and the columns that are neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.data.columns import as_numbers, is_number, is_text, list_width, missing_as_null, type_name
+from sigraph.data.ids import IdColumn, IdIndex, read_ids
+from sigraph.data.table_report import SamplesRead
+from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
+
+
+@dataclass
+class SampleTable:
+    """Samples, their ids, and the columns set apart (labels, split, groups). Row i is sample i."""
+
+    name: str
+    index: IdIndex
+    samples: Tensor | pa.Table
+    apart: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    split_column: str | None = None
+    id_column: str | None = None
+
+
+def read_samples(
+    source: Source,
+    id_column: str | None = None,
+    labels: Sequence[str] = (),
+    group: str = "",
+    ignore: Sequence[str] = (),
+    header: bool = True,
+) -> tuple[SampleTable, SamplesRead]:
+    """Read the samples.
+
+    Args:
+        source: A table, or a ``.npy`` file of feature rows, whose ids are 0 ... N - 1.
+        id_column: By default the column named ``id``, else the first one if it can be one.
+        labels: Columns that are labels and no features.
+        group: A column that splits by group and is no feature; it may be absent.
+        ignore: Columns to leave out.
+        header: Whether a text file names its columns.
+
+    Raises:
+        ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.
+    """
+    if is_array_file(source):
+        return _from_array(source, [*labels, *ignore, *([id_column] if id_column else [])])
+    file = read_table(source, header, "samples")
+    if file.table.num_rows == 0:
+        raise ValueError(f"{file.name} holds no samples")
+    id_column = file.find(id_column) if id_column else _guess_id_column(file)
+    ids = read_ids(file, id_column)
+    index = IdIndex(ids)
+    ignored = {file.find(column) for column in ignore}
+    split = file.first_of("split")
+    split = split if split and is_text(file.values(split).type) else None
+    apart = list(dict.fromkeys(file.find(column) for column in labels))
+    apart += [column for column in (split, file.first_of(group.lower()) if group else None) if column]
+    kept = [c for c in file.table.column_names if c != id_column and c not in ignored and c not in apart]
+    if not kept:
+        raise ValueError(f"{file.name} has no column left to describe a sample (besides {id_column!r} and labels)")
+    values = {column: file.values(column) for column in kept}
+    blocks = {column: _is_block(column_values) for column, column_values in values.items()}
+    notes = [f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else []
+    samples: Tensor | pa.Table
+    if all(blocks.values()):
+        kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
+    else:
+        kind, samples = "records", pa.table({id_column: ids.ids, **values})
+        notes += _why_records(values, blocks)
+    table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column)
+    described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
+    columns = {column: type_name(column_values.type) for column, column_values in values.items()}
+    return table, SamplesRead(file.name, len(index), described, kind, columns, notes)
+
+
+def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, SamplesRead]:
+    name, array = str(source), read_array(source)
+    if columns:
+        raise ValueError(f"{name} has no columns (got {', '.join(map(repr, columns))}); labels need a --task file")
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
+    text = pa.array(np.arange(len(array))).cast(pa.large_string())
+    index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
+    samples = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
+    return (
+        SampleTable(name, index, samples),
+        SamplesRead(name, len(index), f"row numbers, 0 to {len(array) - 1:,}", "features", described),
+    )
+
+
+def _guess_id_column(file: TableFile) -> str:
+    named = file.first_of("id")
+    if named is not None:
+        return named
+    first = file.table.column_names[0]
+    cells = file.values(first)
+    if not pa.types.is_integer(cells.type) and not is_text(cells.type):
+        raise ValueError(
+            f"{file.name} has no column 'id', and the first one, {first!r}, holds {type_name(cells.type)}; "
+            "name the column of ids (--id-column), or add one of row numbers"
+        )
+    repeats = len(cells) - pc.count_distinct(cells).as_py()
+    if repeats:
+        raise ValueError(
+            f"{file.name} has no column 'id', and the first one, {first!r}, repeats {repeats:,} values; "
+            "name the column of ids (--id-column)"
+        )
+    return first
+
+
+def _is_block(column: pa.ChunkedArray) -> bool:
+    return is_number(column.type) or list_width(column) is not None
+
+
+def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.ndarray:
+    """All columns side by side, as float32 [N, F]; lists take a column an item."""
+    widths = {name: list_width(column) or 1 for name, column in values.items()}
+    out = np.empty((file.table.num_rows, sum(widths.values())), dtype=np.float32)
+    start = 0
+    for name, column in values.items():
+        if list_width(column):
+            flat = pc.list_flatten(column)
+            block = as_numbers(flat, np.float32).reshape(-1, widths[name])
+        else:
+            block = as_numbers(column, np.float32)[:, None]
+        wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if wrong.size:
+            rows = ", ".join(str(row + 1) for row in wrong[:10])
+            raise ValueError(
+                f"{file.name}, column {name!r}: {wrong.size:,} cells are missing or not finite (row {rows}"
+                f"{', ...' if wrong.size > 10 else ''}); fill them, or leave the column out (--ignore {name})"
+            )
+        out[:, start : start + widths[name]] = block
+        start += widths[name]
+    return out
+
+
+def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) -> list[str]:
+    """Which columns keep the others from being features."""
+    others = [name for name, fits in blocks.items() if not fits]
+    if len(others) == len(blocks):
+        return []
+    name = others[0]
+    note = f"records, since {name!r} holds no numbers"
+    if is_text(values[name].type):
+        cells = missing_as_null(values[name])
+        odd = pc.invert(pc.match_substring_regex(cells, r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"))
+        row = pc.index(pc.fill_null(odd, False).combine_chunks(), pa.scalar(True)).as_py()
+        if row >= 0:
+            note += f" (row {row + 1}: {cells[row].as_py()!r:.40})"
+    return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]

@@ -1,0 +1,168 @@
+"""Rows of a leaderboard beside each other: against the baseline, ranked, and why two of them are two."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigraph.evaluation.statistics import (
+    error_reduction_interval,
+    holm,
+    paired_t,
+    ranks,
+    relative_error_reduction,
+    wilcoxon,
+)
+
+# Equal where two arms' scores may be subtracted, and ranked.
+COMPARABLE = ("experiment", "dataset", "task", "head", "entry", "metric", "data", "version", "commit")
+_COMPARED = ("difference", "num_pairs", "rre", "rre_low", "rre_high", "p_value", "p_wilcoxon", "p_holm", "rank")
+
+
+@dataclass
+class Group:
+    """The runs behind one row.
+
+    Args:
+        row: What the table shows; :func:`annotate` completes it.
+        scores: Seed -> test score.
+        greater_is_better: Which way the metric is better.
+        record: The latest of the runs.
+        runs: Finished ones: the record, and in it the task.
+        failed: Records of runs that did not finish.
+    """
+
+    row: dict[str, Any]
+    scores: dict[int, float]
+    greater_is_better: bool
+    record: dict[str, Any]
+    runs: list[tuple[dict[str, Any], dict[str, Any]]]
+    failed: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def written(self) -> float:
+        """When its latest run was, in seconds since 1970; 0 if not known."""
+        return self.record.get("written", 0.0)
+
+    def key(self, parts: tuple[str, ...]) -> tuple:
+        """Some of its fields."""
+        return tuple(self.row[part] for part in parts)
+
+
+def annotate(groups: list[Group], baselines: dict[str, str | None]) -> None:
+    """Complete the rows: differences, RRE, p-values, ranks, and a status.
+
+    Args:
+        groups: In the order of the table, the newest runs of an arm's task first.
+        baselines: Experiment -> its baseline.
+    """
+    notes: list[list[str]] = []
+    for i, group in enumerate(groups):
+        group.row.update(dict.fromkeys(_COMPARED), num_failed=len(group.failed))
+        found = [_unfinished(group.failed) if group.failed else "ok"]
+        above = next((g for g in reversed(groups[:i]) if _same_cell(g, group)), None)
+        if above is not None:
+            found += _differs(group, above)
+        baseline = group.row["baseline"] = baselines[group.row["experiment"]]
+        if group.runs and baseline is not None and group.row["arm"] != baseline:
+            found += _compare(group, groups, baseline)
+        notes.append(found)
+    _correct(groups)
+    _rank(groups)
+    for group, found in zip(groups, notes, strict=True):
+        group.row["status"] = "; ".join(found)
+
+
+def _same_cell(a: Group, b: Group) -> bool:
+    """Whether a reader would take both for the same thing; a row without tasks is the same as any of its arm."""
+    names = ("experiment", "arm", *(("dataset", "task", "head", "entry", "metric") if a.runs and b.runs else ()))
+    return a.key(names) == b.key(names)
+
+
+def _differs(group: Group, above: Group) -> list[str]:
+    row, other = group.row, above.row
+    found = []
+    if row["hash"] != other["hash"]:
+        found.append(f"other settings ({row['hash']})")
+    if row["data"] != other["data"] and group.runs and above.runs:
+        found.append("other data than row above")
+    if row["version"] != other["version"]:
+        found.append(f"other code (sigraph {row['version'] or 'unknown'})")
+    if row["commit"] != other["commit"]:
+        found.append(f"other code (commit {_short(row['commit'])})")
+    return found
+
+
+def _short(commit: str | None) -> str:
+    if commit is None:
+        return "unknown"
+    name, dirty, what = commit.partition("-")
+    return name[:7] + dirty + what
+
+
+def _unfinished(records: list[dict[str, Any]]) -> str:
+    """``2 failed: reason``, or several reasons with how often each came."""
+    reasons = Counter((r["status"], r.get("reason") or "no reason given") for r in records)
+    parts = []
+    for status in dict.fromkeys(status for status, _ in reasons):
+        texts = {text: count for (which, text), count in reasons.items() if which == status}
+        each = [text if len(texts) == 1 or count == 1 else f"{text} ({count} times)" for text, count in texts.items()]
+        parts.append(f"{sum(texts.values())} {status}: {', '.join(each)}")
+    return "; ".join(parts)
+
+
+def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
+    """Fill in the comparison with the baseline's row of the same task, data, code and experiment settings."""
+    found = [g for g in groups if g.runs and g.row["arm"] == baseline and g.key(COMPARABLE) == group.key(COMPARABLE)]
+    wanted = group.record.get("baseline_hash")
+    if wanted is not None and group.record.get("baseline") == baseline:
+        found = [g for g in found if g.row["hash"] == wanted]
+    if len(found) != 1:
+        which = "no finished run" if not found else "more than one set of runs"
+        return [f"not compared: {which} of {baseline} on the same task, data, code and settings"]
+    seeds = [seed for seed in group.scores if seed in found[0].scores]
+    if not seeds:
+        return [f"not compared: no seed in common with {baseline}"]
+    ours, theirs = ([scores[seed] for seed in seeds] for scores in (group.scores, found[0].scores))
+    means = statistics.fmean(ours), statistics.fmean(theirs)
+    low, high = error_reduction_interval(ours, theirs, group.greater_is_better) or (None, None)
+    group.row.update(
+        difference=means[0] - means[1],
+        num_pairs=len(seeds),
+        rre=relative_error_reduction(*means, group.greater_is_better),
+        rre_low=low,
+        rre_high=high,
+        p_value=paired_t(ours, theirs),
+        p_wilcoxon=wilcoxon(ours, theirs),
+    )
+    fewer = len(seeds) < max(len(group.scores), len(found[0].scores))
+    return [f"compared on {len(seeds)} common seeds"] if fewer else []
+
+
+def _correct(groups: list[Group]) -> None:
+    """Holm's correction over the tasks and heads of an arm under the same settings and code."""
+    families: dict[tuple, list[Group]] = {}
+    for group in groups:
+        families.setdefault(group.key(("experiment", "arm", "hash", "version", "commit")), []).append(group)
+    for family in families.values():
+        for group, p in zip(family, holm([g.row["p_value"] for g in family]), strict=True):
+            group.row["p_holm"] = p
+
+
+def _rank(groups: list[Group]) -> None:
+    """Ranks among the arms of a task, by mean test score; only the newest row of an arm takes part."""
+    newest: dict[tuple, dict[str, Group]] = {}
+    seen = set()
+    for group in groups:
+        cell = group.key(("experiment", "arm", "dataset", "task", "head", "entry", "metric"))
+        if group.runs and cell not in seen:
+            seen.add(cell)
+            newest.setdefault(group.key(COMPARABLE), {})[group.row["arm"]] = group
+    for arms in newest.values():
+        if len(arms) > 1:
+            first = next(iter(arms.values()))
+            means = {arm: group.row["test_mean"] for arm, group in arms.items()}
+            for arm, rank in ranks(means, first.greater_is_better).items():
+                arms[arm].row["rank"] = rank

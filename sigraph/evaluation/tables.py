@@ -1,0 +1,166 @@
+"""A leaderboard's rows as Markdown, CSV, JSON, or OGB's form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sigraph.evaluation.ogb_form import render_ogb
+from sigraph.evaluation.statistics import mean_ranks
+
+FORMATS = ("markdown", "csv", "json", "ogb")
+FIELDS = (  # those that others rely on first
+    *("experiment", "arm", "task", "head", "primary", "metric", "n", "test_mean", "test_std", "valid_mean"),
+    *("valid_std", "rre", "p_value", "num_parameters", "seconds", "status"),
+    *(
+        "dataset",
+        "entry",
+        "hash",
+        "data",
+        "version",
+        "commit",
+        "seeds",
+        "num_failed",
+        "baseline",
+        "difference",
+        "num_pairs",
+    ),
+    *("rre_low", "rre_high", "p_wilcoxon", "p_holm", "rank", "num_steps", "transductive"),
+)
+_NONE = "–"
+_LONGEST = 120  # characters of a status in Markdown; the other formats give it in full
+
+Row = dict[str, Any]
+
+
+def render(rows: list[Row], forms: list[dict[str, Any]], format: str) -> str:
+    """The rows as text.
+
+    Args:
+        rows: From :meth:`Leaderboard.rows`.
+        forms: From :meth:`Leaderboard.ogb_records`; used by ``ogb`` only.
+        format: One of :data:`FORMATS`.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"'format' needs to be one of {', '.join(FORMATS)} in 'table' (got {format!r})")
+    if format == "ogb":
+        return render_ogb(forms)
+    rows = [{name: row[name] for name in FIELDS} for row in rows]
+    if format == "json":
+        return json.dumps({"rows": rows}, indent=1, allow_nan=False, ensure_ascii=False)
+    if format == "csv":
+        return _csv(rows)
+    return "\n\n".join([_markdown(*_columns(rows)), *_rank_tables(rows)])
+
+
+def _csv(rows: list[Row]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({**row, "seeds": " ".join(str(seed) for seed in row["seeds"])})
+    return out.getvalue().removesuffix("\n")
+
+
+def _columns(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    """Titles and cells; a column is left out where it would say the same, or nothing, in every line."""
+    experiments = {row["experiment"] for row in rows}
+    baselines = {row["baseline"] for row in rows if row["difference"] is not None}
+    against = f"against {_text(*baselines)}" if len(baselines) == 1 else "against baseline"
+    paired = any((row["num_pairs"] or 0) > 1 for row in rows)
+    corrected = any(row["p_holm"] != row["p_value"] for row in rows)
+    settings: dict[tuple, set] = {}
+    for row in rows:
+        settings.setdefault((row["experiment"], row["arm"]), set()).add(row["hash"])
+    finished = [row for row in rows if row["n"]]
+    columns: list[tuple[str, Callable[[Row], str], bool]] = [
+        ("experiment", lambda row: _text(row["experiment"]), len(experiments) > 1),
+        ("arm", lambda row: _text(row["arm"]), True),
+        ("settings", lambda row: _text(row["hash"]), any(len(codes) > 1 for codes in settings.values())),
+        ("dataset", lambda row: _text(row["dataset"]), len({row["dataset"] for row in finished}) > 1),
+        ("task", lambda row: _text(row["task"]), True),
+        ("head", _head, True),
+        ("metric", lambda row: _text(row["metric"]), True),
+        ("graph", _reach, any(row["transductive"] is not None for row in rows)),
+        ("n", lambda row: f"{row['n']}" + (f" ({row['num_failed']} failed)" if row["num_failed"] else ""), True),
+        ("valid", lambda row: _score(row, "valid"), True),
+        ("test", lambda row: _score(row, "test"), True),
+        (against, lambda row: _number(row["difference"], "+.4f", ""), bool(baselines)),
+        ("RRE %", _reduction, paired),
+        ("p", lambda row: _p(row["p_value"]), paired),
+        ("p (Holm)", lambda row: _p(row["p_holm"]), paired and corrected),
+        ("parameters", lambda row: _number(row["num_parameters"], ","), True),
+        ("seconds", lambda row: _number(row["seconds"], ".1f"), True),
+        ("status", _status, any(row["status"] != "ok" for row in rows)),
+    ]
+    shown = [(title, cell) for title, cell, needed in columns if needed]
+    return [title for title, _ in shown], [[cell(row) for _, cell in shown] for row in rows]
+
+
+def _rank_tables(rows: list[Row]) -> list[str]:
+    """Mean ranks of an experiment's arms over its tasks, a column a head; nothing for a single task."""
+    tables = []
+    for experiment in dict.fromkeys(row["experiment"] for row in rows):
+        ranked = [row for row in rows if row["experiment"] == experiment and row["rank"] is not None]
+        columns: dict[str, dict[str, float]] = {}
+        for head in dict.fromkeys(row["head"] for row in ranked):
+            tasks: dict[tuple, dict[str, float]] = {}
+            for row in (row for row in ranked if row["head"] == head):
+                tasks.setdefault((row["dataset"], row["task"], row["entry"]), {})[row["arm"]] = row["rank"]
+            means, count = mean_ranks(list(tasks.values()))
+            if len({task[:2] for task in tasks}) > 1 and count:
+                columns[f"{head}, {count} of {len(tasks)} tasks"] = means
+        if columns:
+            arms = list(dict.fromkeys(row["arm"] for row in ranked))
+            lines = [[_text(arm), *(_number(means.get(arm), ".2f") for means in columns.values())] for arm in arms]
+            tables.append(_markdown([f"mean rank in {experiment} (1: best)", *columns], lines))
+    return tables
+
+
+def _markdown(titles: list[str], lines: list[list[str]]) -> str:
+    widths = [max(len(line[i]) for line in [titles, *lines]) for i in range(len(titles))]
+    out = [titles, ["-" * width for width in widths], *lines]
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in out]
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def _text(value: Any) -> str:
+    """On one line, without what ends a cell."""
+    return _NONE if value is None else " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _number(value: float | None, format: str, none: str = _NONE) -> str:
+    return none if value is None else f"{value:{format}}"
+
+
+def _score(row: Row, part: str) -> str:
+    mean, std = row[f"{part}_mean"], row[f"{part}_std"]
+    return _number(mean, ".4f") + ("" if std is None else f" ± {std:.4f}")
+
+
+def _head(row: Row) -> str:
+    return _text(row["head"]) + (f" #{row['entry']}" if (row["entry"] or 1) > 1 else "")
+
+
+def _reach(row: Row) -> str:
+    return {True: "transductive", False: "inductive"}.get(row["transductive"], _NONE)
+
+
+def _reduction(row: Row) -> str:
+    if row["rre"] is None:
+        return ""
+    return f"{row['rre']:+.1f}" + (
+        "" if row["rre_low"] is None else f" [{row['rre_low']:+.1f}, {row['rre_high']:+.1f}]"
+    )
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _status(row: Row) -> str:
+    text = " ".join(row["status"].split())
+    return _text(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")

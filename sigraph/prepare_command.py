@@ -1,0 +1,149 @@
+"""``sigraph prepare --samples FILE --edges FILE ...``: one's own tables on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+_OWN = ("edges", "task", "label", "out", "dry_run")
+
+
+def add_own_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what one's own tables are."""
+    own = parser.add_argument_group(
+        "your own data",
+        "CSV, TSV, JSONL, Parquet or .npy. What was understood is said before anything is written.",
+    )
+    add = own.add_argument
+    add("--samples", metavar="FILE", help="one row a sample: its id, and features (all numbers) or anything else")
+    add(
+        "--edges",
+        metavar="[NAME=]FILE",
+        action="append",
+        default=[],
+        help="one row an edge: two ids; a graph each",
+    )
+    add("--task", metavar="[NAME=]FILE", action="append", default=[], help="one row a label: id, label, perhaps split")
+    add("--label", metavar="COLUMN", action="append", default=[], help="a column of the samples that is a task's label")
+    add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
+    add("--dry-run", action="store_true", help="say what was understood and write nothing")
+    add("--name", dest="own_name", default="", help="the data set's name (default: after the samples' file)")
+    add("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")
+    add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
+    add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")
+    add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
+    add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
+    add("--split", metavar="HOW", help="random, stratified or group:COLUMN, where no column `split` says it")
+    add("--split-rates", metavar="TRAIN,VALID,TEST", default="0.8,0.1,0.1", help="shares (default: 0.8,0.1,0.1)")
+    add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
+    add("--metric", metavar="[TASK=]NAME", action="append", default=[], help="e.g. macro_f1 (default: by type)")
+    add("--task-type", metavar="[TASK=]TYPE", action="append", default=[], help="classification or regression")
+
+
+def is_own_data(arguments: argparse.Namespace) -> bool:
+    """Whether a request is about one's own tables.
+
+    Raises:
+        ValueError: It is about both, or about nothing.
+    """
+    given = [f"--{option.replace('_', '-')}" for option in _OWN if getattr(arguments, option)]
+    if arguments.samples is None and given:
+        raise ValueError(f"{given[0]} needs --samples FILE, the table of your samples")
+    if arguments.samples is None and not arguments.name:
+        raise ValueError("prepare needs the name of a data set (`sigraph datasets`), or --samples and --edges")
+    if arguments.samples is not None and arguments.name:
+        raise ValueError(f"prepare needs a data set's name ({arguments.name[0]}) or your own --samples, not both")
+    return arguments.samples is not None
+
+
+def prepare_own(arguments: argparse.Namespace) -> int:
+    """Read the tables, say what was understood, write the folder."""
+    if not arguments.edges:
+        raise ValueError("--samples needs --edges FILE, the pre-training graph over them")
+    if arguments.out is None and not arguments.dry_run:
+        raise ValueError("--samples needs --out DIR, the folder to write, or --dry-run")
+    edges, tasks = _sources("edges", arguments.edges), _sources("task", arguments.task)
+    if arguments.out is not None:
+        _check_target(Path(arguments.out), arguments.force, [arguments.samples, *edges.values(), *tasks.values()])
+    try:
+        rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
+    except ValueError as error:
+        raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
+
+    from sigraph.data import TableReport, from_tables
+    from sigraph.evaluation import Evaluator
+
+    report = TableReport()
+    try:
+        dataset = from_tables(
+            arguments.samples,
+            edges,
+            tasks,
+            labels=arguments.label,
+            name=arguments.own_name,
+            id_column=arguments.id_column,
+            edge_columns=arguments.edge_columns,
+            weight_column=arguments.weight_column,
+            ignore=arguments.ignore,
+            header=not arguments.no_header,
+            split=arguments.split,
+            split_rates=rates,
+            seed=arguments.seed,
+            metrics=_by_task("--metric", arguments.metric),
+            task_types=_by_task("--task-type", arguments.task_type),
+            drop_unknown=arguments.drop_unknown,
+            report=report,
+        )
+    finally:  # after an error too: what was understood until then
+        if str(report):
+            print(report, flush=True)
+    for task in dataset.tasks.values():
+        Evaluator(task)  # refuses a metric that the type does not have
+    if arguments.dry_run:
+        print("nothing was written (--dry-run)")
+        return 0
+    dataset.save(arguments.out, overwrite=arguments.force)
+    print(arguments.out)
+    return 0
+
+
+def _check_target(out: Path, force: bool, sources: Sequence[str]) -> None:
+    """Refuse to replace anything but a prepared folder, and that only when asked to."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not force:
+        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
+    if not (out / "manifest.json").is_file():
+        raise ValueError(f"{out} is not a prepared data set, so --force does not replace it; choose another --out")
+    inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]
+    if inside:
+        raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
+
+
+def _sources(kind: str, values: Sequence[str]) -> dict[str, str]:
+    """``NAME=FILE`` or ``FILE``, which is named after itself."""
+    from sigraph.data.import_tables import clean_name, source_name
+
+    out: dict[str, str] = {}
+    for value in values:
+        name, equals, file = value.partition("=")
+        if not equals or Path(value).exists():
+            name, file = source_name(value, kind), value
+        if name in out or name != clean_name(name):
+            problem = "is there twice" if name in out else "needs letters, digits, '.', '_' and '-' alone"
+            raise ValueError(f"--{kind} {value}: the name {name!r} {problem}; write --{kind} NAME={file}")
+        out[name] = file
+    return out
+
+
+def _by_task(option: str, values: Sequence[str]) -> str | dict[str, str]:
+    """One value for all tasks, or one a task."""
+    pairs = [value.rpartition("=") for value in values]
+    if len(pairs) == 1 and not pairs[0][1]:
+        return pairs[0][2]
+    for task, _, value in pairs:
+        if not task:
+            raise ValueError(f"{option} {value} needs the task it is for: {option} TASK={value}")
+    return {task: value for task, _, value in pairs}

@@ -1,0 +1,121 @@
+"""`sigraph prepare --samples ...`: from two CSV files to a table, by what the README says."""
+
+import csv
+
+import pytest
+import torch
+
+from sigraph.cli import main
+from sigraph.config import load_config
+from sigraph.data import SampleDataset
+from sigraph.experiment import run
+
+YAML = """\
+name: mine
+question: Do my edges help to tell my papers' topics?
+seeds: [0, 1]
+pretrain:
+  dataset: {out}
+  graph: cites
+  encoder: {{_target_: sigraph.encoders.MLPEncoder, hidden_channels: 8, out_channels: 4}}
+  trainer: {{max_epochs: 1, accelerator: cpu}}
+finetune: [{{task: topic, head: linear, max_epochs: 1}}]
+arms:
+  sipt: {{}}
+  no-pretraining: {{pretrain.trainer.max_epochs: 0}}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)).tolist()
+    ids = [f'paper "{i}", 🧪' for i in range(60)]
+    with (tmp_path / "papers.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = ([id, *row, "ab"[i % 2]] for i, (id, row) in enumerate(zip(ids, x, strict=True)))
+        csv.writer(file).writerows([("id", "x1", "x2", "x3", "topic"), *rows])
+    with (tmp_path / "cites.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("source", "target"), *zip(ids, ids[2:], strict=False)])
+    return tmp_path
+
+
+def command(files, *more):
+    return ["prepare", "--samples", str(files / "papers.csv"), "--edges", str(files / "cites.csv"), *more]
+
+
+def test_two_csv_files_become_a_table(files, capsys):
+    out = files / "mine"
+    assert main(command(files, "--label", "topic", "--out", str(out))) == 0
+    said = capsys.readouterr().out
+    for text in ("60 samples", "graph 'cites'", "58 undirected", "task 'topic'", "train 48, valid 6, test 6", str(out)):
+        assert text in said
+    dataset = SampleDataset.open(out, verify=True)
+    assert dataset.in_channels == 3 and dataset.ids[59].as_py() == 'paper "59", 🧪'
+    yaml = YAML.format(out=out)
+    assert yaml.count("\n") <= 12
+    (files / "mine.yaml").write_text(yaml)
+    results = run(load_config(files / "mine.yaml", [f"output_dir={files / 'runs'}"]))
+    assert not results.failed
+    table = results.leaderboard().table()
+    assert "sipt" in table and "no-pretraining" in table
+
+
+def test_dry_run_says_the_same_and_writes_nothing(files, capsys):
+    assert main(command(files, "--dry-run", "--label", "topic")) == 0
+    assert "nothing was written" in capsys.readouterr().out
+    assert sorted(path.name for path in files.iterdir()) == ["cites.csv", "papers.csv"]
+
+
+def test_an_existing_folder_is_replaced_only_if_asked_and_only_if_prepared(files, capsys):
+    out = files / "mine"
+    assert main(command(files, "--out", str(out))) == 0
+    assert main(command(files, "--out", str(out))) == 2
+    assert "exists and is not empty" in capsys.readouterr().err
+    assert main(command(files, "--out", str(out), "--force", "--label", "topic")) == 0
+    assert list(SampleDataset.open(out).tasks) == ["topic"]
+    assert main(command(files, "--out", str(files), "--force")) == 2
+    assert "not a prepared data set" in capsys.readouterr().err and (files / "papers.csv").is_file()
+    (out / "papers.csv").write_bytes((files / "papers.csv").read_bytes())
+    inside = ["prepare", "--samples", str(out / "papers.csv"), "--edges", str(files / "cites.csv")]
+    assert main([*inside, "--out", str(out), "--force"]) == 2 and (out / "papers.csv").is_file()
+
+
+def test_names_metrics_and_types_for_one_task_or_all(files):
+    named = ["prepare", "--samples", str(files / "papers.csv"), "--edges", f"who=cites={files / 'cites.csv'}"]
+    assert main([*named, "--dry-run"]) == 2  # the name ends at the first '='
+    named[-1] = f"cite={files / 'cites.csv'}"
+    options = ["--edges", f"again={files / 'cites.csv'}", "--label", "topic", "--metric", "topic=macro_f1"]
+    assert main([*named, *options, "--name", "my papers", "--out", str(files / "o"), "--split", "random"]) == 0
+    dataset = SampleDataset.open(files / "o")
+    assert list(dataset.graphs) == ["cite", "again"] and dataset.name == "my-papers"
+    assert dataset.task().metric == "macro_f1" and "random" in dataset.task().about
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare"], "needs the name of a data set"),
+        (["prepare", "--edges", "e.csv"], "--edges needs --samples"),
+        (["prepare", "cora", "--samples", "s.csv"], "not both"),
+        (["prepare", "--samples", "s.csv"], "--samples needs --edges"),
+        (["prepare", "--samples", "s.csv", "--edges", "e.csv"], "needs --out DIR"),
+        (["prepare", "--samples", "s.csv", "--edges", "e.csv", "--out", "o"], "s.csv: there is no such file"),
+        ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified or group:COLUMN"),
+        ([..., "--dry-run", "--split-rates", "half"], "--split-rates needs numbers"),
+        ([..., "--dry-run", "--label", "topic", "--metric", "rmse"], "needs to be one of accuracy, macro_f1"),
+        ([..., "--dry-run", "--metric", "a", "--metric", "b"], "needs the task it is for"),
+        ([..., "--dry-run", "--edges", "a b=e.csv"], "the name 'a b' needs letters"),
+        ([..., "--dry-run", "--label", "topik"], "has no column 'topik' (did you mean 'topic'?)"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out(files, arguments, message, capsys):
+    arguments = command(files, *arguments[1:]) if arguments[0] is ... else arguments
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("sigraph: ") and message in captured.err and "Traceback" not in captured.err
+
+
+def test_what_was_understood_is_said_before_an_error(files, capsys):
+    (files / "t.csv").write_text("id,label\nnobody,1\n")
+    assert main(command(files, "--task", str(files / "t.csv"), "--dry-run")) == 2
+    captured = capsys.readouterr()
+    assert "58 undirected" in captured.out and "labels for 1 unknown ids in 1 rows ('nobody')" in captured.err
