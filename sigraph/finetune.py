@@ -120,6 +120,7 @@ class FinetuneSettings:
         batch_size: Samples a step; None: all training samples at once.
         k: Neighbours asked by ``knn``, >= 1.
         dropout: Dropout on the embedding before the head, in [0, 1).
+        normalize: Scale embeddings to unit length before the head, as losses on cosines do.
     """
 
     head: str = "linear"
@@ -130,6 +131,7 @@ class FinetuneSettings:
     batch_size: int | None = None
     k: int = 5
     dropout: float = 0.0
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         if self.head not in HEADS:
@@ -175,7 +177,8 @@ def fine_tune(
     if settings.head == "knn":
         return _nearest(encoder, dataset, task, evaluator, settings.k)
     torch.manual_seed(keyed_seed(seed, 0))
-    head = nn.Sequential(nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
+    scale = [_UnitLength()] if settings.normalize else []
+    head = nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
     frozen = settings.head == "linear"
     if frozen:  # embeddings are computed once, then only the head works
         table: Any = embed(encoder, dataset)
@@ -240,9 +243,14 @@ def quiet_trainer(**options: Any) -> Trainer:
         "devices": 1,
         "log_every_n_steps": 1,
     }
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return Trainer(**{**quiet, **options})
+
+
+class _UnitLength(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        return F.normalize(z, dim=1)
 
 
 class _Identity(Encoder):

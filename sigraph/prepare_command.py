@@ -19,12 +19,18 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--samples", metavar="FILE", help="one row a sample: its id, and features (all numbers) or anything else")
     add(
         "--edges",
-        metavar="[NAME=]FILE",
+        metavar="NAME=FILE",
         action="append",
         default=[],
-        help="one row an edge: two ids; a graph each",
+        help="one row an edge: two ids; repeat for more graphs; NAME= is optional",
     )
-    add("--task", metavar="[NAME=]FILE", action="append", default=[], help="one row a label: id, label, perhaps split")
+    add(
+        "--task",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="one row a label: id, label, perhaps split",
+    )
     add("--label", metavar="COLUMN", action="append", default=[], help="a column of the samples that is a task's label")
     add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
     add("--dry-run", action="store_true", help="say what was understood and write nothing")
@@ -36,10 +42,27 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
     add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
     add("--split", metavar="HOW", help="random, stratified or group:COLUMN, where no column `split` says it")
-    add("--split-rates", metavar="TRAIN,VALID,TEST", default="0.8,0.1,0.1", help="shares (default: 0.8,0.1,0.1)")
+    add(
+        "--split-rates",
+        metavar="RATES",
+        default="0.8,0.1,0.1",
+        help="of train, valid, test (default: 0.8,0.1,0.1)",
+    )
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
-    add("--metric", metavar="[TASK=]NAME", action="append", default=[], help="e.g. macro_f1 (default: by type)")
-    add("--task-type", metavar="[TASK=]TYPE", action="append", default=[], help="classification or regression")
+    add(
+        "--metric",
+        metavar="TASK=NAME",
+        action="append",
+        default=[],
+        help="e.g. macro_f1; without TASK= for all",
+    )
+    add(
+        "--task-type",
+        metavar="TASK=TYPE",
+        action="append",
+        default=[],
+        help="classification or regression",
+    )
 
 
 def is_own_data(arguments: argparse.Namespace) -> bool:

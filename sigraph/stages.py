@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import get_ema_avg_fn
 
 from sigraph import __version__
 from sigraph.build import build, partial_build
@@ -158,6 +160,9 @@ def _fit(parts: Parts, validation: HeldOutValidation, folder: Path, tick: Callab
     )
     saver = SaveProgress(folder / PROGRESS, pretrain_hash(config) + parts.dataset.fingerprint)
     checkpoint = saver.found()
+    average = []
+    if config.trainer.weight_average is not None:
+        average = [WeightAveraging(avg_fn=get_ema_avg_fn(config.trainer.weight_average))]
     clock = time.perf_counter()
     trainer = quiet_trainer(
         max_epochs=config.trainer.max_epochs,
@@ -165,9 +170,11 @@ def _fit(parts: Parts, validation: HeldOutValidation, folder: Path, tick: Callab
         precision=config.trainer.precision,
         accelerator=config.trainer.accelerator,
         logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
-        callbacks=[validation, _Tick(tick), saver],
+        callbacks=[*average, validation, _Tick(tick), saver],
     )
     trainer.fit(parts.module, loader, ckpt_path=checkpoint, weights_only=True)
+    if average:  # the last figures are those of the encoder that is kept
+        validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
     return saver.seconds_before + time.perf_counter() - clock, trainer.global_step
 
 
@@ -263,6 +270,7 @@ def finetune_stage(
             config.batch_size,
             config.k,
             config.dropout,
+            config.normalize,
         )
         clock = time.perf_counter()
         task = home.task(config.task)

@@ -34,12 +34,15 @@ class TrainerConfig(_Plain):
     Args:
         max_epochs: Passes over the samples. 0: no pre-training, the encoder stays as initialised.
         gradient_clip_val: Largest norm of the gradient; null: no clipping.
+        weight_average: Decay per step, in (0, 1), of an exponential moving average of the weights, which becomes the
+            pre-trained encoder; null: the last weights.
         precision: Lightning's name of the number format, e.g. ``32-true`` or ``bf16-mixed``.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
     """
 
     max_epochs: int = key(100, low=0)
     gradient_clip_val: float | None = key(None, low=0)
+    weight_average: float | None = key(None, low=0, below=1)
     precision: str = key("32-true")
     accelerator: str = key("auto")
 
@@ -97,6 +100,7 @@ class FinetuneConfig(_Plain):
         patience: Epochs without a better validation score after which training stops.
         batch_size: Samples a step; null: all at once.
         k: Neighbours that vote (``knn``).
+        normalize: Scale embeddings to unit length in front of the head, as the losses on cosines do.
         dropout: Rate on the embeddings in front of the head, in [0, 1].
     """
 
@@ -110,6 +114,7 @@ class FinetuneConfig(_Plain):
     patience: int = key(50, low=1)
     batch_size: int | None = key(None, low=1)
     k: int = key(5, low=1)
+    normalize: bool = key(False)
     dropout: float = key(0.0, low=0, high=1)
 
 

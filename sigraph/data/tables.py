@@ -16,7 +16,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from sigraph.data.card import did_you_mean
-from sigraph.data.columns import typed_column
+from sigraph.data.columns import is_text, typed_column
 from sigraph.data.text_faults import find_encoding_fault, find_json_fault, find_ragged_row, open_bytes
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -161,6 +161,11 @@ def _read_delimited(path: Path, delimiter: str, header: bool) -> pa.Table:
             f"{path} has the single column {names[0]!r}: are its cells separated by {other.group()!r}? "
             "A .csv file needs ',', a .tsv file tabs"
         )
+    if not header and table.num_rows > 1:
+        head, *_ = table.slice(0, 1).to_pylist()
+        below = [name for name in names if not _is_number(head[name]) and _is_number(table.column(name)[1].as_py())]
+        if any(not is_text(typed_column(table.column(name).slice(1)).type) for name in below):
+            raise ValueError(f"{path}: its first row, {', '.join(head.values())!r:.60}, is a header; drop --no-header")
     if header and all(_is_number(name) for name in names) and not all(name.isdigit() for name in names):
         raise ValueError(f"{path} names its columns {', '.join(names[:5])}: no header? Say so (--no-header)")
     return table

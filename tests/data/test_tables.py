@@ -55,6 +55,14 @@ def test_without_header_columns_are_numbered(tmp_path):
     assert table.table.column_names == ["column1", "column2"] and table.table.num_rows == 2
 
 
+def test_a_header_is_not_taken_for_a_row(tmp_path):
+    (tmp_path / "t.csv").write_text("id,x\na,1\nb,2\n")
+    with pytest.raises(ValueError, match=r"t.csv: its first row, 'id, x', is a header; drop --no-header"):
+        read_table(tmp_path / "t.csv", header=False)
+    (tmp_path / "t.csv").write_text("a,n/a\nb,1\nc,?\n")
+    assert read_table(tmp_path / "t.csv", header=False).table.num_rows == 3
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfid,x\n1,2\n")
     assert read_table(tmp_path / "t.csv").table.column_names == ["id", "x"]
