@@ -49,15 +49,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from sigraph.config import load_config
-    from sigraph.experiment import run
-    from sigraph.progress import BarProgress
 
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
     config = load_config(arguments.file, overrides)
+    arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
+    wanted = [(name, seed) for seed in seeds for name in arms]
+    if arguments.list:
+        return _list(arguments, overrides, wanted)
     _quiet()
-    return _show(run(config, BarProgress()))
+    if arguments.dry_run:
+        from sigraph.plan import plan_table
+
+        print(plan_table(config))
+        return 0
+    from sigraph.experiment import run
+    from sigraph.progress import BarProgress
+
+    seconds = None if arguments.max_time is None else 60 * arguments.max_time
+    return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted))
+
+
+def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tuple[str, int]]) -> int:
+    """One command a run, for any scheduler; they may run in any order and at the same time."""
+    import shlex
+
+    for name, seed in wanted:
+        command = ["sigraph", "run", arguments.file, *overrides, "--arm", name, "--seed", str(seed)]
+        print(shlex.join(command))
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -89,9 +110,9 @@ The encoder sees one sample at a time: the graph is used in pre-training only.
 
 def _picture(results: Results, arms: list[str]) -> Path:
     """The latent spaces of two arms of a finished run, first seed."""
-    from sigraph.experiment import run_folder
+    from sigraph.parts import load_parts
     from sigraph.report import latent_figure
-    from sigraph.stages import load_parts
+    from sigraph.run_one import run_folder
 
     config = results.config
     panels, seed = {}, config.seeds[0]
@@ -111,7 +132,9 @@ def _show(results: Results) -> int:
     print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
     for record in results.failed:
         print(f"failed: {record['arm']}, seed {record['seed']}: {record['reason']}", file=sys.stderr)
-    return 1 if results.failed else 0
+    if results.unfinished:
+        print(f"\n{len(results.unfinished)} runs are not finished; the same command resumes", file=sys.stderr)
+    return 1 if results.failed or results.unfinished else 0
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
@@ -197,6 +220,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("file", metavar="FILE", help="the experiment's YAML")
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted overrides, values in YAML")
     run.add_argument("--output-dir", help="where results are kept (default: the file's output_dir, else runs)")
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each (default: 1)")
+    run.add_argument("--arm", action="append", metavar="NAME", help="only this arm; repeat for more")
+    run.add_argument("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
+    run.add_argument("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
+    run.add_argument(
+        "--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing"
+    )
+    run.add_argument("--list", action="store_true", help="print one command for each run, for a scheduler")
 
     leaderboard = add(
         "leaderboard",

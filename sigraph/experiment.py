@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import platform
-import resource
-import shutil
-import subprocess
-import sys
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from sigraph import __version__
-from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
+from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, config_from_dict
 from sigraph.evaluation.leaderboard import Leaderboard
+from sigraph.grid import choose
+from sigraph.parts import check_arms
 from sigraph.progress import Progress
-from sigraph.stages import ENCODER, check_arms, finetune_stage, pretrain_hash, pretrain_stage, write_json
+from sigraph.run_one import run_folder, run_one
+from sigraph.training import TimeIsUp
 
-PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
+Job = tuple[str, int]  # an arm's name and a seed
 
 
 @dataclass
@@ -36,135 +33,160 @@ class Results:
     @property
     def failed(self) -> list[dict[str, Any]]:
         """The records of runs that failed; each says why."""
-        return [record for record in self.records if record["status"] != "ok"]
+        return [record for record in self.records if record["status"] == "failed"]
+
+    @property
+    def unfinished(self) -> list[dict[str, Any]]:
+        """The records of runs that the time did not suffice for."""
+        return [record for record in self.records if record["status"] == "unfinished"]
 
     def leaderboard(self) -> Leaderboard:
-        """Means and spreads over seeds."""
-        return Leaderboard(self.records, baseline=self.config.baseline)
+        """Means and spreads over seeds, of the runs that ended."""
+        ended = [record for record in self.records if record["status"] != "unfinished"]
+        return Leaderboard(ended, baseline=self.config.baseline)
 
 
-def run(config: ExperimentConfig, progress: Progress | None = None) -> Results:
+def run(
+    config: ExperimentConfig,
+    progress: Progress | None = None,
+    jobs: int = 1,
+    max_seconds: float | None = None,
+    only: Sequence[Job] | None = None,
+) -> Results:
     """Pre-train and fine-tune every arm for every seed; finished work is recognised, interrupted work resumed.
 
     A run that fails is a record with its reason and does not stop the others; settings that cannot work at all are an
-    error before anything trains.
+    error before anything trains. With a ``grid``, each arm's settings are chosen first.
 
     Args:
         config: From :func:`sigraph.load_config`.
         progress: Told what happens.
+        jobs: Runs at a time, each in a process of its own, >= 1. They share the processor's threads, so that sums may
+            round in another order than with one.
+        max_seconds: Save and stop after this long; the same call resumes. None: no limit.
+        only: The (arm, seed) to run; None: all.
 
     Raises:
-        ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit.
+        ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit; an arm or
+            a seed is unknown; another process works on the same run.
     """
     progress = progress or Progress()
-    arms = [config.arm(name) for name in config.arm_names]
-    check_arms(arms, config.seeds[0])
+    if jobs < 1:
+        raise ValueError(f"'jobs' needs to be >= 1 (got {jobs})")
+    deadline = None if max_seconds is None else time.time() + max_seconds
+    wanted = _check_jobs(config, only)
+    names = list(dict.fromkeys(name for name, _ in wanted))
+    check_arms([config.arm(name) for name in names], config.seeds[0])
     results = Results(config)
-    num_runs = len(arms) * len(config.seeds)
-    progress.start(num_runs, len(config.seeds) * sum(arm.pretrain.trainer.max_epochs for arm in arms))
+    progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
     try:
-        for seed in config.seeds:
-            for arm in arms:
-                record = _run_one(config, arm, seed, progress)
-                results.records.append(record)
-                progress.say(f"[{len(results.records)}/{num_runs}] {_summary(record)}")
+        for record in _records(config, wanted, names, progress, jobs, deadline):
+            results.records.append(record)
+            progress.say(f"[{len(results.records)}/{len(wanted)}] {_summary(record)}")
     finally:
         progress.close()
+    order = {job: i for i, job in enumerate(wanted)}
+    results.records.sort(key=lambda record: order[record["arm"], record["seed"]])
     return results
 
 
-def run_folder(config: ExperimentConfig, arm: ArmConfig, seed: int) -> Path:
-    """Where one (arm, seed) keeps its settings, encoder and results."""
-    plain = {"pretrain": pretrain_hash(arm.pretrain), "finetune": arm.to_dict()["finetune"]}
-    return Path(config.output_dir) / config.name / arm.name / settings_hash(plain) / f"seed-{seed}"
+def all_jobs(config: ExperimentConfig) -> list[Job]:
+    """Every (arm, seed), seed by seed, so that a comparison grows evenly."""
+    return [(name, seed) for seed in config.seeds for name in config.arm_names]
 
 
-def _run_one(config: ExperimentConfig, arm: ArmConfig, seed: int, progress: Progress) -> dict[str, Any]:
-    shared = Path(config.output_dir) / config.name / PRETRAIN_FOLDER / pretrain_hash(arm.pretrain) / f"seed-{seed}"
-    folder = run_folder(config, arm, seed)
-    what = f"{arm.name}, seed {seed}"
-    record: dict[str, Any] = {
-        "experiment": config.name,
-        "arm": arm.name,
-        "seed": seed,
-        "hash": folder.parent.name,
-        "baseline": config.baseline,
-        "baseline_hash": _baseline_hash(config, seed),
-        "status": "ok",
-        "reason": None,
-        "tasks": [],
-    }
-    clock = time.perf_counter()
+def _check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job]:
+    every = all_jobs(config)
+    if only is None:
+        return every
+    for name, seed in only:
+        if name not in config.arms:
+            config.arm(name)  # raises, with the names there are
+        if seed not in config.seeds:
+            raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
+    return [job for job in every if job in set(only)]
+
+
+def _records(
+    config: ExperimentConfig, wanted: list[Job], names: list[str], progress: Progress, jobs: int, deadline: float | None
+) -> Iterator[dict[str, Any]]:
+    """The records as they come."""
+    if jobs == 1:
+        chosen = _choose_all(config, names, progress, deadline)
+        for name, seed in wanted:
+            yield _one(config, name, seed, chosen, progress, deadline)
+        return
+    plain, threads = config.to_dict(), max(1, (os.cpu_count() or 1) // jobs)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start_worker, (threads,)) as pool:
+        try:
+            if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
+                for future in [pool.submit(_choose_job, plain, name, deadline) for name in names]:
+                    future.result()
+            waiting = {pool.submit(_run_job, plain, names, job, deadline) for job in wanted}
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from _ended(done, config, progress)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _ended(done: set[Future], config: ExperimentConfig, progress: Progress) -> Iterator[dict[str, Any]]:
+    for future in done:
+        record = future.result()
+        epochs = config.arm(record["arm"]).pretrain.trainer.max_epochs
+        progress.epochs(f"{record['arm']}, seed {record['seed']}", epochs)
+        yield record
+
+
+Chosen = dict[str, tuple[ArmConfig, dict[str, Any] | None]]
+
+
+def _choose_all(config: ExperimentConfig, names: list[str], progress: Progress, deadline: float | None) -> Chosen:
+    """Settings of the wanted arms and of the baseline, without which a comparison cannot be named."""
+    if config.baseline is not None and config.baseline not in names:
+        names = [*names, config.baseline]
     try:
-        encoder, dataset, info = pretrain_stage(
-            arm.pretrain, seed, shared, lambda count: progress.epochs(f"{what}: pre-training", count)
-        )
-        for entry in arm.finetune:
-            progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
-            accelerator = arm.pretrain.trainer.accelerator
-            record["tasks"].append(finetune_stage(entry, seed, encoder, dataset, shared, accelerator))
-        record["pretrain"] = info
-        record["data"] = info["data"]
-    except (ConfigError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # one failed run is a row with its reason; the others go on
-        record.update(status="failed", reason=f"{type(error).__name__}: {error}")
-    record.update(_environment(arm.pretrain.trainer.accelerator))
-    record["wall_seconds"] = time.perf_counter() - clock
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = {"name": config.name, "arm": arm.name, "seed": seed, **arm.to_dict()}
-    (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False))
-    if record["status"] == "ok":
-        _link(shared / ENCODER, folder / ENCODER)
-    write_json(folder / RESULTS, record)
-    return record
+        return {name: choose(config, name, progress, deadline) for name in names}
+    except TimeIsUp:
+        return {}
 
 
-def _baseline_hash(config: ExperimentConfig, seed: int) -> str | None:
-    """Which settings of the baseline this run is to be compared with: those of the same file."""
-    return run_folder(config, config.arm(config.baseline), seed).parent.name if config.baseline else None
+def _one(
+    config: ExperimentConfig, name: str, seed: int, chosen: Chosen, progress: Progress, deadline: float | None
+) -> dict[str, Any]:
+    if not chosen:
+        base = {"experiment": config.name, "arm": name, "seed": seed, "hash": "", "tasks": []}
+        return {**base, "status": "unfinished", "reason": "the time was up in the grid; the same command resumes"}
+    arm, grid = chosen[name]
+    about: dict[str, Any] = {"baseline": config.baseline, "baseline_hash": None}
+    if config.baseline is not None:
+        about["baseline_hash"] = run_folder(config, chosen[config.baseline][0], seed).parent.name
+    if grid is not None:
+        about["grid"] = grid
+    return run_one(config, arm, seed, progress, deadline, about)
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no links."""
-    target.unlink(missing_ok=True)
+def _start_worker(threads: int) -> None:
+    torch.set_num_threads(threads)
+
+
+def _choose_job(plain: dict[str, Any], name: str, deadline: float | None) -> None:
+    _choose_all(config_from_dict(plain), [name], Progress(), deadline)
+
+
+def _run_job(plain: dict[str, Any], names: list[str], job: Job, deadline: float | None) -> dict[str, Any]:
+    config, (name, seed) = config_from_dict(plain), job
     try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _environment(accelerator: str) -> dict[str, Any]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return {
-        "peak_memory_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024),  # of the whole process so far
-        "versions": {
-            "sigraph": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torch-geometric", "lightning")},
-        },
-        "commit": _commit(),
-        "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
-    }
-
-
-def _commit() -> str | None:
-    """The commit of a sigraph that runs from its checkout; None for an installed one."""
-    top = Path(__file__).parent.parent
-    if not (top / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(top), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
+        return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline), Progress(), deadline)
+    except ConfigError as error:  # an exception has to survive the way between processes
+        raise ValueError(str(error)) from None
 
 
 def _summary(record: dict[str, Any]) -> str:
+    what = f"{record['arm']}, seed {record['seed']}"
     if record["status"] != "ok":
-        return f"{record['arm']}, seed {record['seed']}: FAILED, {record['reason']}"
+        return f"{what}: {record['status'].upper()}, {record['reason']}"
     scores = ", ".join(f"{t['task']} ({t['head']}) test {t['metric']} {t['test']:.3f}" for t in record["tasks"])
-    return f"{record['arm']}, seed {record['seed']}: {scores or 'pre-trained'} ({record['wall_seconds']:.0f} s)"
+    return f"{what}: {scores or 'pre-trained'} ({record['wall_seconds']:.0f} s)"

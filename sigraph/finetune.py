@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -22,6 +21,7 @@ from sigraph.data import SampleDataset, Task
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
+from sigraph.training import KeepBest, quiet_trainer
 
 HEADS = ("linear", "full", "knn")
 
@@ -146,7 +146,7 @@ class FinetuneResult:
     """Scores of the epoch that validation chose, and the model of that epoch."""
 
     valid: float
-    test: float
+    test: float | None  # None if it was not asked for
     best_epoch: int
     num_parameters: int  # of the head
     model: FinetuneModule | None = field(default=None, repr=False)
@@ -159,6 +159,7 @@ def fine_tune(
     settings: FinetuneSettings | None = None,
     seed: int = 0,
     accelerator: str = "auto",
+    score_test: bool = True,
 ) -> FinetuneResult:
     """Fine-tune a copy of an encoder on a task; the epoch is chosen by validation, the test set is scored once.
 
@@ -169,13 +170,14 @@ def fine_tune(
         settings: How.
         seed: Seed of the head's initialisation, of dropout and of the order of batches.
         accelerator: Of Lightning's trainer.
+        score_test: False: the test labels are not looked at, as in a search over settings.
     """
     settings = settings or FinetuneSettings()
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
     if settings.head == "knn":
-        return _nearest(encoder, dataset, task, evaluator, settings.k)
+        return _nearest(encoder, dataset, task, evaluator, settings.k, score_test)
     torch.manual_seed(keyed_seed(seed, 0))
     scale = [_UnitLength()] if settings.normalize else []
     head = nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
@@ -193,59 +195,16 @@ def fine_tune(
     trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
     trainer.fit(module, loaders["train"], loaders["valid"], weights_only=True)
     best.restore(module)
-    with torch.no_grad():
-        module.eval()
-        predicted = torch.cat([module(inputs).float() for inputs, _ in loaders["test"]])
-    test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
+    test = None
+    if score_test:
+        with torch.no_grad():
+            module.eval()
+            predicted = torch.cat([module(inputs).float() for inputs, _ in loaders["test"]])
+        test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
     if frozen:
         module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
     size = sum(p.numel() for p in head.parameters())
     return FinetuneResult(best.score, test, best.epoch, size, module)
-
-
-class KeepBest(Callback):
-    """Keeps the weights of the best validated epoch in memory and stops when it lies too far back.
-
-    Args:
-        monitor: Name of the logged score.
-        greater_is_better: Which way is better; on a tie the earlier epoch stays.
-        patience: Epochs without a better score before training stops.
-    """
-
-    def __init__(self, monitor: str, greater_is_better: bool, patience: int) -> None:
-        self.monitor, self.sign, self.patience = monitor, 1 if greater_is_better else -1, patience
-        self.score, self.epoch = float("nan"), -1
-        self.state: dict[str, Tensor] = {}
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
-        score = float(trainer.callback_metrics[self.monitor])
-        if self.epoch < 0 or self.sign * score > self.sign * self.score:
-            self.score, self.epoch = score, trainer.current_epoch
-            self.state = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
-        elif trainer.current_epoch - self.epoch >= self.patience:
-            trainer.should_stop = True
-
-    def restore(self, module: LightningModule) -> None:
-        """Put the best weights back."""
-        module.load_state_dict(self.state)
-
-
-def quiet_trainer(**options: Any) -> Trainer:
-    """A Lightning trainer that says nothing and leaves nothing on disk unless told to."""
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
-        "devices": 1,
-        "log_every_n_steps": 1,
-    }
-    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return Trainer(**{**quiet, **options})
 
 
 class _UnitLength(nn.Module):
@@ -288,7 +247,9 @@ def _loader(table: Any, task: Task, part: str, batch_size: int | None, seed: int
     )
 
 
-def _nearest(encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int) -> FinetuneResult:
+def _nearest(
+    encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int, score_test: bool
+) -> FinetuneResult:
     """Votes (classes, labels) or means (regression) of the nearest training samples by cosine."""
     train = task.split["train"]
     if k > len(train):
@@ -307,4 +268,4 @@ def _nearest(encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Ev
         predicted = {"y_true": y[task.split[part].numpy()], "y_pred": model.predict(z[part])}
         return evaluator.eval(predicted)[evaluator.metric]
 
-    return FinetuneResult(score("valid"), score("test"), 0, 0)
+    return FinetuneResult(score("valid"), score("test") if score_test else None, 0, 0)

@@ -206,9 +206,37 @@ def test_a_key_like_no_other_gets_the_list_only():
     assert "unknown key 'zzz'; valid keys: name, question, seeds" in message
 
 
-def test_grid_says_what_to_do_instead(write):
-    with pytest.raises(ConfigError, match=r":1: 'grid' is not supported yet; list the values as arms"):
-        load_config(write("grid: {pretrain.batch_size: [1, 2]}\n" + EXPERIMENT))
+def test_grid_is_open_where_an_arm_says_nothing_and_it_acts(write):
+    arms = {
+        "sipt": {},
+        "objective-only": {"pretrain.structure_weight": 0.0},
+        "other-loss": {"pretrain.structure_loss": "InfoNCELoss"},
+        "no-pretraining": {"pretrain.trainer.max_epochs": 0},
+    }
+    tree = {**load_config(write(EXPERIMENT)).to_dict(), "arms": arms, "baseline": None}
+    config = config_from_dict({**tree, "grid": {"pretrain.structure_weight": [0.2, 0.5], "finetune.0.k": [3, 5]}})
+    assert set(config.grid_of("sipt")) == {"pretrain.structure_weight", "finetune.0.k"}
+    assert set(config.grid_of("objective-only")) == set(config.grid_of("no-pretraining")) == {"finetune.0.k"}
+    assert config.arm("sipt", chosen={"pretrain.structure_weight": 0.2}).pretrain.structure_weight == 0.2
+    assert config.arm("objective-only", chosen={"pretrain.structure_weight": 0.2}).pretrain.structure_weight == 0.0
+    loss = config_from_dict({**tree, "grid": {"pretrain.structure_loss.alpha": [1, 2]}})
+    assert loss.grid_of("sipt") and not loss.grid_of("objective-only") and not loss.grid_of("other-loss")
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ("{pretrain.batch_size: [1, many]}", "batch_size"),
+        ("{pretrain.batch_size: []}", "different values to try"),
+        ("{pretrain.batch_size: [8, 8]}", "different values to try"),
+        ("{pretrain.batch_sice: [8, 9]}", "batch_size"),
+        ("{seeds: [8, 9]}", "'pretrain.' or 'finetune.'"),
+        ("{pretrain.batch_size: 8}", "list of values to try"),
+    ],
+)
+def test_a_grid_that_does_not_fit(write, grid, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(f"grid: {grid}\n" + EXPERIMENT))
 
 
 @pytest.mark.parametrize("missing", ["name", "seeds", "pretrain"])
@@ -239,7 +267,11 @@ def test_a_task_without_head():
         ("batch_size", None, "an int (got None)"),
         ("structure_weight", "half", "a float or null (got 'half')"),
         ("dataset", 3, "a str (got 3); put quotes around it"),
-        ("trainer", [1], "a mapping with keys max_epochs, gradient_clip_val, precision, accelerator (got [1])"),
+        (
+            "trainer",
+            [1],
+            "a mapping with keys max_epochs, gradient_clip_val, weight_average, precision, accelerator (got [1])",
+        ),
         ("encoder", 3, "a class name or a mapping with '_target_' (got 3)"),
         ("optimizer", None, "a class name or a mapping with '_target_' (got None)"),
         ("encoder", "", "a class name or a mapping with '_target_' (got '')"),
@@ -526,7 +558,7 @@ def test_overrides_reach_arms(write):
         ("=3", "an override needs a dotted key"),
         ("pretrain..x=3", "an override needs a dotted key"),
         ("extends=a.yaml", "'extends' can only stand in a file"),
-        ("grid={a: 1}", "'grid' is not supported yet"),
+        ("grid={a: 1}", "list of values to try"),
         ("pretrain.batch_size=!!python/object/apply:os.getpid []", "not valid YAML"),
         (3, "needs the form key=value"),
     ],

@@ -9,8 +9,9 @@ import yaml
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.encoders import Encoder, Encoding
-from sigraph.experiment import run, run_folder
+from sigraph.experiment import run
 from sigraph.progress import BarProgress, Progress
+from sigraph.run_one import run_folder
 
 
 class FailsToTrain(Encoder):

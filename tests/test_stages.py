@@ -8,7 +8,9 @@ from safetensors.torch import load_file
 
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.stages import ENCODER, PRETRAIN, PROGRESS, SaveProgress, finetune_stage, pretrain_hash, pretrain_stage
+from sigraph.parts import ENCODER, pretrain_hash
+from sigraph.stages import PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
+from sigraph.training import SaveProgress
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_a_killed_run_resumes_to_the_same_weights(folder, tmp_path, monkeypatch)
     class Killed(Exception):
         pass
 
-    monkeypatch.setattr(SaveProgress.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(SaveProgress.__init__, "__defaults__", (0.0, None))
     done = []
 
     def kill(count):
@@ -107,7 +109,7 @@ def test_a_killed_run_resumes_to_the_same_weights(folder, tmp_path, monkeypatch)
 
 
 def test_checkpoint_of_other_settings_is_not_resumed(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(SaveProgress.__init__, "__defaults__", (0.0,))
+    monkeypatch.setattr(SaveProgress.__init__, "__defaults__", (0.0, None))
 
     def kill(count):
         if count:

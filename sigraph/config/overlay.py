@@ -101,6 +101,8 @@ def put(hint: Any, base: Any, keys: Keys, value: Any, place: Place, meta: Any = 
         return changed
     if get_origin(hint) is dict:  # name -> {dotted key: value}; the names may hold dots themselves
         spelled = ".".join(keys)
+        if _holds_lists(hint):
+            return overlay(hint, base, {spelled: value}, place, meta)
         names = [name for name in base or {} if spelled == name or spelled.startswith(f"{name}.")]
         name = max(names, key=len, default=head)
         dotted = spelled[len(name) + 1 :]
@@ -177,10 +179,20 @@ def _overlay_mapping(hint: Any, base: Any, new: Any, place: Place) -> dict[str, 
         if not isinstance(name, str):
             raise place.error(f"{str(place)!r} needs text as keys; put quotes around {name!r}")
         value = plain({} if value is None else value, place / name)
+        if _holds_lists(hint):
+            if not isinstance(value, list):
+                raise (place / name).error(f"{str(place / name)!r} needs to be a list of values to try (got {value!r})")
+            mapping[name] = value
+            continue
         if not isinstance(value, dict):
             raise (place / name).error(f"{str(place / name)!r} needs to be a mapping (got {value!r})")
         mapping[name] = _merge(mapping.get(name), value)
     return mapping
+
+
+def _holds_lists(hint: Any) -> bool:
+    """Whether a mapping's values are lists (a grid) rather than mappings (arms)."""
+    return get_origin(get_args(hint)[1]) is list
 
 
 def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any:
@@ -212,8 +224,6 @@ def _lookup(schema: Any, name: object, place: Place) -> tuple[Any, Any]:
     fields = {field.name: field for field in dataclasses.fields(schema)}
     if name not in fields:
         at = place / name
-        if at.path == ("grid",):
-            raise at.error("'grid' is not supported yet; list the values as arms")
         raise at.error(f"unknown key {str(at)!r}{suggest(name, fields)}; valid keys: {_listed(schema)}")
     return get_type_hints(schema)[str(name)], fields[str(name)].metadata
 

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,8 @@ class PretrainConfig(_Plain):
         structure_weight: Share of the structure loss, in [0, 1]; below 1 an objective is needed.
             Null: 1.0 without objective, else 0.1.
         batch_size: Seed samples a step.
+        inductive: Take the samples that a task of the data set validates or tests on out of pre-training, with their
+            edges. Default: transductive, all samples without their labels.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
         num_workers: Processes that prepare batches; 0: the main one does. Changes no result.
@@ -77,6 +80,7 @@ class PretrainConfig(_Plain):
     objective: Component | None = key(None, home="sigraph.objectives")
     structure_weight: float | None = key(None, low=0, high=1)
     batch_size: int = key(1024, low=1)
+    inductive: bool = key(False)
     valid_edge_rate: float = key(0.05, low=0, below=1)
     valid_every: int = key(10, low=1)
     num_workers: int = key(0, low=0)
@@ -149,6 +153,7 @@ class ExperimentConfig(_Plain):
         finetune: Tasks of every arm, before its overrides.
         arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``.
         baseline: The arm that others are compared with; null: none.
+        grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed.
         output_dir: Folder that receives ``<name>/<arm>/...``.
     """
 
@@ -159,6 +164,7 @@ class ExperimentConfig(_Plain):
     finetune: list[FinetuneConfig] = key([])
     arms: dict[str, dict[str, Any]] = key({})
     baseline: str | None = key(None)
+    grid: dict[str, list[Any]] = key({})
     output_dir: str = key("runs")
 
     @property
@@ -166,12 +172,13 @@ class ExperimentConfig(_Plain):
         """The arms in the order of the file."""
         return list(self.arms)
 
-    def arm(self, name: str, source: str = "") -> ArmConfig:
+    def arm(self, name: str, source: str = "", chosen: Mapping[str, Any] | None = None) -> ArmConfig:
         """The arm's resolved settings. Its overrides apply shortest path first, so their order changes nothing.
 
         Args:
             name: One of :attr:`arm_names`.
             source: What error messages start with.
+            chosen: Values of :attr:`grid` keys; what the arm itself states wins.
 
         Raises:
             ConfigError: There is no such arm, or its overrides do not fit.
@@ -180,13 +187,28 @@ class ExperimentConfig(_Plain):
         if name not in self.arms:
             raise place.error(f"no such arm{suggest(name, self.arms)}; arms: {', '.join(self.arms)}")
         tree = {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
-        for path, value in in_order(self.arms[name].items(), place):
+        overrides = [*in_order((chosen or {}).items(), place), *in_order(self.arms[name].items(), place)]
+        for path, value in overrides:
             if path[0] not in ("pretrain", "finetune") or len(path) < 2:
                 raise place.error(f"{'.'.join(path)!r} needs to start with 'pretrain.' or 'finetune.', as an arm's do")
             tree = put(ExperimentConfig, tree, path, value, place)
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
         return ArmConfig(name, _settle_pretrain(pretrain, place), settle_finetune(finetune, pretrain.dataset, place))
+
+    def grid_of(self, name: str) -> dict[str, list[Any]]:
+        """The part of the grid that is open for an arm: keys it does not state itself and that act on it."""
+        arm = self.arm(name)
+        stated = [tuple(dotted.split(".")) for dotted in self.arms[name]]
+        open_keys = {}
+        for dotted, values in self.grid.items():
+            path = tuple(dotted.split("."))
+            fixed = any(path[: len(own)] == own for own in stated)
+            untrained = path[0] == "pretrain" and arm.pretrain.trainer.max_epochs == 0
+            unused = path[:2] == ("pretrain", "structure_loss") and arm.pretrain.structure_weight == 0
+            if not (fixed or untrained or unused):
+                open_keys[dotted] = values
+        return open_keys
 
 
 def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:
@@ -259,6 +281,15 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
     config = dataclasses.replace(config, arms=arms, finetune=finetune)
     for name in arms:
         config.arm(name, source=place.source)
+    for dotted, values in config.grid.items():
+        at = place / "grid" / dotted
+        if dotted.partition(".")[0] not in ("pretrain", "finetune") or "." not in dotted:
+            raise at.error(f"a key of 'grid' needs to start with 'pretrain.' or 'finetune.' (got {dotted!r})")
+        if not values or any(value in values[:i] for i, value in enumerate(values)):
+            raise at.error(f"'grid' needs different values to try for {dotted!r} (got {values})")
+        for value in values:
+            for name in arms:
+                config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
     return config
 
 

@@ -172,6 +172,21 @@ class SampleDataset:
         out._check_counts()
         return out
 
+    def subset(self, ids: Tensor) -> SampleDataset:
+        """Some samples, in memory, with the edges among them; without tasks, whose splits speak of all samples.
+
+        Args:
+            ids: Sample ids, each once; sample i of the result is ``ids[i]``. Shape [M], M >= 1.
+        """
+        samples = self.samples[ids] if isinstance(self.samples, Tensor) else self.samples.take(pa.array(ids.numpy()))
+        graphs = {}
+        for name, graph in self._graphs.items():
+            index, edge = graph.store.edges_between(ids, ids)
+            weight = None if graph.store.weight is None else graph.store.weight[edge]
+            group = None if graph.group is None else graph.group[ids]
+            graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
+        return SampleDataset(samples, graphs, name=self.name)
+
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         if self._path is not None:

@@ -7,6 +7,7 @@ import torch
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.hops import WEIGHTS, hop_graph
+from sigraph.graphs.noise import perturb_edges
 from sigraph.graphs.rewire import rewire_edges
 
 
@@ -19,20 +20,36 @@ class DatasetGraph(GraphConstructor):
         weight: None keeps the given weights (and none after widening); ``normalized`` weighs by the power of the
             normalised adjacency, see :func:`~sigraph.graphs.hop_graph`.
         rewire: Share of the edges whose ends are exchanged at random, keeping every degree, in [0, 1]: a control.
+        drop: Share of the edges taken out at random, in [0, 1): a control of missing edges.
+        add: Random edges put in, as a share of those there were, >= 0: a control of wrong edges.
     """
 
-    def __init__(self, name: str | None = None, hops: int = 1, weight: str | None = None, rewire: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        hops: int = 1,
+        weight: str | None = None,
+        rewire: float = 0.0,
+        drop: float = 0.0,
+        add: float = 0.0,
+    ) -> None:
         if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
             raise ValueError(f"'hops' needs to be an integer >= 1 in 'DatasetGraph' (got {hops!r})")
         if weight not in WEIGHTS:
             raise ValueError(f"'weight' needs to be null or 'normalized' in 'DatasetGraph' (got {weight!r})")
         if not 0 <= rewire <= 1:
             raise ValueError(f"'rewire' needs to be in [0, 1] in 'DatasetGraph' (got {rewire})")
-        self.name, self.hops, self.weight, self.rewire = name, hops, weight, rewire
+        if not 0 <= drop < 1:
+            raise ValueError(f"'drop' needs to be in [0, 1) in 'DatasetGraph' (got {drop})")
+        if not 0 <= add < float("inf"):
+            raise ValueError(f"'add' needs to be >= 0 in 'DatasetGraph' (got {add})")
+        self.name, self.hops, self.weight, self.rewire, self.drop, self.add = name, hops, weight, rewire, drop, add
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         graph = dataset.graph(self.name)
-        return rewire_edges(graph, self.rewire, generator) if self.rewire else graph
+        if self.rewire:
+            graph = rewire_edges(graph, self.rewire, generator)
+        return perturb_edges(graph, self.drop, self.add, generator) if self.drop or self.add else graph
 
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         return hop_graph(graph, self.hops, self.weight)

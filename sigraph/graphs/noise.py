@@ -1,0 +1,54 @@
+"""Missing and wrong edges: controls of how much noise in the graph a method bears."""
+
+from __future__ import annotations
+
+import torch
+
+from sigraph.data import PretrainGraph
+from sigraph.graphs.rewire import upper_edges
+
+
+def perturb_edges(
+    graph: PretrainGraph, drop: float = 0.0, add: float = 0.0, generator: torch.Generator | None = None
+) -> PretrainGraph:
+    """Take random edges out and put random ones in.
+
+    Args:
+        graph: It is not changed. New edges of a weighted graph have the mean weight.
+        drop: Share of the undirected edges taken out, in [0, 1).
+        add: Edges put in as a share of those the graph had, >= 0; uniform among pairs that were no edge before, as many
+            as there are.
+        generator: Source of all randomness.
+
+    Returns:
+        A graph over the same nodes, with the same groups.
+
+    Source: the noise of the semi-synthetic experiments in McDermott et al. 2023.
+    """
+    if not 0 <= drop < 1 or not 0 <= add < float("inf"):
+        raise ValueError(f"'drop' needs to be in [0, 1) and 'add' >= 0 in 'perturb_edges' (got {drop} and {add})")
+    num_nodes = int(graph.num_nodes or 0)
+    row, col, weight = upper_edges(graph)
+    num_edges = row.numel()
+    stay = torch.randperm(num_edges, generator=generator)[: num_edges - round(drop * num_edges)].sort().values
+    new = _absent_pairs(row * num_nodes + col, num_nodes, round(add * num_edges), generator)
+    edge_index = torch.cat([torch.stack([row[stay], col[stay]]), torch.stack([new // num_nodes, new % num_nodes])], 1)
+    if weight is not None:
+        weight = torch.cat([weight[stay], weight.mean().expand(new.numel())])
+    return PretrainGraph(edge_index, num_nodes, weight, graph.group)
+
+
+def _absent_pairs(taken: torch.Tensor, num_nodes: int, count: int, generator: torch.Generator | None) -> torch.Tensor:
+    """Keys ``i * N + j``, i < j, of ``count`` distinct uniform pairs not in ``taken``, or of all there are."""
+    count = min(count, num_nodes * (num_nodes - 1) // 2 - taken.numel())
+    found = taken.new_empty(0)
+    while found.numel() < count:
+        pair = torch.randint(0, num_nodes, (2, 2 * (count - found.numel()) + 16), generator=generator)
+        low, high = pair.amin(dim=0), pair.amax(dim=0)
+        key = (low * num_nodes + high)[low != high]
+        fresh = key[~torch.isin(key, torch.cat([taken, found]))]
+        value, first = fresh.sort(stable=True)
+        new = torch.ones_like(value, dtype=torch.bool)
+        new[1:] = value[1:] != value[:-1]
+        found = torch.cat([found, fresh[first[new].sort().values]])  # in the order drawn: cutting stays uniform
+    return found[:count]

@@ -1,0 +1,132 @@
+"""From the settings of a pre-training to its parts: data, graph, encoder, losses, sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from sigraph.build import build, partial_build
+from sigraph.config import ArmConfig, PretrainConfig, settings_hash
+from sigraph.data import PretrainGraph, SampleDataset, open_dataset
+from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.encoders import Encoder, embed
+from sigraph.evaluation import Evaluator
+from sigraph.graphs import GraphConstructor, hold_out_edges
+from sigraph.losses import StructureLoss
+from sigraph.objectives import Objective
+from sigraph.pretrain import PretrainModule
+from sigraph.samplers import PairSampler
+
+ENCODER = "encoder.safetensors"
+# Every use of a seed has a stream of its own: (seed, which).
+INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
+
+
+def pretrain_hash(config: PretrainConfig) -> str:
+    """Hash of what shapes the pre-trained encoder; workers and the pace of validation do not."""
+    plain = config.to_dict()
+    for key in ("num_workers", "valid_every"):
+        plain.pop(key)
+    return settings_hash(plain)
+
+
+@dataclass
+class Parts:
+    """Everything of a pre-training, built from its config for one seed and not yet trained."""
+
+    config: PretrainConfig
+    seed: int
+    dataset: SampleDataset  # what is pre-trained on; `whole` without validation and test samples if inductive
+    whole: SampleDataset
+    graph: PretrainGraph  # what is trained on
+    held_out: torch.Tensor  # [2, M]
+    module: PretrainModule
+    sampler: PairSampler
+    objective: Objective | None
+
+
+def build_parts(config: PretrainConfig, seed: int) -> Parts:
+    """Open the data and build graph, encoder, losses and sampler.
+
+    Raises:
+        ConfigError: A component does not fit.
+        ValueError: The data set or the graph does not.
+    """
+    whole = open_dataset(config.dataset)
+    dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    observed = constructor.base(dataset, keyed_generator(seed, GRAPH))
+    observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
+    graph = constructor.expand(observed)
+    torch.manual_seed(keyed_seed(seed, INIT))
+    encoder = build(config.encoder, Encoder, "pretrain.encoder", in_channels=dataset.in_channels)
+    objective = None
+    if config.objective is not None:
+        channels = {"in_channels": dataset.in_channels, "encoder_channels": encoder.out_channels}
+        objective = build(config.objective, Objective, "pretrain.objective", **channels)
+    sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
+    scheduler = None
+    if config.scheduler is not None:
+        length = {"T_max": max(config.trainer.max_epochs, 1)}
+        scheduler = partial_build(config.scheduler, LRScheduler, "pretrain.scheduler", **length)
+    module = PretrainModule(
+        encoder,
+        build(config.structure_loss, StructureLoss, "pretrain.structure_loss"),
+        objective,
+        config.structure_weight,
+        sampler,
+        partial_build(config.optimizer, Optimizer, "pretrain.optimizer"),
+        scheduler,
+        seed=keyed_seed(seed, STEPS) >> 1,
+    )
+    return Parts(config, seed, dataset, whole, graph, held_out, module, sampler, objective)
+
+
+def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.Tensor, SampleDataset, PretrainGraph]:
+    """Embeddings of all samples by a finished pre-training, its data set, and the graph as it was observed."""
+    parts = build_parts(config, seed)
+    encoder = parts.module.encoder
+    encoder.load_state_dict(load_file(folder / ENCODER))
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    observed = constructor.base(parts.whole, keyed_generator(seed, GRAPH))
+    return embed(encoder, parts.whole), parts.whole, observed
+
+
+def seen_in_pretraining(dataset: SampleDataset) -> torch.Tensor:
+    """Samples that no task of the data set validates or tests on: all that an inductive pre-training may see."""
+    seen = torch.ones(len(dataset), dtype=torch.bool)
+    for task in dataset.tasks.values():
+        seen[task.split["valid"]] = seen[task.split["test"]] = False
+    if not bool(seen.any()):
+        raise ValueError(f"'inductive' leaves no sample of {dataset.name!r}: every one is validated or tested on")
+    return seen.nonzero().view(-1)
+
+
+def visible_classes(parts: Parts) -> torch.Tensor | None:
+    """Classes of the first classification task where pre-training may look: train and valid, never test samples."""
+    for task in parts.whole.tasks.values():
+        if task.type == "classification":
+            y = torch.full_like(task.labels, -1)
+            for part in ("train", "valid"):
+                y[task.split[part]] = task.labels[task.split[part]]
+            return y[seen_in_pretraining(parts.whole)] if parts.config.inductive else y
+    return None
+
+
+def check_arms(arms: list[ArmConfig], seed: int) -> None:
+    """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains."""
+    datasets: dict[str, SampleDataset] = {}
+    for arm in arms:
+        code = pretrain_hash(arm.pretrain)
+        if code not in datasets:
+            datasets[code] = build_parts(arm.pretrain, seed).whole
+        for entry in arm.finetune:
+            own = entry.dataset == arm.pretrain.dataset
+            home = datasets[code] if own else open_dataset(str(entry.dataset))
+            Evaluator(home.task(entry.task))
+            partial_build(entry.optimizer, Optimizer, "finetune.optimizer")

@@ -1,0 +1,192 @@
+"""One run: one arm, one seed; its folder, its lock, its record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock, Timeout
+
+from sigraph import __version__
+from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
+from sigraph.data.folder import atomic_file
+from sigraph.parts import ENCODER, pretrain_hash
+from sigraph.progress import Progress
+from sigraph.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
+from sigraph.training import TimeIsUp
+
+PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
+HOLDER = ".holder.json"
+# What says how a result came about; a finished run keeps it when it is found again.
+_ENVIRONMENT = ("peak_memory_mb", "versions", "commit", "device", "wall_seconds")
+
+
+class Busy(ValueError):
+    """Another process works on the same run."""
+
+
+def experiment_folder(config: ExperimentConfig) -> Path:
+    """Where an experiment keeps everything."""
+    return Path(config.output_dir) / config.name
+
+
+def run_folder(config: ExperimentConfig, arm: ArmConfig, seed: int) -> Path:
+    """Where one (arm, seed) keeps its settings, encoder and results."""
+    plain = {"pretrain": pretrain_hash(arm.pretrain), "finetune": arm.to_dict()["finetune"]}
+    return experiment_folder(config) / arm.name / settings_hash(plain) / f"seed-{seed}"
+
+
+def pretrain_folder(config: ExperimentConfig, arm: ArmConfig, seed: int) -> Path:
+    """Where the pre-training of one (arm, seed) is kept, shared by arms that pre-train the same."""
+    return experiment_folder(config) / PRETRAIN_FOLDER / pretrain_hash(arm.pretrain) / f"seed-{seed}"
+
+
+def run_one(
+    config: ExperimentConfig,
+    arm: ArmConfig,
+    seed: int,
+    progress: Progress,
+    deadline: float | None = None,
+    about: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Pre-train and fine-tune one arm for one seed; the record that ``results.json`` holds.
+
+    Args:
+        config: The experiment.
+        arm: The arm's settings, a grid's choice included.
+        seed: Of everything random.
+        progress: Told what happens.
+        deadline: When to save and stop, on the clock of :func:`time.time`.
+        about: Further fields of the record: the baseline, the grid.
+
+    Raises:
+        Busy: Another process holds the run; says which.
+        ConfigError: A component does not fit.
+    """
+    folder, shared = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    what = f"{arm.name}, seed {seed}"
+    record: dict[str, Any] = {
+        "experiment": config.name,
+        "arm": arm.name,
+        "seed": seed,
+        "hash": folder.parent.name,
+        **(about or {}),
+        "status": "ok",
+        "reason": None,
+        "tasks": [],
+    }
+    clock = time.perf_counter()
+    with held(folder):
+        try:
+            if deadline is not None and time.time() > deadline:
+                raise TimeIsUp
+            encoder, dataset, info = pretrain_stage(
+                arm.pretrain, seed, shared, lambda count: progress.epochs(f"{what}: pre-training", count), deadline
+            )
+            for entry in arm.finetune:
+                progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
+                accelerator = arm.pretrain.trainer.accelerator
+                record["tasks"].append(finetune_stage(entry, seed, encoder, dataset, shared, accelerator))
+            record["pretrain"] = info
+            record["data"] = info["data"]
+        except TimeIsUp:
+            return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
+        except ConfigError:
+            raise
+        except Exception as error:  # one failed run is a row with its reason; the others go on
+            record.update(status="failed", reason=f"{type(error).__name__}: {error}")
+        record.update(_environment(arm.pretrain.trainer.accelerator))
+        record["wall_seconds"] = time.perf_counter() - clock
+        return _keep(record, config, arm, folder, shared)
+
+
+def _keep(
+    record: dict[str, Any], config: ExperimentConfig, arm: ArmConfig, folder: Path, shared: Path
+) -> dict[str, Any]:
+    before = read_json(folder / RESULTS)
+    if before and all(before.get(key) == record.get(key) for key in ("status", "pretrain", "tasks")):
+        record.update({key: before[key] for key in _ENVIRONMENT if key in before})
+    settings = {"name": config.name, "arm": arm.name, "seed": record["seed"], **arm.to_dict()}
+    with atomic_file(folder / SETTINGS) as file:
+        file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    if record["status"] == "ok":
+        _link(shared / ENCODER, folder / ENCODER)
+    write_json(folder / RESULTS, record)
+    return record
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run's folder; the operating system lets go of it when the process ends, however it ends."""
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Busy(f"{folder} is worked on by {_holder(folder)}; wait for it, or use another output_dir") from None
+    try:
+        me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        (folder / HOLDER).write_text(json.dumps(me))
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(folder: Path) -> str:
+    try:
+        me = json.loads((folder / HOLDER).read_text())
+        return f"process {me['pid']} on {me['host']} since {me['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name; a copy where the file system has no links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _environment(accelerator: str) -> dict[str, Any]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    return {
+        "peak_memory_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024),  # of the whole process so far
+        "versions": {
+            "sigraph": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "torch-geometric", "lightning", "ogb")},
+        },
+        "commit": _commit(),
+        "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
+    }
+
+
+def _commit() -> str | None:
+    """The commit of a sigraph that runs from its checkout, marked if files differ from it; None if installed."""
+    top = Path(__file__).parent.parent
+    if not (top / ".git").exists():
+        return None
+    command = ["git", "-C", str(top), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

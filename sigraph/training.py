@@ -1,0 +1,122 @@
+"""Lightning trainers as sigraph uses them, and what it hangs onto them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from sigraph.data.folder import atomic_file
+
+
+class TimeIsUp(Exception):
+    """The time given to an experiment is over; what was done is saved."""
+
+
+class KeepBest(Callback):
+    """Keeps the weights of the best validated epoch in memory and stops when it lies too far back.
+
+    Args:
+        monitor: Name of the logged score.
+        greater_is_better: Which way is better; on a tie the earlier epoch stays.
+        patience: Epochs without a better score before training stops.
+    """
+
+    def __init__(self, monitor: str, greater_is_better: bool, patience: int) -> None:
+        self.monitor, self.sign, self.patience = monitor, 1 if greater_is_better else -1, patience
+        self.score, self.epoch = float("nan"), -1
+        self.state: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        score = float(trainer.callback_metrics[self.monitor])
+        if self.epoch < 0 or self.sign * score > self.sign * self.score:
+            self.score, self.epoch = score, trainer.current_epoch
+            self.state = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
+        elif trainer.current_epoch - self.epoch >= self.patience:
+            trainer.should_stop = True
+
+    def restore(self, module: LightningModule) -> None:
+        """Put the best weights back."""
+        module.load_state_dict(self.state)
+
+
+def quiet_trainer(**options: Any) -> Trainer:
+    """A Lightning trainer that says nothing and leaves nothing on disk unless told to."""
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "devices": 1,
+        "log_every_n_steps": 1,
+    }
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return Trainer(**{**quiet, **options})
+
+
+class SaveProgress(Callback):
+    """Saves a checkpoint at the end of an epoch when the last one is some seconds old.
+
+    Args:
+        path: The checkpoint, replaced atomically.
+        key: Says what is trained; a checkpoint of something else is ignored.
+        every_seconds: Least time between two.
+        deadline: When to save and stop, on the clock of :func:`time.time`; None: never.
+    """
+
+    def __init__(self, path: Path, key: str, every_seconds: float = 20.0, deadline: float | None = None) -> None:
+        self.path, self.key, self.every_seconds, self.deadline = path, key, every_seconds, deadline
+        self.seconds_before = 0.0
+        self._start = self._last = time.perf_counter()
+
+    def found(self) -> Path | None:
+        """The checkpoint to resume from, if there is one of the same training."""
+        if not self.path.is_file():
+            return None
+        try:
+            saved = torch.load(self.path, weights_only=True, map_location="cpu")
+            same = saved["callbacks"][type(self).__qualname__]["key"] == self.key
+        except Exception as error:  # torch raises many kinds on a damaged file; all mean: start again, and say so
+            raise ValueError(f"{self.path} cannot be read ({error}); remove it to start again") from error
+        return self.path if same else None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            return
+        now = time.perf_counter()
+        late = self.deadline is not None and time.time() > self.deadline
+        if late or now - self._last >= self.every_seconds:
+            self._last = now
+            with atomic_file(self.path) as file:
+                trainer.save_checkpoint(file)
+        if late:
+            raise TimeIsUp
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"key": self.key, "seconds": self.seconds_before + time.perf_counter() - self._start}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds_before = state_dict["seconds"]
+
+
+class Tick(Callback):
+    """Calls back with the number of epochs that are done."""
+
+    def __init__(self, tick: Callable[[int], None]) -> None:
+        self.tick = tick
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.tick(trainer.current_epoch)  # epochs that an earlier, interrupted run did
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.tick(1)
