@@ -28,7 +28,13 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments, late = parser.parse_known_args(argv)
+    # argparse takes positionals in one run only; overrides may also stand behind options.
+    strange = [text for text in late if arguments.command != "run" or text.startswith("-") or "=" not in text]
+    if strange:
+        parser.error(f"unrecognized arguments: {' '.join(strange)}")
+    if late:
+        arguments.overrides = [*arguments.overrides, *late]
     if arguments.command is None:
         parser.print_help()
         return 2
