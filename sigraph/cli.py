@@ -61,6 +61,11 @@ def _run(arguments: argparse.Namespace) -> int:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
     config = load_config(arguments.file, overrides)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
+    for name in arms:
+        config.arm(name)  # raises if there is none
+    for seed in seeds:
+        if seed not in config.seeds:
+            raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
     wanted = [(name, seed) for seed in seeds for name in arms]
     if arguments.list:
         return _list(arguments, overrides, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, config_from_dict
+from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.grid import choose
 from sigraph.parts import check_arms
@@ -123,7 +124,7 @@ def _records(
             if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
                 for future in [pool.submit(_choose_job, plain, name, deadline) for name in names]:
                     future.result()
-            waiting = {pool.submit(_run_job, plain, names, job, deadline) for job in wanted}
+            waiting = {pool.submit(_run_job, plain, job, deadline) for job in wanted}
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 yield from _ended(done, config, progress)
@@ -170,18 +171,24 @@ def _one(
 
 def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on, hold its run's folder, and then wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _choose_job(plain: dict[str, Any], name: str, deadline: float | None) -> None:
     _choose_all(config_from_dict(plain), [name], Progress(), deadline)
 
 
-def _run_job(plain: dict[str, Any], names: list[str], job: Job, deadline: float | None) -> dict[str, Any]:
+def _run_job(plain: dict[str, Any], job: Job, deadline: float | None) -> dict[str, Any]:
     config, (name, seed) = config_from_dict(plain), job
-    try:
-        return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline), Progress(), deadline)
-    except ConfigError as error:  # an exception has to survive the way between processes
-        raise ValueError(str(error)) from None
+    return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline), Progress(), deadline)
 
 
 def _summary(record: dict[str, Any]) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from sigraph.config import ArmConfig, ExperimentConfig, settings_hash
+from sigraph import __version__
+from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.data import open_dataset
 from sigraph.parts import pretrain_hash
 from sigraph.progress import Progress
 from sigraph.run_one import experiment_folder, pretrain_folder
 from sigraph.stages import finetune_stage, pretrain_stage, read_record, write_json
+from sigraph.training import TimeIsUp
 
 GRID_FOLDER = "_grid"
 
@@ -23,8 +26,9 @@ def choose(
     """An arm with the settings that its grid chose.
 
     Every combination of the values open for the arm (:meth:`ExperimentConfig.grid_of`) is pre-trained and fine-tuned on
-    its primary task for the first seed; the best validation score wins, the earlier of equals. The search is kept and
-    found again. Its winner's pre-training is the first seed's.
+    its primary task for the first seed; the best validation score wins, the earlier of equals. One that fails has no
+    score but a reason; if all fail, the first is chosen, and the arm's runs will say why. The search is kept and found
+    again. Its winner's pre-training is the first seed's.
 
     Args:
         config: The experiment.
@@ -48,13 +52,18 @@ def choose(
         "grid": open_keys,
         "seed": seed,
     }
+    made_from = {
+        "data": open_dataset(arm.pretrain.dataset).fingerprint,
+        "task_data": open_dataset(str(arm.finetune[primary].dataset)).fingerprint,
+    }
     folder = experiment_folder(config) / GRID_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-{settings_hash(plain)}.json"
     with FileLock(file.with_suffix(".lock")):
-        record = read_record(file, open_dataset(arm.pretrain.dataset).fingerprint)
+        record = read_record(file, **made_from)
         if record is None:
-            record = _search(config, name, open_keys, primary, progress, deadline)
+            found = _search(config, name, open_keys, primary, progress, deadline)
+            record = {**made_from, "version": __version__, "seed": seed, **found}
             write_json(file, record)
     return config.arm(name, chosen=record["chosen"]), record
 
@@ -69,30 +78,31 @@ def _search(
 ) -> dict[str, Any]:
     seed, tried = config.seeds[0], []
     best: tuple[float, dict[str, Any]] | None = None
-    record: dict[str, Any] = {}
+    entry = config.arm(name).finetune[primary]
+    about: dict[str, Any] = {"task": entry.task, "head": entry.head, "metric": None}
     for values in product(*open_keys.values()):
         settings = dict(zip(open_keys, values, strict=True))
         arm = config.arm(name, chosen=settings)
-        shared = pretrain_folder(config, arm, seed)
-        shown = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
-        progress.epochs(f"{name}, grid: {shown}", 0)
-        encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, deadline=deadline)
-        accelerator = arm.pretrain.trainer.accelerator
-        entry = arm.finetune[primary]
-        task = finetune_stage(entry, seed, encoder, dataset, shared, accelerator, score_test=False)
+        shown = f"{name}, grid: " + ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
+        progress.epochs(shown, 0)
+        try:
+            task = _trial(arm, primary, seed, pretrain_folder(config, arm, seed), deadline)
+        except (TimeIsUp, ConfigError):
+            raise
+        except Exception as error:  # e.g. a learning rate that diverges: the search goes on
+            tried.append({"settings": settings, "valid": None, "reason": f"{type(error).__name__}: {error}"})
+            progress.say(f"{shown}: FAILED, {tried[-1]['reason']}")
+            continue
         tried.append({"settings": settings, "valid": task["valid"]})
-        progress.say(f"{name}, grid: {shown}: valid {task['metric']} {task['valid']:.4f}")
+        progress.say(f"{shown}: valid {task['metric']} {task['valid']:.4f}")
+        about = {key: task[key] for key in about}
         sign = 1 if task["greater_is_better"] else -1
         if best is None or sign * task["valid"] > sign * best[0]:
             best = (task["valid"], settings)
-        record = {
-            "data": info["data"],
-            "version": info["version"],
-            "seed": seed,
-            "task": task["task"],
-            "head": task["head"],
-            "metric": task["metric"],
-            "chosen": best[1],
-            "tried": tried,
-        }
-    return record
+    return {**about, "chosen": best[1] if best else tried[0]["settings"], "tried": tried}
+
+
+def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: float | None) -> dict[str, Any]:
+    encoder, dataset, _ = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
+    accelerator = arm.pretrain.trainer.accelerator
+    return finetune_stage(arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False)

@@ -61,7 +61,7 @@ def pretrain_stage(
     encoder = parts.module.encoder
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
-        record = read_record(folder / PRETRAIN, parts.whole.fingerprint)
+        record = read_record(folder / PRETRAIN, data=parts.whole.fingerprint)
         if record is not None and (folder / ENCODER).is_file():
             encoder.load_state_dict(load_file(folder / ENCODER))
             tick(config.trainer.max_epochs)
@@ -86,6 +86,7 @@ def pretrain_stage(
             "encoder": {**config.encoder, **_late_channels(encoder, config)},
             "validation": validation.history or [{"epoch": 0, **validation.measure(encoder)}],
         }
+        (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
         with atomic_file(folder / ENCODER) as file:
             save_file(encoder.state_dict(), file)
         write_json(folder / PRETRAIN, record)
@@ -106,7 +107,8 @@ def _fit(
         keyed_seed(parts.seed, STEPS) >> 1,
         config.num_workers,
     )
-    saver = SaveProgress(folder / PROGRESS, pretrain_hash(config) + parts.whole.fingerprint, deadline=deadline)
+    key = f"{pretrain_hash(config)} {parts.whole.fingerprint} {__version__}"
+    saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
     checkpoint = saver.found()
     average = []
     if config.trainer.weight_average is not None:
@@ -149,8 +151,9 @@ def finetune_stage(
     plain = config.to_dict()
     plain.pop("primary")
     file = folder / FINETUNE / f"{config.task}-{config.head}-{settings_hash(plain)}.json"
-    home = dataset if config.dataset in (None, dataset.name) else open_dataset(str(config.dataset))
-    record = read_record(file, home.fingerprint)
+    home = dataset if config.dataset is None else open_dataset(config.dataset)
+    made_from = {"data": home.fingerprint, "pretrain_data": dataset.fingerprint}
+    record = read_record(file, **made_from)
     if record is None:
         scheduler = None
         if config.scheduler is not None:
@@ -170,7 +173,7 @@ def finetune_stage(
         task = home.task(config.task)
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
-            "data": home.fingerprint,
+            **made_from,
             "version": __version__,
             "task": config.task,
             "dataset": home.name,
@@ -204,10 +207,10 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not valid JSON ({error}); remove it to run this again") from error
 
 
-def read_record(path: Path, fingerprint: str) -> dict[str, Any] | None:
+def read_record(path: Path, **made_from: str) -> dict[str, Any] | None:
     """A finished stage's record, if it is there and was made from the same data by the same version."""
-    record = read_json(path)
-    return record if record and (record.get("data"), record.get("version")) == (fingerprint, __version__) else None
+    record, needed = read_json(path), {**made_from, "version": __version__}
+    return record if record and all(record.get(key) == value for key, value in needed.items()) else None
 
 
 def _late_channels(encoder: Encoder, config: PretrainConfig) -> dict[str, int]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sigraph.data import PretrainGraph, SampleDataset, Task
+
 torch.set_num_threads(1)
 
 
@@ -24,3 +26,42 @@ def data_source() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs real raw files: set SIGRAPH_DATA_SOURCE to a folder that holds them")
     return Path(folder)
+
+
+@pytest.fixture
+def toy_dataset() -> SampleDataset:
+    """Two blocks of samples whose features say little, joined within blocks; two tasks with other splits."""
+    generator, ids = torch.Generator().manual_seed(0), torch.arange(40)
+    y = ids % 2
+    pairs = torch.combinations(ids).t()
+    same = pairs[:, y[pairs[0]] == y[pairs[1]]]
+    graph = PretrainGraph(same[:, torch.rand(same.size(1), generator=generator) < 0.3], 40)
+    x = torch.randn(40, 6, generator=generator) + 0.5 * y[:, None]
+    split = {"train": ids[:10], "valid": ids[10:19], "test": ids[19:36]}
+    other = {"train": ids[:10], "valid": ids[34:37], "test": ids[36:39]}
+    tasks = {"block": Task("block", y, split), "size": Task("size", x.sum(dim=1) + y, other, metric="mae")}
+    return SampleDataset(x, {"blocks": graph}, tasks, name="toy")
+
+
+@pytest.fixture
+def toy(toy_dataset, tmp_path):
+    """An experiment on it as a plain mapping, free to change; the data set is saved in ``tmp_path / "toy"``."""
+    toy_dataset.save(tmp_path / "toy")
+    encoder = {"_target_": "sigraph.encoders.MLPEncoder", "hidden_channels": 8, "out_channels": 4, "dropout": 0.5}
+    return {
+        "name": "toy-experiment",
+        "seeds": [0, 1],
+        "output_dir": str(tmp_path / "runs"),
+        "pretrain": {
+            "dataset": str(tmp_path / "toy"),
+            "graph": "blocks",
+            "encoder": encoder,
+            "objective": {"_target_": "sigraph.objectives.MaskedFeature"},
+            "structure_weight": 0.5,
+            "batch_size": 20,
+            "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+        },
+        "finetune": [{"task": "block", "head": "linear", "max_epochs": 4}],
+        "arms": {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}},
+        "baseline": "objective-only",
+    }

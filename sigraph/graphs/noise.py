@@ -40,7 +40,13 @@ def perturb_edges(
 
 def _absent_pairs(taken: torch.Tensor, num_nodes: int, count: int, generator: torch.Generator | None) -> torch.Tensor:
     """Keys ``i * N + j``, i < j, of ``count`` distinct uniform pairs not in ``taken``, or of all there are."""
-    count = min(count, num_nodes * (num_nodes - 1) // 2 - taken.numel())
+    num_pairs = num_nodes * (num_nodes - 1) // 2
+    count = min(count, num_pairs - taken.numel())
+    if 2 * (taken.numel() + count) > num_pairs:  # drawing would rarely meet what is left
+        low, high = torch.triu_indices(num_nodes, num_nodes, offset=1)
+        key = low * num_nodes + high
+        left = key[~torch.isin(key, taken)]
+        return left[torch.randperm(left.numel(), generator=generator)[:count]]
     found = taken.new_empty(0)
     while found.numel() < count:
         pair = torch.randint(0, num_nodes, (2, 2 * (count - found.numel()) + 16), generator=generator)

@@ -291,3 +291,51 @@ def test_save_replaces_only_when_told(tmp_path):
     make(torch.ones(N, 2)).save(tmp_path / "toy", overwrite=True)
     same(make(torch.ones(N, 2)), SampleDataset.open(tmp_path / "toy"))
     assert [p.name for p in tmp_path.iterdir()] == ["toy"]
+
+
+# Subsets ##############################################################################################################
+
+
+def test_a_subset_has_the_samples_asked_for_and_the_edges_among_them():
+    part = make().subset(torch.tensor([3, 1, 2, 5]))
+    assert part.name == "toy" and not part.tasks and part.card is None
+    assert torch.equal(part.samples, make().samples[[3, 1, 2, 5]])
+    line, ring = part.graph("line"), part.graph("a-ring")
+    # Sample i is ids[i]: the edge (1, 2) of weight 2 is now (1, 2), (2, 3) of weight 0.5 is (0, 2).
+    assert dict(zip(map(tuple, line.edge_index.t().tolist()), line.edge_weight.tolist(), strict=True)) == {
+        **{(1, 2): 2.0, (2, 1): 2.0},
+        **{(0, 2): 0.5, (2, 0): 0.5},
+    }
+    assert {(a, b) for a, b in ring.edge_index.t().tolist() if a < b} == {(1, 2), (0, 2)} and ring.edge_weight is None
+    assert line.num_nodes == ring.num_nodes == 4
+
+
+def test_a_subset_agrees_with_the_induced_subgraph():
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.randint(0, 50, (2, 300), generator=generator)
+    whole = PretrainGraph(edges[:, edges[0] != edges[1]], 50, group=torch.arange(50) % 3)
+    dataset = SampleDataset(torch.randn(50, 2), {"g": whole})
+    ids = torch.randperm(50, generator=generator)[:20]
+    part = dataset.subset(ids).graph()
+    place = {int(node): i for i, node in enumerate(ids)}
+    expected = {(place[a], place[b]) for a, b in whole.edge_index.t().tolist() if a in place and b in place}
+    assert set(map(tuple, part.edge_index.t().tolist())) == expected and part.num_edges == len(expected)
+    assert torch.equal(part.group, whole.group[ids])
+
+
+def test_a_subset_of_records_and_of_a_mapped_folder_is_in_memory(tmp_path):
+    assert make(records()).subset(torch.tensor([4, 0])).fetch(torch.tensor([0]))[0]["text"] == "text 4"
+    make().save(tmp_path / "toy")
+    part = SampleDataset.open(tmp_path / "toy").subset(torch.tensor([2, 0]))
+    again = pickle.loads(pickle.dumps(part))
+    assert torch.equal(again.fetch(torch.arange(2)), make().samples[[2, 0]])
+    part.samples += 1  # the folder stays
+    assert torch.equal(SampleDataset.open(tmp_path / "toy").fetch(torch.arange(N)), make().samples)
+
+
+def test_a_subset_leaves_the_data_set_alone():
+    dataset = make()
+    before = dataset.fingerprint
+    part = dataset.subset(torch.arange(3))
+    part.samples.zero_()
+    assert dataset.fingerprint == before and list(dataset.tasks) == ["topic", "size", "tags"]
