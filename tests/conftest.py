@@ -38,7 +38,7 @@ def toy_dataset() -> SampleDataset:
     graph = PretrainGraph(same[:, torch.rand(same.size(1), generator=generator) < 0.3], 40)
     x = torch.randn(40, 6, generator=generator) + 0.5 * y[:, None]
     split = {"train": ids[:10], "valid": ids[10:19], "test": ids[19:36]}
-    other = {"train": ids[:10], "valid": ids[34:37], "test": ids[36:39]}
+    other = {"train": ids[:10], "valid": ids[34:37], "test": ids[37:39]}
     tasks = {"block": Task("block", y, split), "size": Task("size", x.sum(dim=1) + y, other, metric="mae")}
     return SampleDataset(x, {"blocks": graph}, tasks, name="toy")
 

@@ -138,7 +138,7 @@ class _RecipeLoader(importlib.machinery.SourceFileLoader):
     """Leaves no bytecode in a folder that may be shipped."""
 
     def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        pass
+        """Called by the import system with the bytecode it would like to keep."""
 
 
 def _load_recipe(path: Path) -> Callable[..., Any]:

@@ -1,13 +1,11 @@
 """The contract, for every encoder of the package."""
 
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from contracts import concrete_subclasses
 
 import sigraph.encoders
 from sigraph.encoders import Encoder, Encoding, MLPEncoder
@@ -22,19 +20,7 @@ EXAMPLES: dict[str, Callable[[], tuple[Encoder, list[Any], Callable[[list[Any]],
 }
 
 
-def concrete_encoders() -> list[type[Encoder]]:
-    for module in pkgutil.iter_modules(sigraph.encoders.__path__, "sigraph.encoders."):
-        importlib.import_module(module.name)
-    found, stack = [], [Encoder]
-    while stack:
-        for encoder in stack.pop().__subclasses__():
-            stack.append(encoder)
-            if encoder.__module__.startswith("sigraph.encoders.") and not inspect.isabstract(encoder):
-                found.append(encoder)
-    return sorted(set(found), key=lambda encoder: encoder.__name__)
-
-
-every_encoder = pytest.mark.parametrize("encoder_type", concrete_encoders())
+every_encoder = pytest.mark.parametrize("encoder_type", concrete_subclasses(Encoder, sigraph.encoders))
 
 
 def example(encoder_type: type[Encoder]):
@@ -45,7 +31,7 @@ def example(encoder_type: type[Encoder]):
 
 
 def test_finds_the_encoders():
-    assert "MLPEncoder" in {encoder.__name__ for encoder in concrete_encoders()}
+    assert "MLPEncoder" in {encoder.__name__ for encoder in concrete_subclasses(Encoder, sigraph.encoders)}
 
 
 @every_encoder

@@ -1,30 +1,14 @@
 """The contract, for every graph constructor of the package."""
 
-import importlib
-import inspect
-import pkgutil
-
 import pytest
 import torch
+from contracts import concrete_subclasses
 
 import sigraph.graphs
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
 
-
-def concrete_constructors() -> list[type[GraphConstructor]]:
-    for module in pkgutil.iter_modules(sigraph.graphs.__path__, "sigraph.graphs."):
-        importlib.import_module(module.name)
-    found, stack = [], [GraphConstructor]
-    while stack:
-        for constructor in stack.pop().__subclasses__():
-            stack.append(constructor)
-            if constructor.__module__.startswith("sigraph.graphs.") and not inspect.isabstract(constructor):
-                found.append(constructor)
-    return sorted(set(found), key=lambda constructor: constructor.__name__)
-
-
-every_constructor = pytest.mark.parametrize("constructor_type", concrete_constructors())
+every_constructor = pytest.mark.parametrize("constructor_type", concrete_subclasses(GraphConstructor, sigraph.graphs))
 
 
 def dataset() -> SampleDataset:
@@ -34,7 +18,9 @@ def dataset() -> SampleDataset:
 
 
 def test_finds_the_constructors():
-    assert "DatasetGraph" in {constructor.__name__ for constructor in concrete_constructors()}
+    assert "DatasetGraph" in {
+        constructor.__name__ for constructor in concrete_subclasses(GraphConstructor, sigraph.graphs)
+    }
 
 
 @every_constructor

@@ -52,7 +52,9 @@ def test_nearly_complete_graphs_take_all_that_is_left(missing):
 @pytest.mark.parametrize(("num_edges", "add"), [(3, 1 / 3), (9, 1 / 9)])  # drawn until enough; drawn from a list
 def test_every_absent_pair_is_equally_likely(num_edges, add):
     graph = random_graph(6, num_edges)
-    new = [next(iter(edge_set(perturb_edges(graph, add=add, generator=seeded(s))) - edge_set(graph))) for s in range(600)]
+    new = [
+        next(iter(edge_set(perturb_edges(graph, add=add, generator=seeded(s))) - edge_set(graph))) for s in range(600)
+    ]
     absent = set(new)
     assert len(absent) == 15 - num_edges
     assert chisquare([new.count(pair) for pair in absent]).pvalue > 1e-3
@@ -60,7 +62,9 @@ def test_every_absent_pair_is_equally_likely(num_edges, add):
 
 def test_every_edge_is_dropped_equally_often():
     graph = random_graph(6, 8)
-    gone = [next(iter(edge_set(graph) - edge_set(perturb_edges(graph, 1 / 8, generator=seeded(s))))) for s in range(400)]
+    gone = [
+        next(iter(edge_set(graph) - edge_set(perturb_edges(graph, 1 / 8, generator=seeded(s))))) for s in range(400)
+    ]
     assert len(set(gone)) == 8 and chisquare([gone.count(edge) for edge in set(gone)]).pvalue > 1e-3
 
 

@@ -1,11 +1,8 @@
 """The contract, for every structure loss of the package, and the rules that say which pairs count."""
 
-import importlib
-import inspect
-import pkgutil
-
 import pytest
 import torch
+from contracts import concrete_subclasses
 
 import sigraph.losses
 from sigraph.data.pairs import Pairs
@@ -14,19 +11,7 @@ from sigraph.losses import PairSets, StructureLoss
 OPTIONS = [(), ("weight",), ("ignore", "self"), ("ids",), ("groups", "weight"), ("negative", "ignore", "ids", "groups")]
 
 
-def concrete_losses() -> list[type[StructureLoss]]:
-    for module in pkgutil.iter_modules(sigraph.losses.__path__, "sigraph.losses."):
-        importlib.import_module(module.name)
-    found, stack = [], [StructureLoss]
-    while stack:
-        for loss in stack.pop().__subclasses__():
-            stack.append(loss)
-            if loss.__module__.startswith("sigraph.losses.") and not inspect.isabstract(loss):
-                found.append(loss)
-    return sorted(set(found), key=lambda loss: loss.__name__)
-
-
-every_loss = pytest.mark.parametrize("loss_type", concrete_losses())
+every_loss = pytest.mark.parametrize("loss_type", concrete_subclasses(StructureLoss, sigraph.losses))
 
 
 def ring(n: int = 6, **fields) -> Pairs:
@@ -39,7 +24,9 @@ def embeddings(n: int = 6, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 def test_finds_the_losses():
-    assert {"ContrastiveLoss", "InfoNCELoss", "MultiSimilarityLoss"} <= {loss.__name__ for loss in concrete_losses()}
+    assert {"ContrastiveLoss", "InfoNCELoss", "MultiSimilarityLoss"} <= {
+        loss.__name__ for loss in concrete_subclasses(StructureLoss, sigraph.losses)
+    }
 
 
 @every_loss

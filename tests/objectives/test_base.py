@@ -1,14 +1,12 @@
 """The contract, for every objective of the package."""
 
 import copy
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from contracts import concrete_subclasses
 
 import sigraph.objectives
 from sigraph.encoders import Encoder, MLPEncoder
@@ -25,19 +23,7 @@ EXAMPLES: dict[str, Callable[[], tuple[Objective, Encoder, Any]]] = {
 NODE = torch.arange(10, 17)
 
 
-def concrete_objectives() -> list[type[Objective]]:
-    for module in pkgutil.iter_modules(sigraph.objectives.__path__, "sigraph.objectives."):
-        importlib.import_module(module.name)
-    found, stack = [], [Objective]
-    while stack:
-        for objective in stack.pop().__subclasses__():
-            stack.append(objective)
-            if objective.__module__.startswith("sigraph.objectives.") and not inspect.isabstract(objective):
-                found.append(objective)
-    return sorted(set(found), key=lambda objective: objective.__name__)
-
-
-every_objective = pytest.mark.parametrize("objective_type", concrete_objectives())
+every_objective = pytest.mark.parametrize("objective_type", concrete_subclasses(Objective, sigraph.objectives))
 
 
 def example(objective_type: type[Objective]):
@@ -58,7 +44,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def test_finds_the_objectives():
-    assert "MaskedFeature" in {objective.__name__ for objective in concrete_objectives()}
+    assert "MaskedFeature" in {objective.__name__ for objective in concrete_subclasses(Objective, sigraph.objectives)}
 
 
 @every_objective

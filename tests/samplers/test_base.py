@@ -1,12 +1,10 @@
 """The contract, for every sampler of the package."""
 
-import importlib
-import inspect
 import pickle
-import pkgutil
 
 import pytest
 import torch
+from contracts import concrete_subclasses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,19 +16,7 @@ from sigraph.samplers.base import unique_in_order
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 
 
-def concrete_samplers() -> list[type[PairSampler]]:
-    for module in pkgutil.iter_modules(sigraph.samplers.__path__, "sigraph.samplers."):
-        importlib.import_module(module.name)
-    found, stack = [], [PairSampler]
-    while stack:
-        for sampler in stack.pop().__subclasses__():
-            stack.append(sampler)
-            if sampler.__module__.startswith("sigraph.samplers.") and not inspect.isabstract(sampler):
-                found.append(sampler)
-    return sorted(set(found), key=lambda sampler: sampler.__name__)
-
-
-every_sampler = pytest.mark.parametrize("sampler_type", concrete_samplers())
+every_sampler = pytest.mark.parametrize("sampler_type", concrete_subclasses(PairSampler, sigraph.samplers))
 
 
 def seeded(seed=0):
@@ -83,7 +69,7 @@ def check_pairs(graph, pairs, anchors, candidates):
 
 
 def test_finds_the_samplers():
-    assert "NeighborPairSampler" in {sampler.__name__ for sampler in concrete_samplers()}
+    assert "NeighborPairSampler" in {sampler.__name__ for sampler in concrete_subclasses(PairSampler, sigraph.samplers)}
 
 
 @every_sampler
