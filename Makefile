@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test test-slow test-scatter lint wheel-check bench cora clean
+.PHONY: help setup demo test test-slow test-scatter lint wheel-check bench clean
 
 help:
 	@echo "make demo          set up, then show what a pre-training graph gives an encoder (a minute or two)"

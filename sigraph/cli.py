@@ -69,7 +69,9 @@ def _run(arguments: argparse.Namespace) -> int:
     wanted = [(name, seed) for seed in seeds for name in arms]
     if arguments.list:
         return _list(arguments, overrides, wanted)
-    _quiet()
+    from sigraph.training import quiet_libraries
+
+    quiet_libraries()
     if arguments.dry_run:
         from sigraph.plan import plan_table
 
@@ -97,12 +99,13 @@ def _demo(arguments: argparse.Namespace) -> int:
     from sigraph.data.card import shipped_folder
     from sigraph.experiment import run
     from sigraph.progress import BarProgress
+    from sigraph.training import quiet_libraries
 
     file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
     config = load_config(file, [f"output_dir={_quoted(arguments.output_dir)}"])
     print(_DEMO_TEXT.format(num_seeds=len(config.seeds)))
     sys.stdout.flush()
-    _quiet()
+    quiet_libraries()
     results = run(config, BarProgress())
     code = _show(results)
     if code == 0:
@@ -188,14 +191,6 @@ def _quoted(text: str) -> str:
     import json
 
     return json.dumps(text)
-
-
-def _quiet() -> None:
-    """Libraries' remarks that a user cannot act on."""
-    import warnings
-
-    for module in ("lightning", "torch"):
-        warnings.filterwarnings("ignore", module=rf"{module}\..*")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -19,7 +19,7 @@ from sigraph.grid import choose
 from sigraph.parts import check_arms
 from sigraph.progress import Progress
 from sigraph.run_one import run_folder, run_one
-from sigraph.training import TimeIsUp
+from sigraph.training import TimeIsUp, quiet_libraries
 
 Job = tuple[str, int]  # an arm's name and a seed
 
@@ -171,6 +171,7 @@ def _one(
 
 def _start_worker(threads: int) -> None:
     torch.set_num_threads(threads)
+    quiet_libraries()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

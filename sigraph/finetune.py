@@ -21,7 +21,7 @@ from sigraph.data import SampleDataset, Task
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
-from sigraph.training import KeepBest, quiet_trainer
+from sigraph.training import KeepBest, fit, quiet_trainer
 
 HEADS = ("linear", "full", "knn")
 
@@ -193,7 +193,7 @@ def fine_tune(
     loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
     best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
     trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
-    trainer.fit(module, loaders["train"], loaders["valid"], weights_only=True)
+    fit(trainer, module, loaders["train"], loaders["valid"])
     best.restore(module)
     test = None
     if score_test:

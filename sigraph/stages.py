@@ -29,7 +29,7 @@ from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.parts import ENCODER, HEAD, STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.pretrain import HeldOutValidation
-from sigraph.training import SaveProgress, Tick, quiet_trainer
+from sigraph.training import SaveProgress, Tick, fit, quiet_trainer
 
 PROGRESS, PRETRAIN, FINETUNE, LOCK = "progress.ckpt", "pretrain.json", "finetune", ".lock"
 
@@ -122,7 +122,7 @@ def _fit(
         logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
         callbacks=[*average, validation, Tick(tick), saver],
     )
-    trainer.fit(parts.module, loader, ckpt_path=checkpoint, weights_only=True)
+    fit(trainer, parts.module, loader, ckpt_path=checkpoint)
     if average:  # the last figures are those of the encoder that is kept
         validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
     return saver.seconds_before + time.perf_counter() - clock, trainer.global_step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from sigraph.data.folder import atomic_file
+
+
+def quiet_libraries() -> None:
+    """Silence remarks of Lightning and PyTorch that a user of the command line cannot act on."""
+    for module in ("lightning", "torch"):
+        warnings.filterwarnings("ignore", module=rf"{module}\..*")
 
 
 class TimeIsUp(Exception):
@@ -46,6 +53,14 @@ class KeepBest(Callback):
     def restore(self, module: LightningModule) -> None:
         """Put the best weights back."""
         module.load_state_dict(self.state)
+
+
+def fit(trainer: Trainer, module: LightningModule, *loaders: Any, ckpt_path: Path | None = None) -> None:
+    """``trainer.fit`` that loads no pickled code, and from which Ctrl-C comes out as a KeyboardInterrupt."""
+    try:
+        trainer.fit(module, *loaders, ckpt_path=ckpt_path, weights_only=True)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
 
 
 def quiet_trainer(**options: Any) -> Trainer:
