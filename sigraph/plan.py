@@ -21,8 +21,8 @@ TIMED_STEPS = 3
 def plan(config: ExperimentConfig) -> list[dict[str, Any]]:
     """One row an arm, from building it and timing a few real steps on the first seed; nothing is kept.
 
-    ``seconds`` is the pre-training of one seed, ``trials`` what the grid adds on the first one. Arms that pre-train the
-    same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
+    ``seconds`` is the pre-training of one seed, ``trials`` what the grid tries on the first one, ``pretrainings`` how
+    many different pre-trainings that takes. Arms that pre-train the same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
     """
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
@@ -32,7 +32,7 @@ def plan(config: ExperimentConfig) -> list[dict[str, Any]]:
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
             timed[name] = {"code": code, **_measure(arm, config.seeds[0])}
-        rows.append({"arm": name, "shares": shared, **timed[shared or name], "trials": _trials(config, name)})
+        rows.append({"arm": name, "shares": shared, **timed[shared or name], **_trials(config, name)})
     return rows
 
 
@@ -43,7 +43,7 @@ def plan_table(config: ExperimentConfig) -> str:
     total = 0.0
     for row in rows:
         own = 0.0 if row["shares"] else row["seconds"]
-        total += own * (len(config.seeds) + max(row["trials"] - 1, 0))
+        total += own * (len(config.seeds) - 1 + row["pretrainings"])
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         lines.append(
@@ -92,9 +92,11 @@ def _seconds_a_step(parts: Parts) -> float:
     return statistics.median(times[1:])
 
 
-def _trials(config: ExperimentConfig, name: str) -> int:
+def _trials(config: ExperimentConfig, name: str) -> dict[str, int]:
     open_keys = config.grid_of(name)
-    return math.prod(len(values) for values in open_keys.values()) if open_keys else 0
+    tried = [dict(zip(open_keys, values, strict=True)) for values in itertools.product(*open_keys.values())]
+    codes = {pretrain_hash(config.arm(name, chosen=settings).pretrain) for settings in tried}
+    return {"trials": len(tried) if open_keys else 0, "pretrainings": len(codes)}
 
 
 def _shown(seconds: float) -> str:

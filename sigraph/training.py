@@ -55,10 +55,12 @@ class KeepBest(Callback):
         module.load_state_dict(self.state)
 
 
-def fit(trainer: Trainer, module: LightningModule, *loaders: Any, ckpt_path: Path | None = None) -> None:
+def fit(
+    trainer: Trainer, module: LightningModule, train: Any, valid: Any = None, ckpt_path: Path | None = None
+) -> None:
     """``trainer.fit`` that loads no pickled code, and from which Ctrl-C comes out as a KeyboardInterrupt."""
     try:
-        trainer.fit(module, *loaders, ckpt_path=ckpt_path, weights_only=True)
+        trainer.fit(module, train, valid, ckpt_path=ckpt_path, weights_only=True)
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
 

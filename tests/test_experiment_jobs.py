@@ -1,0 +1,124 @@
+"""Runs in several processes: the same records, shared work done once, failures and errors as in one process."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+import sigraph.experiment
+from sigraph.config import ConfigError, config_from_dict
+from sigraph.experiment import run
+from sigraph.grid import GRID_FOLDER
+from sigraph.run_one import experiment_folder, pretrain_folder
+
+FAILS = """
+import torch
+from sigraph.encoders import Encoder, Encoding
+
+class Fails(Encoder):
+    out_channels = 4
+
+    def __init__(self, in_channels):
+        super().__init__()
+        self.linear, self.calls = torch.nn.Linear(in_channels, 4), 0
+
+    def forward(self, inputs):
+        self.calls += 1
+        if self.calls > 1:
+            raise RuntimeError("the disk caught fire")
+        return Encoding(self.linear(inputs))
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread_a_worker(monkeypatch):
+    """As many processors as jobs, so that sums round as in this process, which has one thread."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+def measured(results):
+    """Records without what differs between any two runs."""
+    drop = ("versions", "commit", "device", "wall_seconds", "peak_memory_mb", "seconds")
+
+    def clean(value):
+        if isinstance(value, dict):
+            return {key: clean(item) for key, item in value.items() if key not in drop}
+        return [clean(item) for item in value] if isinstance(value, list) else value
+
+    return clean(results.records)
+
+
+def test_two_jobs_give_the_records_of_one(toy, tmp_path, monkeypatch):
+    (tmp_path / "failing_encoder.py").write_text(FAILS)
+    monkeypatch.syspath_prepend(tmp_path)
+    toy["seeds"] = [0, 1]
+    toy["arms"] = {
+        "sipt": {},
+        "sipt-head": {"finetune.0.head": "full"},  # pre-trains the same
+        "sipt-broken": {"pretrain.encoder": {"_target_": "failing_encoder.Fails"}},
+        "objective-only": {"pretrain.structure_weight": 0.0},
+    }
+    toy["grid"] = {"pretrain.structure_loss.alpha": [1.0, 3.0]}
+    config = config_from_dict(toy)
+    two = run(config, jobs=2)
+    folder = experiment_folder(config)
+    sipt = config.arm("sipt", chosen=two.records[0]["grid"]["chosen"])
+    for seed in (0, 1):
+        # sipt-head waits for it, or finds it done
+        assert [file.name for file in pretrain_folder(config, sipt, seed).glob("log-*")] == ["log-0"]
+    assert len(list((folder / GRID_FOLDER).glob("*.json"))) == 3
+    assert [(r["arm"], r["seed"]) for r in two.records] == [(a, s) for s in (0, 1) for a in config.arm_names]
+    assert [r["status"] for r in two.records] == ["ok", "ok", "failed", "ok"] * 2
+    assert {r["reason"] for r in two.failed} == {"RuntimeError: the disk caught fire"}
+    one = run(config_from_dict({**toy, "output_dir": str(tmp_path / "one")}))
+    assert measured(two) == measured(one)
+    assert {r["device"] for r in two.records} == {"cpu, 1 threads"}
+
+
+def test_settings_that_cannot_work_are_an_error_from_a_worker_too(toy, monkeypatch):
+    toy["arms"]["sipt"] = {"pretrain.encoder.hidden": 3}
+    monkeypatch.setattr(sigraph.experiment, "check_arms", lambda arms, seed: None)  # it would say so here
+    with pytest.raises(ConfigError, match="has no argument 'hidden'"):
+        run(config_from_dict(toy), jobs=2, only=[("sipt", 0)])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_workers_end_with_a_parent_that_is_killed():
+    """They would go on, hold their runs, and never end."""
+    code = """
+        import multiprocessing, os, signal
+        from sigraph.experiment import _start_worker
+
+        def work():
+            _start_worker(1)
+            print(os.getpid(), flush=True)
+            signal.pause()
+
+        worker = multiprocessing.get_context("fork").Process(target=work)
+        worker.start()
+        signal.pause()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        end = time.monotonic() + 20
+        while _alive(worker) and time.monotonic() < end:
+            time.sleep(0.02)
+        alive = _alive(worker)
+        if alive:
+            os.kill(worker, signal.SIGKILL)
+        assert not alive
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,116 @@
+"""Parts of a pre-training; above all, what an inductive one may see."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sigraph.config import config_from_dict
+from sigraph.data import SampleDataset, Task
+from sigraph.experiment import run
+from sigraph.parts import ENCODER, build_parts, pretrain_hash, seen_in_pretraining, visible_classes
+from sigraph.stages import pretrain_stage
+
+HIDDEN = torch.arange(10, 39)  # validated or tested on by one of the two tasks
+SEEN = torch.tensor([*range(10), 39])
+
+
+def pretraining(toy, **changes):
+    return config_from_dict({**toy, "pretrain": {**toy["pretrain"], **changes}}).arm("sipt").pretrain
+
+
+def edge_set(index):
+    return {(min(a, b), max(a, b)) for a, b in index.t().tolist()}
+
+
+def test_every_task_hides_its_validation_and_test_samples(toy_dataset):
+    assert torch.equal(seen_in_pretraining(toy_dataset), SEEN)
+    assert torch.equal(seen_in_pretraining(toy_dataset.replace(tasks={})), torch.arange(40))
+    ids = torch.arange(40)
+    everything = Task("all", ids.float(), {"train": ids[:1], "valid": ids[1:20], "test": ids[20:]})
+    with pytest.raises(ValueError, match=r"'inductive' leaves no sample of 'toy'"):
+        rest = Task("rest", ids.float(), {"train": ids[1:2], "valid": ids[:1], "test": ids[3:4]})
+        seen_in_pretraining(toy_dataset.replace(tasks={"all": everything, "rest": rest}))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+def test_an_inductive_pretraining_has_the_seen_samples_and_the_edges_among_them(toy, toy_dataset, rate):
+    parts = build_parts(pretraining(toy, inductive=True, valid_edge_rate=rate), 0)
+    assert torch.equal(parts.dataset.samples, toy_dataset.samples[SEEN]) and not parts.dataset.tasks
+    assert len(parts.whole) == 40 and parts.graph.num_nodes == len(SEEN)
+    inside = {(a, b) for a, b in edge_set(toy_dataset.graph().edge_index) if a in SEEN and b in SEEN}
+    trained, held = edge_set(SEEN[parts.graph.edge_index]), edge_set(SEEN[parts.held_out])
+    assert inside and trained | held == inside and not trained & held
+    assert len(held) == round(rate * len(inside))
+
+
+def test_a_widened_graph_does_not_pass_through_hidden_samples(toy, toy_dataset):
+    two_hops = {"name": "blocks", "hops": 2}
+    graph = build_parts(pretraining(toy, inductive=True, valid_edge_rate=0.0, graph=two_hops), 0).graph
+    induced = toy_dataset.subset(SEEN).graph()
+    near = torch.zeros(len(SEEN), len(SEEN), dtype=torch.bool)
+    near[induced.edge_index[0], induced.edge_index[1]] = True
+    two = (near.float() @ near.float() > 0) | near
+    assert edge_set(graph.edge_index) == edge_set(two.fill_diagonal_(False).nonzero().t())
+
+
+def test_classes_shown_to_validation_are_never_test_labels(toy, toy_dataset):
+    y = toy_dataset.task("block").labels
+    shown = visible_classes(build_parts(pretraining(toy), 0))
+    assert torch.equal(shown[:19], y[:19]) and (shown[19:] == -1).all()
+    inductive = visible_classes(build_parts(pretraining(toy, inductive=True), 0))
+    assert inductive.tolist() == [*y[:10].tolist(), -1]
+
+
+def weights(toy, tmp_path, samples, inductive, toy_dataset):
+    """Of an encoder pre-trained on these samples, with the toy's graphs and tasks."""
+    dataset = SampleDataset(samples, toy_dataset.graphs, toy_dataset.tasks, name="toy")
+    dataset.save(tmp_path / "toy", overwrite=True)
+    _, _, record = pretrain_stage(pretraining(toy, inductive=inductive), 0, tmp_path / dataset.fingerprint)
+    assert record["transductive"] is not inductive and record["num_steps"] > 0
+    return torch.cat([value.flatten() for value in load_file(tmp_path / dataset.fingerprint / ENCODER).values()])
+
+
+@pytest.mark.parametrize("inductive", [True, False])
+def test_hidden_samples_shape_a_transductive_encoder_alone(toy, toy_dataset, tmp_path, inductive):
+    x = toy_dataset.samples
+    before = weights(toy, tmp_path, x, inductive, toy_dataset)
+    for sample in (12, 30, 34, 38):  # validated, tested on, by one task or the other
+        changed = x.clone()
+        changed[sample] += 3
+        assert torch.equal(weights(toy, tmp_path, changed, inductive, toy_dataset), before) is inductive
+
+
+def test_seen_samples_do_shape_an_inductive_encoder(toy, toy_dataset, tmp_path):
+    x = toy_dataset.samples.clone()
+    before = weights(toy, tmp_path, x, True, toy_dataset)
+    x[39] += 3
+    assert not torch.equal(weights(toy, tmp_path, x, True, toy_dataset), before)
+
+
+def test_records_and_table_say_which_arm_is_inductive(toy):
+    toy["arms"]["sipt-inductive"] = {"pretrain.inductive": True}
+    results = run(config_from_dict(toy))
+    said = {record["arm"]: record["pretrain"]["transductive"] for record in results.records}
+    assert said == {"sipt": True, "objective-only": True, "sipt-inductive": False}
+    nodes = {record["arm"]: record["pretrain"]["num_nodes"] for record in results.records}
+    assert nodes["sipt"] == 40 and nodes["sipt-inductive"] == len(SEEN)
+    lines = {line.split("|")[1].strip(): line for line in results.leaderboard().table().splitlines() if "|" in line}
+    assert "inductive" in lines["sipt-inductive"].replace("sipt-inductive", "") and "transductive" in lines["sipt"]
+    assert "transductive" not in lines["sipt-inductive"]
+
+
+def test_the_pretraining_hash_knows_what_shapes_the_encoder_alone(toy):
+    base = pretraining(toy)
+    assert pretrain_hash(base) == pretrain_hash(pretraining(toy, num_workers=3, valid_every=2))
+    others = [
+        pretraining(toy, **change)
+        for change in (
+            {"inductive": True},
+            {"batch_size": 21},
+            {"structure_weight": 0.4},
+            {"valid_edge_rate": 0.1},
+            {"graph": {"name": "blocks", "drop": 0.1}},
+            {"trainer": {**toy["pretrain"]["trainer"], "weight_average": 0.9}},
+        )
+    ]
+    assert len({pretrain_hash(config) for config in [base, *others]}) == 7

@@ -1,0 +1,280 @@
+"""One run: where it lies, who holds it, what is found again and what never is."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from sigraph import run_one as module
+from sigraph import stages
+from sigraph.cli import main
+from sigraph.config import config_from_dict
+from sigraph.data import SampleDataset, Task
+from sigraph.evaluation import Leaderboard
+from sigraph.experiment import run
+from sigraph.parts import ENCODER
+from sigraph.progress import Progress
+from sigraph.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
+from sigraph.training import TimeIsUp
+
+KEPT = ("commit", "device", "wall_seconds", "peak_memory_mb", "versions")
+
+
+def one(toy, arm="sipt", seed=0, **more):
+    config = config_from_dict(toy)
+    return run_one(config, config.arm(arm), seed, Progress(), **more)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Epochs of every pre-training that starts."""
+    started, original = [], stages.quiet_trainer
+    monkeypatch.setattr(stages, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))
+    return started
+
+
+# Folders and hashes ###################################################################################################
+
+
+def backwards(tree):
+    """The same settings, every mapping written the other way round."""
+    if isinstance(tree, dict):
+        return {key: backwards(tree[key]) for key in reversed(tree)}
+    return [backwards(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def test_the_folder_does_not_depend_on_the_order_of_keys(toy):
+    toy["arms"]["sipt-more"] = {"pretrain.batch_size": 10, "pretrain.graph.drop": 0.1, "finetune.0.k": 3}
+    one, two = config_from_dict(toy), config_from_dict(backwards(toy))
+    for name in toy["arms"]:
+        assert run_folder(one, one.arm(name), 0) == run_folder(two, two.arm(name), 0)
+        assert pretrain_folder(one, one.arm(name), 0) == pretrain_folder(two, two.arm(name), 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "pretrains_the_same"),
+    [
+        ({"pretrain.batch_size": 10}, False),
+        ({"pretrain.encoder.dropout": 0.4}, False),
+        ({"pretrain.inductive": True}, False),
+        ({"pretrain.optimizer.lr": 0.5}, False),
+        ({"finetune.0.max_epochs": 5}, True),
+        ({"finetune.0.optimizer.lr": 0.5}, True),
+        ({"finetune.0.head": "knn"}, True),
+    ],
+)
+def test_a_changed_setting_is_another_run(toy, change, pretrains_the_same):
+    toy["arms"]["other"] = change
+    config = config_from_dict(toy)
+    base, other = config.arm("sipt"), config.arm("other")
+    assert run_folder(config, base, 0).parent.name != run_folder(config, other, 0).parent.name
+    assert (pretrain_folder(config, base, 0) == pretrain_folder(config, other, 0)) is pretrains_the_same
+
+
+def test_what_shapes_no_result_is_no_part_of_the_folder(toy):
+    config = config_from_dict(toy)
+    folder = run_folder(config, config.arm("sipt"), 1)
+    toy["pretrain"] |= {"num_workers": 2, "valid_every": 1}
+    changed = config_from_dict({**toy, "question": "?", "seeds": [1], "arms": {"sipt": {}}, "baseline": None})
+    assert run_folder(changed, changed.arm("sipt"), 1) == folder
+
+
+# Found again, or not ##################################################################################################
+
+
+def test_a_found_run_keeps_how_it_came_about(toy, monkeypatch):
+    first = one(toy)
+    monkeypatch.setattr(module, "_environment", lambda accelerator: dict.fromkeys(KEPT[:-1], "of the second call"))
+    again = one(toy)
+    assert {key: again[key] for key in KEPT} == {key: first[key] for key in KEPT} and again == first
+
+
+def test_the_baseline_it_is_compared_with_is_always_the_latest(toy):
+    one(toy, about={"baseline": "a", "baseline_hash": "1"})
+    again = one(toy, about={"baseline": "b", "baseline_hash": "2"})
+    config = config_from_dict(toy)
+    kept = json.loads((run_folder(config, config.arm("sipt"), 0) / "results.json").read_text())
+    assert kept == again and kept["baseline"] == "b"
+
+
+def test_a_further_task_is_a_run_with_its_own_circumstances(toy, monkeypatch):
+    first = one(toy)
+    toy["finetune"].append({"task": "size", "head": "linear", "max_epochs": 2})
+    monkeypatch.setattr(module, "_commit", lambda: "another commit")
+    again = one(toy)
+    assert again["hash"] != first["hash"] and again["commit"] == "another commit"
+    assert again["tasks"][0] == first["tasks"][0] and again["pretrain"] == first["pretrain"]
+
+
+def test_a_failed_run_is_tried_again_and_says_so_until_it_works(toy, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "finetune_stage", lambda *a, **o: (_ for _ in ()).throw(MemoryError("too big")))
+        failed = one(toy)
+    assert (failed["status"], failed["reason"], failed["tasks"]) == ("failed", "MemoryError: too big", [])
+    config = config_from_dict(toy)
+    folder = run_folder(config, config.arm("sipt"), 0)
+    assert json.loads((folder / "results.json").read_text()) == failed and not (folder / ENCODER).exists()
+    record = one(toy)
+    assert record["status"] == "ok" and record["reason"] is None and (folder / ENCODER).is_file()
+
+
+def relabelled(dataset):
+    task = dataset.task("block")
+    return {**dataset.tasks, "block": Task("block", 1 - task.labels, task.split)}
+
+
+def test_changed_data_run_again_and_stand_in_a_row_of_their_own(toy, toy_dataset, tmp_path, fits):
+    before = run(config_from_dict(toy), only=[("sipt", 0), ("sipt", 1)]).records
+    toy_dataset.replace(tasks=relabelled(toy_dataset)).save(tmp_path / "toy", overwrite=True)
+    fits.clear()
+    (after,) = run(config_from_dict(toy), only=[("sipt", 0)]).records
+    assert fits == [2] and after["data"] != before[0]["data"] and after["hash"] == before[0]["hash"]
+    assert after["data"] == after["pretrain"]["data"] == after["tasks"][0]["data"]
+    rows = Leaderboard.from_folder(tmp_path / "runs").rows()
+    assert sorted((row["n"], row["data"]) for row in rows) == sorted((1, r["data"]) for r in (after, before[1]))
+    assert all("data" in row["status"] for row in rows if row["data"] == before[1]["data"])
+
+
+def test_labels_changed_elsewhere_are_scored_again_and_nothing_is_pretrained(toy, toy_dataset, tmp_path, fits):
+    toy_dataset.save(tmp_path / "elsewhere")
+    toy["finetune"][0] |= {"dataset": str(tmp_path / "elsewhere"), "head": "knn"}
+    before = one(toy)
+    toy_dataset.replace(tasks=relabelled(toy_dataset)).save(tmp_path / "elsewhere", overwrite=True)
+    fits.clear()
+    after = one(toy)
+    assert fits == [] and after["pretrain"] == before["pretrain"]
+    assert after["tasks"][0]["data"] != before["tasks"][0]["data"]
+
+
+def test_an_encoder_of_other_data_is_scored_again_on_a_task_elsewhere(toy, toy_dataset, tmp_path):
+    toy_dataset.save(tmp_path / "elsewhere")
+    toy["finetune"][0] |= {"dataset": str(tmp_path / "elsewhere"), "task": "size"}
+    before = one(toy)
+    other = SampleDataset(-3 * toy_dataset.samples + 1, toy_dataset.graphs, toy_dataset.tasks, name="toy")
+    other.save(tmp_path / "toy", overwrite=True)
+    found = one(toy)
+    clean = one({**toy, "output_dir": str(tmp_path / "clean")})
+    same = ("valid", "test", "best_epoch")
+    assert [found["tasks"][0][key] for key in same] == [clean["tasks"][0][key] for key in same]
+    assert found["pretrain"]["data"] != before["pretrain"]["data"]
+    assert [found["tasks"][0][key] for key in same] != [before["tasks"][0][key] for key in same]
+
+
+def test_a_task_elsewhere_is_taken_from_there_even_under_the_same_name(toy, toy_dataset, tmp_path, monkeypatch):
+    """Names of data sets are not unique: a copy with another graph keeps its card's name."""
+    toy["finetune"][0]["head"] = "knn"
+    before = one(toy)
+    toy_dataset.replace(tasks=relabelled(toy_dataset)).save(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy").rename(tmp_path / "pretraining")
+    (tmp_path / "elsewhere").rename(tmp_path / "toy")
+    toy["pretrain"]["dataset"] = str(tmp_path / "pretraining")
+    toy["finetune"][0]["dataset"] = "toy"  # a folder here, and the name of the pre-training's data set
+    after = one(toy)
+    assert after["tasks"][0]["data"] != before["tasks"][0]["data"] == after["data"]
+
+
+def test_another_version_trains_again(toy, monkeypatch, fits, tmp_path):
+    before = one(toy)
+    with monkeypatch.context() as patch:
+        for place in (stages, module):
+            patch.setattr(place, "__version__", "99.0")
+        after = one(toy, seed=1), one(toy)
+        assert fits == [2, 2, 2] and one(toy) == after[1] and len(fits) == 3
+    assert after[1]["pretrain"]["version"] == after[1]["tasks"][0]["version"] == "99.0" != before["pretrain"]["version"]
+    assert after[1]["versions"]["sigraph"] == "99.0"
+
+
+def test_a_checkpoint_of_another_version_is_not_resumed(toy, monkeypatch):
+    toy["pretrain"]["trainer"]["max_epochs"] = 3
+    config = config_from_dict(toy).arm("sipt").pretrain
+    folder = pretrain_folder(config_from_dict(toy), config_from_dict(toy).arm("sipt"), 0)
+    with pytest.raises(TimeIsUp):
+        stages.pretrain_stage(config, 0, folder, deadline=0.0)
+    assert (folder / stages.PROGRESS).is_file()
+    monkeypatch.setattr(stages, "__version__", "99.0")
+    ticks = []
+    stages.pretrain_stage(config, 0, folder, ticks.append)
+    assert ticks == [0, 1, 1, 1]
+
+
+# Who holds it #########################################################################################################
+
+
+@contextlib.contextmanager
+def another_process(folder):
+    """One that holds the folder until it is killed; gives its id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with held(folder):
+            os.write(writer, b".")
+            signal.pause()
+    try:
+        assert os.read(reader, 1) == b"."
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_held_run_says_who_holds_it_and_is_free_after_kill_9(toy, tmp_path, capsys):
+    config = config_from_dict(toy)
+    folder = run_folder(config, config.arm("sipt"), 1)
+    file = tmp_path / "toy.yaml"
+    file.write_text(yaml.safe_dump(toy))
+    command = ["run", str(file), "--arm", "sipt", "--seed"]
+    with another_process(folder) as pid:
+        with pytest.raises(Busy, match=rf"seed-1 is worked on by process {pid} on {socket.gethostname()} since 20"):
+            run(config)
+        assert main([*command, "1"]) == 2
+        captured = capsys.readouterr()
+        assert f"process {pid} on" in captured.err and "Traceback" not in captured.err
+        assert main([*command, "0"]) == 0  # other runs of the experiment are free
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert (folder / HOLDER).is_file()  # left behind, and no hindrance
+        assert main([*command, "1"]) == 0
+    assert not (folder / HOLDER).exists()
+
+
+def test_a_holder_that_left_no_name_is_another_process(tmp_path):
+    with another_process(tmp_path):
+        for content in (None, "{", "{}"):
+            (tmp_path / HOLDER).unlink(missing_ok=True)
+            if content is not None:
+                (tmp_path / HOLDER).write_text(content)
+            with pytest.raises(Busy, match="is worked on by another process; wait for it"), held(tmp_path):
+                pass
+
+
+def test_an_error_lets_go(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError), held(tmp_path):
+            raise KeyError
+    assert not (tmp_path / HOLDER).exists()
+
+
+def test_the_run_has_the_encoder_under_its_own_name(toy):
+    config = config_from_dict(toy)
+    one(toy)
+    shared, own = pretrain_folder(config, config.arm("sipt"), 0), run_folder(config, config.arm("sipt"), 0)
+    a, b = load_file(shared / ENCODER), load_file(own / ENCODER)
+    assert a.keys() == b.keys() and all((a[key] == b[key]).all() for key in a)
+
+
+def test_time_up_before_it_began_keeps_nothing(toy):
+    record = one(toy, deadline=0.0)
+    assert record["status"] == "unfinished" and "the same command resumes" in record["reason"]
+    config = config_from_dict(toy)
+    assert not (run_folder(config, config.arm("sipt"), 0) / "results.json").exists()
+    assert not pretrain_folder(config, config.arm("sipt"), 0).exists()
