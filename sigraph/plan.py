@@ -22,7 +22,8 @@ def plan(config: ExperimentConfig) -> list[dict[str, Any]]:
     """One row an arm, from building it and timing a few real steps on the first seed; nothing is kept.
 
     ``seconds`` is the pre-training of one seed, ``trials`` what the grid tries on the first one, ``pretrainings`` how
-    many different pre-trainings that takes. Arms that pre-train the same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
+    many different pre-trainings that takes. Arms that pre-train the same share it. Fine-tuning is not in it: how long
+    it takes depends on when validation stops it.
     """
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}

@@ -1,18 +1,17 @@
 """Runs in several processes: the same records, shared work done once, failures and errors as in one process."""
 
+import multiprocessing
 import os
+import pickle
 import signal
-import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
 import pytest
 
-import sigraph.experiment
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.experiment import run
+from sigraph.experiment import _run_job, _start_worker, run
 from sigraph.grid import GRID_FOLDER
 from sigraph.run_one import experiment_folder, pretrain_folder
 
@@ -80,41 +79,41 @@ def test_two_jobs_give_the_records_of_one(toy, tmp_path, monkeypatch):
     assert {r["device"] for r in two.records} == {"cpu, 1 threads"}
 
 
-def test_settings_that_cannot_work_are_an_error_from_a_worker_too(toy, monkeypatch):
+def test_settings_that_cannot_work_are_an_error_from_a_worker_too(toy):
+    """They would be said before any worker starts, but for a file that changes meanwhile."""
     toy["arms"]["sipt"] = {"pretrain.encoder.hidden": 3}
-    monkeypatch.setattr(sigraph.experiment, "check_arms", lambda arms, seed: None)  # it would say so here
-    with pytest.raises(ConfigError, match="has no argument 'hidden'"):
-        run(config_from_dict(toy), jobs=2, only=[("sipt", 0)])
+    with pytest.raises(ConfigError) as raised:
+        _run_job(config_from_dict(toy).to_dict(), ("sipt", 0), None)
+    again = pickle.loads(pickle.dumps(raised.value))  # the way between processes
+    assert type(again) is ConfigError and "has no argument 'hidden'" in str(again)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_workers_end_with_a_parent_that_is_killed():
     """They would go on, hold their runs, and never end."""
-    code = """
-        import multiprocessing, os, signal
-        from sigraph.experiment import _start_worker
+    reader, writer = os.pipe()
 
-        def work():
-            _start_worker(1)
-            print(os.getpid(), flush=True)
-            signal.pause()
-
-        worker = multiprocessing.get_context("fork").Process(target=work)
-        worker.start()
+    def work():
+        _start_worker(1)
+        os.write(writer, str(os.getpid()).encode())
         signal.pause()
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        worker = int(parent.stdout.readline())
-        parent.send_signal(signal.SIGKILL)
-        parent.wait()
-        end = time.monotonic() + 20
-        while _alive(worker) and time.monotonic() < end:
-            time.sleep(0.02)
-        alive = _alive(worker)
-        if alive:
-            os.kill(worker, signal.SIGKILL)
-        assert not alive
+
+    parent = os.fork()
+    if parent == 0:
+        multiprocessing.get_context("fork").Process(target=work).start()
+        signal.pause()
+    worker = int(os.read(reader, 20))
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    end = time.monotonic() + 20
+    while _alive(worker) and time.monotonic() < end:
+        time.sleep(0.02)
+    alive = _alive(worker)
+    if alive:
+        os.kill(worker, signal.SIGKILL)
+    os.close(reader)
+    os.close(writer)
+    assert not alive
 
 
 def _alive(pid):

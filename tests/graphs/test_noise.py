@@ -43,7 +43,7 @@ def test_counts_are_exact_and_new_edges_were_none(data, n, drop, add):
 
 @pytest.mark.parametrize("missing", [0, 1, 40])
 def test_nearly_complete_graphs_take_all_that_is_left(missing):
-    n = 400  # drawing until the last of 79,800 pairs is met would take minutes
+    n = 400  # drawing until the last of 79,800 pairs is met would take long
     graph = random_graph(n, n * (n - 1) // 2 - missing)
     out = perturb_edges(graph, add=1.0, generator=seeded())
     assert out.num_edges == n * (n - 1)
