@@ -74,6 +74,7 @@ def pretrain_loader(
     batch_size: int = 1024,
     seed: int = 0,
     num_workers: int = 0,
+    num_steps: int | None = None,
 ) -> DataLoader:
     """A DataLoader whose batches are the same for any number of workers and can be continued mid-epoch.
 
@@ -81,11 +82,12 @@ def pretrain_loader(
         dataset, sampler, objective, seed: As in :class:`StructureCollator`.
         batch_size: Seed samples a step.
         num_workers: Processes that prepare batches; 0: the training process itself.
+        num_steps: Steps an epoch; None: every sample once.
     """
     return DataLoader(
         SampleIds(len(dataset)),
         batch_size=None,
-        sampler=SeedBatchSampler(len(dataset), batch_size, seed),
+        sampler=SeedBatchSampler(len(dataset), batch_size, seed, num_steps),
         collate_fn=StructureCollator(dataset, sampler, objective, seed),
         num_workers=num_workers,
         persistent_workers=num_workers > 0,

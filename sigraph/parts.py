@@ -49,6 +49,11 @@ class Parts:
     sampler: PairSampler
     objective: Objective | None
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """As many as over the whole data set, so that an inductive arm takes no fewer than the others."""
+        return -(-len(self.whole) // self.config.batch_size)
+
 
 def build_parts(config: PretrainConfig, seed: int) -> Parts:
     """Open the data and build graph, encoder, losses and sampler.

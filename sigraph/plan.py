@@ -65,7 +65,7 @@ def plan_table(config: ExperimentConfig) -> str:
 
 def _measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
     parts = build_parts(replace(arm.pretrain, num_workers=0), seed)
-    num_steps = math.ceil(len(parts.dataset) / arm.pretrain.batch_size) * arm.pretrain.trainer.max_epochs
+    num_steps = parts.steps_per_epoch * arm.pretrain.trainer.max_epochs
     seconds = _seconds_a_step(parts) * num_steps if num_steps else 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
     return {

@@ -106,6 +106,7 @@ def _fit(
         config.batch_size,
         keyed_seed(parts.seed, STEPS) >> 1,
         config.num_workers,
+        parts.steps_per_epoch,
     )
     key = f"{pretrain_hash(config)} {parts.whole.fingerprint} {__version__}"
     saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)

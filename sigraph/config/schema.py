@@ -63,7 +63,7 @@ class PretrainConfig(_Plain):
             Null: 1.0 without objective, else 0.1.
         batch_size: Seed samples a step.
         inductive: Take the samples that a task of the data set validates or tests on out of pre-training, with their
-            edges. Default: transductive, all samples without their labels.
+            edges; as many steps as without. Default: transductive, all samples without their labels.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
         num_workers: Processes that prepare batches; 0: the main one does. Changes no result.

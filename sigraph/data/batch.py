@@ -79,7 +79,7 @@ class SampleIds(Dataset):
 
 
 class SeedBatchSampler(Sampler):
-    """Shuffled batches of seed samples; every given sample once an epoch.
+    """Shuffled batches of seed samples; every given sample once an epoch, unless ``num_steps`` says otherwise.
 
     Use as the ``sampler`` of a stock DataLoader over :class:`SampleIds` with ``batch_size=None``. The order depends on
     (seed, epoch) only, and :meth:`load_state_dict` continues in the middle of an epoch.
@@ -88,9 +88,11 @@ class SeedBatchSampler(Sampler):
         ids: Sample ids to draw from. Shape [N]; or a number N for 0 .. N - 1.
         batch_size: S, seed samples a step, >= 1; the last step of an epoch may have fewer.
         seed: Seed of the order.
+        num_steps: Steps an epoch, >= 1, over as many shuffles as it takes; None: one shuffle. For arms that see fewer
+            samples and are to take as many steps as the others.
     """
 
-    def __init__(self, ids: Tensor | int, batch_size: int, seed: int = 0) -> None:
+    def __init__(self, ids: Tensor | int, batch_size: int, seed: int = 0, num_steps: int | None = None) -> None:
         self.ids = torch.arange(ids) if isinstance(ids, int) else torch.as_tensor(ids)
         if batch_size < 1:
             raise ValueError(f"'batch_size' needs to be >= 1 in 'SeedBatchSampler' (got {batch_size})")
@@ -100,7 +102,10 @@ class SeedBatchSampler(Sampler):
             got = f"{self.ids.dtype} {list(self.ids.shape)}"
             raise ValueError(f"'ids' needs a list of integer sample ids in 'SeedBatchSampler' (got {got})")
         self.ids = self.ids.long()
+        if num_steps is not None and num_steps < 1:
+            raise ValueError(f"'num_steps' needs to be >= 1 in 'SeedBatchSampler' (got {num_steps})")
         self.batch_size, self.seed = batch_size, seed
+        self.num_steps = num_steps or -(-self.ids.numel() // batch_size)
         self.epoch = self.first_step = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -117,11 +122,14 @@ class SeedBatchSampler(Sampler):
         self.seed, self.epoch, self.first_step = state["seed"], state["epoch"], state["step"]
 
     def __len__(self) -> int:
-        return -(-self.ids.numel() // self.batch_size)
+        return self.num_steps
 
     def __iter__(self) -> Iterator[SeedBatch]:
         first, self.first_step = self.first_step, 0
-        order = torch.randperm(self.ids.numel(), generator=keyed_generator(self.seed, self.epoch))
-        for step, seeds in enumerate(self.ids[order].split(self.batch_size)):
-            if step >= first:
-                yield SeedBatch(seeds, self.epoch, step)
+        generator, step = keyed_generator(self.seed, self.epoch), 0
+        while step < self.num_steps:
+            order = torch.randperm(self.ids.numel(), generator=generator)
+            for seeds in self.ids[order].split(self.batch_size)[: self.num_steps - step]:
+                if step >= first:
+                    yield SeedBatch(seeds, self.epoch, step)
+                step += 1

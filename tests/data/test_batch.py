@@ -132,3 +132,17 @@ def test_records_and_no_target_pass_through():
 def test_a_seed_batch_says_which_step_it_is():
     one = SeedBatch(torch.tensor([1]), epoch=2, step=3)
     assert (one.epoch, one.step, one.seeds.tolist()) == (2, 3, [1])
+
+
+def test_num_steps_goes_over_as_many_shuffles_as_it_takes():
+    sampler = SeedBatchSampler(5, 2, seed=1, num_steps=7)
+    steps = list(sampler)
+    assert len(sampler) == len(steps) == 7 and [batch.step for batch in steps] == list(range(7))
+    first, second = torch.cat([b.seeds for b in steps[:3]]), torch.cat([b.seeds for b in steps[3:6]])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(5)) and first.tolist() != second.tolist()
+    sampler.load_state_dict({"seed": 1, "epoch": 0, "step": 4})
+    assert [b.seeds.tolist() for b in sampler] == [b.seeds.tolist() for b in steps[4:]]
+    plain = [b.seeds.tolist() for b in SeedBatchSampler(5, 2, seed=1)]
+    assert plain == [b.seeds.tolist() for b in steps[:3]]
+    with pytest.raises(ValueError, match="'num_steps'"):
+        SeedBatchSampler(5, 2, num_steps=0)
