@@ -26,7 +26,8 @@ def choose(
     """An arm with the settings that its grid chose.
 
     Every combination of the values open for the arm (:meth:`ExperimentConfig.grid_of`) is pre-trained and fine-tuned on
-    its primary task for the first seed; the best validation score wins, the earlier of equals. One that fails has no
+    its primary task for the first seed; the best validation score wins, of equals what the file states without the
+    grid, else the earlier. One that fails has no
     score but a reason; if all fail, the first is chosen, and the arm's runs will say why. The search is kept and found
     again. Its winner's pre-training is the first seed's.
 
@@ -80,7 +81,9 @@ def _search(
     best: tuple[float, dict[str, Any]] | None = None
     entry = config.arm(name).finetune[primary]
     about: dict[str, Any] = {"task": entry.task, "head": entry.head, "metric": None}
-    for values in product(*open_keys.values()):
+    stated = [_stated(config.arm(name).to_dict(), key) for key in open_keys]
+    # Of equals the first wins: what the file states by itself, then the order of the grid.
+    for values in sorted(product(*open_keys.values()), key=lambda values: list(values) != stated):
         settings = dict(zip(open_keys, values, strict=True))
         arm = config.arm(name, chosen=settings)
         shown = f"{name}, grid: " + ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
@@ -106,3 +109,10 @@ def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: floa
     encoder, dataset, _ = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
     accelerator = arm.pretrain.trainer.accelerator
     return finetune_stage(arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False)
+
+
+def _stated(settings: Any, dotted: str) -> Any:
+    """The value at a dotted key of plain settings."""
+    for part in dotted.split("."):
+        settings = settings[int(part)] if isinstance(settings, list) else settings.get(part)
+    return settings
