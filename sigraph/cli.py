@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 2
+    before = signal.signal(signal.SIGTERM, _stop)  # a scheduler's way to say Ctrl-C
     try:
         return arguments.function(arguments)
     except KeyboardInterrupt:
@@ -51,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"sigraph: {error}", file=sys.stderr)
         return 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -59,6 +67,10 @@ def _run(arguments: argparse.Namespace) -> int:
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
+    if arguments.max_time is not None and arguments.max_time < 0:
+        raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
+    # A user's own parts are found beside the YAML and where one stands, after everything that is installed.
+    sys.path += [str(Path(arguments.file).resolve().parent), str(Path.cwd())]
     config = load_config(arguments.file, overrides)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
     for name in arms:

@@ -130,6 +130,8 @@ def _records(
                 yield from _ended(done, config, progress)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():  # what they were doing resumes
+                worker.kill()
             raise
 
 

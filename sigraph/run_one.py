@@ -121,6 +121,8 @@ def _keep(
     before = read_json(folder / RESULTS)
     if before and all(before.get(key) == record.get(key) for key in ("status", "pretrain", "tasks")):
         record.update({key: before[key] for key in _ENVIRONMENT if key in before})
+    if before and before.get("status") == "ok" and record["status"] != "ok":
+        return record  # a result that exists is not given up for a failure to make it again
     settings = {"name": config.name, "arm": arm.name, "seed": record["seed"], **arm.to_dict()}
     with atomic_file(folder / SETTINGS) as file:
         file.write_text(yaml.safe_dump(settings, sort_keys=False))

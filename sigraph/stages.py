@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.nn import Module
 from torch.optim import Optimizer
@@ -30,6 +32,8 @@ from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.parts import ENCODER, HEAD, STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.pretrain import HeldOutValidation
 from sigraph.training import SaveProgress, Tick, fit, quiet_trainer
+
+logger = logging.getLogger(__name__)
 
 PROGRESS, PRETRAIN, FINETUNE, LOCK = "progress.ckpt", "pretrain.json", "finetune", ".lock"
 
@@ -62,8 +66,7 @@ def pretrain_stage(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
         record = read_record(folder / PRETRAIN, data=parts.whole.fingerprint)
-        if record is not None and (folder / ENCODER).is_file():
-            encoder.load_state_dict(load_file(folder / ENCODER))
+        if record is not None and _load(encoder, folder / ENCODER):
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
         validation = HeldOutValidation(
@@ -92,6 +95,18 @@ def pretrain_stage(
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
+
+
+def _load(encoder: Encoder, file: Path) -> bool:
+    """Whether the kept weights could be loaded; damaged ones are said and made again."""
+    if not file.is_file():
+        return False
+    try:
+        encoder.load_state_dict(load_file(file))
+    except (SafetensorError, RuntimeError) as error:
+        logger.warning("%s is damaged (%s); pre-training it again", file, error)
+        return False
+    return True
 
 
 def _fit(

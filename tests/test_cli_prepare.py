@@ -119,3 +119,13 @@ def test_what_was_understood_is_said_before_an_error(files, capsys):
     assert main(command(files, "--task", str(files / "t.csv"), "--dry-run")) == 2
     captured = capsys.readouterr()
     assert "58 undirected" in captured.out and "labels for 1 unknown ids in 1 rows ('nobody')" in captured.err
+
+
+def test_blank_text_labels_in_the_samples_are_missing(tmp_path):
+    lines = ["id,topic,a,b"] + [f"p{i},{['x', 'y', ''][i % 3]},{i},{i * i}" for i in range(60)]
+    (tmp_path / "s.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "e.csv").write_text("source,target\n" + "".join(f"p{i},p{i + 1}\n" for i in range(59)))
+    command = ["prepare", "--samples", str(tmp_path / "s.csv"), "--edges", str(tmp_path / "e.csv")]
+    assert main([*command, "--label", "topic", "--out", str(tmp_path / "mine")]) == 0
+    task = SampleDataset.open(tmp_path / "mine").task()
+    assert task.num_outputs == 2 and int((task.labels < 0).sum()) == 20

@@ -32,7 +32,7 @@ def test_yaml_parses(tmp_path):
     (text,) = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(text)
     config = load_config(tmp_path / "mine.yaml")
-    assert config.arm("sipt").pretrain.structure_weight == 1.0
+    assert config.arm("sipt").pretrain.structure_weight == 0.1
 
 
 def test_make_targets_exist():

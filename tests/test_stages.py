@@ -186,3 +186,13 @@ def test_tampered_record_is_said(folder, tmp_path):
     (tmp_path / "run" / PRETRAIN).write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):
         pretrain_stage(config, 0, tmp_path / "run")
+
+
+def test_damaged_weights_are_said_and_made_again(folder, tmp_path, caplog):
+    config = experiment(folder).pretrain
+    pretrain_stage(config, 0, tmp_path / "run")
+    before = {key: value.clone() for key, value in weights(tmp_path / "run").items()}  # not the mapped file
+    (tmp_path / "run" / ENCODER).write_bytes((tmp_path / "run" / ENCODER).read_bytes()[:50])
+    pretrain_stage(config, 0, tmp_path / "run")
+    assert "is damaged" in caplog.text and ENCODER in caplog.text
+    assert all(torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items())

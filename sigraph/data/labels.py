@@ -44,7 +44,8 @@ def labels_of_samples(table: SampleTable, column: str, group: str = "") -> Label
     split = table.apart[table.split_column] if table.split_column else None
     rows = np.arange(len(table.index))
     where = f"{table.name}, column {column!r}"
-    return LabelTable(where, rows, {column: apart[column.lower()]}, split, apart.get(group.lower()))
+    values = missing_as_null(apart[column.lower()])
+    return LabelTable(where, rows, {column: values}, split, apart.get(group.lower()))
 
 
 def read_labels(
