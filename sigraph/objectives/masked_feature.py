@@ -69,6 +69,12 @@ class MaskedFeature(Objective):
 
     def forward(self, encoding: Encoding, target: FeatureTarget) -> Tensor:
         mask, value = target
+        decoder, came = self.decoder, (encoding.z.size(1), value.size(1))  # D, F
+        if came != (decoder.in_features, decoder.out_features):
+            raise ValueError(
+                f"'encoder_channels', 'in_channels' need to be the widths of z and samples in 'MaskedFeature', "
+                f"{came[0]} and {came[1]} (got {decoder.in_features} and {decoder.out_features})"
+            )
         predicted = self.decoder(encoding.z[: len(mask)])  # [S, F]
         if self.loss != "mse" and bool((value < 0).any() | ((self.loss == "bce") & (value > 1).any())):
             needed = "in [0, 1]" if self.loss == "bce" else ">= 0"

@@ -90,6 +90,15 @@ def test_bce_needs_features_between_zero_and_one(value):
         by_hand("bce")(Encoding(torch.zeros(1, 1)), target)
 
 
+@pytest.mark.parametrize(("width", "features"), [(3, 2), (1, 3), (1, 1)])
+def test_another_encoder_or_other_samples_are_named(width, features):
+    objective = by_hand("mse")  # of an embedding of width 1 and of two features
+    target = FeatureTarget(torch.ones(4, features, dtype=torch.bool), torch.ones(4, features))
+    needed = rf"'encoder_channels', 'in_channels' need .* in 'MaskedFeature', {width} and {features} \(got 1 and 2\)"
+    with pytest.raises(ValueError, match=needed):
+        objective(Encoding(torch.zeros(4, width)), target)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
