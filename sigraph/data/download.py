@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from sigraph.data.card import CardFile
-from sigraph.data.folder import atomic_file, sha256
+from sigraph.data.folder import atomic_file, is_disk_full, sha256
 
 SOURCE = "SIGRAPH_DATA_SOURCE"
 TIMEOUT = 60  # seconds without an answer
@@ -82,4 +82,6 @@ def _download(url: str, target: Path, by_hand: str) -> None:
         if length is not None and num_bytes != int(length):
             raise http.client.IncompleteRead(b"", int(length) - num_bytes)
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+        if is_disk_full(error):
+            raise
         raise ConnectionError(f"could not download {url} ({error}); {by_hand}") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,9 +16,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
+from sigraph.data.leftovers import own_prefix, sweep
+
 HEADER = "header.json"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class DiskFullError(OSError):
+    """There is no room to write a file or folder; what was there is as it was."""
 
 
 @contextmanager
@@ -24,47 +34,70 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that takes its place when the block ends without an error.
 
     An existing folder is replaced. After an error (a full disk, an interrupt) the temporary folder is removed and
-    ``path`` is as it was.
+    ``path`` is as it was. What a killed process left of another attempt is removed.
+
+    Raises:
+        DiskFullError: The block, or the rest, ran out of room.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            path.replace(old / path.name)
-            temporary.replace(path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with _disk_full_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        temporary = Path(tempfile.mkdtemp(prefix=own_prefix(path), dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if path.exists():
+                old = Path(tempfile.mkdtemp(prefix=own_prefix(_old(path)), dir=path.parent))
+                path.replace(old / path.name)
+                temporary.replace(path)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sweep(_old(path))  # only now: it may have been the last whole one
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """A temporary file name beside ``path``; what was written there replaces ``path`` when the block ends well."""
+    """A temporary file name beside ``path``; what was written there replaces ``path`` when the block ends well.
+
+    What a killed process left of another attempt is removed.
+
+    Raises:
+        DiskFullError: The block, or the rest, ran out of room.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _disk_full_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
+        handle, name = tempfile.mkstemp(prefix=own_prefix(path), dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of writing says that there is no room, by number or in the words of numpy or safetensors."""
+    if isinstance(error, SafetensorError):
+        return any(f"(os error {number})" in str(error) for number in NO_ROOM)
+    if isinstance(error, OSError) and error.errno is None:
+        return re.fullmatch(r"\d+ requested and \d+ written", str(error)) is not None
+    return isinstance(error, OSError) and error.errno in NO_ROOM
 
 
 def write_folder(path: str | Path, kind: str, arrays: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -126,3 +159,21 @@ def map_array(file: str | Path) -> Tensor:
             raise
     except (ValueError, TypeError, EOFError) as error:
         raise ValueError(f"{file} is not a plain .npy array ({error})") from error
+
+
+@contextmanager
+def _disk_full_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if not is_disk_full(error):
+            raise
+        cause = (error.__cause__ if isinstance(error, DiskFullError) else None) or error  # of a part of a folder
+        number = getattr(cause, "errno", None) or errno.ENOSPC
+        why = f"the disk is full, or a limit is reached ({getattr(cause, 'strerror', None) or cause})"
+        way = "nothing was changed; free some space, or write elsewhere"
+        raise DiskFullError(number, f"{why}; {way}", str(path)) from cause
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f"{path.name}-old")

@@ -19,6 +19,7 @@ from sigraph.data.card import CARD, Card, card_names, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.download import raw_file
 from sigraph.data.folder import atomic_file
+from sigraph.data.leftovers import own_prefix, sweep
 from sigraph.data.prepared import MANIFEST, check_manifest
 
 RECIPE = "prepare.py"
@@ -165,7 +166,9 @@ def _identity(folder: Path) -> int:
 def _write(dataset: SampleDataset, target: Path, previous: int | None) -> None:
     """Write beside the target, then take its place; if another process was faster, its folder stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True) as own:
+    sweep(target)
+    prefix = own_prefix(target)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True) as own:
         staged = Path(own) / target.name
         dataset.save(staged)
         try:

@@ -1,14 +1,27 @@
 """Folders are written all or nothing, mapped without being read, and refused when damaged."""
 
+import errno
 import hashlib
 import json
 import pickle
+import resource
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
-from sigraph.data.folder import atomic_file, atomic_folder, map_array, open_folder, sha256, write_folder
+import sigraph.data.folder
+from sigraph.data.folder import (
+    DiskFullError,
+    atomic_file,
+    atomic_folder,
+    map_array,
+    open_folder,
+    sha256,
+    write_folder,
+)
 
 
 def names(folder):
@@ -60,6 +73,89 @@ def test_files_are_written_all_or_nothing_too(tmp_path, existing):
     with atomic_file(target) as file:
         file.write_text("new")
     assert target.read_text() == "new" and target.stat().st_mode & 0o777 == 0o644 and names(target.parent) == ["file"]
+
+
+def test_a_killed_replacement_of_a_folder_leaves_the_old_one_until_there_is_a_new_one(tmp_path, monkeypatch):
+    """The old folder is set aside for a moment; killed in it, only that copy is whole."""
+    monkeypatch.setattr("sigraph.data.folder.own_prefix", lambda path: f".{path.name}-{_dead(path)}-")
+    kept = sigraph.data.folder.tempfile.mkdtemp(prefix=f".folder-old-{_dead(tmp_path)}-", dir=tmp_path)
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "folder"):
+        raise RuntimeError
+    assert names(tmp_path) == [kept.rsplit("/", 1)[1]]
+    with atomic_folder(tmp_path / "folder"):
+        pass
+    assert names(tmp_path) == ["folder"]
+
+
+def _dead(path):
+    place = sigraph.data.leftovers._place()
+    return f"{place}-{2**22 + 1}"
+
+
+# A full disk ##########################################################################################################
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond a megabyte; every library says so in its own words."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda file: file.write_bytes(bytes(2 << 20)),
+        lambda file: save_file({"a": torch.zeros(1 << 19)}, file),
+        lambda file: np.zeros(1 << 19).tofile(file),
+    ],
+    ids=["python", "safetensors", "numpy"],
+)
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_file_without_room_is_named(tmp_path, small_files, fill, existing):
+    target = tmp_path / "target"
+    if existing:
+        target.write_text("old")
+    with pytest.raises(DiskFullError, match=r"the disk is full.*; nothing was") as error, atomic_file(target) as file:
+        fill(file)
+    assert error.value.filename == str(target) and str(target) in str(error.value) and str(file) not in str(error.value)
+    assert error.value.__cause__ is not None and str(error.value.__cause__).split("] ")[-1] in str(error.value)
+    assert names(tmp_path) == ["target"] * existing and (not existing or target.read_text() == "old")
+
+
+def test_a_folder_without_room_is_named_and_not_a_part_of_it(tmp_path, small_files):
+    with pytest.raises(DiskFullError) as error, atomic_folder(tmp_path / "set") as folder:
+        write_folder(folder / "graph", "toy", {"a": torch.zeros(1 << 19)}, {})
+    assert error.value.filename == str(tmp_path / "set") and not names(tmp_path)
+    assert str(error.value).count("the disk is full") == 1 and type(error.value.__cause__) is OSError
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_the_number_of_the_error_stays(tmp_path, number):
+    cause = OSError(number, "as the system says it")
+    with pytest.raises(DiskFullError, match="as the system says it") as error, atomic_file(tmp_path / "file"):
+        raise cause
+    assert error.value.errno == number and error.value.__cause__ is cause
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ValueError("28"),
+        OSError("no number"),
+        PermissionError(errno.EACCES, "Permission denied", "secret"),
+        FileNotFoundError(errno.ENOENT, "No such file", "raw"),
+        SafetensorError("Error while deserializing: InvalidHeader"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_errors_stay_as_they_are(tmp_path, other):
+    for atomic in (atomic_file, atomic_folder):
+        with pytest.raises(type(other)) as error, atomic(tmp_path / "target"):
+            raise other
+        assert error.value is other and not names(tmp_path)
 
 
 def test_arrays_and_header_come_back(tmp_path):

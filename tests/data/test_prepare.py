@@ -15,6 +15,8 @@ import yaml
 
 from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.folder import DiskFullError
+from sigraph.data.leftovers import own_prefix
 from sigraph.data.prepare import data_root, open_dataset, prepare
 
 RECIPE = """
@@ -208,6 +210,24 @@ def test_interrupted_download_is_not_kept(toy, monkeypatch, fault):
     with pytest.raises(ConnectionError, match="could not download"):
         toy.prepare()
     assert not any(toy.cached.parent.iterdir()) and not prepared()
+
+
+def test_a_full_disk_is_no_failed_download(toy, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("urllib.request.urlopen", full)
+    with pytest.raises(DiskFullError) as error:
+        toy.prepare()
+    assert error.value.filename == str(toy.cached) and not any(toy.cached.parent.iterdir())
+
+
+def test_what_a_killed_preparation_left_is_removed(toy):
+    path = toy.prepare()
+    dead = own_prefix(path).rsplit("-", 2)[0] + f"-{2**22 + 1}-abcdefgh"
+    (path.parent / dead / "toy").mkdir(parents=True)
+    toy.prepare(force=True)
+    assert not leftovers()
 
 
 def test_recipe_of_a_stranger_runs_only_when_trusted(toy):
