@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments, late = parser.parse_known_args(argv)
     # argparse takes positionals in one run only; overrides may also stand behind options.
-    strange = [text for text in late if arguments.command != "run" or text.startswith("-") or "=" not in text]
+    strange = [text for text in late if arguments.command != "run" or text.startswith("-")]
     if strange:
         parser.error(f"unrecognized arguments: {' '.join(strange)}")
     if late:
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         if arguments.debug:
             raise
-        print(f"sigraph: {error}", file=sys.stderr)
+        closed = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        hint = "; `sigraph leaderboard DIR` needs no right to write" if closed and arguments.command == "run" else ""
+        print(f"sigraph: {error}{hint}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -93,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from sigraph.progress import BarProgress
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
-    return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted))
+    return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
 
 
 def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tuple[str, int]]) -> int:
@@ -119,7 +122,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     quiet_libraries()
     results = run(config, BarProgress())
-    code = _show(results)
+    code = _show(results, arguments.debug)
     if code == 0:
         print(f"\nthe latent spaces, without and with the graph: {_picture(results, ['objective-only', 'sipt'])}")
     return code
@@ -150,14 +153,23 @@ def _picture(results: Results, arms: list[str]) -> Path:
     return latent_figure(panels, task.labels, path, observed.local_consistency(task.labels), task.name, seed)
 
 
-def _show(results: Results) -> int:
+def _show(results: Results, debug: bool) -> int:
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
     print(results.leaderboard().table())
     folder = Path(config.output_dir) / config.name
     print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
-    for record in results.failed:
-        print(f"failed: {record['arm']}, seed {record['seed']}: {record['reason']}", file=sys.stderr)
+    for reason in dict.fromkeys(record["reason"] for record in results.failed):
+        same = [record for record in results.failed if record["reason"] == reason]
+        runs = "; ".join(
+            f"{arm}, seed {', '.join(str(record['seed']) for record in same if record['arm'] == arm)}"
+            for arm in dict.fromkeys(record["arm"] for record in same)
+        )
+        print(f"failed: {runs}: {reason}", file=sys.stderr)
+        if debug:
+            print(same[0]["traceback"], file=sys.stderr)
+    if results.failed and not debug:
+        print("results.json holds the traceback of each; --debug shows them", file=sys.stderr)
     if results.unfinished:
         print(f"\n{len(results.unfinished)} runs are not finished; the same command resumes", file=sys.stderr)
     return 1 if results.failed or results.unfinished else 0

@@ -163,7 +163,7 @@ def _one(
         base = {"experiment": config.name, "arm": name, "seed": seed, "hash": "", "tasks": []}
         return {**base, "status": "unfinished", "reason": "the time was up in the grid; the same command resumes"}
     arm, grid = chosen[name]
-    about: dict[str, Any] = {"baseline": config.baseline, "baseline_hash": None}
+    about: dict[str, Any] = {"arms": config.arm_names, "baseline": config.baseline, "baseline_hash": None}
     if config.baseline is not None:
         about["baseline_hash"] = run_folder(config, chosen[config.baseline][0], seed).parent.name
     if grid is not None:
@@ -199,4 +199,5 @@ def _summary(record: dict[str, Any]) -> str:
     if record["status"] != "ok":
         return f"{what}: {record['status'].upper()}, {record['reason']}"
     scores = ", ".join(f"{t['task']} ({t['head']}) test {t['metric']} {t['test']:.3f}" for t in record["tasks"])
-    return f"{what}: {scores or 'pre-trained'} ({record['wall_seconds']:.0f} s)"
+    took = "already done" if record.get("found") else f"{record['wall_seconds']:.0f} s"
+    return f"{what}: {scores or 'pre-trained'} ({took})"

@@ -13,7 +13,8 @@ from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_ha
 from sigraph.data import open_dataset
 from sigraph.parts import pretrain_hash
 from sigraph.progress import Progress
-from sigraph.run_one import experiment_folder, pretrain_folder
+from sigraph.provenance import commit, own_sources
+from sigraph.run_one import experiment_folder, pretrain_folder, stop_without_room
 from sigraph.stages import finetune_stage, pretrain_stage, read_record, write_json
 from sigraph.training import TimeIsUp
 
@@ -27,9 +28,8 @@ def choose(
 
     Every combination of the values open for the arm (:meth:`ExperimentConfig.grid_of`) is pre-trained and fine-tuned on
     its primary task for the first seed; the best validation score wins, of equals what the file states without the
-    grid, else the earlier. One that fails has no
-    score but a reason; if all fail, the first is chosen, and the arm's runs will say why. The search is kept and found
-    again. Its winner's pre-training is the first seed's.
+    grid, else the earlier. One that fails has no score but a reason; if all fail, the first is chosen, and the arm's
+    runs will say why. The search is kept and found again. Its winner's pre-training is the first seed's.
 
     Args:
         config: The experiment.
@@ -53,9 +53,11 @@ def choose(
         "grid": open_keys,
         "seed": seed,
     }
+    settings = [config.arm(name, chosen=values).to_dict() for values in _combinations(open_keys)]
     made_from = {
         "data": open_dataset(arm.pretrain.dataset).fingerprint,
         "task_data": open_dataset(str(arm.finetune[primary].dataset)).fingerprint,
+        "sources": own_sources(settings),
     }
     folder = experiment_folder(config) / GRID_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +66,7 @@ def choose(
         record = read_record(file, **made_from)
         if record is None:
             found = _search(config, name, open_keys, primary, progress, deadline)
-            record = {**made_from, "version": __version__, "seed": seed, **found}
+            record = {**made_from, "version": __version__, "commit": commit(), "seed": seed, **found}
             write_json(file, record)
     return config.arm(name, chosen=record["chosen"]), record
 
@@ -81,10 +83,9 @@ def _search(
     best: tuple[float, dict[str, Any]] | None = None
     entry = config.arm(name).finetune[primary]
     about: dict[str, Any] = {"task": entry.task, "head": entry.head, "metric": None}
-    stated = [_stated(config.arm(name).to_dict(), key) for key in open_keys]
+    stated = {key: _stated(config.arm(name).to_dict(), key) for key in open_keys}
     # Of equals the first wins: what the file states by itself, then the order of the grid.
-    for values in sorted(product(*open_keys.values()), key=lambda values: list(values) != stated):
-        settings = dict(zip(open_keys, values, strict=True))
+    for settings in sorted(_combinations(open_keys), key=lambda settings: settings != stated):
         arm = config.arm(name, chosen=settings)
         shown = f"{name}, grid: " + ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
         progress.epochs(shown, 0)
@@ -93,6 +94,7 @@ def _search(
         except (TimeIsUp, ConfigError):
             raise
         except Exception as error:  # e.g. a learning rate that diverges: the search goes on
+            stop_without_room(error, experiment_folder(config))
             tried.append({"settings": settings, "valid": None, "reason": f"{type(error).__name__}: {error}"})
             progress.say(f"{shown}: FAILED, {tried[-1]['reason']}")
             continue
@@ -106,9 +108,16 @@ def _search(
 
 
 def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: float | None) -> dict[str, Any]:
-    encoder, dataset, _ = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
+    encoder, dataset, info = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
     accelerator = arm.pretrain.trainer.accelerator
-    return finetune_stage(arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False)
+    return finetune_stage(
+        arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False, sources=info["sources"]
+    )
+
+
+def _combinations(open_keys: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Every combination of the values, the last key fastest."""
+    return [dict(zip(open_keys, values, strict=True)) for values in product(*open_keys.values())]
 
 
 def _stated(settings: Any, dotted: str) -> Any:

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-import platform
-import resource
 import shutil
 import socket
-import subprocess
-import sys
 import time
+import traceback
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.data.folder import atomic_file
 from sigraph.parts import ENCODER, pretrain_hash
 from sigraph.progress import Progress
+from sigraph.provenance import code_of, commit, environment
 from sigraph.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
 from sigraph.training import TimeIsUp
 
 PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
 HOLDER = ".holder.json"
 # What says how a result came about; a finished run keeps it when it is found again.
-_ENVIRONMENT = ("peak_memory_mb", "versions", "commit", "device", "wall_seconds")
+_ENVIRONMENT = ("peak_memory_mb", "versions", "device", "wall_seconds")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Busy(ValueError):
@@ -73,9 +70,13 @@ def run_one(
         deadline: When to save and stop, on the clock of :func:`time.time`.
         about: Further fields of the record: the baseline, the grid.
 
+    Returns:
+        The record; with ``found`` True, which no file holds, if all of it had been done before.
+
     Raises:
         Busy: Another process holds the run; says which.
         ConfigError: A component does not fit.
+        OSError: The disk is full, which would fail the other runs as well.
     """
     folder, shared = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,16 +102,23 @@ def run_one(
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
                 accelerator = arm.pretrain.trainer.accelerator
-                record["tasks"].append(finetune_stage(entry, seed, encoder, dataset, shared, accelerator))
-            record["pretrain"] = info
-            record["data"] = info["data"]
+                record["tasks"].append(
+                    finetune_stage(entry, seed, encoder, dataset, shared, accelerator, sources=info["sources"])
+                )
+            record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
         except ConfigError:
             raise
         except Exception as error:  # one failed run is a row with its reason; the others go on
-            record.update(status="failed", reason=f"{type(error).__name__}: {error}")
-        record.update(_environment(arm.pretrain.trainer.accelerator))
+            stop_without_room(error, shared)
+            record |= {
+                "status": "failed",
+                "reason": f"{type(error).__name__}: {error}",
+                **code_of({"commit": commit()}),
+            }
+            record["traceback"] = traceback.format_exc()
+        record.update(environment(arm.pretrain.trainer.accelerator))
         record["wall_seconds"] = time.perf_counter() - clock
         return _keep(record, config, arm, folder, shared)
 
@@ -119,7 +127,8 @@ def _keep(
     record: dict[str, Any], config: ExperimentConfig, arm: ArmConfig, folder: Path, shared: Path
 ) -> dict[str, Any]:
     before = read_json(folder / RESULTS)
-    if before and all(before.get(key) == record.get(key) for key in ("status", "pretrain", "tasks")):
+    same = before is not None and all(before.get(key) == record.get(key) for key in ("status", "pretrain", "tasks"))
+    if before and same:
         record.update({key: before[key] for key in _ENVIRONMENT if key in before})
     if before and before.get("status") == "ok" and record["status"] != "ok":
         return record  # a result that exists is not given up for a failure to make it again
@@ -129,7 +138,14 @@ def _keep(
     if record["status"] == "ok":
         _link(shared / ENCODER, folder / ENCODER)
     write_json(folder / RESULTS, record)
-    return record
+    return {**record, "found": True} if same and record["status"] == "ok" else record
+
+
+def stop_without_room(error: Exception, folder: Path) -> None:
+    """Raise again what would fail every further run too: a disk that takes nothing more."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        what = f"{error.strerror}; make room, the same command resumes"
+        raise OSError(error.errno, what, error.filename or str(folder)) from error
 
 
 @contextlib.contextmanager
@@ -164,31 +180,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _environment(accelerator: str) -> dict[str, Any]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return {
-        "peak_memory_mb": peak / (1024 * 1024 if sys.platform == "darwin" else 1024),  # of the whole process so far
-        "versions": {
-            "sigraph": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torch-geometric", "lightning", "ogb")},
-        },
-        "commit": _commit(),
-        "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
-    }
-
-
-def _commit() -> str | None:
-    """The commit of a sigraph that runs from its checkout, marked if files differ from it; None if installed."""
-    top = Path(__file__).parent.parent
-    if not (top / ".git").exists():
-        return None
-    command = ["git", "-C", str(top), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

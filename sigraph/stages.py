@@ -31,6 +31,7 @@ from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.parts import ENCODER, HEAD, STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.pretrain import HeldOutValidation
+from sigraph.provenance import commit, own_sources
 from sigraph.training import SaveProgress, Tick, fit, quiet_trainer
 
 logger = logging.getLogger(__name__)
@@ -62,10 +63,10 @@ def pretrain_stage(
         TimeIsUp: The deadline passed; the same call resumes.
     """
     parts = build_parts(config, seed)
-    encoder = parts.module.encoder
+    encoder, made_from = parts.module.encoder, _pretrain_from(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
-        record = read_record(folder / PRETRAIN, data=parts.whole.fingerprint)
+        record = read_record(folder / PRETRAIN, **made_from)
         if record is not None and _load(encoder, folder / ENCODER):
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
@@ -76,8 +77,8 @@ def pretrain_stage(
         if config.trainer.max_epochs > 0:
             seconds, num_steps = _fit(parts, validation, folder, tick, deadline)
         record = {
-            "data": parts.whole.fingerprint,
-            "version": __version__,
+            **made_from,
+            **_code(),
             "seed": seed,
             "transductive": not config.inductive,
             "num_steps": num_steps,
@@ -95,6 +96,14 @@ def pretrain_stage(
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
+
+
+def _pretrain_from(parts: Parts) -> dict[str, Any]:
+    return {"data": parts.whole.fingerprint, "sources": own_sources(parts.config.to_dict())}
+
+
+def _code() -> dict[str, Any]:
+    return {"version": __version__, "commit": commit()}
 
 
 def _load(encoder: Encoder, file: Path) -> bool:
@@ -123,7 +132,7 @@ def _fit(
         config.num_workers,
         parts.steps_per_epoch,
     )
-    key = f"{pretrain_hash(config)} {parts.whole.fingerprint} {__version__}"
+    key = settings_hash([pretrain_hash(config), __version__, _pretrain_from(parts)])
     saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
     checkpoint = saver.found()
     average = []
@@ -152,6 +161,7 @@ def finetune_stage(
     folder: Path,
     accelerator: str = "auto",
     score_test: bool = True,
+    sources: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
 
@@ -163,12 +173,17 @@ def finetune_stage(
         folder: Of the pre-training; the result is kept below it.
         accelerator: Of Lightning's trainer.
         score_test: False for a trial of a grid: its test score is never computed, and nothing is kept.
+        sources: Of a user's own parts in pre-training, as its record has them.
     """
     plain = config.to_dict()
     plain.pop("primary")
     file = folder / FINETUNE / f"{config.task}-{config.head}-{settings_hash(plain)}.json"
     home = dataset if config.dataset is None else open_dataset(config.dataset)
-    made_from = {"data": home.fingerprint, "pretrain_data": dataset.fingerprint}
+    made_from = {
+        "data": home.fingerprint,
+        "pretrain_data": dataset.fingerprint,
+        "sources": {**(sources or {}), **(own_sources(plain) or {})} or None,
+    }
     record = read_record(file, **made_from)
     if record is None:
         scheduler = None
@@ -190,7 +205,7 @@ def finetune_stage(
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
             **made_from,
-            "version": __version__,
+            **_code(),
             "task": config.task,
             "dataset": home.name,
             "head": config.head,
@@ -213,18 +228,23 @@ def write_json(path: Path, value: Any) -> None:
         file.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """What :func:`write_json` wrote; None if there is no such file."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """What :func:`write_json` wrote; None if there is no such file, or a damaged one, which is said."""
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
+        if isinstance(found, dict):
+            return found
+        problem: object = "no mapping"
     except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); remove it to run this again") from error
+        problem = error
+    logger.warning("%s is damaged (%s); making it again", path, problem)
+    return None
 
 
-def read_record(path: Path, **made_from: str) -> dict[str, Any] | None:
-    """A finished stage's record, if it is there and was made from the same data by the same version."""
+def read_record(path: Path, **made_from: Any) -> dict[str, Any] | None:
+    """A finished stage's record, if it is there and was made from the same data and own parts by the same version."""
     record, needed = read_json(path), {**made_from, "version": __version__}
     return record if record and all(record.get(key) == value for key, value in needed.items()) else None
 

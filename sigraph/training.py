@@ -103,8 +103,8 @@ class SaveProgress(Callback):
         try:
             saved = torch.load(self.path, weights_only=True, map_location="cpu")
             same = saved["callbacks"][type(self).__qualname__]["key"] == self.key
-        except Exception as error:  # torch raises many kinds on a damaged file; all mean: start again, and say so
-            raise ValueError(f"{self.path} cannot be read ({error}); remove it to start again") from error
+        except Exception as error:  # torch raises many kinds on a damaged file, some with advice that is not safe
+            raise ValueError(f"{self.path} is damaged, or no checkpoint; remove it to start again") from error
         return self.path if same else None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

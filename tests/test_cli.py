@@ -58,6 +58,8 @@ def test_prepare_writes_a_folder_and_says_where(capsys, data_root):
         (["run", "{yaml}", "pretrain.batchsize=3"], "batch_size"),
         (["run", "{yaml}", "pretrain.batch_size=many"], "pretrain.batch_size"),
         (["run", "{yaml}", "seeds=[1,1]"], "more than once"),
+        (["run", "{yaml}", "foo"], "'foo': needs the form key=value"),
+        (["run", "{yaml}", "--jobs", "1", "foo"], "'foo': needs the form key=value"),
         (["run", "{yaml}", "pretrain.structure_loss=os.system"], "os"),
     ],
 )
@@ -98,7 +100,47 @@ def test_run_prints_the_table_and_resumes(tmp_path, capsys):
     first = capsys.readouterr()
     assert "| sipt" in first.out and "±" in first.out and "[2/2] sipt, seed 1" in first.err
     assert main(command) == 0
-    again = capsys.readouterr().out
+    again, lines = capsys.readouterr()
+    assert lines.count("(already done)") == 2 and "already done" not in first.err
     assert [line for line in again.splitlines() if line.startswith("| sipt")] == [
         line for line in first.out.splitlines() if line.startswith("| sipt")
     ]
+
+
+def test_failures_of_one_cause_are_said_once_and_debug_shows_the_traceback(tmp_path, capsys, monkeypatch):
+    (tmp_path / "broken_parts.py").write_text(
+        "from sigraph.losses import StructureLoss\n\n\nclass Broken(StructureLoss):\n"
+        "    def forward(self, z, pairs, candidates=None):\n        raise RuntimeError('no luck today')\n"
+    )
+    file = tmp_path / "e.yaml"
+    file.write_text(
+        "name: e\nseeds: [0, 1]\npretrain:\n  dataset: manifold-torus\n  graph: radius\n"
+        "  encoder: {_target_: sigraph.encoders.MLPEncoder, hidden_channels: 4, out_channels: 4}\n"
+        "  structure_loss: broken_parts.Broken\n  trainer: {max_epochs: 1}\n"
+        "arms: {sipt: {}, sipt-two: {pretrain.batch_size: 600}}\n"
+    )
+    monkeypatch.setattr("sys.path", list(sys.path))
+    command = ["run", str(file), "--output-dir", str(tmp_path / "runs")]
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert said.count("failed: ") == 1 and "Traceback" not in said and "--debug" in said
+    assert "failed: sipt, seed 0, 1; sipt-two, seed 0, 1: RuntimeError: no luck today" in said
+    assert main([*command, "--debug"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("Traceback") == 1 and "broken_parts.py" in said
+
+
+def test_a_folder_that_cannot_be_written_points_to_the_leaderboard(tmp_path, capsys, monkeypatch):
+    import sigraph.experiment
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "runs/tiny")
+
+    monkeypatch.setattr(sigraph.experiment, "run", refuse)
+    file = tmp_path / "e.yaml"
+    file.write_text(
+        "name: e\nseeds: [0]\npretrain:\n  dataset: manifold-torus\n  graph: radius\n"
+        "  encoder: {_target_: sigraph.encoders.MLPEncoder}\n"
+    )
+    assert main(["run", str(file)]) == 2
+    assert "runs/tiny" in (said := capsys.readouterr().err) and "sigraph leaderboard DIR" in said

@@ -29,9 +29,9 @@ class Trials:
 
     def pretrain(self, config, seed, folder, deadline=None):
         self.arms.append(config)
-        return None, None, {"data": "", "version": ""}
+        return None, None, {"data": "", "version": "", "sources": None}
 
-    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True):
+    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True, sources=None):
         assert not score_test
         self.seeds.append(seed)
         score = self.scores[config.optimizer["lr"]]
@@ -60,6 +60,25 @@ def test_the_best_validated_wins_and_all_are_kept(toy, monkeypatch, scores, grea
     assert record["tried"] == [{"settings": {LR: lr}, "valid": score} for lr, score in scores.items()]
     assert trials.seeds == [7] * 3 and record["seed"] == 7
     assert (record["task"], record["head"], record["metric"]) == ("block", "linear", "m")
+
+
+def test_of_equals_what_the_file_states_wins(toy, monkeypatch):
+    Trials(monkeypatch, {0.1: 0.7, 0.2: 0.5, 0.3: 0.7, 0.4: 0.7})
+    toy["grid"] = {LR: [0.1, 0.2, 0.3, 0.4]}
+    toy["finetune"][0]["optimizer"] = {"_target_": "torch.optim.Adam", "lr": 0.3}
+    assert choose(config_from_dict(toy), "sipt")[1]["chosen"] == {LR: 0.3}
+    toy["finetune"][0]["optimizer"]["lr"] = 0.2  # worse than others: being stated is no merit of its own
+    assert choose(config_from_dict(toy), "sipt")[1]["chosen"] == {LR: 0.1}
+
+
+def test_what_the_grid_itself_may_switch_on_stays_open(toy):
+    toy["grid"] = {ALPHA: [1.0, 2.0], "pretrain.structure_weight": [0.0, 0.5]}
+    toy["pretrain"]["structure_weight"] = 0.0
+    toy["arms"] = {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}}
+    config = config_from_dict({**toy, "baseline": None})
+    assert set(config.grid_of("sipt")) == set(toy["grid"]) and config.grid_of("objective-only") == {}
+    toy["grid"] = {ALPHA: [1.0, 2.0]}
+    assert config_from_dict({**toy, "baseline": None}).grid_of("sipt") == {}
 
 
 def test_every_combination_is_tried_the_last_key_fastest(toy, monkeypatch):
@@ -210,7 +229,7 @@ def test_one_arm_alone_names_the_same_baseline(toy):
     alone = run(config, only=[("sipt", 1)]).records
     together = run(config).records
     assert alone[0]["baseline_hash"] == next(r["hash"] for r in together if r["arm"] == "objective-only")
-    assert alone[0] == next(r for r in together if (r["arm"], r["seed"]) == ("sipt", 1))
+    assert {**alone[0], "found": True} == next(r for r in together if (r["arm"], r["seed"]) == ("sipt", 1))
 
 
 def test_time_up_in_the_search_is_unfinished_and_resumes(toy):

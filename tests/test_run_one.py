@@ -1,6 +1,7 @@
 """One run: where it lies, who holds it, what is found again and what never is."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 from sigraph import run_one as module
-from sigraph import stages
+from sigraph import provenance, stages
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, Task
@@ -19,6 +20,7 @@ from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.parts import ENCODER
 from sigraph.progress import Progress
+from sigraph.provenance import commit
 from sigraph.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
 from sigraph.training import TimeIsUp
 
@@ -89,9 +91,9 @@ def test_what_shapes_no_result_is_no_part_of_the_folder(toy):
 
 def test_a_found_run_keeps_how_it_came_about(toy, monkeypatch):
     first = one(toy)
-    monkeypatch.setattr(module, "_environment", lambda accelerator: dict.fromkeys(KEPT[:-1], "of the second call"))
+    monkeypatch.setattr(module, "environment", lambda accelerator: dict.fromkeys(KEPT[1:], "of the second call"))
     again = one(toy)
-    assert {key: again[key] for key in KEPT} == {key: first[key] for key in KEPT} and again == first
+    assert {key: again[key] for key in KEPT} == {key: first[key] for key in KEPT} and again == {**first, "found": True}
 
 
 def test_the_baseline_it_is_compared_with_is_always_the_latest(toy):
@@ -99,15 +101,15 @@ def test_the_baseline_it_is_compared_with_is_always_the_latest(toy):
     again = one(toy, about={"baseline": "b", "baseline_hash": "2"})
     config = config_from_dict(toy)
     kept = json.loads((run_folder(config, config.arm("sipt"), 0) / "results.json").read_text())
-    assert kept == again and kept["baseline"] == "b"
+    assert {**kept, "found": True} == again and kept["baseline"] == "b"
 
 
 def test_a_further_task_is_a_run_with_its_own_circumstances(toy, monkeypatch):
     first = one(toy)
     toy["finetune"].append({"task": "size", "head": "linear", "max_epochs": 2})
-    monkeypatch.setattr(module, "_commit", lambda: "another commit")
+    monkeypatch.setattr(stages, "commit", lambda: "another commit")
     again = one(toy)
-    assert again["hash"] != first["hash"] and again["commit"] == "another commit"
+    assert again["hash"] != first["hash"] and again["commit"] == f"{first['commit'] or 'unknown'} + another commit"
     assert again["tasks"][0] == first["tasks"][0] and again["pretrain"] == first["pretrain"]
 
 
@@ -119,8 +121,33 @@ def test_a_failed_run_is_tried_again_and_says_so_until_it_works(toy, monkeypatch
     config = config_from_dict(toy)
     folder = run_folder(config, config.arm("sipt"), 0)
     assert json.loads((folder / "results.json").read_text()) == failed and not (folder / ENCODER).exists()
+    assert failed["traceback"].startswith("Traceback") and failed["commit"] == commit()
     record = one(toy)
     assert record["status"] == "ok" and record["reason"] is None and (folder / ENCODER).is_file()
+    assert "traceback" not in record and "found" not in record
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_damaged_result_is_made_again_from_the_stages(toy, text, caplog, fits):
+    first = one(toy)
+    config = config_from_dict(toy)
+    file = run_folder(config, config.arm("sipt"), 0) / "results.json"
+    file.write_text(text)
+    again = one(toy)
+    assert "is damaged" in caplog.text and str(file) in caplog.text
+    assert (again["tasks"], again["pretrain"]) == (first["tasks"], first["pretrain"]) and len(fits) == 1
+    assert json.loads(file.read_text()) == again
+
+
+def test_a_full_disk_ends_everything_and_says_where(toy, monkeypatch):
+    """It would fail every further run after as much training."""
+    error = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(module, "finetune_stage", lambda *a, **o: (_ for _ in ()).throw(error))
+    config = config_from_dict(toy)
+    with pytest.raises(OSError, match="make room, the same command resumes.*_pretrain") as caught:
+        run(config)
+    assert caught.value.errno == errno.ENOSPC and caught.value.__cause__ is error
+    assert not list(run_folder(config, config.arm("sipt"), 0).glob("results.json"))
 
 
 def relabelled(dataset):
@@ -182,7 +209,7 @@ def test_a_task_elsewhere_is_taken_from_there_even_under_the_same_name(toy, toy_
 def test_another_version_trains_again(toy, monkeypatch, fits, tmp_path):
     before = one(toy)
     with monkeypatch.context() as patch:
-        for place in (stages, module):
+        for place in (stages, provenance):
             patch.setattr(place, "__version__", "99.0")
         after = one(toy, seed=1), one(toy)
         assert fits == [2, 2, 2] and one(toy) == after[1] and len(fits) == 3

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sigraph import __version__, stages
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.parts import ENCODER, pretrain_hash
@@ -128,7 +129,7 @@ def test_checkpoint_of_other_settings_is_not_resumed(folder, tmp_path, monkeypat
 def test_damaged_checkpoint_is_said(folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / PROGRESS).write_bytes(b"half a file")
-    with pytest.raises(ValueError, match=r"progress\.ckpt cannot be read"):
+    with pytest.raises(ValueError, match=r"progress\.ckpt is damaged, or no checkpoint; remove it"):
         pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")
 
 
@@ -180,12 +181,47 @@ def test_finetuning_is_kept_per_setting(folder, tmp_path):
     assert other["valid"] == pytest.approx(0.5, abs=0.3) and len(list((tmp_path / "run" / "finetune").iterdir())) == 2
 
 
-def test_tampered_record_is_said(folder, tmp_path):
+@pytest.mark.parametrize("text", ["{", "[1]", "\x00"])
+def test_a_damaged_record_is_said_and_made_again(folder, tmp_path, caplog, text):
     config = experiment(folder).pretrain
-    pretrain_stage(config, 0, tmp_path / "run")
-    (tmp_path / "run" / PRETRAIN).write_text("{")
-    with pytest.raises(ValueError, match="not valid JSON"):
-        pretrain_stage(config, 0, tmp_path / "run")
+    _, _, first = pretrain_stage(config, 0, tmp_path / "run")
+    (tmp_path / "run" / PRETRAIN).write_text(text)
+    _, _, again = pretrain_stage(config, 0, tmp_path / "run")
+    assert "is damaged" in caplog.text and PRETRAIN in caplog.text
+    assert again["validation"] == first["validation"]
+
+
+def test_records_say_which_code_made_them(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "commit", lambda: "abc-dirty")
+    arm = experiment(folder)
+    encoder, dataset, record = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
+    scored = finetune_stage(arm.finetune[0], 0, encoder, dataset, tmp_path / "run")
+    for kept in (record, scored):
+        assert (kept["commit"], kept["version"], kept["sources"]) == ("abc-dirty", __version__, None)
+
+
+def test_a_changed_class_of_ones_own_is_trained_and_scored_again(folder, tmp_path, monkeypatch):
+    """Settings do not show that the code behind a `_target_` is another one; its text does."""
+    file = tmp_path / "own_encoder.py"
+    text = "from sigraph.encoders import MLPEncoder\n\n\nclass Own(MLPEncoder):\n    pass\n"
+    file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = {"_target_": "own_encoder.Own", "hidden_channels": 8, "out_channels": 4}
+    arm = experiment(folder, encoder=own)
+
+    def both():
+        encoder, dataset, record = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
+        return record, finetune_stage(arm.finetune[0], 0, encoder, dataset, tmp_path / "run", sources=record["sources"])
+
+    first = both()
+    assert set(first[0]["sources"]) == set(first[1]["sources"]) == {"own_encoder"}
+    assert both() == first
+    file.write_text(text + "# changed\n")
+    again = both()
+    assert all(
+        new["sources"] != old["sources"] and new["seconds"] != old["seconds"]
+        for new, old in zip(again, first, strict=True)
+    )
 
 
 def test_damaged_weights_are_said_and_made_again(folder, tmp_path, caplog):

@@ -200,15 +200,19 @@ class ExperimentConfig(_Plain):
         """The part of the grid that is open for an arm: keys it does not state itself and that act on it."""
         arm = self.arm(name)
         stated = [tuple(dotted.split(".")) for dotted in self.arms[name]]
-        open_keys = {}
-        for dotted, values in self.grid.items():
-            path = tuple(dotted.split("."))
-            fixed = any(path[: len(own)] == own for own in stated)
-            untrained = path[0] == "pretrain" and arm.pretrain.trainer.max_epochs == 0
-            unused = path[:2] == ("pretrain", "structure_loss") and arm.pretrain.structure_weight == 0
-            if not (fixed or untrained or unused):
-                open_keys[dotted] = values
-        return open_keys
+        open_keys = {
+            dotted: values
+            for dotted, values in self.grid.items()
+            if not any(tuple(dotted.split("."))[: len(own)] == own for own in stated)
+        }
+        trained = any(open_keys.get("pretrain.trainer.max_epochs", [arm.pretrain.trainer.max_epochs]))
+        structured = any(open_keys.get("pretrain.structure_weight", [arm.pretrain.structure_weight]))
+        idle = [*([] if trained else ["pretrain"]), *([] if structured else ["pretrain.structure_loss"])]
+        return {
+            dotted: values
+            for dotted, values in open_keys.items()
+            if not any(f"{dotted}.".startswith(f"{part}.") for part in idle)
+        }
 
 
 def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:

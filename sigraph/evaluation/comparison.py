@@ -92,14 +92,14 @@ def _differs(group: Group, above: Group) -> list[str]:
         found.append(f"other code (sigraph {row['version'] or 'unknown'})")
     if row["commit"] != other["commit"]:
         found.append(f"other code (commit {_short(row['commit'])})")
+    if row["sources"] != other["sources"]:
+        found.append(f"other code ({row['sources'] or 'own parts unknown'})")
     return found
 
 
-def _short(commit: str | None) -> str:
-    if commit is None:
-        return "unknown"
-    name, dirty, what = commit.partition("-")
-    return name[:7] + dirty + what
+def _short(commits: str | None) -> str:
+    parts = [name.partition("-") for name in (commits or "unknown").split(" + ")]
+    return " + ".join(name[:7] + dirty + what for name, dirty, what in parts)
 
 
 def _unfinished(records: list[dict[str, Any]]) -> str:

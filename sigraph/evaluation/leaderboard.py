@@ -14,14 +14,15 @@ from sigraph.evaluation.statistics import spread
 from sigraph.evaluation.tables import render
 
 FAMILY = ("experiment", "arm", "dataset", "task", "head", "entry", "metric")  # what a row measures
-ORIGIN = ("hash", "data", "version", "commit")  # what its runs were made from
+CODE = ("version", "commit", "sources")
+ORIGIN = ("hash", "data", *CODE)  # what its runs were made from
 _LOWER_IS_BETTER = ("rmse", "mae")  # in records that do not say
 
 
 class Leaderboard:
     """Means and spreads over seeds, compared with the baseline.
 
-    Runs are averaged only if they share settings, data, sigraph's version and its commit; others stand in a row of
+    Runs are averaged only if they share settings, data, sigraph's version and commit and the user's own parts; others stand in a row of
     their own, the newest first, and ``status`` says what differs. A run that did not finish is counted and named in
     ``status``, never in ``n``. A seed that ran twice counts once, the later one.
 
@@ -41,18 +42,20 @@ class Leaderboard:
     def from_folder(cls, path: str | Path) -> Leaderboard:
         """Of all runs below a folder: the ``output_dir`` of experiments, or one experiment's folder in it.
 
-        Experiments and arms are in alphabetical order, the baseline first. A ``results.json`` that cannot be read is a
+        Experiments are in alphabetical order, their arms in that of the file. A ``results.json`` that cannot be read is a
         row with the reason.
 
         Raises:
             FileNotFoundError, NotADirectoryError, ValueError: There is no such folder, or no run in it.
         """
         board = cls(read_records(path))
-        named = board.baselines
+        newest_last = sorted(board.records, key=lambda record: record["written"])
+        arms = {r["experiment"]: r["arms"] for r in newest_last if isinstance(r.get("arms"), list)}
 
         def place(record: dict[str, Any]) -> tuple:
             arm, experiment = record["arm"], record["experiment"]
-            return (experiment is None, experiment or "", arm != named.get(experiment), arm or "")
+            known = arms.get(experiment, [])
+            return (experiment is None, experiment or "", known.index(arm) if arm in known else len(known), arm or "")
 
         board.records.sort(key=place)
         return board
@@ -138,8 +141,10 @@ class Leaderboard:
         return list(done.values()), [r for run, r in failed.items() if run not in finished or r["seed"] is None]
 
 
-def _code(record: dict[str, Any]) -> tuple[str | None, str | None]:
-    return (record.get("versions") or {}).get("sigraph"), record.get("commit")
+def _code(record: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Version, commit, and the source of the user's own parts as one text."""
+    own = ", ".join(f"{name} {code}" for name, code in (record.get("sources") or {}).items())
+    return (record.get("versions") or {}).get("sigraph"), record.get("commit"), own or None
 
 
 def _origin(record: dict[str, Any], task: dict[str, Any]) -> tuple:
@@ -176,9 +181,9 @@ def _empty_group(record: dict[str, Any]) -> Group:
     names = (*FAMILY, *ORIGIN, "test_mean", "test_std", "valid_mean", "valid_std", "num_parameters", "num_steps")
     row: dict[str, Any] = dict.fromkeys((*names, "seconds", "transductive"))
     row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}
-    version, commit = _code(record)
-    known = {"experiment": record["experiment"], "arm": record["arm"], "hash": record["hash"]}
-    return Group({**row, **known, "version": version, "commit": commit}, {}, True, record, [])
+    row |= {"experiment": record["experiment"], "arm": record["arm"], "hash": record["hash"]}
+    row |= dict(zip(CODE, _code(record), strict=True))
+    return Group(row, {}, True, record, [])
 
 
 def _joined(record: dict[str, Any], groups: list[Group]) -> bool:
@@ -189,7 +194,7 @@ def _joined(record: dict[str, Any], groups: list[Group]) -> bool:
     if record["status"] == "unreadable":
         homes = list({tuple(group.row[part] for part in FAMILY): group for group in reversed(same)}.values())
     else:
-        homes = [group for group in same if (group.row["version"], group.row["commit"]) == code]
+        homes = [group for group in same if group.key(CODE) == code]
     for group in homes:
         group.failed.append(record)
     return bool(homes)

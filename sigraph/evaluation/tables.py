@@ -15,19 +15,8 @@ FORMATS = ("markdown", "csv", "json", "ogb")
 FIELDS = (  # those that others rely on first
     *("experiment", "arm", "task", "head", "primary", "metric", "n", "test_mean", "test_std", "valid_mean"),
     *("valid_std", "rre", "p_value", "num_parameters", "seconds", "status"),
-    *(
-        "dataset",
-        "entry",
-        "hash",
-        "data",
-        "version",
-        "commit",
-        "seeds",
-        "num_failed",
-        "baseline",
-        "difference",
-        "num_pairs",
-    ),
+    *("dataset", "entry", "hash", "data", "version", "commit", "sources", "seeds", "num_failed"),
+    *("baseline", "difference", "num_pairs"),
     *("rre_low", "rre_high", "p_wilcoxon", "p_holm", "rank", "num_steps", "transductive"),
 )
 _NONE = "–"
