@@ -26,6 +26,7 @@ class Block:
     positive_row: Tensor  # [p] its anchor in [0, a), ascending
     positive_column: Tensor  # [p] its candidate in [0, C)
     weight: Tensor  # [p] its weight, > 0; 1 where the pairs have none
+    start: int  # position of its first anchor in [0, A)
 
     @property
     def distance(self) -> Tensor:
@@ -229,7 +230,7 @@ def _blocks(z: Tensor, c: Tensor, loss: PairwiseLoss, sets: PairSets) -> Iterato
         else:
             weight = sets.weight[cuts[0][i] : cuts[0][i + 1]].to(value)
         row, column = positive // width, positive % width
-        yield start, Block(value, is_negative, value[row, column], row, column, weight)
+        yield start, Block(value, is_negative, value[row, column], row, column, weight, start)
 
 
 def _measure(rows: Tensor, c: Tensor, measure: str) -> Tensor:
