@@ -11,8 +11,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from sigraph import run_one as module
 from sigraph import provenance, stages
+from sigraph import run_one as module
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, Task

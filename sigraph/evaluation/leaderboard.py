@@ -22,9 +22,9 @@ _LOWER_IS_BETTER = ("rmse", "mae")  # in records that do not say
 class Leaderboard:
     """Means and spreads over seeds, compared with the baseline.
 
-    Runs are averaged only if they share settings, data, sigraph's version and commit and the user's own parts; others stand in a row of
-    their own, the newest first, and ``status`` says what differs. A run that did not finish is counted and named in
-    ``status``, never in ``n``. A seed that ran twice counts once, the later one.
+    Runs are averaged only if they share settings, data, sigraph's version and commit and the user's own parts; others
+    stand in a row of their own, the newest first, and ``status`` says what differs. A run that did not finish is
+    counted and named in ``status``, never in ``n``. A seed that ran twice counts once, the later one.
 
     Args:
         records: As in ``results.json``, one per (arm, seed).
@@ -42,8 +42,8 @@ class Leaderboard:
     def from_folder(cls, path: str | Path) -> Leaderboard:
         """Of all runs below a folder: the ``output_dir`` of experiments, or one experiment's folder in it.
 
-        Experiments are in alphabetical order, their arms in that of the file. A ``results.json`` that cannot be read is a
-        row with the reason.
+        Experiments are in alphabetical order, their arms in that of the file. A ``results.json`` that cannot be read is
+        a row with the reason.
 
         Raises:
             FileNotFoundError, NotADirectoryError, ValueError: There is no such folder, or no run in it.
