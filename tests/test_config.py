@@ -700,3 +700,13 @@ def test_hash_of_a_typed_float_is_the_same_for_1_and_1_0():
 def test_hash_takes_plain_containers_only():
     with pytest.raises(TypeError):
         settings_hash({"a": {1, 2}})
+
+
+@pytest.mark.parametrize("override", ["arms={}", "arms.sipt={}", "grid={}", "pretrain.encoder={}"])
+def test_an_empty_mapping_that_changes_nothing_is_said(write, override):
+    with pytest.raises(ConfigError, match="changes nothing"):
+        load_config(write(EXPERIMENT), [override])
+
+
+def test_an_empty_mapping_may_add_an_arm(write):
+    assert "another" in load_config(write(EXPERIMENT), ["arms.another={}"]).arm_names

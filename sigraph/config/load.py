@@ -64,7 +64,12 @@ def _resolve(layers: list[tuple[dict[str, Any], Place]], overrides: Iterable[str
     for path, (value, text) in in_order(pairs, Place("override")):
         if path[0] == "extends":
             raise Place(f"override {text!r}").error("'extends' can only stand in a file")
-        tree = put(ExperimentConfig, tree, path, value, Place(f"override {text!r}"))
+        changed = put(ExperimentConfig, tree, path, value, Place(f"override {text!r}"))
+        if value == {} and changed == tree:
+            raise Place(f"override {text!r}").error(
+                "an empty mapping changes nothing, since mappings merge; overrides cannot remove ('--arm' picks arms)"
+            )
+        tree = changed
     # With overrides the line of a value in the file no longer says where it comes from.
     place = Place(f"{layers[-1][1].source} with overrides") if pairs else layers[-1][1]
     return check_experiment(construct(ExperimentConfig, tree, place), place)
