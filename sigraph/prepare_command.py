@@ -96,7 +96,6 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
 
     from sigraph.data import TableReport, from_tables
-    from sigraph.evaluation import Evaluator
 
     report = TableReport()
     try:
@@ -122,8 +121,6 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     finally:  # after an error too: what was understood until then
         if str(report):
             print(report, flush=True)
-    for task in dataset.tasks.values():
-        Evaluator(task)  # refuses a metric that the type does not have
     if arguments.dry_run:
         print("nothing was written (--dry-run)")
         return 0

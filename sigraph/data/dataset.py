@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,19 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from torch import Tensor
 
 from sigraph.data.card import CARD, Card, CardGraph, CardSamples, CardTask, did_you_mean
+from sigraph.data.dataset_parts import check_finite, checked_ids, checked_node, checked_samples, named_parts
 from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
     FEATURES,
     IDS,
     RECORDS,
-    check_finite,
     check_manifest,
-    checked_samples,
     content_hash,
     manifest_hash,
     open_samples,
@@ -46,7 +43,7 @@ class SampleDataset:
         tasks: Tasks by name. The first is the default.
         name: The data set's name; by default the card's.
         card: Where the data come from.
-        ids: What the user calls each sample: integers or text, by which results are found again.
+        ids: What the user calls each sample: integers or text (an array, a list), by which results are found again.
 
     Shapes:
         - **samples:** [N, F], or N records.  **ids:** [N]
@@ -54,7 +51,8 @@ class SampleDataset:
     Samples given by path travel to DataLoader workers as that path and are mapped again there.
 
     Raises:
-        ValueError: Numbers of samples, nodes and labels differ; features are NaN or infinite.
+        ValueError: Numbers of samples, nodes and labels differ; features are NaN or infinite; graphs or tasks have no
+            name.
 
     Example:
         >>> dataset = SampleDataset(torch.eye(3), {"line": PretrainGraph([[0, 1], [1, 2]], num_nodes=3)})
@@ -69,12 +67,12 @@ class SampleDataset:
         tasks: Mapping[str, Task] | None = None,
         name: str = "",
         card: Card | None = None,
-        ids: pa.Array | None = None,
+        ids: pa.Array | Sequence[int | str] | None = None,
     ) -> None:
-        self._ids: pa.Array | Path | None = ids  # a path: not read yet
+        self._ids: pa.Array | Path | None = checked_ids(ids)  # a path: not read yet
         self._path: Path | None = None  # of the samples, if they are mapped
         self._fingerprint: str | None = None  # of the prepared folder, if opened from one
-        self._graphs, self._tasks = dict(graphs or {}), dict(tasks or {})
+        self._graphs, self._tasks = named_parts("graph", graphs, PretrainGraph), named_parts("task", tasks, Task)
         self.name, self.card = name or (card.name if card else ""), card
         if isinstance(samples, str | Path):
             self._path = Path(samples).resolve()
@@ -87,10 +85,6 @@ class SampleDataset:
     def _check_counts(self) -> None:
         if len(self) == 0:
             raise ValueError("'samples' needs at least one sample in 'SampleDataset' (got none)")
-        for kind, items in (("graph", self._graphs), ("task", self._tasks)):
-            for name in items:
-                if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-                    raise ValueError(f"{kind} {name!r} needs a name of letters, digits, '.', '_' and '-'")
         if isinstance(self._ids, pa.Array) and len(self._ids) != len(self):
             raise ValueError(f"'ids' needs one id per sample in 'SampleDataset' (got {len(self._ids)} for {len(self)})")
         for name, graph in self._graphs.items():
@@ -145,14 +139,9 @@ class SampleDataset:
         Returns:
             Feature rows, float [B, F]; or a list of B records, each a dictionary.
         """
-        if node.dim() != 1 or node.is_floating_point() or node.dtype == torch.bool:
-            raise ValueError(f"'node' needs a 1-D tensor of integer sample ids (got {node.dtype} {list(node.shape)})")
-        if node.numel():
-            low, high = (int(v) for v in node.aminmax())
-            if low < 0 or high >= len(self):
-                raise ValueError(f"'node' needs sample ids in [0, {len(self)}) (got [{low}, {high}])")
+        node = checked_node(node, len(self))
         if isinstance(self.samples, Tensor):
-            return self.samples.index_select(0, node.long())
+            return self.samples.index_select(0, node)
         return self.samples.take(pa.array(node.cpu().numpy())).to_pylist()
 
     def graph(self, name: str | None = None) -> PretrainGraph:
@@ -167,8 +156,8 @@ class SampleDataset:
         """The same samples with other graphs or tasks; mapped samples stay mapped."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__, _fingerprint=None)
-        out._graphs = dict(self._graphs if graphs is None else graphs)
-        out._tasks = dict(self._tasks if tasks is None else tasks)
+        out._graphs = named_parts("graph", self._graphs if graphs is None else graphs, PretrainGraph)
+        out._tasks = named_parts("task", self._tasks if tasks is None else tasks, Task)
         out._check_counts()
         return out
 
@@ -178,6 +167,9 @@ class SampleDataset:
         Args:
             ids: Sample ids, each once; sample i of the result is ``ids[i]``. Shape [M], M >= 1.
         """
+        ids = checked_node(ids, len(self), "ids")
+        if (different := ids.unique().numel()) != ids.numel():
+            raise ValueError(f"'ids' needs each sample once in 'subset' (got {ids.numel()} ids of {different} samples)")
         samples = self.samples[ids] if isinstance(self.samples, Tensor) else self.samples.take(pa.array(ids.numpy()))
         graphs = {}
         for name, graph in self._graphs.items():

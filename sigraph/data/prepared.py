@@ -22,7 +22,6 @@ from sigraph.data.task import SPLITS, Task
 MANIFEST = "manifest.json"
 FEATURES, RECORDS = "samples.npy", "samples.parquet"
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
-CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
 
 
 def write_manifest(folder: Path, parts: Iterable[str]) -> None:
@@ -85,37 +84,6 @@ def open_samples(path: Path) -> Tensor | pa.Table:
     if samples.dtype != torch.float32:
         raise ValueError(f"{path} needs float32 feature rows to be mapped (got {samples.dtype}); convert it once")
     return samples
-
-
-def checked_samples(samples: Any) -> Tensor | pa.Table:
-    """Feature rows as a float32 tensor [N, F], or records as they are."""
-    if isinstance(samples, pa.Table):
-        return samples
-    if not isinstance(samples, Tensor):
-        raise ValueError(
-            f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in 'SampleDataset' (got {type(samples)})"
-        )
-    if samples.dim() != 2 or samples.size(1) == 0:
-        raise ValueError(f"'samples' needs shape [N, F], F > 0, in 'SampleDataset' (got {list(samples.shape)})")
-    if not samples.is_floating_point():
-        raise ValueError(f"'samples' needs floats in 'SampleDataset' (got {samples.dtype}); use samples.float()")
-    return samples.detach().float()
-
-
-def check_finite(samples: Tensor) -> None:
-    """Refuse NaN and infinite features, naming the first rows; reads a piece at a time."""
-    rows = max(1, CHUNK // samples.size(1))
-    bad: list[int] = []
-    num_bad = 0
-    for start in range(0, samples.size(0), rows):
-        wrong = (~torch.isfinite(samples[start : start + rows])).any(dim=1).nonzero().view(-1)
-        num_bad += wrong.numel()
-        bad += (wrong[: 5 - len(bad)] + start).tolist()
-    if num_bad:
-        raise ValueError(
-            f"'samples' needs finite features in 'SampleDataset' (got NaN or infinite ones in {num_bad} rows; "
-            f"first: {', '.join(map(str, bad))})"
-        )
 
 
 def write_samples(samples: Tensor | pa.Table, folder: Path) -> None:

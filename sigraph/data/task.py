@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-TYPES = ("classification", "multilabel", "regression")
+from sigraph.data.card import did_you_mean
+
+# The metrics that sigraph.evaluation computes, by type; the usual one first.
+METRIC_NAMES = {
+    "classification": ("accuracy", "macro_f1"),
+    "multilabel": ("rocauc", "ap"),
+    "regression": ("rmse", "mae", "spearman"),
+}
+TYPES = tuple(METRIC_NAMES)
 SPLITS = ("train", "valid", "test")
-DEFAULT_METRIC = {"classification": "accuracy", "multilabel": "rocauc", "regression": "rmse"}
+DEFAULT_METRIC = {kind: names[0] for kind, names in METRIC_NAMES.items()}
 LOWER_IS_BETTER = frozenset({"rmse", "mae"})
 
 
@@ -48,7 +58,7 @@ class Task:
         labels: 1-D integer = classes (-1 missing), 1-D float = regression (NaN missing), 2-D float or integer =
             multi-label in {0, 1} (NaN missing).
         split: Sample ids under ``train``, ``valid`` and ``test``; disjoint, in range, labelled, none empty.
-        metric: Name of a metric of :mod:`sigraph.evaluation`; by default the usual one of the type.
+        metric: One of ``METRIC_NAMES`` for the type; by default the usual one.
         type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``.
         about: Where the labels come from, in words.
         classes: What the user calls class 0, 1, ...; None: nothing else.
@@ -56,9 +66,11 @@ class Task:
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
 
+    Labels and ids may come as lists or arrays too and become tensors.
+
     Raises:
-        ValueError: The labels do not fit the type, or the split overlaps, is empty, out of range, or lists a sample
-            without a label.
+        ValueError: The labels do not fit the type, the metric does not exist for it, or the split overlaps, is empty,
+            out of range, has another part, or lists a sample without a label.
     """
 
     name: str
@@ -70,19 +82,40 @@ class Task:
     classes: list[str | int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        needed = "numbers: classes 0, 1, ... as integers (what they are called goes to 'classes'), or floats"
+        self.labels = _as_tensor(self.labels, f"'labels' of task {self.name!r}", needed)
+        if self.labels.dtype == torch.bool:
+            self.labels = self.labels.long()
         found = label_type(self.labels)
         self.type = self.type or found
         if self.type not in TYPES:
             raise ValueError(f"'type' needs to be one of {', '.join(TYPES)} in 'Task' (got {self.type!r})")
         if self.type != found:
             raise ValueError(f"'labels' of task {self.name!r} read as {found}, but 'type' says {self.type!r}")
-        self.metric = self.metric or DEFAULT_METRIC[self.type]
-        missing = set(SPLITS) - set(self.split)
-        if missing:
-            raise ValueError(f"'split' of task {self.name!r} needs {', '.join(SPLITS)} (missing {sorted(missing)})")
+        self.metric, known = self.metric or DEFAULT_METRIC[self.type], METRIC_NAMES[self.type]
+        if self.metric not in known:
+            raise ValueError(
+                f"'metric' of task {self.name!r} needs to be one of {', '.join(known)} for {self.type} "
+                f"(got {self.metric!r}){did_you_mean(self.metric, known)}"
+            )
         self._check_labels()
-        self.split = {part: torch.as_tensor(self.split[part]) for part in SPLITS}
+        self.split = self._tensors_of_split()
         self._check_split()
+
+    def _tensors_of_split(self) -> dict[str, Tensor]:
+        what = f"'split' of task {self.name!r} needs {', '.join(SPLITS)}"
+        if not isinstance(self.split, Mapping):
+            raise ValueError(f"{what} as a mapping to sample ids (got {type(self.split).__name__})")
+        wrong = {
+            "missing": [part for part in SPLITS if part not in self.split],
+            "unknown": [part for part in self.split if part not in SPLITS],
+        }
+        if any(wrong.values()):
+            raise ValueError(f"{what} ({'; '.join(f'{word} {parts}' for word, parts in wrong.items() if parts)})")
+        return {
+            part: _as_tensor(self.split[part], f"split {part!r} of task {self.name!r}", "a list of integer sample ids")
+            for part in SPLITS
+        }
 
     def _check_labels(self) -> None:
         known = self.labels[~torch.isnan(self.labels)] if self.labels.is_floating_point() else self.labels
@@ -134,3 +167,13 @@ class Task:
     def greater_is_better(self) -> bool:
         """Whether a larger value of the metric is better."""
         return self.metric not in LOWER_IS_BETTER
+
+
+def _as_tensor(value: Any, what: str, needed: str) -> Tensor:
+    """A list or an array as a tensor."""
+    if isinstance(value, Tensor):
+        return value
+    try:
+        return torch.as_tensor(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{what} needs {needed} (got {type(value).__name__}: {error})") from error

@@ -89,6 +89,19 @@ def test_double_features_become_float32():
     assert make(torch.ones(N, 2, dtype=torch.double)).fetch(torch.tensor([0])).dtype == torch.float
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [list("abcdef"), np.array(list("abcdef")), pa.array(list("abcdef")), pa.chunked_array([list("abc"), list("def")])],
+    ids=["list", "numpy", "array", "chunked"],
+)
+def test_ids_may_come_in_any_form(tmp_path, ids):
+    dataset = make(ids=ids)
+    assert isinstance(dataset.ids, pa.Array) and dataset.ids.to_pylist() == list("abcdef")
+    dataset.save(tmp_path / "toy")
+    assert SampleDataset.open(tmp_path / "toy").ids.to_pylist() == list("abcdef")
+    assert make(ids=torch.arange(N)).ids.to_pylist() == list(range(N))
+
+
 def test_default_graph_is_the_first_and_unknown_names_list_all():
     dataset = make()
     assert dataset.graph() is dataset.graph("line") and dataset.task() is dataset.task("topic")
@@ -109,6 +122,16 @@ def test_default_graph_is_the_first_and_unknown_names_list_all():
         ({"samples": torch.ones(N)}, r"needs shape \[N, F\]"),
         ({"samples": torch.ones(N, 2, dtype=torch.long)}, "needs floats .*torch.int64"),
         ({"samples": [[1.0]] * N}, "needs a float tensor"),
+        ({"graphs": PretrainGraph(num_nodes=N)}, r"'graphs' needs a mapping .*got a PretrainGraph.*{\"name\": graph}"),
+        ({"graphs": [PretrainGraph(num_nodes=N)]}, r"'graphs' needs a mapping .*got a list\); give {\"name\": graph}"),
+        ({"graphs": {"line": torch.zeros(2, 0)}}, "graph 'line' needs to be a PretrainGraph .*got a Tensor"),
+        (
+            {"tasks": Task("t", torch.arange(N), split())},
+            r"'tasks' needs a mapping .*got a Task\); give {\"name\": task}",
+        ),
+        ({"tasks": {"t": torch.arange(N)}}, "task 't' needs to be a Task .*got a Tensor"),
+        ({"graphs": {0: PretrainGraph(num_nodes=N)}}, "graph 0 needs a name of letters"),
+        ({"ids": ["a"]}, r"'ids' needs one id per sample .*\(got 1 for 6\)"),
         ({"graphs": {"../up": PretrainGraph(num_nodes=N)}}, "graph '../up' needs a name of letters"),
     ],
 )
@@ -119,7 +142,7 @@ def test_wrong_parts_are_refused(change, message):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_features_that_are_not_finite_are_named(value, monkeypatch):
-    monkeypatch.setattr("sigraph.data.prepared.CHUNK", 4)  # two rows at a time: the rows lie in different pieces
+    monkeypatch.setattr("sigraph.data.dataset_parts.CHUNK", 4)  # two rows at a time: the rows lie in different pieces
     samples = torch.zeros(N, 2)
     samples[1, 0] = samples[4, 1] = value
     with pytest.raises(ValueError, match="in 2 rows; first: 1, 4"):
@@ -195,6 +218,8 @@ def test_replace_checks_and_keeps_the_rest():
     assert other.tasks == dataset.tasks and other.samples is dataset.samples
     with pytest.raises(ValueError, match="one node per sample"):
         dataset.replace(graphs={"small": PretrainGraph([[0], [1]], num_nodes=2)})
+    with pytest.raises(ValueError, match=r'give {"name": graph}'):
+        dataset.replace(graphs=graph)
     with pytest.raises(TypeError):
         dataset.graphs["new"] = graph
 
@@ -319,6 +344,21 @@ def test_a_subset_agrees_with_the_induced_subgraph():
     expected = {(place[a], place[b]) for a, b in whole.edge_index.t().tolist() if a in place and b in place}
     assert set(map(tuple, part.edge_index.t().tolist())) == expected and part.num_edges == len(expected)
     assert torch.equal(part.group, whole.group[ids])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([0, 2, 0], r"'ids' needs each sample once in 'subset' \(got 3 ids of 2 samples\)"),
+        ([0, N], rf"'ids' needs sample ids in \[0, {N}\) \(got \[0, {N}\]\)"),
+        ([-1], r"'ids' needs sample ids .*got \[-1, -1\]"),
+        ([True] * N, "'ids' needs a 1-D tensor of integer sample ids .*bool"),
+        (torch.empty(0, dtype=torch.long), "at least one sample"),
+    ],
+)
+def test_a_subset_is_of_samples_each_once(ids, message):
+    with pytest.raises(ValueError, match=message):
+        make().subset(ids)
 
 
 def test_a_subset_of_records_and_of_a_mapped_folder_is_in_memory(tmp_path):

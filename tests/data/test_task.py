@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,7 +39,49 @@ def test_the_type_is_read_off_the_labels(labels, kind, outputs, metric, greater)
 
 
 def test_metrics_where_less_is_better():
-    assert not make(VALUES, metric="mae").greater_is_better and make(metric="f1").greater_is_better
+    assert not make(VALUES, metric="mae").greater_is_better and make(metric="macro_f1").greater_is_better
+
+
+@pytest.mark.parametrize(
+    ("labels", "metric", "message"),
+    [
+        (
+            CLASSES,
+            "foo",
+            r"'metric' of task 'toy' needs .* accuracy, macro_f1 for classification \(got 'foo'\)",
+        ),
+        (CLASSES, "acuracy", "did you mean 'accuracy'"),
+        (VALUES, "accuracy", "one of rmse, mae, spearman for regression"),
+        (COLUMNS, "rmse", "one of rocauc, ap for multilabel"),
+    ],
+)
+def test_a_metric_that_the_type_does_not_have_is_refused(labels, metric, message):
+    with pytest.raises(ValueError, match=message):
+        make(labels, metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ([0, 1, 2, 0, 1, -1], CLASSES),
+        (np.array([0, 1, 2, 0, 1, -1]), CLASSES),
+        ([0.5, 1, 2, 3, -4, NAN], VALUES),
+        (COLUMNS.tolist(), COLUMNS),
+        ([True, False, True, False, True, True], torch.tensor([1, 0, 1, 0, 1, 1])),
+    ],
+    ids=["list", "array", "numbers", "columns", "yes and no"],
+)
+def test_lists_and_arrays_become_tensors(given, labels):
+    task = make(given, {"test": np.array([3])})
+    torch.testing.assert_close(task.labels, labels, equal_nan=True)
+    assert task.split["test"].tolist() == [3] and task.split["train"].tolist() == [0, 1]
+    assert (task.type, task.num_outputs) == (make(labels).type, make(labels).num_outputs)
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], np.array(["a"]), [0, None], [[0.0], [0.0, 1.0]], {0: 1}], ids=str)
+def test_what_is_no_number_is_no_label(labels):
+    with pytest.raises(ValueError, match=r"'labels' of task 'toy' needs numbers: .*'classes'.*got (list|ndarray|dict)"):
+        make(labels)
 
 
 def test_which_samples_are_labelled():
@@ -75,8 +118,16 @@ def test_a_split_may_not_list_missing_values(labels):
 
 
 def test_a_split_needs_three_parts():
-    with pytest.raises(ValueError, match=r"needs train, valid, test \(missing \['test', 'valid'\]\)"):
+    with pytest.raises(ValueError, match=r"needs train, valid, test \(missing \['valid', 'test'\]\)"):
         Task("toy", CLASSES, {"train": [0]})
+    with pytest.raises(ValueError, match=r"\(missing \['valid'\]; unknown \['val'\]\)"):
+        Task("toy", CLASSES, {"train": [0], "val": [1], "test": [2]})
+    with pytest.raises(ValueError, match=r"unknown \['extra'\]"):
+        make(split={"extra": [5]})
+    with pytest.raises(ValueError, match=r"as a mapping to sample ids \(got list\)"):
+        Task("toy", CLASSES, [[0], [1], [2]])
+    with pytest.raises(ValueError, match="split 'valid' of task 'toy' needs a list of integer sample ids"):
+        make(split={"valid": ["b"]})
 
 
 @pytest.mark.parametrize(

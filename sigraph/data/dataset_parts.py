@@ -1,0 +1,102 @@
+"""What may be given as samples, graphs, tasks and ids of a data set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from sigraph.data.graph import PretrainGraph
+from sigraph.data.task import Task
+
+CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
+P = TypeVar("P", PretrainGraph, Task)
+
+
+def checked_samples(samples: Any) -> Tensor | pa.Table:
+    """Feature rows as a float32 tensor [N, F], or records as they are."""
+    if isinstance(samples, pa.Table):
+        return samples
+    if not isinstance(samples, Tensor):
+        raise ValueError(
+            f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in 'SampleDataset' (got {type(samples)})"
+        )
+    if samples.dim() != 2 or samples.size(1) == 0:
+        raise ValueError(f"'samples' needs shape [N, F], F > 0, in 'SampleDataset' (got {list(samples.shape)})")
+    if not samples.is_floating_point():
+        raise ValueError(f"'samples' needs floats in 'SampleDataset' (got {samples.dtype}); use samples.float()")
+    return samples.detach().float()
+
+
+def check_finite(samples: Tensor) -> None:
+    """Refuse NaN and infinite features, naming the first rows; reads a piece at a time."""
+    rows = max(1, CHUNK // samples.size(1))
+    bad: list[int] = []
+    num_bad = 0
+    for start in range(0, samples.size(0), rows):
+        wrong = (~torch.isfinite(samples[start : start + rows])).any(dim=1).nonzero().view(-1)
+        num_bad += wrong.numel()
+        bad += (wrong[: 5 - len(bad)] + start).tolist()
+    if num_bad:
+        raise ValueError(
+            f"'samples' needs finite features in 'SampleDataset' (got NaN or infinite ones in {num_bad} rows; "
+            f"first: {', '.join(map(str, bad))})"
+        )
+
+
+def describe_samples(samples: Tensor | pa.Table) -> str:
+    """What the samples are, in words."""
+    if isinstance(samples, Tensor):
+        return f"rows of {samples.size(1)} features"
+    columns = [repr(name) for name in samples.column_names]
+    return f"records with the columns {', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''}"
+
+
+def named_parts(kind: str, parts: Any, expected: type[P]) -> dict[str, P]:
+    """Graphs or tasks by name, copied.
+
+    Args:
+        kind: ``graph`` or ``task``, for messages.
+        parts: What was given; None: nothing.
+        expected: What each needs to be.
+    """
+    if parts is None:
+        return {}
+    if not isinstance(parts, Mapping):
+        raise ValueError(
+            f"'{kind}s' needs a mapping of names to {kind}s in 'SampleDataset' (got a {type(parts).__name__}); "
+            f'give {{"name": {kind}}}'
+        )
+    for name, part in parts.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(f"{kind} {name!r} needs a name of letters, digits, '.', '_' and '-'")
+        if not isinstance(part, expected):
+            raise ValueError(
+                f"{kind} {name!r} needs to be a {expected.__name__} in 'SampleDataset' (got a {type(part).__name__})"
+            )
+    return dict(parts)
+
+
+def checked_ids(ids: Any) -> pa.Array | None:
+    """What the user calls each sample, as an array of integers or text."""
+    if ids is None or isinstance(ids, pa.Array):
+        return ids
+    if isinstance(ids, pa.ChunkedArray):
+        return ids.combine_chunks()
+    return pa.array(ids.tolist() if isinstance(ids, Tensor) else ids)
+
+
+def checked_node(node: Any, num_samples: int, name: str = "node") -> Tensor:
+    """Sample ids as a tensor, int64 [B]."""
+    node = torch.as_tensor(node)
+    if node.dim() != 1 or node.is_floating_point() or node.dtype == torch.bool:
+        raise ValueError(f"{name!r} needs a 1-D tensor of integer sample ids (got {node.dtype} {list(node.shape)})")
+    if node.numel():
+        low, high = (int(v) for v in node.aminmax())
+        if low < 0 or high >= num_samples:
+            raise ValueError(f"{name!r} needs sample ids in [0, {num_samples}) (got [{low}, {high}])")
+    return node.long()

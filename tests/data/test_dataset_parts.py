@@ -1,0 +1,27 @@
+"""What a data set is made of, in words; how each part is refused stands in test_dataset.py."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.data.dataset_parts import checked_node, describe_samples, named_parts
+from sigraph.data.graph import PretrainGraph
+
+
+def test_samples_in_words():
+    assert describe_samples(torch.ones(2, 7)) == "rows of 7 features"
+    assert describe_samples(pa.table({"id": [1], "text": ["a"]})) == "records with the columns 'id', 'text'"
+    assert describe_samples(pa.table({f"c{i}": [1] for i in range(6)})).endswith("'c4', ...")
+
+
+def test_parts_are_copied():
+    parts = {"a": PretrainGraph(num_nodes=2)}
+    assert named_parts("graph", parts, PretrainGraph) == parts
+    assert named_parts("graph", parts, PretrainGraph) is not parts and named_parts("graph", None, PretrainGraph) == {}
+
+
+@pytest.mark.parametrize("node", [[2, 0, 2], torch.tensor([2, 0, 2], dtype=torch.int16)])
+def test_ids_become_int64(node):
+    assert checked_node(node, 3).tolist() == [2, 0, 2] and checked_node(node, 3).dtype == torch.long
+    with pytest.raises(ValueError, match=r"'there' needs sample ids in \[0, 2\)"):
+        checked_node(node, 2, "there")
