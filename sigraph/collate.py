@@ -17,7 +17,7 @@ from sigraph.samplers import PairSampler
 class StructureCollator:
     """The ``collate_fn`` of a stock DataLoader over sample ids.
 
-    All randomness of a step is keyed: by (seed, epoch, step) when the seed samples come as a
+    All randomness of a step is keyed: by (seed, epoch, step, process) when the seed samples come as a
     :class:`~sigraph.data.SeedBatch`, else by (seed, the seed samples themselves). The number of workers changes
     nothing.
 
@@ -44,7 +44,8 @@ class StructureCollator:
 
     def __call__(self, seeds: SeedBatch | Tensor | list[int]) -> PretrainBatch:
         if isinstance(seeds, SeedBatch):
-            ids, generator = seeds.seeds, keyed_generator(self.seed, seeds.epoch, seeds.step)
+            key = (self.seed, seeds.epoch, seeds.step, *([seeds.rank] if seeds.rank else []))
+            ids, generator = seeds.seeds, keyed_generator(*key)
         else:
             ids = torch.as_tensor(seeds).view(-1)
             if ids.numel() and (ids.is_floating_point() or ids.dtype == torch.bool):
@@ -80,7 +81,7 @@ def pretrain_loader(
 
     Args:
         dataset, sampler, objective, seed: As in :class:`StructureCollator`.
-        batch_size: Seed samples a step.
+        batch_size: Seed samples a step, of all processes together.
         num_workers: Processes that prepare batches; 0: the training process itself.
         num_steps: Steps an epoch; None: every sample once.
     """

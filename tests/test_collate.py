@@ -200,3 +200,11 @@ def test_numbers_of_nodes_and_samples_must_agree():
     sampler = NeighborPairSampler(PretrainGraph([[0], [1]], N + 1))
     with pytest.raises(ValueError, match=rf"one node per sample, {N}, in 'StructureCollator' \(got {N + 1} nodes\)"):
         StructureCollator(make_dataset(), sampler)
+
+
+def test_processes_draw_apart():
+    dataset, sampler, objective = parts()
+    collate, seeds = StructureCollator(dataset, sampler, objective), torch.arange(0, N, 3)
+    first, again, other = (collate(SeedBatch(seeds, 1, 2, rank)) for rank in (0, 0, 1))
+    assert same(first, again) and same(first, collate(SeedBatch(seeds, 1, 2)))
+    assert not torch.equal(first.target.mask, other.target.mask) and not torch.equal(first.node, other.node)

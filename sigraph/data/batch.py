@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 from sigraph.data.pairs import Pairs
 from sigraph.data.random import keyed_generator
+from sigraph.distributed import rank, world_size
 
 
 @dataclass
@@ -58,11 +59,12 @@ def _apply(value: Any, function: Any) -> Any:
 
 @dataclass
 class SeedBatch:
-    """The seed samples of one step and which step it is, so that the step's randomness depends on nothing else."""
+    """The seed samples of one step on one process, and which, so that the step's randomness depends on nothing else."""
 
     seeds: Tensor  # [S]
     epoch: int
     step: int
+    rank: int = 0
 
 
 class SampleIds(Dataset):
@@ -78,15 +80,18 @@ class SampleIds(Dataset):
         return item
 
 
-class SeedBatchSampler(Sampler):
+class SeedBatchSampler(DistributedSampler):  # else Lightning splits its batches over the processes once more
     """Shuffled batches of seed samples; every given sample once an epoch, unless ``num_steps`` says otherwise.
 
     Use as the ``sampler`` of a stock DataLoader over :class:`SampleIds` with ``batch_size=None``. The order depends on
-    (seed, epoch) only, and :meth:`load_state_dict` continues in the middle of an epoch.
+    (seed, epoch) only, and :meth:`load_state_dict` continues in the middle of an epoch. Where ``torch.distributed`` is
+    initialised, each process gets its share of every batch: none twice, as many steps on each, numbers of seed samples
+    that differ by at most one.
 
     Args:
         ids: Sample ids to draw from. Shape [N]; or a number N for 0 .. N - 1.
-        batch_size: S, seed samples a step, >= 1; the last step of an epoch may have fewer.
+        batch_size: S, seed samples a step, of all processes together, >= 1 and at least two for each of several; the
+            last step of an epoch may have fewer.
         seed: Seed of the order.
         num_steps: Steps an epoch, >= 1, over as many shuffles as it takes; None: one shuffle. For arms that see fewer
             samples and are to take as many steps as the others.
@@ -127,9 +132,24 @@ class SeedBatchSampler(Sampler):
     def __iter__(self) -> Iterator[SeedBatch]:
         first, self.first_step = self.first_step, 0
         generator, step = keyed_generator(self.seed, self.epoch), 0
+        own, size, sizes = rank(), world_size(), self._sizes()
         while step < self.num_steps:
             order = torch.randperm(self.ids.numel(), generator=generator)
-            for seeds in self.ids[order].split(self.batch_size)[: self.num_steps - step]:
+            for seeds in self.ids[order].split(sizes)[: self.num_steps - step]:
                 if step >= first:
-                    yield SeedBatch(seeds, self.epoch, step)
+                    yield SeedBatch(seeds.tensor_split(size)[own], self.epoch, step, own)
                 step += 1
+
+    def _sizes(self) -> list[int]:
+        """Seed samples of each step over one shuffle; on several processes the last one leaves none without any."""
+        size, total = world_size(), self.ids.numel()
+        if size > 1 and (self.batch_size < 2 * size or total < size):
+            raise ValueError(
+                f"'batch_size' needs to be >= {2 * size}, of >= {size} samples, in 'SeedBatchSampler' on {size} "
+                f"processes (got {self.batch_size}, of {total})"
+            )
+        whole, rest = divmod(total, self.batch_size)
+        sizes = [self.batch_size] * whole + ([rest] if rest else [])
+        if 0 < rest < size:
+            sizes[-2:] = [self.batch_size - (size - rest), size]
+        return sizes

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sigraph.data.pairs import Pairs
+from sigraph.distributed import denominator
 
 
 class StructureLoss(nn.Module, ABC):
@@ -20,8 +21,8 @@ class StructureLoss(nn.Module, ABC):
     .. math:: L_{SI} = \sum_{k=1}^{K} \frac{\text{sums}_k}{\text{counts}_k},
 
     where an empty mean is 0, connected to the graph. Sums and counts stay apart because several processes have to agree
-    on the counts. A loss of an anchor's similarities is best written as :class:`~sigraph.losses.PairwiseLoss`.
-    A loss that is no such mean may override :meth:`forward` alone.
+    on the counts (:meth:`denominators`). A loss of an anchor's similarities is best written as
+    :class:`~sigraph.losses.PairwiseLoss`. A loss that is no such mean may override :meth:`forward` alone.
 
     Shapes:
         - **z:** [A, D], D >= 1, finite.  **pairs:** A anchors, C candidates.  **candidates:** [C, D] or None (= z).
@@ -35,10 +36,10 @@ class StructureLoss(nn.Module, ABC):
         """The loss of embeddings ``z`` of the anchors, given their ``pairs`` with ``candidates``."""
         self.check(z, pairs, candidates)
         with torch.autocast(z.device.type, enabled=False):
-            anchors = _at_least_float32(z)
-            others = anchors if candidates is None else _at_least_float32(candidates).to(anchors.dtype)
+            anchors = at_least_float32(z)
+            others = anchors if candidates is None else at_least_float32(candidates).to(anchors.dtype)
             sums, counts = self.terms(anchors, pairs, others)
-            return (sums / self.denominators(counts)).sum()
+            return (sums / self.denominators(counts).to(sums.dtype)).sum()
 
     def terms(self, z: Tensor, pairs: Pairs, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """The sums of the loss and over how many pairs or anchors each runs.
@@ -54,8 +55,21 @@ class StructureLoss(nn.Module, ABC):
         raise NotImplementedError(f"'{type(self).__name__}' needs to define 'terms' (or override 'forward')")
 
     def denominators(self, counts: Tensor) -> Tensor:
-        """What :meth:`terms` divides its sums by: the counts, or 1 where there is nothing to count. Shape [K]."""
-        return counts.masked_fill(counts == 0, 1)
+        """What the sums of :meth:`terms` are divided by: the counts, or 1 where there is nothing to count. Shape [K].
+
+        Where :class:`~sigraph.PretrainModule` trains on several processes: the counts of all of them together over
+        their number, so that the mean of their losses is the loss of one process that has all samples.
+        """
+        return denominator(counts)
+
+    @property
+    def additive(self) -> bool:
+        """Whether the losses of several processes make up that of one, each with its anchors and all candidates.
+
+        So it is if the sums run over anchors; and if a term is a function of the candidates alone, with count 1. A
+        loss with a :meth:`forward` of its own is not taken to be so, and several processes refuse it.
+        """
+        return type(self).forward is StructureLoss.forward
 
     def check(self, z: Tensor, pairs: Pairs, candidates: Tensor | None = None) -> None:
         """Raise ValueError unless embeddings and pairs fit together; O((A + C) D)."""
@@ -84,7 +98,8 @@ class StructureLoss(nn.Module, ABC):
             raise ValueError(f"'candidates' needs {z.size(1)} columns like 'z' in '{name}' (got {candidates.size(1)})")
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """Halves as float32; float32 and float64 as they are."""
     return x if x.dtype == torch.float64 else x.float()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sigraph.distributed import denominator
 from sigraph.encoders import Encoding
 
 
@@ -37,4 +38,16 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, encoding: Encoding, target: Any) -> Tensor:
-        """The loss, a scalar; a zero connected to ``encoding`` when nothing was corrupted."""
+        """The loss, a scalar: the :meth:`mean` over what was lost; if nothing was, a zero connected to ``encoding``."""
+
+    def mean(self, total: Tensor, count: Tensor) -> Tensor:
+        """A sum over the number of its terms, 0 where there are none.
+
+        Where several processes train together, the number is that of all of them over the number of processes, so that
+        the mean of their losses is the loss of one process that has all samples.
+
+        Args:
+            total: The sum, a scalar.
+            count: Of how many terms, or of what weight, >= 0. A scalar.
+        """
+        return total / denominator(count)

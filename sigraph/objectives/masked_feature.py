@@ -81,9 +81,9 @@ class MaskedFeature(Objective):
             raise ValueError(f"'loss' {self.loss} needs features {needed} in 'MaskedFeature'; use loss: mse")
         if self.loss == "words":
             hidden = value * mask  # [S, F] counts
-            return -(hidden * predicted.log_softmax(dim=1)).sum() / hidden.sum().clamp(min=1)
+            return self.mean(-(hidden * predicted.log_softmax(dim=1)).sum(), hidden.sum())
         if self.loss == "bce":
             entry = F.binary_cross_entropy_with_logits(predicted, value, reduction="none")
         else:
             entry = F.mse_loss(predicted, value, reduction="none")
-        return (entry * mask).sum() / mask.sum().clamp(min=1)
+        return self.mean((entry * mask).sum(), mask.sum())

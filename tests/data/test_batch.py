@@ -146,3 +146,31 @@ def test_num_steps_goes_over_as_many_shuffles_as_it_takes():
     assert plain == [b.seeds.tolist() for b in steps[:3]]
     with pytest.raises(ValueError, match="'num_steps'"):
         SeedBatchSampler(5, 2, num_steps=0)
+
+
+@given(st.integers(2, 4), st.integers(0, 30), st.integers(0, 6), st.one_of(st.none(), st.integers(1, 20)))
+def test_processes_share_every_batch_without_overlap(size, more, wider, num_steps):
+    """As many steps on each, none without seed samples, every sample once a shuffle."""
+    n, batch_size = size + more, 2 * size + wider
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sigraph.data.batch.world_size", lambda: size)
+        for rank in range(size):
+            patch.setattr("sigraph.data.batch.rank", lambda rank=rank: rank)
+            sampler = SeedBatchSampler(n, batch_size, seed=3, num_steps=num_steps)
+            found.append(list(sampler))
+            assert len(found[-1]) == len(sampler) == (num_steps or -(-n // batch_size))
+    for step, shares in enumerate(zip(*found, strict=True)):
+        counts = [share.seeds.numel() for share in shares]
+        assert [(share.step, share.rank) for share in shares] == [(step, rank) for rank in range(size)]
+        assert min(counts) >= 1 and max(counts) - min(counts) <= 1 and sum(counts) <= batch_size
+    if num_steps is None:
+        seeds = torch.cat([share.seeds for shares in found for share in shares])
+        assert sorted(seeds.tolist()) == list(range(n))
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(100, 3), (1, 8)])
+def test_a_batch_that_processes_cannot_share_is_refused(n, batch_size, monkeypatch):
+    monkeypatch.setattr("sigraph.data.batch.world_size", lambda: 2)
+    with pytest.raises(ValueError, match=r"'batch_size' needs to be >= 4, of >= 2 samples, .* on 2 processes \(got"):
+        list(SeedBatchSampler(n, batch_size))
