@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
+from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.data.random import keyed_seed
+from sigraph.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
-from sigraph.losses import StructureLoss
+from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.objectives import Objective
 from sigraph.samplers import PairSampler
 
@@ -32,13 +33,20 @@ class PretrainModule(LightningModule):
         objective: L_M, within each sample; None: structure alone.
         structure_weight: lambda_SI in [0, 1]. None: 1.0 without an objective, else 0.1. Below 1 an objective is
             required. At 0 the structure loss is not computed, at 1 the objective is not.
-        sampler: The sampler whose pairs the batches hold; kept for losses that need pairs beyond the step.
+        sampler: The sampler whose pairs the batches hold; needed for pairs beyond the batch: with a
+            :class:`~sigraph.losses.CrossBatchMemory`, which takes it from here, and on several processes.
         optimizer: Makes the optimiser from the parameters.
         scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
-        seed: Seed of what is random in the step itself (dropout); keyed by step, so that a resumed run is the same.
+        seed: Seed of what is random in the step itself (dropout); keyed by step and process, so that a resumed run is
+            the same.
 
     Raises:
         ValueError: The weight is out of range, or below 1 without an objective.
+
+    On several processes (``Trainer(devices=..., strategy="ddp")``) the samples of all of them are each other's
+    candidates, and every mean runs over all of them: the gradient is that of one process with all samples.
+    :func:`~sigraph.pretrain_loader` gives each its share of every batch. What looks at the samples of one process only,
+    as batch normalisation does without ``sync_batchnorm=True``, still differs.
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Eq. 1.
     """
@@ -68,47 +76,104 @@ class PretrainModule(LightningModule):
             raise ValueError(
                 f"'objective' is needed in 'PretrainModule' when 'structure_weight' is below 1 (got {structure_weight})"
             )
+        if isinstance(structure_loss, CrossBatchMemory) and structure_loss.sampler is None:
+            if sampler is None:
+                raise ValueError("'sampler' is needed in 'PretrainModule' with a 'CrossBatchMemory' (got None)")
+            structure_loss.sampler = sampler
         self.encoder, self.structure_loss, self.objective = encoder, structure_loss, objective
         self.structure_weight, self.sampler, self.seed = float(structure_weight), sampler, seed
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
 
     def losses(self, batch: PretrainBatch) -> dict[str, Tensor]:
-        """The parts of the loss on one batch and their weighted sum under ``loss``."""
+        """The parts of the loss on one batch and their weighted sum under ``loss``.
+
+        Where ``torch.distributed`` is initialised, every process has to call this with its own batch; the loss of all
+        is the mean of what they get.
+        """
+        return self._losses(batch)[0]
+
+    def _losses(self, batch: PretrainBatch) -> tuple[dict[str, Tensor], Pairs]:
+        """The parts, and the pairs that were looked at."""
         encoding = self.encoder(batch.inputs)
-        weight, parts = self.structure_weight, {}
-        if weight > 0:
-            parts["structure_loss"] = self.structure_loss(encoding.z, batch.pairs)
-        if weight < 1 and self.objective is not None:
-            if batch.target is None:
-                raise ValueError("the batch has no target: give the objective to the StructureCollator too")
-            parts["objective_loss"] = self.objective(encoding, batch.target)
+        weight, pairs, parts = self.structure_weight, batch.pairs, {}
+        with joint():
+            if weight > 0:
+                pairs, candidates = self.meet(batch.node, encoding.z, batch.pairs)
+                parts["structure_loss"] = self.structure_loss(encoding.z, pairs, candidates)
+                if candidates is not None:  # every process takes part in the backward pass of the gather
+                    parts["structure_loss"] = parts["structure_loss"] + candidates[:0].sum()
+            if weight < 1 and self.objective is not None:
+                if batch.target is None:
+                    raise ValueError("the batch has no target: give the objective to the StructureCollator too")
+                parts["objective_loss"] = self.objective(encoding, batch.target)
         for name, value in parts.items():
-            if not bool(torch.isfinite(value)):
+            found = average(value)  # a NaN of one process stops all of them
+            if not bool(torch.isfinite(found)):
                 raise ValueError(
-                    f"{name} is {value.item()} in epoch {self.current_epoch}, step {self.global_step} (samples "
+                    f"{name} is {found.item()} in epoch {self.current_epoch}, step {self.global_step} (samples "
                     f"{batch.node[:5].tolist()}, ...); a smaller learning rate or gradient clipping may help"
                 )
         factor = {"structure_loss": weight, "objective_loss": 1 - weight}
         parts["loss"] = torch.stack([factor[name] * value for name, value in parts.items()]).sum()
-        return parts
+        return parts, pairs
+
+    def meet(self, node: Tensor, z: Tensor, pairs: Pairs) -> tuple[Pairs, Tensor | None]:
+        """The pairs of a batch's samples with the samples of all processes, and the embeddings of these.
+
+        Args:
+            node: Ids of the batch's samples. Shape [B].
+            z: Their embeddings. Shape [B, D].
+            pairs: Their square pairs, kept on a single process.
+
+        Returns:
+            Pairs of the B anchors with C candidates, and the candidates' embeddings [C, D]; None on a single process.
+        """
+        if world_size() == 1:
+            return pairs, None
+        if self.sampler is None:
+            raise ValueError("'sampler' is needed in 'PretrainModule' on several processes (got None)")
+        candidates, everyone = gather(z, node)
+        return self.sampler.pairs(node.cpu(), everyone.cpu()).to(z.device), candidates
 
     def training_step(self, batch: PretrainBatch, batch_idx: int) -> Tensor:
-        torch.manual_seed(keyed_seed(self.seed, self.global_step, batch_idx))
-        parts = self.losses(batch)
-        num_anchors = max(batch.pairs.num_anchors, 1)
-        count = torch.bincount(batch.pairs.positive_index[0], minlength=num_anchors)
+        torch.manual_seed(keyed_seed(self.seed, self.global_step, batch_idx, *([rank()] if rank() else [])))
+        parts, pairs = self._losses(batch)
+        num_anchors = max(pairs.num_anchors, 1)
+        count = torch.bincount(pairs.positive_index[0], minlength=num_anchors)
         shown = {name: value.detach() for name, value in parts.items()}
         shown["positives_per_anchor"] = count.float().mean()
         shown["anchors_without_positive"] = (count == 0).float().mean()
-        self.log_dict(shown, on_step=False, on_epoch=True, batch_size=batch.num_seeds)
+        if world_size() > 1:
+            with joint():  # a process counts as much as it has anchors
+                share = num_anchors / denominator(torch.tensor(float(num_anchors), device=count.device))
+            for name in ("positives_per_anchor", "anchors_without_positive"):
+                shown[name] = share * shown[name]
+            shown = {name: average(value) for name, value in shown.items()}
+        self.log_dict(shown, on_step=False, on_epoch=True, batch_size=batch.num_seeds, sync_dist=world_size() > 1)
         return parts["loss"]
 
-    def on_fit_start(self) -> None:
-        if self.trainer.world_size > 1:
+    def setup(self, stage: str) -> None:
+        if stage != "fit" or self.trainer.world_size == 1:
+            return
+        given = f"(got {self.trainer.world_size} processes)"
+        if self.trainer.world_size != world_size():
+            raise ValueError(f"'strategy' needs torch.distributed for 'PretrainModule' {given}; use strategy='ddp'")
+        if self.structure_weight > 0 and self.sampler is None:
             raise ValueError(
-                f"'devices' needs to be 1 in 'PretrainModule' (got {self.trainer.world_size} processes): negatives are "
-                "not gathered over processes yet, so more of them would train another loss"
+                f"'sampler' is needed in 'PretrainModule' for 'devices' > 1 {given}: it says which samples of other "
+                "processes are positive; give it, or train with devices=1"
             )
+        if self.structure_weight > 0 and not self.structure_loss.additive:
+            raise ValueError(
+                f"'devices' needs to be 1 in 'PretrainModule' {given}: '{type(self.structure_loss).__name__}' has a "
+                "forward() of its own, of which several processes cannot compute a part each; write it as terms()"
+            )
+        # DDP waits for a gradient of every parameter that asks for one
+        idle = {0.0: self.structure_loss, 1.0: self.objective}.get(self.structure_weight)
+        if idle is not None:
+            idle.requires_grad_(False)
+
+    def on_fit_start(self) -> None:
         if not self.encoder.training:  # Lightning does not do this, and dropout would be off
             self.encoder.train()
 

@@ -192,13 +192,41 @@ def test_a_nan_stops_the_run_and_says_where_it_came_from(part):
     assert module.encoder.scale.isfinite()
 
 
-def test_several_processes_are_refused(monkeypatch):
-    module = PretrainModule(Identity(), SumLoss())
+def test_several_processes_need_a_sampler_and_a_loss_they_can_share(monkeypatch):
+    sampler = NeighborPairSampler(PretrainGraph([[0], [1]]))
+
+    def setup(module, world_size=2):
+        module.trainer = SimpleNamespace(world_size=world_size)
+        module.setup("fit")
+
+    shared = sg.losses.InfoNCELoss()
+    with pytest.raises(ValueError, match=r"'strategy' needs torch.distributed .*\(got 2 processes\)"):
+        setup(PretrainModule(Identity(), shared, sampler=sampler))
+    monkeypatch.setattr("sigraph.pretrain.world_size", lambda: 2)
+    with pytest.raises(ValueError, match=r"'sampler' is needed .*'devices' > 1 \(got 2 processes\)"):
+        setup(PretrainModule(Identity(), shared))
+    with pytest.raises(ValueError, match=r"'devices' needs to be 1 .*'SumLoss' has a forward"):
+        setup(PretrainModule(Identity(), SumLoss(), sampler=sampler))
+    memory = sg.losses.CrossBatchMemory(SumLoss())
+    with pytest.raises(ValueError, match="'devices' needs to be 1"):
+        setup(PretrainModule(Identity(), memory, sampler=sampler))
+    setup(PretrainModule(Identity(), shared, sampler=sampler))
+    setup(PretrainModule(Identity(), SumLoss(), Square(), 0.0))  # nothing to share
+    setup(PretrainModule(Identity(), SumLoss()), world_size=1)
+
+
+@pytest.mark.parametrize(("weight", "trains"), [(0.0, False), (0.5, True), (1.0, False)])
+def test_several_processes_wait_for_no_parameter_without_gradient(weight, trains, monkeypatch):
+    monkeypatch.setattr("sigraph.pretrain.world_size", lambda: 2)
+    loss = sg.losses.InfoNCELoss()
+    loss.scale = torch.nn.Parameter(torch.ones(()))
+    sampler = NeighborPairSampler(PretrainGraph([[0], [1]]))
+    module = PretrainModule(Identity(), loss, MaskedFeature(2, 2), weight, sampler)
     module.trainer = SimpleNamespace(world_size=2)
-    with pytest.raises(ValueError, match=r"'devices' needs to be 1 in 'PretrainModule' \(got 2 processes\)"):
-        module.on_fit_start()
-    module.trainer = SimpleNamespace(world_size=1)
-    module.on_fit_start()
+    module.setup("fit")
+    assert loss.scale.requires_grad == (weight > 0)
+    assert module.objective.decoder.weight.requires_grad == (weight < 1)
+    assert trains == all(parameter.requires_grad for parameter in module.parameters())
 
 
 # Training #############################################################################################################
