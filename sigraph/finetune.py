@@ -176,6 +176,7 @@ def fine_tune(
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
+    encoder.check_samples(dataset)
     if settings.head == "knn":
         return _nearest(encoder, dataset, task, evaluator, settings.k, score_test)
     torch.manual_seed(keyed_seed(seed, 0))

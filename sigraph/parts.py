@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.build import build, partial_build
-from sigraph.config import ArmConfig, PretrainConfig, settings_hash
+from sigraph.build import Bases, build, check, partial_build
+from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
+from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset, open_dataset
+from sigraph.data.dataset_parts import describe_samples
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
@@ -69,11 +73,12 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
     graph = constructor.expand(observed)
     torch.manual_seed(keyed_seed(seed, INIT))
-    encoder = build(config.encoder, Encoder, "pretrain.encoder", in_channels=dataset.in_channels)
+    encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
+    encoder.check_samples(dataset)
     objective = None
     if config.objective is not None:
-        channels = {"in_channels": dataset.in_channels, "encoder_channels": encoder.out_channels}
-        objective = build(config.objective, Objective, "pretrain.objective", **channels)
+        channels = {"encoder_channels": encoder.out_channels}
+        objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **channels)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     scheduler = None
     if config.scheduler is not None:
@@ -125,13 +130,30 @@ def visible_classes(parts: Parts) -> torch.Tensor | None:
 
 def check_arms(arms: list[ArmConfig], seed: int) -> None:
     """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains."""
-    datasets: dict[str, SampleDataset] = {}
+    built: dict[str, tuple[SampleDataset, Encoder]] = {}
     for arm in arms:
         code = pretrain_hash(arm.pretrain)
-        if code not in datasets:
-            datasets[code] = build_parts(arm.pretrain, seed).whole
+        if code not in built:
+            parts = build_parts(arm.pretrain, seed)
+            built[code] = parts.whole, parts.module.encoder
+        whole, encoder = built[code]
         for entry in arm.finetune:
             own = entry.dataset == arm.pretrain.dataset
-            home = datasets[code] if own else open_dataset(str(entry.dataset))
+            home = whole if own else open_dataset(str(entry.dataset))
+            encoder.check_samples(home)
             Evaluator(home.task(entry.task))
             partial_build(entry.optimizer, Optimizer, "finetune.optimizer")
+
+
+def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:
+    """Build what reads samples; refuse what needs the width of feature rows where the samples are records."""
+    available["in_channels"] = dataset.in_channels
+    target = check(component, expected, where, **available)
+    width = inspect.signature(target).parameters.get("in_channels")
+    if width is not None and width.default is width.empty and component.get("in_channels", dataset.in_channels) is None:
+        raise ConfigError(
+            f"{where}: {target.__name__!r} needs feature rows, but the samples of data set {dataset.name!r} are "
+            f"{describe_samples(dataset.samples)}; prepare it from columns of numbers alone (--ignore the others), or "
+            "name a class that reads records"
+        )
+    return build(component, expected, where, **available)

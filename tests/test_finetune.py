@@ -297,6 +297,12 @@ def test_every_type_of_task_is_learnt(dataset, kind, metric, at_least, head):
     assert result.test > at_least and result.valid > at_least
 
 
+@pytest.mark.parametrize("head", ["linear", "full", "knn"])
+def test_samples_that_the_encoder_cannot_read_are_refused(dataset, head):
+    with pytest.raises(ValueError, match=rf"'MLPEncoder' needs rows of {F + 1} features, .* rows of {F} features"):
+        run(MLPEncoder(F + 1), dataset, task(), head=head)
+
+
 def test_a_lower_is_better_metric_chooses_the_lowest(encoder, dataset):
     fast = partial(torch.optim.AdamW, lr=0.1)
     worst = run(encoder, dataset, task("regression", "mae"), max_epochs=1, optimizer=fast)

@@ -1,13 +1,14 @@
 """Parts of a pre-training; above all, what an inductive one may see."""
 
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from sigraph.config import config_from_dict
+from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
 from sigraph.experiment import run
-from sigraph.parts import ENCODER, build_parts, pretrain_hash, seen_in_pretraining, visible_classes
+from sigraph.parts import ENCODER, build_parts, check_arms, pretrain_hash, seen_in_pretraining, visible_classes
 from sigraph.stages import pretrain_stage
 
 HIDDEN = torch.arange(10, 39)  # validated or tested on by one of the two tasks
@@ -114,3 +115,32 @@ def test_the_pretraining_hash_knows_what_shapes_the_encoder_alone(toy):
         )
     ]
     assert len({pretrain_hash(config) for config in [base, *others]}) == 7
+
+
+# Records ##############################################################################################################
+
+
+@pytest.fixture
+def notes(toy, toy_dataset, tmp_path):
+    """The same experiment on records, which nothing it names can read."""
+    table = pa.table({"id": list(range(40)), "text": [f"note {i}" for i in range(40)]})
+    records = SampleDataset(table, toy_dataset.graphs, toy_dataset.tasks, "notes")
+    records.save(tmp_path / "notes")
+    toy["pretrain"]["dataset"] = str(tmp_path / "notes")
+    return toy
+
+
+def test_an_encoder_of_feature_rows_on_records_is_refused_before_training(notes):
+    said = r"pretrain.encoder: 'MLPEncoder' needs feature rows, .* data set 'notes' are records with the columns 'id', "
+    with pytest.raises(ConfigError, match=said + r"'text'; prepare it .*--ignore.*reads records"):
+        check_arms([config_from_dict(notes).arm("sipt")], 0)
+    notes["pretrain"]["encoder"]["in_channels"] = 6
+    with pytest.raises(ValueError, match=r"'MLPEncoder' needs rows of 6 features, .*'notes' are records"):
+        check_arms([config_from_dict(notes).arm("sipt")], 0)
+
+
+def test_a_task_on_samples_that_the_encoder_cannot_read_is_refused_before_training(toy, toy_dataset, tmp_path):
+    SampleDataset(torch.ones(40, 5), {}, toy_dataset.tasks, "narrow").save(tmp_path / "narrow")
+    toy["finetune"][0]["dataset"] = str(tmp_path / "narrow")
+    with pytest.raises(ValueError, match=r"needs rows of 6 features, .*'narrow' are rows of 5 features"):
+        check_arms([config_from_dict(toy).arm("sipt")], 0)

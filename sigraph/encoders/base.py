@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from sigraph.data.dataset import SampleDataset
+
 
 class Encoding(NamedTuple):
     """What an encoder gives.
@@ -29,6 +31,13 @@ class Encoder(nn.Module, ABC):
     """
 
     out_channels: int  # D
+
+    def check_samples(self, dataset: SampleDataset) -> None:
+        """Refuse a data set whose samples this encoder cannot read, before anything trains; by default none is.
+
+        Raises:
+            ValueError: What the encoder needs, and what the samples are.
+        """
 
     @abstractmethod
     def forward(self, inputs: Any) -> Encoding:

@@ -23,8 +23,9 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         On the CPU. Shape [M, D].
 
     Raises:
-        ValueError: An embedding is NaN or infinite; names the first sample.
+        ValueError: The encoder cannot read the samples; an embedding is NaN or infinite (names the first sample).
     """
+    encoder.check_samples(dataset)
     node = torch.arange(len(dataset)) if node is None else node
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
     modes = [(module, module.training) for module in encoder.modules()]

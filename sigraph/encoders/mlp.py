@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
+from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.dataset import SampleDataset
+from sigraph.data.dataset_parts import describe_samples
 from sigraph.encoders.base import Encoder, Encoding
 
 
@@ -39,23 +42,26 @@ class MLPEncoder(Encoder):
         normalize_input: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("in_channels", in_channels),
-            ("hidden_channels", hidden_channels),
-            ("out_channels", out_channels),
-            ("num_layers", num_layers),
-        ):
-            if value is None or value < 1:
-                raise ValueError(f"{name!r} needs to be >= 1 in 'MLPEncoder' (got {value})")
-        for name, rate in (("dropout", dropout), ("input_dropout", input_dropout)):
-            if not 0 <= rate < 1:
-                raise ValueError(f"{name!r} needs to be in [0, 1) in 'MLPEncoder' (got {rate})")
+        check_integers("MLPEncoder", 1, in_channels=in_channels, hidden_channels=hidden_channels)
+        check_integers("MLPEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_rates("MLPEncoder", dropout=dropout, input_dropout=input_dropout)
+        check_flags("MLPEncoder", normalize_input=normalize_input)
         self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input
         self.input_dropout = nn.Dropout(input_dropout)
         channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
         self.mlp = MLP(channels, dropout=dropout, act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
 
+    def check_samples(self, dataset: SampleDataset) -> None:
+        if dataset.in_channels != self.in_channels:
+            way = "choose 'in_channels' so" if dataset.in_channels else "make features of them, or use another encoder"
+            raise ValueError(
+                f"'MLPEncoder' needs rows of {self.in_channels} features, but the samples of data set {dataset.name!r} "
+                f"are {describe_samples(dataset.samples)}; {way}"
+            )
+
     def forward(self, inputs: Tensor) -> Encoding:
+        if not isinstance(inputs, Tensor):
+            raise ValueError(f"'inputs' needs feature rows, a tensor, in 'MLPEncoder' (got {type(inputs).__name__})")
         if inputs.dim() != 2 or inputs.size(1) != self.in_channels:
             raise ValueError(f"'inputs' needs shape [B, {self.in_channels}] in 'MLPEncoder' (got {list(inputs.shape)})")
         if self.normalize_input:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import check_integers
 from sigraph.samplers.base import PairSampler, unique_in_order
 
 
@@ -29,9 +30,7 @@ class NeighborPairSampler(PairSampler):
 
     def __init__(self, graph: PretrainGraph, num_neighbors: int = 1, num_negatives: int = 1) -> None:
         super().__init__(graph)
-        for name, value in (("num_neighbors", num_neighbors), ("num_negatives", num_negatives)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name!r} needs to be an integer >= 0 in 'NeighborPairSampler' (got {value!r})")
+        check_integers("NeighborPairSampler", 0, num_neighbors=num_neighbors, num_negatives=num_negatives)
         self.num_neighbors, self.num_negatives = num_neighbors, num_negatives
 
     def draw(self, seeds: Tensor, generator: torch.Generator | None = None) -> Tensor:

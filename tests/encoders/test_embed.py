@@ -44,10 +44,21 @@ def test_training_modes_are_as_before(dataset, encoder):
 
 
 def test_the_mode_returns_also_after_an_error(dataset):
-    encoder = MLPEncoder(5).train()
-    with pytest.raises(ValueError, match="'inputs'"):
+    class Refusing(MLPEncoder):
+        def forward(self, inputs):
+            assert not self.training
+            raise ValueError("no")
+
+    encoder = Refusing(4).train()
+    with pytest.raises(ValueError, match="no"):
         embed(encoder, dataset)
     assert encoder.training
+
+
+def test_samples_that_the_encoder_cannot_read_are_refused_before_any_is_fetched(dataset, monkeypatch):
+    monkeypatch.setattr(SampleDataset, "fetch", None)
+    with pytest.raises(ValueError, match="'MLPEncoder' needs rows of 5 features"):
+        embed(MLPEncoder(5), dataset)
 
 
 def test_embeds_records(encoder):

@@ -1,10 +1,12 @@
 """MLPEncoder: its layers by hand, its options, its errors."""
 
+import pyarrow as pa
 import pytest
 import torch
 import torch.nn.functional as F
 from torch_geometric.nn import Linear
 
+from sigraph.data import SampleDataset
 from sigraph.encoders import MLPEncoder
 
 
@@ -63,14 +65,31 @@ def test_wrong_widths_raise(shape):
 
 
 @pytest.mark.parametrize("name", ["in_channels", "hidden_channels", "out_channels", "num_layers"])
-@pytest.mark.parametrize("value", [0, -1, None])
+@pytest.mark.parametrize("value", [0, -1, None, "hello", 2.5, True])
 def test_bad_sizes_are_named(name, value):
-    with pytest.raises(ValueError, match=f"'{name}' needs to be >= 1 in 'MLPEncoder' .got {value}"):
+    with pytest.raises(ValueError, match=f"'{name}' needs to be an integer >= 1 in 'MLPEncoder' .got {value!r}"):
         MLPEncoder(**{"in_channels": 4, name: value})
 
 
 @pytest.mark.parametrize("name", ["dropout", "input_dropout"])
-@pytest.mark.parametrize("value", [-0.1, 1.0, float("nan")])
+@pytest.mark.parametrize("value", [-0.1, 1.0, float("nan"), "much", None])
 def test_bad_rates_are_named(name, value):
     with pytest.raises(ValueError, match=f"'{name}' needs to be in .0, 1. in 'MLPEncoder'"):
         MLPEncoder(4, **{name: value})
+
+
+def test_a_text_is_no_flag():
+    with pytest.raises(ValueError, match=r"'normalize_input' needs to be true or false in 'MLPEncoder' .got 'no'"):
+        MLPEncoder(4, normalize_input="no")
+
+
+def test_samples_that_it_cannot_read_are_said_with_their_data_set():
+    encoder = MLPEncoder(4)
+    encoder.check_samples(SampleDataset(torch.ones(3, 4)))
+    with pytest.raises(ValueError, match=r"needs rows of 4 features, .*'toy' are rows of 5 features; choose 'in_cha"):
+        encoder.check_samples(SampleDataset(torch.ones(3, 5), name="toy"))
+    records = SampleDataset(pa.table({"id": [1, 2], "text": ["a", "b"]}), name="notes")
+    with pytest.raises(ValueError, match=r"data set 'notes' are records with the columns 'id', 'text'; make features"):
+        encoder.check_samples(records)
+    with pytest.raises(ValueError, match=r"'inputs' needs feature rows, a tensor, in 'MLPEncoder' \(got list\)"):
+        encoder(records.fetch(torch.arange(2)))

@@ -1,0 +1,39 @@
+"""Checks of the plain arguments of constructors: a text where a number is needed is said, with the argument's name."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_integers(owner: str, least: int, **values: Any) -> None:
+    """Refuse what is no integer >= ``least``.
+
+    Args:
+        owner: Class whose arguments they are, for messages.
+        least: The smallest value.
+        values: By argument name.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+            raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {value!r})")
+
+
+def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:
+    """Refuse what is no number in [0, 1), or in (0, 1) if it is to be ``above_zero``."""
+    for name, value in values.items():
+        if not is_number(value) or not 0 <= value < 1 or (above_zero and value == 0):
+            needed = f"{'(' if above_zero else '['}0, 1)"
+            raise ValueError(f"{name!r} needs to be in {needed} in {owner!r} (got {value!r})")
+
+
+def check_flags(owner: str, **values: Any) -> None:
+    """Refuse what is neither true nor false; the text 'no' would count as true."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {value!r})")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number; true and false are none, and no text is."""
+    return isinstance(value, Real) and not isinstance(value, bool)
