@@ -55,6 +55,7 @@ wheel-check: setup
 
 bench: setup
 	$(BIN)/python experiments/speed/sampler.py
+	$(BIN)/python experiments/speed/losses.py
 
 clean:
 	rm -rf $(VENV) .venv-scatter dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
