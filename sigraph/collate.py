@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sigraph.data import PretrainBatch, SampleDataset, SampleIds, SeedBatch, SeedBatchSampler
+from sigraph.data.arguments import check_integers
 from sigraph.data.random import keyed_generator
 from sigraph.objectives import Objective
 from sigraph.samplers import PairSampler
@@ -28,12 +29,24 @@ class StructureCollator:
         seed: Seed of all draws, >= 0.
 
     Raises:
-        ValueError: The sampler's graph has another number of nodes than the data set has samples.
+        ValueError: An argument is of another kind, as when two are swapped; the sampler's graph has another number of
+            nodes than the data set has samples.
     """
 
     def __init__(
         self, dataset: SampleDataset, sampler: PairSampler, objective: Objective | None = None, seed: int = 0
     ) -> None:
+        for name, value, kind in (
+            ("dataset", dataset, SampleDataset),
+            ("sampler", sampler, PairSampler),
+            ("objective", objective, Objective),
+        ):
+            if not isinstance(value, kind) and (name != "objective" or value is not None):
+                raise ValueError(
+                    f"{name!r} needs to be a sigraph {kind.__name__} in 'StructureCollator' (got a "
+                    f"{type(value).__name__}); the order is dataset, sampler, objective"
+                )
+        check_integers("StructureCollator", 0, seed=seed)
         if sampler.num_nodes != len(dataset):
             raise ValueError(
                 f"'sampler' needs a graph with one node per sample, {len(dataset)}, in 'StructureCollator' "
@@ -84,12 +97,18 @@ def pretrain_loader(
         batch_size: Seed samples a step, of all processes together.
         num_workers: Processes that prepare batches; 0: the training process itself.
         num_steps: Steps an epoch; None: every sample once.
+
+    Raises:
+        ValueError: As in :class:`StructureCollator`; a number is none, or too small.
     """
+    collator = StructureCollator(dataset, sampler, objective, seed)
+    check_integers("pretrain_loader", 1, batch_size=batch_size, num_steps=1 if num_steps is None else num_steps)
+    check_integers("pretrain_loader", 0, num_workers=num_workers)
     return DataLoader(
         SampleIds(len(dataset)),
         batch_size=None,
         sampler=SeedBatchSampler(len(dataset), batch_size, seed, num_steps),
-        collate_fn=StructureCollator(dataset, sampler, objective, seed),
+        collate_fn=collator,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         generator=keyed_generator(seed),  # else the loader draws from the global stream, which dropout uses

@@ -208,3 +208,38 @@ def test_processes_draw_apart():
     first, again, other = (collate(SeedBatch(seeds, 1, 2, rank)) for rank in (0, 0, 1))
     assert same(first, again) and same(first, collate(SeedBatch(seeds, 1, 2)))
     assert not torch.equal(first.target.mask, other.target.mask) and not torch.equal(first.node, other.node)
+
+
+@pytest.mark.parametrize(
+    ("swap", "message"),
+    [
+        (
+            lambda d, s, o: (s, d, o),
+            "'dataset' needs to be a sigraph SampleDataset .*got a NeighborPairSampler.*order is",
+        ),
+        (lambda d, s, o: (d, o, s), r"'sampler' needs to be a sigraph PairSampler .*\(got a MaskedFeature\)"),
+        (lambda d, s, o: (d, d.graph()), r"'sampler' needs .*\(got a PretrainGraph\)"),
+        (lambda d, s, o: (d, None), r"'sampler' needs .*\(got a NoneType\)"),
+        (lambda d, s, o: (d, s, 256), r"'objective' needs to be a sigraph Objective .*\(got a int\)"),
+        (lambda d, s, o: (d.samples, s), r"'dataset' needs .*\(got a Tensor\)"),
+    ],
+)
+def test_swapped_arguments_are_named(swap, message):
+    for make in (StructureCollator, pretrain_loader):
+        with pytest.raises(ValueError, match=message):
+            make(*swap(*parts()))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"batch_size": "many"}, "'batch_size' needs to be an integer >= 1 in 'pretrain_loader' .*got 'many'"),
+        ({"batch_size": None}, "'batch_size' needs to be an integer >= 1"),
+        ({"num_steps": 0}, "'num_steps' needs to be an integer >= 1"),
+        ({"num_workers": -1}, "'num_workers' needs to be an integer >= 0"),
+        ({"seed": 0.5}, "'seed' needs to be an integer >= 0 in 'StructureCollator'"),
+    ],
+)
+def test_numbers_that_are_none_are_named(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        pretrain_loader(*parts(), **numbers)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sigraph.data.arguments import check_flags, check_integers, check_rates
 from sigraph.encoders import Encoding
 from sigraph.objectives.base import Objective
 
@@ -51,18 +52,21 @@ class MaskedFeature(Objective):
         corrupt_all: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 < mask_rate < 1:
-            raise ValueError(f"'mask_rate' needs to be in (0, 1) in 'MaskedFeature' (got {mask_rate})")
+        check_rates("MaskedFeature", above_zero=True, mask_rate=mask_rate)
         if loss not in _LOSSES:
             raise ValueError(f"'loss' needs to be one of {', '.join(_LOSSES)} in 'MaskedFeature' (got {loss!r})")
         if in_channels is None:
             raise ValueError("'in_channels' needs feature rows in 'MaskedFeature' (got a data set of records)")
+        check_integers("MaskedFeature", 1, in_channels=in_channels, encoder_channels=encoder_channels)
+        check_flags("MaskedFeature", corrupt_all=corrupt_all)
         self.mask_rate, self.loss, self.corrupt_all = mask_rate, loss, corrupt_all
         self.decoder = nn.Linear(encoder_channels, in_channels)
 
     def corrupt(
         self, inputs: Tensor, node: Tensor, num_seeds: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, FeatureTarget]:
+        if not isinstance(inputs, Tensor):
+            raise ValueError(f"'inputs' needs feature rows, a tensor, in 'MaskedFeature' (got {type(inputs).__name__})")
         value = inputs if self.corrupt_all else inputs[:num_seeds]
         mask = torch.rand(value.shape, generator=generator) < self.mask_rate
         return torch.cat([value.masked_fill(mask, 0), inputs[len(value) :]]), FeatureTarget(mask, value)

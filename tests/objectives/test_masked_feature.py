@@ -107,8 +107,17 @@ def test_another_encoder_or_other_samples_are_named(width, features):
         ({"mask_rate": float("nan")}, "'mask_rate'"),
         ({"loss": "l1"}, "'loss' needs to be one of mse, bce, words .*got 'l1'"),
         ({"in_channels": None}, "'in_channels' needs feature rows"),
+        ({"in_channels": "hello"}, "'in_channels' needs to be an integer >= 1 .*got 'hello'"),
+        ({"encoder_channels": 0}, "'encoder_channels' needs to be an integer >= 1"),
+        ({"mask_rate": "some"}, "'mask_rate' .*got 'some'"),
+        ({"corrupt_all": "no"}, "'corrupt_all' needs to be true or false"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         MaskedFeature(**{"in_channels": 3, "encoder_channels": 2, **arguments})
+
+
+def test_records_are_refused():
+    with pytest.raises(ValueError, match=r"'inputs' needs feature rows, a tensor, in 'MaskedFeature' \(got list\)"):
+        MaskedFeature(3, 2).corrupt([{"text": "a"}], torch.arange(1), 1)
