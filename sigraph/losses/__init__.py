@@ -6,6 +6,8 @@ from sigraph.losses.contrastive import ContrastiveLoss
 from sigraph.losses.info_nce import InfoNCELoss
 from sigraph.losses.memory import CrossBatchMemory
 from sigraph.losses.multi_similarity import MultiSimilarityLoss
+from sigraph.losses.n_pair import NPairLoss
+from sigraph.losses.triplet import TripletLoss
 
 __all__ = [
     "Block",
@@ -13,8 +15,10 @@ __all__ = [
     "CrossBatchMemory",
     "InfoNCELoss",
     "MultiSimilarityLoss",
+    "NPairLoss",
     "PairSets",
     "PairwiseLoss",
     "StructureLoss",
+    "TripletLoss",
     "log_sum_exp",
 ]
