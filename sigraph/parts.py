@@ -86,7 +86,7 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
         scheduler = partial_build(config.scheduler, LRScheduler, "pretrain.scheduler", **length)
     module = PretrainModule(
         encoder,
-        build(config.structure_loss, StructureLoss, "pretrain.structure_loss"),
+        build(config.structure_loss, StructureLoss, "pretrain.structure_loss", encoder_channels=encoder.out_channels),
         objective,
         config.structure_weight,
         sampler,

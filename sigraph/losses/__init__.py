@@ -4,6 +4,7 @@ from sigraph.losses.base import PairSets, StructureLoss
 from sigraph.losses.blockwise import Block, PairwiseLoss, log_sum_exp
 from sigraph.losses.contrastive import ContrastiveLoss
 from sigraph.losses.info_nce import InfoNCELoss
+from sigraph.losses.link_prediction import LinkPredictionLoss
 from sigraph.losses.memory import CrossBatchMemory
 from sigraph.losses.multi_similarity import MultiSimilarityLoss
 from sigraph.losses.n_pair import NPairLoss
@@ -14,6 +15,7 @@ __all__ = [
     "ContrastiveLoss",
     "CrossBatchMemory",
     "InfoNCELoss",
+    "LinkPredictionLoss",
     "MultiSimilarityLoss",
     "NPairLoss",
     "PairSets",
