@@ -8,6 +8,7 @@ from sigraph.losses.link_prediction import LinkPredictionLoss
 from sigraph.losses.memory import CrossBatchMemory
 from sigraph.losses.multi_similarity import MultiSimilarityLoss
 from sigraph.losses.n_pair import NPairLoss
+from sigraph.losses.smoothness import SmoothnessLoss
 from sigraph.losses.triplet import TripletLoss
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "NPairLoss",
     "PairSets",
     "PairwiseLoss",
+    "SmoothnessLoss",
     "StructureLoss",
     "TripletLoss",
     "log_sum_exp",
