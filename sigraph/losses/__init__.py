@@ -8,6 +8,7 @@ from sigraph.losses.link_prediction import LinkPredictionLoss
 from sigraph.losses.memory import CrossBatchMemory
 from sigraph.losses.multi_similarity import MultiSimilarityLoss
 from sigraph.losses.n_pair import NPairLoss
+from sigraph.losses.pml import PMLLoss
 from sigraph.losses.smoothness import SmoothnessLoss
 from sigraph.losses.triplet import TripletLoss
 
@@ -19,6 +20,7 @@ __all__ = [
     "LinkPredictionLoss",
     "MultiSimilarityLoss",
     "NPairLoss",
+    "PMLLoss",
     "PairSets",
     "PairwiseLoss",
     "SmoothnessLoss",
