@@ -20,7 +20,17 @@ from sigraph.collate import pretrain_loader
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.distributed import gather
 from sigraph.encoders import Encoder, Encoding, MLPEncoder
-from sigraph.losses import ContrastiveLoss, CrossBatchMemory, InfoNCELoss, MultiSimilarityLoss, StructureLoss
+from sigraph.losses import (
+    ContrastiveLoss,
+    CrossBatchMemory,
+    InfoNCELoss,
+    LinkPredictionLoss,
+    MultiSimilarityLoss,
+    NPairLoss,
+    SmoothnessLoss,
+    StructureLoss,
+    TripletLoss,
+)
 from sigraph.objectives import MaskedFeature
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
@@ -48,6 +58,10 @@ def losses() -> dict[str, StructureLoss]:
         "ContrastiveLoss, two margins": ContrastiveLoss(0.1, 1.2),
         "MultiSimilarityLoss, mining": MultiSimilarityLoss(beta=10.0, epsilon=0.1),
         "InfoNCELoss, in": InfoNCELoss(variant="in"),
+        "LinkPredictionLoss, bilinear": LinkPredictionLoss("bilinear", encoder_channels=4),
+        "NPairLoss, norms": NPairLoss(l2_weight=0.1),
+        "SmoothnessLoss, by degree": SmoothnessLoss(normalize_degree=True),
+        "TripletLoss, semi-hard": TripletLoss(mining="semi-hard"),
     }
     for kind in concrete_subclasses(StructureLoss, sigraph.losses):
         if kind.__name__ not in WRAPPERS:
@@ -110,9 +124,10 @@ def step(module: PretrainModule, batch: PretrainBatch) -> dict[str, Tensor]:
     gradients = {name: p.grad for name, p in module.named_parameters()}
     found = {name: value.detach() for name, value in found.items()} | gradients
     if dist.is_initialized():
-        for value in found.values():
-            dist.all_reduce(value)
-            value /= 2
+        flat = torch.cat([value.view(-1) for value in found.values()]) / 2
+        dist.all_reduce(flat)
+        parts = flat.split([value.numel() for value in found.values()])
+        found = {name: part.view_as(value) for part, (name, value) in zip(parts, found.items(), strict=True)}
     return found
 
 

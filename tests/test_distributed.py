@@ -10,7 +10,7 @@ from joint_cases import SCENARIOS, STEPS
 
 from sigraph import distributed
 from sigraph.data import SeedBatch, SeedBatchSampler, batch
-from sigraph.losses import CrossBatchMemory, InfoNCELoss
+from sigraph.losses import CrossBatchMemory, InfoNCELoss, PMLLoss
 
 EXACT = {"rtol": 1e-6, "atol": 1e-9}
 
@@ -141,3 +141,9 @@ def test_alone_nothing_changes():
     assert distributed.gather(x)[0] is x and torch.equal(distributed.average(x), x)
     with distributed.joint():
         assert distributed.denominator(count).tolist() == [1, 2, 3]
+
+
+def test_a_loss_whose_library_hides_its_counts_is_not_shared():
+    library = pytest.importorskip("pytorch_metric_learning.losses")
+    loss = PMLLoss(library.ContrastiveLoss())
+    assert not loss.additive and not CrossBatchMemory(loss).additive and InfoNCELoss().additive
