@@ -59,6 +59,14 @@ def test_two_csv_files_become_a_table(files, capsys):
     assert "sipt" in table and "no-pretraining" in table
 
 
+def test_words_for_missing_labels_are_said(files, capsys):
+    text = (files / "papers.csv").read_text(encoding="utf-8").splitlines()
+    lines = [line[:-1] + "NA" if i % 4 == 1 else line for i, line in enumerate(text)]
+    (files / "papers.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert main(command(files, "--label", "topic", "--dry-run")) == 0
+    assert "15 labels are the text 'NA', kept as a class; leave the cell blank if it" in capsys.readouterr().out
+
+
 def test_dry_run_says_the_same_and_writes_nothing(files, capsys):
     assert main(command(files, "--dry-run", "--label", "topic")) == 0
     assert "nothing was written" in capsys.readouterr().out

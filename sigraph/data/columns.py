@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_NUMBER = r"(?i)^\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)\s*$"
+
 
 def typed_column(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """The cells of a text file as what they all are; empty ones are missing (in text: stay empty).
@@ -71,6 +73,12 @@ def list_width(column: pa.ChunkedArray) -> int | None:
         return None
     shortest, longest = pc.min_max(pc.list_value_length(column)).as_py().values()
     return longest if shortest == longest and longest else None
+
+
+def first_odd(column: pa.ChunkedArray) -> int:
+    """Row of the first cell of a column of text that is neither a number nor missing; -1 if there is none."""
+    odd = pc.invert(pc.match_substring_regex(missing_as_null(column), _NUMBER))
+    return pc.index(pc.fill_null(odd, False).combine_chunks(), pa.scalar(True)).as_py()
 
 
 def missing_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -10,12 +10,22 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import as_numbers, is_number, is_text, missing_as_null, type_name
+from sigraph.data.columns import (
+    as_numbers,
+    first_odd,
+    is_number,
+    is_text,
+    missing_as_null,
+    type_name,
+    typed_column,
+)
 from sigraph.data.ids import read_ids
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
 
 PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
+# What other tools write for a missing value, lower case; "" is a cell of blanks.
+MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 
 
 @dataclass
@@ -107,7 +117,9 @@ def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[
     kind = kind or ("regression" if pa.types.is_floating(dtype) else "classification")
     if kind == "regression":
         if not is_number(dtype):
-            raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {type_name(dtype)})")
+            came = f"{type_name(dtype)}{_such_as(values)}"
+            way = "leave the cell of a missing label blank"
+            raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {came}); {way}")
         return torch.from_numpy(as_numbers(values, np.float32).copy()), None
     if kind != "classification":
         raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
@@ -116,6 +128,8 @@ def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[
             values = pc.cast(values, pa.int64())
         except pa.ArrowInvalid as error:
             raise ValueError(f"{rows.where}: classes in {column!r} need to be text or integers ({error})") from error
+    else:
+        rows.notes += _words_for_missing(values)
     classes = pc.unique(values.combine_chunks()).drop_null()
     classes = classes.take(pc.sort_indices(classes))
     if len(classes) < 2:
@@ -160,6 +174,28 @@ def refuse_conflicts(name: str, rows: LabelTable, labels: Tensor, parts: np.ndar
     rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
 
 
+def _words_for_missing(values: pa.ChunkedArray) -> list[str]:
+    """Notes on classes that may be no classes: they are kept, since labels are never changed."""
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
+    is_word = pc.fill_null(pc.is_in(plain, value_set=pa.array(MISSING_WORDS, plain.type)), False)
+    if not pc.any(is_word).as_py():
+        return []
+    others = values.filter(pc.invert(is_word)).drop_null()
+    hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
+    notes = []
+    for found in pc.value_counts(values.filter(is_word)).to_pylist():
+        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
+        kept = f"the text {found['values']!r}, kept as a class{hint}"
+        notes.append(f"{count} {kept}; leave the cell blank if it means missing")
+    return notes
+
+
+def _such_as(values: pa.ChunkedArray) -> str:
+    """The first cell that is no number, if that is what is wrong."""
+    row = first_odd(values) if is_text(values.type) else -1
+    return f", such as {values[row].as_py()!r:.40}" if row >= 0 else ""
+
+
 def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
     array, name = read_array(source), str(source)
     if array.ndim not in (1, 2) or len(array) != len(table.index):
@@ -182,7 +218,8 @@ def _encode_columns(name: str, rows: LabelTable) -> Tensor:
         if not fits or not (np.isnan(cells) | (cells == 0) | (cells == 1)).all():
             raise ValueError(
                 f"{rows.where} has {len(rows.labels)} columns of labels, so task {name!r} is multi-label and each "
-                f"needs to hold 0, 1 or nothing; {column!r} does not. A task of classes or numbers needs one column"
+                f"needs to hold 0, 1 or nothing; {column!r} does not{_such_as(values)}. A task of classes or numbers "
+                "needs one column"
             )
         out[:, i] = cells
     return torch.from_numpy(out)

@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.card import CARD, Card, card_names, load_card, shipped_folder
+from sigraph.data.card import CARD, Card, card_names, did_you_mean, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.download import raw_file
 from sigraph.data.folder import atomic_file
 from sigraph.data.leftovers import own_prefix, sweep
-from sigraph.data.prepared import MANIFEST, check_manifest
+from sigraph.data.prepared import MANIFEST, PREPARED, check_manifest
 
 RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"
@@ -41,7 +41,8 @@ def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> Sa
         root: Where data are kept; by default :func:`data_root`.
 
     Raises:
-        ValueError: No such data set (the message lists all); or a prepared folder is truncated.
+        ValueError: No such data set (the message lists all, and says where a folder was looked for); or a prepared
+            folder is truncated.
     """
     if name_or_path not in card_names() and (Path(name_or_path).expanduser() / MANIFEST).is_file():
         return SampleDataset.open(Path(name_or_path).expanduser())
@@ -69,9 +70,9 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     shipped = folder.parent == shipped_folder().resolve()
     # Two folders of a user may carry cards of the same name, or that of a shipped one.
     key = card.name if shipped else f"{card.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-    target = root / "prepared" / key
+    target = root / PREPARED / key
     if not force and target.exists() and any(target.iterdir()):
-        check_manifest(target)
+        check_manifest(target, again=f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`")
         if _card_digest(target) == card.digest():
             return target
         logger.info("%s: the card changed since it was prepared; preparing it again", card.name)
@@ -125,9 +126,16 @@ def check_counts(card: Card, dataset: SampleDataset) -> None:
 
 def _find(name: str | Path) -> tuple[Path, Card]:
     """The folder of a data set and its card; a name that sigraph ships comes before a folder of that name."""
-    folder = Path(name).expanduser()
-    if isinstance(name, str) and (name in card_names() or (len(folder.parts) == 1 and not folder.is_dir())):
+    names, folder = card_names(), Path(name).expanduser()
+    if isinstance(name, str) and name in names:
         return shipped_folder().resolve() / name, load_card(name)
+    if not folder.is_dir():
+        where = "" if folder.is_absolute() else f" in the current directory, {Path.cwd()}"
+        found = f"there is no folder {str(folder)!r}{where}"
+        if folder.exists():
+            found = f"{str(folder)!r} is a file; tables become a data set by `sigraph prepare --samples ...`"
+        known = f"{did_you_mean(folder.name, names)}; there are: {', '.join(names)}; and {found}"
+        raise ValueError(f"unknown data set {str(name)!r}{known}")
     folder = folder.resolve()
     for file in (CARD, RECIPE):
         if not (folder / file).is_file():

@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from sigraph.data.card import CARD
+from sigraph.data.card import CARD, card_names
 from sigraph.data.folder import map_array, sha256
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.task import SPLITS, Task
 
 MANIFEST = "manifest.json"
+PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 FEATURES, RECORDS = "samples.npy", "samples.parquet"
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 
@@ -35,15 +36,21 @@ def write_manifest(folder: Path, parts: Iterable[str]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
-def check_manifest(path: Path, verify: bool = False) -> dict[str, dict[str, Any]]:
-    """The manifest of a prepared folder, once every file in it was found with the size (and sum) it states."""
-    again = f"truncated or tampered; run `sigraph prepare {path.name} --force`"
+def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[str, dict[str, Any]]:
+    """The manifest of a prepared folder, once every file in it was found with the size (and sum) it states.
+
+    Args:
+        path: The folder.
+        verify: Check the sums too.
+        again: How the folder is written again, for messages; by default as its place suggests.
+    """
     file = path / MANIFEST
     if not file.is_file():
+        way = again or _write_again(path, "remove it and ", "")
         raise FileNotFoundError(
-            f"{path} is not a prepared data set (no {MANIFEST}), or its writing was cut short; "
-            f"run `sigraph prepare {path.name} --force`"
+            f"{path} is not a prepared data set (no {MANIFEST}), or its writing was cut short; {way}"
         )
+    again = f"truncated or tampered; {again or _write_again(path, '', ' --force')}"
     try:
         manifest = json.loads(file.read_text())
         expected = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in manifest.items()}
@@ -60,6 +67,12 @@ def check_manifest(path: Path, verify: bool = False) -> dict[str, dict[str, Any]
     if CARD not in expected or not {FEATURES, RECORDS} & set(expected):
         raise ValueError(f"{file} lists no {CARD} or no samples; {again}")
     return manifest
+
+
+def _write_again(path: Path, first: str, option: str) -> str:
+    if path.parent.name == PREPARED and path.name in card_names():
+        return f"run `sigraph prepare {path.name} --force`"
+    return f"{first}write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
 
 
 def manifest_hash(manifest: dict[str, dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import as_numbers, is_number, is_text, list_width, missing_as_null, type_name
+from sigraph.data.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.table_report import SamplesRead
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
@@ -151,10 +151,6 @@ def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) ->
         return []
     name = others[0]
     note = f"records, since {name!r} holds no numbers"
-    if is_text(values[name].type):
-        cells = missing_as_null(values[name])
-        odd = pc.invert(pc.match_substring_regex(cells, r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"))
-        row = pc.index(pc.fill_null(odd, False).combine_chunks(), pa.scalar(True)).as_py()
-        if row >= 0:
-            note += f" (row {row + 1}: {cells[row].as_py()!r:.40})"
+    if is_text(values[name].type) and (row := first_odd(values[name])) >= 0:
+        note += f" (row {row + 1}: {values[name][row].as_py()!r:.40})"
     return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]

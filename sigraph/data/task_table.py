@@ -62,7 +62,7 @@ def make_task(
         ids = labelled.nonzero().view(-1)
         groups = _groups(name, rows, table, rule.column)[ids] if rule.how == "group" else None
         split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
-    _check_parts(name, rows.where, split, y, classes, list(rows.labels), how)
+    _check_parts(name, rows, split, y, classes, how)
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
     task = Task(name, y, split, metric, about=about, classes=classes)
     described, more = _describe(y, classes, list(rows.labels))
@@ -96,20 +96,16 @@ def _groups(name: str, rows: LabelTable, table: SampleTable, column: str) -> Ten
 
 
 def _check_parts(
-    name: str,
-    where: str,
-    split: dict[str, Tensor],
-    y: Tensor,
-    classes: list[str | int] | None,
-    columns: Sequence[str],
-    how: str,
+    name: str, rows: LabelTable, split: dict[str, Tensor], y: Tensor, classes: list[str | int] | None, how: str
 ) -> None:
+    where, columns = rows.where, list(rows.labels)
+    notes = "".join(f"; {note}" for note in rows.notes)  # perhaps why: words for missing labels make classes of numbers
     sizes = ", ".join(f"{part} {ids.numel():,}" for part, ids in split.items())
     for part, ids in split.items():
         if ids.numel() == 0:
             raise ValueError(
                 f"task {name!r} ({where}): the split {how} leaves {part!r} empty ({sizes}); give every part samples, "
-                "or have it drawn by --split with other --split-rates"
+                f"or have it drawn by --split with other --split-rates{notes}"
             )
     if classes is not None:
         seen = torch.zeros(len(classes), dtype=torch.bool)
@@ -123,7 +119,8 @@ def _check_parts(
         what = "classes" if classes is not None else "label columns"
         way = "; a stratified split has all in train (--split stratified)" if classes is not None else ""
         raise ValueError(
-            f"task {name!r} ({where}): {len(absent)} {what} do not occur in train: {some(absent)}; split {how}{way}"
+            f"task {name!r} ({where}): {len(absent)} {what} do not occur in train: {some(absent)}; "
+            f"split {how}{way}{notes}"
         )
 
 

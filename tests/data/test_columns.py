@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sigraph.data.columns import as_numbers, list_width, missing_as_null, type_name, typed_column
+from sigraph.data.columns import as_numbers, first_odd, list_width, missing_as_null, type_name, typed_column
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,20 @@ def test_missing_cells_are_nan_as_numbers_and_null_otherwise():
     assert as_numbers(pa.chunked_array([[True, False]])).tolist() == [1, 0]
     assert missing_as_null(pa.chunked_array([["", "a"]])).to_pylist() == [None, "a"]
     assert missing_as_null(pa.chunked_array([[float("nan"), 1.0]])).to_pylist() == [None, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "row"),
+    [
+        (["1", "-2.5e3", "", None, " .5 ", "nan", "-inf", "7."], -1),
+        (["1", "NA", "x"], 1),
+        ([None, "", "1,5"], 2),
+        (["", "-"], 1),
+        ([], -1),
+    ],
+)
+def test_the_first_cell_that_is_no_number(cells, row):
+    assert first_odd(pa.chunked_array([pa.array(cells[:1], pa.string()), pa.array(cells[1:], pa.string())])) == row
 
 
 def test_lists_of_one_length_have_a_width():

@@ -256,9 +256,12 @@ def test_recipe_that_gives_no_data_set_is_refused(toy, recipe):
 def test_truncated_folder_is_an_error_until_forced(toy):
     path = toy.prepare()
     (path / "samples.npy").write_bytes(b"")
-    for attempt in (toy.prepare, lambda: open_dataset(path), lambda: open_dataset(toy.folder)):
-        with pytest.raises(ValueError, match=r"truncated or tampered; run `sigraph prepare .* --force`"):
+    for attempt in (toy.prepare, lambda: open_dataset(toy.folder)):
+        with pytest.raises(ValueError, match=r"truncated or tampered; run `sigraph prepare .*") as error:
             attempt()
+        assert str(error.value).endswith(f"`sigraph prepare {toy.folder} --force --trust-recipe`")
+    with pytest.raises(ValueError, match="truncated or tampered; write it again"):
+        open_dataset(path)
     (path / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match="--force"):
         toy.prepare()
@@ -322,6 +325,29 @@ def test_names_come_before_folders(toy, tmp_path, monkeypatch):
         prepare(Path("manifold-torus"))
     with pytest.raises(ValueError, match=r"unknown data set 'coro'.*did you mean 'cora'.*manifold-torus"):
         open_dataset("coro")
+
+
+def test_a_data_set_that_is_not_found_says_where_a_folder_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = rf"in the current directory, {tmp_path}$"
+    for name, said in (
+        (
+            "coro",
+            rf"unknown data set 'coro' \(did you mean 'cora'\?\); there are: .*; and there is no folder 'coro' {here}",
+        ),
+        ("own/papers", rf"unknown data set 'own/papers'; there are: .*; and there is no folder 'own/papers' {here}"),
+        ("prepared/cora", rf"did you mean 'cora'.* no folder 'prepared/cora' {here}"),
+        (str(tmp_path / "gone"), rf"there are: citeseer, cora, .*; and there is no folder '{tmp_path}/gone'$"),
+        (tmp_path / "gone", "there is no folder '.*gone'$"),
+    ):
+        for find in (open_dataset, prepare):
+            with pytest.raises(ValueError, match=said):
+                find(name)
+    (tmp_path / "papers.csv").write_text("id\n")
+    with pytest.raises(
+        ValueError, match=r"'papers.csv' is a file; tables become a data set by `sigraph prepare --samples"
+    ):
+        open_dataset("papers.csv")
 
 
 def test_a_folder_of_the_shipped_ones_is_trusted():

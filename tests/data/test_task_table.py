@@ -52,6 +52,17 @@ def test_the_type_can_be_said():
             task(labels, task_types=kind)
 
 
+def test_words_for_missing_labels_are_said_also_where_they_spoil_the_split():
+    report = TableReport()
+    task(["a", "b", "NA"] * 4, report=report)
+    assert "note     4 labels are the text 'NA', kept as a class; leave the cell blank" in str(report)
+    numbers = [f"0.{i}" for i in range(1, 12)]
+    with pytest.raises(
+        ValueError, match=r"do not occur in train.*; 1 label is the text '\?', kept as a class \(all other"
+    ):
+        task([*numbers, "?"], split="random")
+
+
 def test_a_given_split_is_kept_whatever_its_words():
     words = ["train", "Training", "val", "dev", "validation", "TEST", "", None, "train", "train", "test", "valid"]
     report = TableReport()
