@@ -28,6 +28,7 @@ _NAMES = {
     "embed": "encoders",
     "fine_tune": "finetune",
     "load_config": "config",
+    "load_encoder": "load",
     "open_dataset": "data",
     "prepare": "data",
     "pretrain_loader": "collate",
@@ -69,4 +70,5 @@ if TYPE_CHECKING:
     from sigraph.evaluation import Evaluator
     from sigraph.experiment import run
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
+    from sigraph.load import load_encoder
     from sigraph.pretrain import HeldOutValidation, PretrainModule

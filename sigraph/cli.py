@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sigraph import __version__
+from sigraph.embed_command import add_embed_options, embed_run
 from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
   sigraph prepare cora                          download, check and write one
   sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
   sigraph leaderboard runs                      the table of everything that was run
+  sigraph embed RUN_FOLDER --out z.parquet      embeddings by a run's encoder, no graph involved
 """
 
 
@@ -271,6 +273,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     leaderboard.add_argument("--experiment", metavar="NAME", help="this experiment alone")
     leaderboard.add_argument("--task", metavar="NAME", help="this task alone")
+
+    embed = add(
+        "embed",
+        embed_run,
+        "Write the embeddings of samples, old or new, by the encoder that a run pre-trained. No graph is involved.",
+        "sigraph embed runs/mine/sipt/*/seed-0 --dataset new.csv --out new.parquet",
+    )
+    add_embed_options(embed)
 
     add("datasets", _datasets, "List the data sets sigraph knows.", "sigraph datasets")
 

@@ -1,0 +1,121 @@
+"""``sigraph embed RUN_FOLDER --out FILE``: embeddings by a run's encoder on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sigraph.data import SampleDataset
+
+_SUFFIXES = (".npy", ".parquet")
+
+
+def add_embed_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which encoder embeds what, and where to."""
+    add = parser.add_argument
+    add("folder", metavar="RUN_FOLDER", help="<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`")
+    add(
+        "--dataset",
+        metavar="NAME|FOLDER|FILE",
+        help="a data set's name, a prepared folder, or a table of samples with the columns, in their order, that those "
+        "of the pre-training had (default: the run's own data set)",
+    )
+    add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of a table of samples to leave out")
+    add(
+        "--out", metavar="FILE", help="FILE.parquet: columns id, z0, z1, ...; FILE.npy: [N, D], ids in FILE.ids.parquet"
+    )
+    add("--force", action="store_true", help="replace FILE if it is there")
+
+
+def embed_run(arguments: argparse.Namespace) -> int:
+    """Load the encoder, embed the samples, write the file."""
+    targets = _targets(arguments.out, arguments.force)
+    sys.path.append(str(Path.cwd()))  # a user's own encoder, as for `sigraph run`
+
+    from sigraph.encoders import embed
+    from sigraph.load import load_encoder, pretrained_on
+
+    name, fingerprint = pretrained_on(arguments.folder)
+    dataset, note = _open(arguments.dataset, arguments.ignore, name, fingerprint)
+    encoder = load_encoder(arguments.folder, dataset.in_channels)
+    needed, came = getattr(encoder, "in_channels", None), dataset.in_channels
+    if needed is not None and came != needed:
+        holds = "records" if came is None else f"{came} features a sample"
+        raise ValueError(
+            f"the encoder of {arguments.folder} reads {needed} features a sample, {arguments.dataset or name} holds "
+            f"{holds}{note}; give samples described as those it was pre-trained on"
+        )
+    z = embed(encoder, dataset)
+    _write(z, dataset, targets)
+    own = dataset.ids is not None
+    ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"
+    print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}")
+    return 0
+
+
+def _targets(out: str | None, force: bool) -> list[Path]:
+    """The files to write; the last one holds the ids."""
+    if out is None:
+        raise ValueError("embed needs --out FILE.npy or --out FILE.parquet; embeddings are not printed")
+    path = Path(out).expanduser()
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"--out needs to end in {' or '.join(_SUFFIXES)} (got {out!r})")
+    targets = [path] if path.suffix.lower() == ".parquet" else [path, path.with_suffix(".ids.parquet")]
+    for target in targets:
+        if target.is_dir():
+            raise ValueError(f"--out needs a file ({target} is a folder)")
+        if target.exists() and not force:
+            raise ValueError(f"{target} exists; choose another --out, or replace it by --force")
+    return targets
+
+
+def _open(wanted: str | None, ignore: Sequence[str], own: str, fingerprint: str) -> tuple[SampleDataset, str]:
+    """The samples, and what was noted when a table of them was read."""
+    from sigraph.data import TableReport, from_tables, open_dataset
+
+    if wanted is not None and Path(wanted).expanduser().is_file():
+        report = TableReport()
+        dataset = from_tables(wanted, {}, ignore=ignore, report=report)
+        return dataset, "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
+    if ignore:
+        raise ValueError("--ignore is for a table of samples (--dataset FILE); a prepared data set has its features")
+    if wanted is not None:
+        return open_dataset(wanted), ""
+    try:
+        dataset = open_dataset(own)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"the run's data set {own!r} cannot be opened ({error}); say where it is: --dataset"
+        ) from error
+    if dataset.fingerprint != fingerprint:
+        raise ValueError(f"the data set {own!r} has changed since the run; to embed it as it is now: --dataset {own}")
+    return dataset, ""
+
+
+def _write(z: Tensor, dataset: SampleDataset, targets: list[Path]) -> None:
+    """All or nothing. Ids of another data set never stay beside new embeddings."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from sigraph.data.folder import atomic_file
+
+    ids = dataset.ids
+    with atomic_file(targets[0]) as file:
+        if len(targets) == 1:
+            columns = {"id": pa.array(np.arange(len(dataset))) if ids is None else ids}
+            pq.write_table(pa.table(columns | {f"z{i}": z[:, i].numpy() for i in range(z.size(1))}), file)
+            return
+        with file.open("wb") as stream:
+            np.save(stream, z.numpy(), allow_pickle=False)
+        if ids is None:
+            targets[1].unlink(missing_ok=True)
+            return
+        with atomic_file(targets[1]) as own:
+            pq.write_table(pa.table({"id": ids}), own)

@@ -1,0 +1,171 @@
+"""load_encoder: the pre-trained encoder of a finished run, without its data set and without the graph."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from sigraph.build import build
+from sigraph.config import ConfigError
+from sigraph.encoders import Encoder
+from sigraph.parts import ENCODER
+from sigraph.provenance import own_sources
+from sigraph.run_one import RESULTS, SETTINGS
+
+logger = logging.getLogger(__name__)
+
+SHOWN = 10
+_AGAIN = "run the experiment again, which makes what is missing and repeats nothing else"
+
+
+def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None) -> Encoder:
+    """The encoder that a run pre-trained, on the CPU and in evaluation mode.
+
+    It is built from the settings in ``results.json``, which can name subclasses of :class:`~sigraph.encoders.Encoder`
+    alone, and its weights are read from ``encoder.safetensors``; no pickle is opened, no random state is touched.
+
+    Args:
+        folder: A run's folder, ``<output_dir>/<experiment>/<arm>/<hash>/seed-<s>``.
+        in_channels: Features of a sample, for an encoder whose record does not say.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: There is no such folder.
+        ValueError: It is no run's folder (the message lists those below it), the run failed, a file is damaged, or the
+            weights do not fit.
+        ConfigError: The encoder cannot be built; names a module of one's own that is not found.
+
+    Example:
+        >>> encoder = sigraph.load_encoder("runs/mine/sipt/0a1b2c3d4e5f/seed-0")
+        >>> z = sigraph.embed(encoder, sigraph.SampleDataset(new_rows))
+    """
+    path, record = _open_run(folder)
+    where = f"{path / RESULTS}, pretrain.encoder"
+    component = _encoder_component(path, record)
+    for target in _targets(component):
+        _check_module(target, where)
+    available = {} if in_channels is None else {"in_channels": in_channels}
+    with torch.random.fork_rng(devices=[]):
+        encoder: Encoder = build(component, Encoder, where, **available)
+    _note_changes(component, record["pretrain"].get("sources") or {}, where)
+    _load_weights(encoder, path / ENCODER)
+    return encoder.eval()
+
+
+def pretrained_on(folder: str | os.PathLike[str]) -> tuple[str, str]:
+    """What a run was pre-trained on: its data set as the YAML names it, and the fingerprint it had.
+
+    Raises:
+        ValueError: As in :func:`load_encoder`.
+    """
+    path, record = _open_run(folder)
+    file = path / SETTINGS
+    try:
+        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"]), str(record["data"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"
+        ) from error
+
+
+def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
+    """A run's folder and its record, of a run that ended well."""
+    path = Path(folder).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path}: there is no such folder; `sigraph run` writes to 'runs' unless told otherwise"
+        )
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path}: a run's folder is needed, not a file in it")
+    file = path / RESULTS
+    if not file.is_file():
+        raise ValueError(f"{path} is no run's folder: it holds no {RESULTS}{_instead(path)}")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: not valid JSON ({error}); {_AGAIN}") from error
+    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
+        raise ValueError(f"{file} is no record of a run; {_AGAIN}")
+    if record["status"] != "ok":
+        raise ValueError(f"{path} holds no encoder: the run {record['status']} ({record.get('reason')}); {_AGAIN}")
+    return path, record
+
+
+def _instead(path: Path) -> str:
+    """What to give instead of a folder that is no run's."""
+    found = list(_runs_below(path))
+    if found:
+        listed = "".join(f"\n  {run}" for run in found[:SHOWN])
+        more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return f"; give one of those below it:{listed}{more}"
+    if path.name.startswith("seed-"):
+        return "; the run is not finished (the same `sigraph run` resumes it), or this is a stage that runs share"
+    return ", nor does any folder below it; a run's is <output_dir>/<experiment>/<arm>/<hash>/seed-<s>"
+
+
+def _runs_below(path: Path) -> Iterator[Path]:
+    for folder, below, files in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("_"))
+        if RESULTS in files:
+            yield Path(folder)
+
+
+def _encoder_component(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    component = record["pretrain"].get("encoder") if isinstance(record.get("pretrain"), dict) else None
+    if not isinstance(component, dict) or not isinstance(component.get("_target_"), str):
+        raise ValueError(f"{path / RESULTS} does not say how the encoder is built ('pretrain.encoder'); {_AGAIN}")
+    return component
+
+
+def _targets(settings: Any) -> Iterator[str]:
+    """Every ``_target_`` of a component and of those in it."""
+    if isinstance(settings, dict):
+        if isinstance(settings.get("_target_"), str):
+            yield settings["_target_"]
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        for value in settings:
+            yield from _targets(value)
+
+
+def _check_module(target: str, where: str) -> None:
+    root = target.partition(".")[0]
+    if importlib.util.find_spec(root) is None:
+        raise ConfigError(
+            f"{where}: {target!r} needs the module {root!r}, which is not found; if it is your own, say where it lies, "
+            f"usually beside the experiment's YAML: sys.path.append(FOLDER) in Python, PYTHONPATH=FOLDER in a shell"
+        )
+
+
+def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -> None:
+    for module, code in (own_sources(component) or {}).items():
+        if then.get(module, code) != code:
+            logger.warning(
+                "%s: the module %r has changed since; its embeddings may differ from the run's", where, module
+            )
+
+
+def _load_weights(encoder: Encoder, file: Path) -> None:
+    if not file.is_file():
+        raise ValueError(f"{file.parent} holds no {file.name}; {_AGAIN}")
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise ValueError(f"{file} is damaged ({error}); {_AGAIN}") from error
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        what, kind = " ".join(str(error).split()), type(encoder).__name__
+        raise ValueError(
+            f"{file} does not fit {kind!r} as {RESULTS} beside it describes it ({what}); if the class has changed "
+            "since, put it back or run the experiment again"
+        ) from error

@@ -1,0 +1,191 @@
+"""`sigraph embed RUN_FOLDER --out FILE`."""
+
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from sigraph.cli import main
+from sigraph.config import config_from_dict
+from sigraph.data import SampleDataset, from_tables
+from sigraph.encoders import embed
+from sigraph.experiment import run
+from sigraph.load import load_encoder
+from sigraph.run_one import run_folder
+
+
+@pytest.fixture
+def folder(toy):
+    config = config_from_dict({**toy, "seeds": [0], "arms": {"sipt": {}}, "baseline": None})
+    assert not run(config).failed
+    return run_folder(config, config.arm("sipt"), 0)
+
+
+@pytest.fixture
+def x():
+    return torch.randn(7, 6, generator=torch.Generator().manual_seed(3))
+
+
+def table(x, file, first, **more):
+    """A CSV of samples with hostile ids."""
+    lines = [",".join(["id", *more, *(f"x{i}" for i in range(x.size(1)))])]
+    lines += [",".join([f'"p, {first + i}🧪"', *more.values(), *map(repr, row)]) for i, row in enumerate(x.tolist())]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def test_the_runs_own_samples_as_from_python(folder, toy_dataset, tmp_path, capsys):
+    z = embed(load_encoder(folder), toy_dataset)
+    assert main(["embed", str(folder), "--out", str(tmp_path / "new" / "z.npy")]) == 0
+    assert "40 embeddings of width 4, row i is sample i" in capsys.readouterr().out
+    there = np.load(tmp_path / "new" / "z.npy")
+    assert there.dtype == np.float32 and np.array_equal(there, z.numpy())
+    assert main(["embed", str(folder), "--out", str(tmp_path / "new" / "z.parquet")]) == 0
+    columns = pq.read_table(tmp_path / "new" / "z.parquet")
+    assert columns.column_names == ["id", "z0", "z1", "z2", "z3"]
+    assert columns["id"].to_pylist() == list(range(40))
+    assert np.array_equal(np.stack([columns[f"z{i}"] for i in range(4)], axis=1), z.numpy())
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["z.npy", "z.parquet"]
+
+
+def test_new_samples_of_a_prepared_folder_keep_their_ids(folder, x, tmp_path, capsys):
+    ids = [f"new {i}, 🧪" for i in range(7)]
+    SampleDataset(x, name="more", ids=pa.array(ids)).save(tmp_path / "more")
+    z = embed(load_encoder(folder), SampleDataset(x)).numpy()
+    command = ["embed", str(folder), "--dataset", str(tmp_path / "more"), "--out"]
+    assert main([*command, str(tmp_path / "z.parquet")]) == 0
+    columns = pq.read_table(tmp_path / "z.parquet")
+    assert columns["id"].to_pylist() == ids
+    assert np.array_equal(np.stack([columns[f"z{i}"] for i in range(4)], axis=1), z)
+    assert main([*command, str(tmp_path / "z.npy")]) == 0
+    assert f"ids in {tmp_path / 'z.ids.parquet'}" in capsys.readouterr().out
+    assert np.array_equal(np.load(tmp_path / "z.npy"), z)
+    assert pq.read_table(tmp_path / "z.ids.parquet")["id"].to_pylist() == ids
+
+
+def test_new_samples_of_a_table_need_no_edges(folder, x, tmp_path):
+    out = tmp_path / "z.parquet"
+    assert main(["embed", str(folder), "--dataset", table(x, tmp_path / "new.csv", 100), "--out", str(out)]) == 0
+    columns = pq.read_table(out)
+    assert columns["id"].to_pylist() == [f"p, {100 + i}🧪" for i in range(7)]
+    z = embed(load_encoder(folder), SampleDataset(x)).numpy()
+    assert np.array_equal(np.stack([columns[f"z{i}"] for i in range(4)], axis=1), z)
+
+
+def test_a_column_in_the_way_is_named_and_can_be_left_out(folder, x, tmp_path, capsys):
+    file = table(x, tmp_path / "new.csv", 0, topic="physics")
+    command = ["embed", str(folder), "--dataset", file, "--out", str(tmp_path / "z.npy")]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "reads 6 features a sample" in said and "holds records" in said and "without 'topic' (--ignore)" in said
+    assert not (tmp_path / "z.npy").exists()
+    assert main([*command, "--ignore", "topic"]) == 0
+    assert np.array_equal(np.load(tmp_path / "z.npy"), embed(load_encoder(folder), SampleDataset(x)).numpy())
+
+
+def test_own_tables_from_the_first_to_the_last_step(toy, x, tmp_path):
+    x = torch.randn(60, 6, generator=torch.Generator().manual_seed(1))
+    (tmp_path / "e.csv").write_text("source,target\n" + "".join(f'"p, {i}🧪","p, {i + 1}🧪"\n' for i in range(59)))
+    dataset = from_tables(table(x, tmp_path / "s.csv", 0), {"line": tmp_path / "e.csv"})
+    dataset.save(tmp_path / "own")
+    toy["pretrain"] |= {"dataset": str(tmp_path / "own"), "graph": "line"}
+    config = config_from_dict({**toy, "seeds": [4], "finetune": []})
+    assert not run(config).failed
+    folder = run_folder(config, config.arm("objective-only"), 4)
+    assert main(["embed", str(folder), "--out", str(tmp_path / "z.parquet")]) == 0
+    columns = pq.read_table(tmp_path / "z.parquet")
+    assert columns["id"].to_pylist() == [f"p, {i}🧪" for i in range(60)]
+    z = embed(load_encoder(folder), SampleDataset(x))
+    assert np.array_equal(np.stack([columns[f"z{i}"] for i in range(4)], axis=1), z.numpy())
+
+
+@pytest.mark.parametrize("name", ["z.npy", "z.parquet", "z.ids.parquet"])
+def test_what_exists_is_replaced_only_if_asked(folder, name, tmp_path, capsys):
+    (tmp_path / name).write_text("mine")
+    out = str(tmp_path / ("z.parquet" if name == "z.parquet" else "z.npy"))
+    assert main(["embed", str(folder), "--out", out]) == 2
+    assert f"{tmp_path / name} exists" in capsys.readouterr().err and (tmp_path / name).read_text() == "mine"
+    assert main(["embed", str(folder), "--out", out, "--force"]) == 0
+    # ids of whatever was embedded before do not stay beside the new embeddings
+    assert not (tmp_path / "z.ids.parquet").exists() and (tmp_path / out).is_file()
+
+
+def test_nothing_is_left_when_writing_fails(folder, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError("no more")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "z.parquet").write_text("mine")
+    assert main(["embed", str(folder), "--out", str(tmp_path / "out" / "z.parquet"), "--force"]) == 2
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["z.parquet"]
+    assert (tmp_path / "out" / "z.parquet").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "embeddings are not printed"),
+        (["--out", "{tmp}/z.csv"], "needs to end in .npy or .parquet"),
+        (["--out", "-"], "needs to end in .npy or .parquet"),
+        (["--out", "{tmp}/folder.npy"], "is a folder"),
+        (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/wide"], "reads 6 features a sample, {tmp}/wide holds 5 features"),
+        (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/words"], "reads 6 features a sample, {tmp}/words holds records"),
+        (["--out", "{tmp}/z.npy", "--dataset", "corra"], "did you mean 'cora'"),
+        (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/z.txt"], "needs to be a .csv"),
+        (["--out", "{tmp}/z.npy", "--ignore", "topic"], "--ignore is for a table of samples"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out(folder, arguments, message, tmp_path, capsys):
+    (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "z.txt").write_text("1")
+    SampleDataset(torch.zeros(3, 5)).save(tmp_path / "wide")
+    SampleDataset(pa.table({"text": ["a", "b"]})).save(tmp_path / "words")
+    assert main(["embed", str(folder), *(text.format(tmp=tmp_path) for text in arguments)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("sigraph: ") and message.format(tmp=tmp_path) in captured.err
+    assert "Traceback" not in captured.err and captured.out == "" and not (tmp_path / "z.npy").exists()
+
+
+def test_a_folder_above_the_run_lists_the_runs(folder, tmp_path, capsys):
+    assert main(["embed", str(folder.parent), "--out", str(tmp_path / "z.npy")]) == 2
+    assert f"\n  {folder}" in capsys.readouterr().err
+
+
+def test_the_runs_data_set_needs_to_be_what_it_was(folder, toy, toy_dataset, tmp_path, capsys):
+    command = ["embed", str(folder), "--out", str(tmp_path / "z.npy")]
+    home = toy["pretrain"]["dataset"]
+    other = SampleDataset(toy_dataset.samples + 1, toy_dataset.graphs, toy_dataset.tasks)
+    other.save(home, overwrite=True)
+    assert main(command) == 2
+    assert "has changed since the run" in capsys.readouterr().err
+    assert main([*command, "--dataset", home]) == 0
+    assert np.array_equal(np.load(tmp_path / "z.npy"), embed(load_encoder(folder), other).numpy())
+    (tmp_path / "toy").rename(tmp_path / "moved")
+    assert main([*command, "--force"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be opened" in said and "say where it is: --dataset" in said
+
+
+def test_ones_own_encoder_is_found_where_one_stands(folder, toy, tmp_path, monkeypatch):
+    (tmp_path / "stands.py").write_text(
+        "from sigraph.encoders import MLPEncoder\n\n\nclass Doubled(MLPEncoder):\n"
+        "    def forward(self, inputs):\n        return super().forward(2 * inputs)\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        toy["pretrain"]["encoder"]["_target_"] = "stands.Doubled"
+        config = config_from_dict({**toy, "seeds": [0], "arms": {"sipt": {}}, "baseline": None})
+        assert not run(config).failed
+        own = run_folder(config, config.arm("sipt"), 0)
+        z = embed(load_encoder(own), SampleDataset.open(toy["pretrain"]["dataset"]))
+    monkeypatch.delitem(sys.modules, "stands")
+    command = ["embed", str(own), "--out", str(tmp_path / "z.npy")]
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert main(command) == 2
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 0
+    assert np.array_equal(np.load(tmp_path / "z.npy"), z.numpy())
