@@ -18,7 +18,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
-from sigraph.data.folder import atomic_file
+from sigraph.data.folder import atomic_file, is_disk_full
 from sigraph.parts import ENCODER, pretrain_hash
 from sigraph.progress import Progress
 from sigraph.provenance import code_of, commit, environment
@@ -29,7 +29,6 @@ PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
 HOLDER = ".holder.json"
 # What says how a result came about; a finished run keeps it when it is found again.
 _ENVIRONMENT = ("peak_memory_mb", "versions", "device", "wall_seconds")
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Busy(ValueError):
@@ -143,9 +142,10 @@ def _keep(
 
 def stop_without_room(error: Exception, folder: Path) -> None:
     """Raise again what would fail every further run too: a disk that takes nothing more."""
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        what = f"{error.strerror}; make room, the same command resumes"
-        raise OSError(error.errno, what, error.filename or str(folder)) from error
+    number = getattr(error, "errno", None) or errno.ENOSPC
+    if is_disk_full(error) or (isinstance(error, OSError) and number == errno.EROFS):
+        what = f"{os.strerror(number)}; make room, the same command resumes"
+        raise OSError(number, what, getattr(error, "filename", None) or str(folder)) from error
 
 
 @contextlib.contextmanager

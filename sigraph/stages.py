@@ -13,7 +13,7 @@ from filelock import FileLock
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -92,7 +92,7 @@ def pretrain_stage(
         }
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
         with atomic_file(folder / ENCODER) as file:
-            save_file(encoder.state_dict(), file)
+            file.write_bytes(save(encoder.state_dict()))  # its own way to files leaves strange ones after kill -9
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record

@@ -7,10 +7,12 @@
 Forward and backward, float32, D = 256; the graph joins samples five by five, so an anchor has four positives, and every
 other pair is a negative. The floor is the time of
 three matrix products: similarities, and two for the gradient. Each line is a process of its own, where floor and loss
-take turns; times are the least of the repetitions, memory is the peak on top of embeddings and pairs.
+take turns; times are the least of the repetitions, after larger tensors have come and gone as in any training process
+(glibc then gives less memory back, which would be half a floor at B = 1,024); memory is the peak on top of embeddings
+and pairs, measured before that.
 
-Peers: pytorch-metric-learning with its miner, which gets the fives as class labels; the formula written densely with autograd; a Python
-loop over anchors.
+Peers: pytorch-metric-learning with its miner, which gets the fives as class labels; the formula written
+densely with autograd; a Python loop over anchors.
 """
 
 from __future__ import annotations
@@ -100,6 +102,7 @@ def measure(name: str, size: int, num_threads: int) -> tuple[float, float, float
     z, pairs = case(size)
     run = step(name, z, pairs)
     memory = peak_memory(run)
+    torch.empty(2**22).fill_(0)  # 16 MB
     products = floor(z)
     best, least, spent, count = float("inf"), float("inf"), 0.0, 0
     while count < LEAST or (spent < SECONDS and count < MOST):

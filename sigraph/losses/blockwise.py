@@ -13,7 +13,8 @@ from torch import Tensor
 from sigraph.data.pairs import Pairs
 from sigraph.losses.base import PairSets, StructureLoss
 
-_BLOCK_ELEMENTS = 2**19  # similarities a block holds: large enough for the matrix product, small enough for the cache
+# Similarities a block holds.
+_CACHE_ELEMENTS, _MOST_ELEMENTS, _DEVICE_ELEMENTS = 2**19, 2**22, 2**26
 
 
 @dataclass
@@ -103,18 +104,20 @@ class PairwiseLoss(StructureLoss):
         return sums, counted if counts is None else counts
 
 
-def log_sum_exp(x: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
+def log_sum_exp(x: Tensor, mask: Tensor, scale: float = 1.0, top: Tensor | None = None) -> Tensor:
     """Stable log of the sum of e^(scale * x) over each row's masked entries; -inf, with gradient 0, if there are none.
 
     Args:
         x: Values. Shape [a, C].
         mask: Which of them count. Shape [a, C], bool.
         scale: Factor on every value, > 0.
+        top: Largest of each row's masked entries, where it is known already; only entries far above it overflow, and a
+            row without entries may have any. Shape [a].
 
     Returns:
         Shape [a].
     """
-    return _LogSumExp.apply(x, mask, scale)
+    return _LogSumExp.apply(x, mask, scale, top)
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -124,10 +127,10 @@ def _unit(x: Tensor) -> Tensor:
 
 class _LogSumExp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float, top: Tensor | None) -> Tensor:
         e = torch.where(mask, x, -torch.inf)  # [a, C]
-        top = e.amax(dim=1, keepdim=True)  # [a, 1]
-        top.masked_fill_(top == -torch.inf, 0)
+        top = e.amax(dim=1, keepdim=True) if top is None else top.view(-1, 1)  # [a, 1]
+        top = top.masked_fill(top == -torch.inf, 0)
         total = e.sub_(top).mul_(scale).exp_().sum(dim=1)  # [a]
         ctx.save_for_backward(e, total)
         ctx.scale = scale
@@ -137,7 +140,7 @@ class _LogSumExp(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         e, total = ctx.saved_tensors
         factor = torch.where(total > 0, grad * ctx.scale / total, 0)
-        return e * factor.view(-1, 1), None, None
+        return e * factor.view(-1, 1), None, None, None
 
 
 class _RowBlocks(torch.autograd.Function):
@@ -207,16 +210,17 @@ def _blocks(z: Tensor, c: Tensor, loss: PairwiseLoss, sets: PairSets) -> Iterato
     num_anchors, width = z.size(0), c.size(0)
     if num_anchors == 0 or width == 0:
         return
-    size = min(loss.block_size or max(1, _BLOCK_ELEMENTS // width), num_anchors)
+    size = min(loss.block_size or _block_rows(width, z.device), num_anchors)
     bounds = [*range(0, num_anchors, size), num_anchors]
     edges = torch.tensor(bounds, device=z.device) * width
     keys = [sets.positive, sets.excluded, *([] if sets.negative is None else [sets.negative])]
     cuts = torch.stack([torch.searchsorted(key, edges) for key in keys]).tolist()  # one transfer
+    norm = c.square().sum(dim=1) if loss.measure == "euclidean" else None  # [C]
     for i, start in enumerate(bounds[:-1]):
         positive, excluded, *negative = (
             key[cut[i] : cut[i + 1]] - start * width for key, cut in zip(keys, cuts, strict=True)
         )
-        value = _measure(z[start : bounds[i + 1]], c, loss.measure)  # [a, C]
+        value = _measure(z[start : bounds[i + 1]], c, norm)  # [a, C]
         anchor_group, candidate_group = sets.pairs.anchor_group, sets.pairs.candidate_group
         if negative or anchor_group is None or candidate_group is None:
             is_negative = torch.full_like(value, not negative, dtype=torch.bool)
@@ -233,12 +237,20 @@ def _blocks(z: Tensor, c: Tensor, loss: PairwiseLoss, sets: PairSets) -> Iterato
         yield start, Block(value, is_negative, value[row, column], row, column, weight, start)
 
 
-def _measure(rows: Tensor, c: Tensor, measure: str) -> Tensor:
-    if measure != "euclidean":
-        return rows @ c.t()  # [a, C]
-    norm = rows.square().sum(dim=1, keepdim=True)  # [a, 1]
-    square = torch.addmm(c.square().sum(dim=1), rows, c.t(), alpha=-2).add_(norm)  # [a, C]
-    noise = 8 * torch.finfo(square.dtype).eps * norm
+def _block_rows(width: int, device: torch.device) -> int:
+    """Anchors in a block: as many as the cache holds, but enough for a fast matrix product while memory allows."""
+    if device.type != "cpu":
+        return max(1, _DEVICE_ELEMENTS // width)
+    return max(1, _CACHE_ELEMENTS // width, min(128, _MOST_ELEMENTS // width))
+
+
+def _measure(rows: Tensor, c: Tensor, norm: Tensor | None) -> Tensor:
+    """Products [a, C], or Euclidean distances where the candidates' squared norms are given."""
+    if norm is None:
+        return rows @ c.t()
+    own = rows.square().sum(dim=1, keepdim=True)  # [a, 1]
+    square = torch.addmm(norm, rows, c.t(), alpha=-2).add_(own)  # [a, C]
+    noise = 8 * torch.finfo(square.dtype).eps * own
     return square.masked_fill_(square <= noise, 0).sqrt_()
 
 

@@ -51,24 +51,27 @@ class MultiSimilarityLoss(PairwiseLoss):
 
     def rows(self, block: Block) -> tuple[Tensor, Tensor]:
         """Equation 15 for every anchor that has a positive and a negative, and their number."""
-        log_weight, is_negative = block.weight.log(), block.is_negative  # [p], [a, C]
+        log_weight, is_negative, top = block.weight.log(), block.is_negative, None  # [p], [a, C]
         if self.epsilon is not None:
-            log_weight, is_negative = self.mine(block, log_weight, self.epsilon)
+            log_weight, is_negative, top = self.mine(block, log_weight, self.epsilon)
         positives = block.log_sum_exp_per_row(log_weight - self.alpha * block.positive_similarity)  # [a]
-        negatives = log_sum_exp(block.similarity, is_negative, self.beta)  # [a]
+        negatives = log_sum_exp(block.similarity, is_negative, self.beta, top)  # [a]
         valid = positives.isfinite() & negatives.isfinite()
         pull = _log_one_plus(positives[valid] + self.alpha * self.base) / self.alpha
         push = _log_one_plus(negatives[valid] - self.beta * self.base) / self.beta
         return (pull + push).sum().view(1), valid.sum().view(1)
 
     @torch.no_grad()
-    def mine(self, block: Block, log_weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-        """Keep hard pairs: log weights with -inf for easy positives [p], and a mask of the hard negatives [a, C]."""
+    def mine(self, block: Block, log_weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Keep hard pairs: log weights with -inf for easy positives [p], a mask of the hard negatives [a, C], and each
+        anchor's largest negative similarity, which is hard if any is [a].
+        """
         min_positive = -block.max_per_row(-block.positive_similarity)  # [a]; inf without positives
-        max_negative = torch.where(block.is_negative, block.similarity, -torch.inf).amax(dim=1)  # [a]
+        negative = torch.where(block.is_negative, block.similarity, -torch.inf)  # [a, C]
+        max_negative = negative.amax(dim=1)  # [a]
         is_easy = block.positive_similarity - epsilon >= max_negative[block.positive_row]
-        is_hard = block.similarity + epsilon > min_positive.view(-1, 1)
-        return log_weight.masked_fill(is_easy, -torch.inf), is_hard.logical_and_(block.is_negative)
+        is_hard = negative.add_(epsilon) > min_positive.view(-1, 1)
+        return log_weight.masked_fill(is_easy, -torch.inf), is_hard, max_negative
 
 
 def _log_one_plus(log_x: Tensor) -> Tensor:
