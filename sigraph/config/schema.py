@@ -35,7 +35,7 @@ class TrainerConfig(_Plain):
     Args:
         max_epochs: Passes over the samples. 0: no pre-training, the encoder stays as initialised.
         gradient_clip_val: Largest norm of the gradient; null: no clipping.
-        weight_average: Decay per step, in (0, 1), of an exponential moving average of the weights, which becomes the
+        weight_average: Decay per step, in [0, 1), of an exponential moving average of the weights, which becomes the
             pre-trained encoder; null: the last weights.
         precision: Lightning's name of the number format, e.g. ``32-true`` or ``bf16-mixed``.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
@@ -67,7 +67,7 @@ class PretrainConfig(_Plain):
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
         num_workers: Processes that prepare batches; 0: the main one does. Changes no result.
-        optimizer: Component.
+        optimizer: Component: how the weights are moved.
         scheduler: Component: the learning-rate schedule; null: none.
         trainer: Length, precision, device.
     """
@@ -98,7 +98,7 @@ class FinetuneConfig(_Plain):
         head: ``linear`` (probe on frozen embeddings), ``full`` (encoder and head are trained), ``knn``.
         primary: Whether this is the experiment's main result. The first entry is if none says so.
         dataset: Where the task lives; null: the pre-training data set.
-        optimizer: Component.
+        optimizer: Component: how the weights are moved.
         scheduler: Component: the learning-rate schedule; null: none.
         max_epochs: Most passes over the training samples.
         patience: Epochs without a better validation score after which training stops.
