@@ -34,9 +34,11 @@ class InfoNCELoss(PairwiseLoss):
     compares its positives with each other. Weights choose the target, not the competitors: each positive stands once
     in the sum over k. Use with :class:`~sigraph.samplers.NeighborPairSampler` and many candidates a step.
 
-    Source: Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, Eq. 2 (out) and 3 (in); "in" with the powers
-    of the adjacency as weights is, up to a constant per anchor, the NContrast loss of Hu et al., "Graph-MLP", 2021.
-    Differs in the weights and in the mean over anchors with a positive.
+    Source: van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018 (InfoNCE, with one
+    positive); Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020, Eq. 2 (out), and their L_in (in). "in"
+    with the powers of the adjacency as weights is, up to a constant per anchor, the NContrast loss of Hu et al.,
+    "Graph-MLP: Node Classification without Message Passing in Graph", 2021. Differs in the weights and in the mean over
+    anchors with a positive.
     """
 
     measure = "cosine"
@@ -50,7 +52,7 @@ class InfoNCELoss(PairwiseLoss):
         self.temperature, self.variant = temperature, variant
 
     def rows(self, block: Block) -> tuple[Tensor, Tensor]:
-        """Equation 2 or 3 for every anchor with a positive, and their number."""
+        """The sum of L_i over the anchors with a positive, and their number."""
         logit = block.positive_similarity / self.temperature  # [p]
         weight = block.sum_per_row(block.weight)  # [a]
         valid = weight > 0

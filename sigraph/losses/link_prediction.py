@@ -59,9 +59,9 @@ class LinkPredictionLoss(PairwiseLoss):
     so that the engine's gradient flows on to it. Use with :class:`~sigraph.samplers.NeighborPairSampler`; ``dot`` and
     ``bilinear`` can grow the norms of embeddings without end: weight decay keeps them in check.
 
-    Source: Kipf & Welling, "Variational Graph Auto-Encoders", 2016, Eq. 2 (dot); Krioukov et al., "Hyperbolic geometry
-    of complex networks", Physical Review E 2010, the Fermi-Dirac connection probability (distance; here Euclidean);
-    Nickel et al., "A Three-Way Model for Collective Learning on Multi-Relational Data", ICML 2011, Eq. 1 (bilinear, one
+    Source: Kipf & Welling, "Variational Graph Auto-Encoders", 2016 (dot); Krioukov et al., "Hyperbolic geometry of
+    complex networks", Physical Review E 82, 2010, the Fermi-Dirac connection probability (distance; here Euclidean);
+    Nickel et al., "A Three-Way Model for Collective Learning on Multi-Relational Data", ICML 2011 (bilinear, one
     relation, made symmetric). Differs in one mean for each kind of pair and in the edge weights.
     """
 

@@ -43,8 +43,8 @@ class CrossBatchMemory(StructureLoss):
     each keeps the embeddings of all of them. Means, weights and anchors without pairs are those of ``loss``; samplers
     that draw few negatives profit most. Use with :class:`~sigraph.samplers.NeighborPairSampler`.
 
-    Source: Wang et al., "Cross-Batch Memory for Embedding Learning", CVPR 2020, Section 3.3. Differs in that the step's
-    own samples stay candidates, with their gradient, and in that positives are edges, not equal labels.
+    Source: Wang et al., "Cross-Batch Memory for Embedding Learning", CVPR 2020. Differs in one loss over the step's own
+    samples, with their gradient, and the queue together, and in that positives are edges, not equal labels.
     """
 
     def __init__(

@@ -32,8 +32,9 @@ class MultiSimilarityLoss(PairwiseLoss):
     Anchors without a positive or without a negative (after mining, if any) contribute nothing; without any other the
     loss is 0. Use with :class:`~sigraph.samplers.NeighborPairSampler`.
 
-    Source: Wang et al., "Multi-Similarity Loss with General Pair Weighting", CVPR 2019, Eq. 11, 12 (mining) and 15; as
-    L_SI in McDermott et al. 2023. Differs in the edge weights, and in the mean: over anchors that count, not over all.
+    Source: Wang et al., "Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning", CVPR 2019 (loss
+    and mining); as L_SI in McDermott et al. 2023. Differs in the edge weights, and in the mean: over anchors that
+    count, not over all.
     """
 
     measure = "cosine"
@@ -50,7 +51,7 @@ class MultiSimilarityLoss(PairwiseLoss):
         self.alpha, self.beta, self.base, self.epsilon = alpha, beta, base, epsilon
 
     def rows(self, block: Block) -> tuple[Tensor, Tensor]:
-        """Equation 15 for every anchor that has a positive and a negative, and their number."""
+        """The sum of L_i over the anchors that have a positive and a negative, and their number."""
         log_weight, is_negative, top = block.weight.log(), block.is_negative, None  # [p], [a, C]
         if self.epsilon is not None:
             log_weight, is_negative, top = self.mine(block, log_weight, self.epsilon)

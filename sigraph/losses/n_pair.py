@@ -37,9 +37,9 @@ class NPairLoss(PairwiseLoss):
     positive each, on unit vectors, the two are the same. Use with :class:`~sigraph.samplers.NeighborPairSampler` and
     many candidates a step.
 
-    Source: Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016, Sec. 3.2
-    (N-pair-mc, and the L2 regularisation of embedding vectors). Differs in several positives and their weights, in
-    negatives that are all of the step's, and in the temperature.
+    Source: Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016 (N-pair-mc, and
+    the L2 regularisation of embeddings). Differs in several positives and their weights, in negatives that are all of
+    the step's, and in the temperature.
     """
 
     measure = "dot"

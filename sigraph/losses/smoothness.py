@@ -38,9 +38,11 @@ class SmoothnessLoss(StructureLoss):
     has the same one, counted once. O(P D + D^2) memory and O(P D + C D^2) time: no A x C matrix at all.
     Use with :class:`~sigraph.samplers.NeighborPairSampler` and steps of more than D samples.
 
-    Source: Belkin & Niyogi, "Laplacian Eigenmaps", Neural Computation 2003, Section 3 (energy); Bardes et al.,
-    "VICReg", ICLR 2022, Eq. 1-4 (spread) and 6, with its weights 25 : 25 : 1 as 1 : 1 : 0.04. Differs in the edges in
-    place of views, in the energy per dimension, and in one spread over all samples in place of one for each view.
+    Source: Belkin & Niyogi, "Laplacian Eigenmaps for Dimensionality Reduction and Data Representation", Neural
+    Computation 15, 2003 (energy); Bardes et al., "VICReg: Variance-Invariance-Covariance Regularization for
+    Self-Supervised Learning", ICLR 2022, Sec. 4.1 (spread), with its weights 25 : 25 : 1 as 1 : 1 : 0.04. Differs in
+    the edges in place of views, in the energy per dimension, and in one spread over all samples in place of one for
+    each view.
     """
 
     def __init__(

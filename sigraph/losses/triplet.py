@@ -58,11 +58,12 @@ class TripletLoss(PairwiseLoss):
     block, hence depend on ``torch.manual_seed`` and on the order of the anchors, and not on blocks or the device. An
     anchor's positives share one of them by systematic sampling: each draw alone has the stated distribution.
 
-    Source: Schroff et al., "FaceNet", CVPR 2015, Sec. 3.1 (loss) and 3.2 (semi-hard); Roth & Brattoli, "Easily
-    Extendable PyTorch Deep Metric Learning Pipeline", 2019 (soft-hard); Wu et al., "Sampling Matters in Deep Embedding
-    Learning", ICCV 2017, Sec. 4 (distance-weighted); named as in Roth et al., "Revisiting Training Strategies and
-    Generalization Performance in Deep Metric Learning", ICML 2020, whose margin is the default. Differs in plain
-    instead of squared distances, in the edge weights, and in taking every semi-hard triplet instead of one drawn.
+    Source: Schroff et al., "FaceNet: A Unified Embedding for Face Recognition and Clustering", CVPR 2015, Sec. 3.1
+    (loss) and 3.2 (semi-hard); Roth & Brattoli, "Easily Extendable Basic Deep Metric Learning Pipeline", 2019
+    (soft-hard); Wu et al., "Sampling Matters in Deep Embedding Learning", ICCV 2017, Sec. 4 (distance-weighted); named
+    as in Roth et al., "Revisiting Training Strategies and Generalization Performance in Deep Metric Learning", ICML
+    2020, whose margin is the default. Differs in plain instead of squared distances, in the edge weights, and in
+    taking every semi-hard triplet instead of one drawn.
     """
 
     def __init__(
