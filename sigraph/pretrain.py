@@ -107,6 +107,10 @@ class PretrainModule(LightningModule):
                     raise ValueError("the batch has no target: give the objective to the StructureCollator too")
                 parts["objective_loss"] = self.objective(encoding, batch.target)
         for name, value in parts.items():
+            if not isinstance(value, Tensor) or value.dim():
+                made = self.structure_loss if name == "structure_loss" else self.objective
+                got = f"shape {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
+                raise ValueError(f"{name} needs to be a scalar tensor, returned by '{type(made).__name__}' (got {got})")
             found = average(value)  # a NaN of one process stops all of them
             if not bool(torch.isfinite(found)):
                 raise ValueError(

@@ -192,6 +192,18 @@ def test_a_nan_stops_the_run_and_says_where_it_came_from(part):
     assert module.encoder.scale.isfinite()
 
 
+@pytest.mark.parametrize(("value", "got"), [(torch.ones(3, 1), r"shape \[3, 1\]"), (0.5, "0.5"), (None, "None")])
+def test_a_loss_that_is_no_scalar_is_named(value, got):
+    class Rows(SumLoss):
+        def forward(self, z, pairs, candidates=None):
+            return value
+
+    with pytest.raises(
+        ValueError, match=rf"structure_loss needs to be a scalar tensor, returned by 'Rows' \(got {got}"
+    ):
+        PretrainModule(Identity(), Rows()).losses(batch())
+
+
 def test_several_processes_need_a_sampler_and_a_loss_they_can_share(monkeypatch):
     sampler = NeighborPairSampler(PretrainGraph([[0], [1]]))
 
