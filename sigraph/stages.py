@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def pretrain_stage(
             "num_edges": parts.graph.num_edges // 2,
             "num_edges_held_out": parts.held_out.size(1),
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
-            "encoder": {**config.encoder, **_late_channels(encoder, config)},
+            "encoder": {**_late_channels(encoder, parts.whole), **config.encoder},
             "validation": validation.history or [{"epoch": 0, **validation.measure(encoder)}],
         }
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
@@ -249,9 +250,10 @@ def read_record(path: Path, **made_from: Any) -> dict[str, Any] | None:
     return record if record and all(record.get(key) == value for key, value in needed.items()) else None
 
 
-def _late_channels(encoder: Encoder, config: PretrainConfig) -> dict[str, int]:
-    width = getattr(encoder, "in_channels", None)
-    return {} if width is None or "in_channels" in config.encoder else {"in_channels": int(width)}
+def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
+    """What the encoder was built with beyond its settings, so that it can be built again without the data."""
+    width = dataset.in_channels if "in_channels" in signature(type(encoder)).parameters else None
+    return {} if width is None else {"in_channels": width}
 
 
 def _count(module: Module) -> int:

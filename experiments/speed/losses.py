@@ -2,6 +2,7 @@
 
     python experiments/speed/losses.py             # about five minutes, one core
     python experiments/speed/losses.py --quick     # B = 256, seconds
+    python experiments/speed/losses.py --compile   # whether torch.compile helps the dense formula
     python experiments/speed/losses.py --device cuda    # on a GPU: up to B = 65,536, float32 and bfloat16
 
 Forward and backward, float32, D = 256; the graph joins samples five by five, so an anchor has four positives, and every
@@ -38,6 +39,7 @@ Function = Callable[[], Tensor]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="B = 256 alone")
+    parser.add_argument("--compile", action="store_true", help="only: whether torch.compile helps the dense formula")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     arguments = parser.parse_args()
     if arguments.device != "cpu":
@@ -45,6 +47,10 @@ def main() -> None:
         return
     sizes = [256] if arguments.quick else [1024, 4096, 16384]
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread unless said\n")
+    if arguments.compile:
+        names = ("dense", "dense, compiled", "multi-similarity")
+        table(["B", *names], [[f"{size:,}", *(cell(apart(name, size)) for name in names)] for size in sizes[:2]])
+        return
     agree()
     mining(sizes)
     others(sizes)
@@ -54,7 +60,8 @@ def main() -> None:
 def agree() -> None:
     """Stop unless the peers compute the same (pytorch-metric-learning: but for anchors that mining leaves nothing)."""
     z, pairs = case(128)
-    values = {name: step(name, z, pairs)().item() for name in ("multi-similarity", *PEERS)}
+    names = ["multi-similarity", *(name for name in PEERS if "compiled" not in name)]
+    values = {name: step(name, z, pairs)().item() for name in names}
     if max(values.values()) > 1.01 * min(values.values()):
         raise SystemExit(f"they do not compute the same: {values}")
 
@@ -137,6 +144,11 @@ LOSSES: dict[str, Callable[[], sg.losses.StructureLoss]] = {
     "multi-similarity without mining": lambda: sg.losses.MultiSimilarityLoss(),
     "contrastive": lambda: sg.losses.ContrastiveLoss(),
     "InfoNCE": lambda: sg.losses.InfoNCELoss(),
+    "triplet": lambda: sg.losses.TripletLoss(),
+    "triplet, semi-hard": lambda: sg.losses.TripletLoss(mining="semi-hard"),
+    "N-pair": lambda: sg.losses.NPairLoss(),
+    "link prediction": lambda: sg.losses.LinkPredictionLoss(),
+    "smoothness": lambda: sg.losses.SmoothnessLoss(),
 }
 
 
@@ -197,6 +209,7 @@ def masks(pairs: Pairs) -> tuple[Tensor, Tensor]:
 PEERS: dict[str, Callable[[Pairs], Callable[[Tensor], Tensor]]] = {
     "pytorch-metric-learning": metric_learning,
     "dense": dense,
+    "dense, compiled": lambda pairs: torch.compile(dense(pairs)),
     "loop": loop,
 }
 
