@@ -8,16 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pages import ROOT, blocks, read
 
 from sigraph.cli import main
 from sigraph.config import load_config
 from sigraph.losses import StructureLoss
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+README = read("README.md")
 
 
 def commands(start):
@@ -34,7 +31,7 @@ def mine(tmp_path, monkeypatch):
     Path("papers.csv").write_text("\n".join(["id,topic,word1,word2", *rows]))
     Path("cites.csv").write_text("\n".join(["source,target", *(f"p{i},p{i + 2}" for i in range(58))]))
     Path("new.csv").write_text("id,word1,word2\nnew1,1,2\nnew2,3,4\n")
-    Path("mine.yaml").write_text(blocks("yaml")[0])
+    Path("mine.yaml").write_text(blocks(README, "yaml")[0])
     for line in commands("prepare --samples"):
         assert main(line) == 0
     assert main(["run", "mine.yaml", "seeds=[0]", "pretrain.trainer.max_epochs=1", "finetune.0.max_epochs=1"]) == 0
@@ -44,7 +41,7 @@ def mine(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 def test_python_runs(mine):
     names = {}
-    for code in blocks("python"):
+    for code in blocks(README, "python"):
         exec(code, names)
     assert names["new"].shape == (3, 64)
     assert names["z"].shape == (500, 16) and 0 <= names["result"].test <= 1
@@ -62,13 +59,13 @@ def test_embed_commands_run(mine):
 
 
 def test_yaml_parses(tmp_path):
-    (text,) = blocks("yaml")
+    (text,) = blocks(README, "yaml")
     (tmp_path / "mine.yaml").write_text(text)
     config = load_config(tmp_path / "mine.yaml")
     assert config.arm("sipt").pretrain.structure_weight == 0.1
 
 
 def test_make_targets_exist():
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"make ([a-z][a-z-]+)", README)):
         assert f"\n{target}:" in makefile
