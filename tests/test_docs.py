@@ -15,6 +15,7 @@ from pages import ROOT, anchors, blocks, read
 import sigraph.losses
 from sigraph.cli import main
 from sigraph.config import config_from_dict
+from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
 from sigraph.parts import build_parts
 
@@ -60,6 +61,20 @@ def test_the_settings_to_start_with_and_what_several_processes_do():
             made(name, **yaml.safe_load(span))
         expected = {True: "yes", False: "no"}[made(name).additive]
         assert processes == ("as its loss" if name == "CrossBatchMemory" else expected), name
+
+
+@pytest.mark.parametrize("lacking", ["positive", "negative"])
+def test_what_an_anchor_that_lacks_a_kind_of_pair_does(lacking):
+    """It is "out" if the loss is the same without it."""
+    z, candidates = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).split([3, 6])
+    is_positive = torch.eye(3, 6, dtype=torch.bool)
+    is_positive[0] = lacking == "negative"
+    for name, (*_, no_positive, no_negative, _, _) in table(re.escape("loss | start with")).items():
+        if name not in ("PMLLoss", "CrossBatchMemory"):
+            loss = made(name)
+            whole, rest = (loss(z[i:], Pairs(is_positive[i:].nonzero().t(), 3 - i, 6), candidates) for i in (0, 1))
+            cell = no_positive if lacking == "positive" else no_negative
+            assert torch.isclose(whole, rest) == cell.startswith("out"), name
 
 
 def test_the_engine_is_named_where_it_is():
@@ -118,7 +133,7 @@ def test_your_own_loss_says_what_is_wrong(beside):
     exec(FILES["mylosses.py"], names)
     with pytest.raises(ValueError, match=r"'margin' needs to be in .0, 2. in 'MyLoss' .got 3"):
         names["MyLoss"](3)
-    alone = sigraph.Pairs.square(torch.empty(2, 0).long(), 3)
+    alone = Pairs.square(torch.empty(2, 0).long(), 3)
     z = torch.randn(3, 4, requires_grad=True)
     value = names["MyLoss"]()(z, alone)
     value.backward()
