@@ -153,6 +153,7 @@ class _RowBlocks(torch.autograd.Function):
         sums, counts = torch.zeros_like(scale), torch.zeros_like(scale)
         dz = torch.zeros_like(z) if keep[0] else None
         dc = torch.zeros_like(c) if keep[1] else None
+        own = [weight for weight in loss.parameters() if weight.requires_grad]
         for start, block in _blocks(z, c, loss, sets):
             leaves = [block.similarity, block.positive_similarity]
             with torch.set_grad_enabled(any(keep)):
@@ -164,7 +165,12 @@ class _RowBlocks(torch.autograd.Function):
                     counts += found
                 if not part.requires_grad:
                     continue
-                dense, sparse = torch.autograd.grad((part * scale).sum(), leaves, allow_unused=True)
+                dense, sparse, *lost = torch.autograd.grad((part * scale).sum(), [*leaves, *own], allow_unused=True)
+            if any(gradient is not None for gradient in lost):
+                raise RuntimeError(
+                    f"'rows' of '{type(loss).__name__}' uses a parameter, which the engine gives no gradient; use it in "
+                    "'terms', or write the loss with plain autograd there"
+                )
             rows = slice(start, start + block.similarity.size(0))
             g = _gradient(block, dense, sparse, loss.measure)  # [a, C]
             if dz is not None:

@@ -153,3 +153,21 @@ def test_log_sum_exp_matches_torch_and_is_minus_infinity_without_entries():
     (ours,) = torch.autograd.grad(value[[0, 2, 3]].sum() + value[1].clamp(min=0), x)
     (theirs,) = torch.autograd.grad(filled[[0, 2, 3]].logsumexp(dim=1).sum(), x)
     assert torch.allclose(ours, theirs)
+
+
+def test_a_parameter_in_rows_is_refused_because_it_would_never_learn():
+    class Scaled(Spread):
+        def __init__(self):
+            super().__init__()
+            self.factor = torch.nn.Parameter(torch.ones(1))
+
+        def rows(self, block):
+            sums, counts = super().rows(block)
+            return self.factor * sums, counts
+
+    z, loss = embeddings(5, 3).requires_grad_(), Scaled()
+    with pytest.raises(RuntimeError, match="'rows' of 'Scaled' uses a parameter"):
+        loss(z, ring())
+    loss.factor.requires_grad_(False)
+    loss(z, ring()).backward()
+    assert z.grad.isfinite().all()
