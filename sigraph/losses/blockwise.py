@@ -168,8 +168,8 @@ class _RowBlocks(torch.autograd.Function):
                 dense, sparse, *lost = torch.autograd.grad((part * scale).sum(), [*leaves, *own], allow_unused=True)
             if any(gradient is not None for gradient in lost):
                 raise RuntimeError(
-                    f"'rows' of '{type(loss).__name__}' uses a parameter, which the engine gives no gradient; use it in "
-                    "'terms', or write the loss with plain autograd there"
+                    f"'rows' of '{type(loss).__name__}' uses a parameter, which the engine gives no gradient; use it "
+                    "in 'terms', or write the loss with plain autograd there"
                 )
             rows = slice(start, start + block.similarity.size(0))
             g = _gradient(block, dense, sparse, loss.measure)  # [a, C]
