@@ -1,8 +1,9 @@
 """What a structure loss costs beside the matrix products it cannot do without, beside three peers in the same run.
 
-    python experiments/speed/losses.py             # about five minutes, one core
+    python experiments/speed/losses.py             # about a quarter of an hour, one core
     python experiments/speed/losses.py --quick     # B = 256, seconds
     python experiments/speed/losses.py --compile   # whether torch.compile helps the dense formula
+    python experiments/speed/losses.py --threads   # what two threads give; needs two idle cores
     python experiments/speed/losses.py --device cuda    # on a GPU: up to B = 65,536, float32 and bfloat16
 
 Forward and backward, float32, D = 256; the graph joins samples five by five, so an anchor has four positives, and every
@@ -40,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="B = 256 alone")
     parser.add_argument("--compile", action="store_true", help="only: whether torch.compile helps the dense formula")
+    parser.add_argument("--threads", action="store_true", help="only: how much faster two threads are")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     arguments = parser.parse_args()
     if arguments.device != "cpu":
@@ -47,6 +49,9 @@ def main() -> None:
         return
     sizes = [256] if arguments.quick else [1024, 4096, 16384]
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread unless said\n")
+    if arguments.threads:
+        threads(sizes[min(1, len(sizes) - 1)])
+        return
     if arguments.compile:
         names = ("dense", "dense, compiled", "multi-similarity")
         table(["B", *names], [[f"{size:,}", *(cell(apart(name, size)) for name in names)] for size in sizes[:2]])
@@ -54,7 +59,6 @@ def main() -> None:
     agree()
     mining(sizes)
     others(sizes)
-    threads(sizes[min(1, len(sizes) - 1)])
 
 
 def agree() -> None:
