@@ -1,57 +1,154 @@
-"""Nearest neighbours in the latent space: exact, chunked, without a graph."""
+"""Nearest neighbours in the latent space, and what they say about labels: exact, chunked, without a graph."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-_BUDGET = 1 << 22  # similarities held at a time
+from sigraph.data.task import is_labelled, label_type
+from sigraph.evaluation.similarity import Similarity
 
 
-def nearest_neighbors(z: Tensor, k: int, query: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The ``k`` embeddings most similar to each query by cosine.
+def nearest_neighbors(z: Tensor, k: int, query: Tensor | None = None, metric: str = "cosine") -> tuple[Tensor, Tensor]:
+    """The ``k`` embeddings closest to each query; of equally close ones those listed first.
 
     Args:
         z: Embeddings to search. Shape [N, D].
         k: 1 <= k <= N, or <= N - 1 without ``query``.
         query: Embeddings to search for, shape [Q, D]; None: each of ``z`` among the others, itself left out.
+        metric: ``cosine``, ``euclidean`` or ``dot``.
 
     Returns:
-        Positions in ``z`` and cosines, most similar first; Shape [Q, k] each.
+        Positions in ``z``, closest first, and their cosines, distances or dot products; Shape [Q, k] each.
     """
     others = z.size(0) - (query is None)
     if not 1 <= k <= others:
         raise ValueError(f"'k' needs to be in [1, {others}] in 'nearest_neighbors' (got {k})")
-    unit = F.normalize(z, dim=1)
-    rows = unit if query is None else F.normalize(query, dim=1)
-    indices, values = [], []
-    for start, block in chunks(rows, z.size(0)):
-        similarity = block @ unit.t()  # [q, N]
-        if query is None:
-            similarity[torch.arange(len(block)), torch.arange(start, start + len(block))] = -torch.inf
-        value, index = similarity.topk(k, dim=1)
-        indices.append(index)
-        values.append(value)
-    return torch.cat(indices), torch.cat(values)
+    closeness = Similarity(z, metric, query)
+    found = [_closest(block, k) for _, _, block in closeness.blocks()]
+    if not found:
+        return torch.empty(0, k, dtype=torch.long), closeness.z.new_empty(0, k)
+    index, value = (torch.cat(part) for part in zip(*found, strict=True))
+    return index, closeness.shown(value)
 
 
-def label_agreement(z: Tensor, y: Tensor) -> float:
+def neighbor_prediction(
+    z: Tensor, y: Tensor, k: int = 5, query: Tensor | None = None, metric: str = "cosine"
+) -> Tensor:
+    r"""Predict labels from the ``k`` closest labelled samples, :math:`N_k`, all with the same weight.
+
+    .. math::
+        \hat y_i = \arg\max_c |\{j \in N_k(i) : y_j = c\}| \text{ (classes)} \qquad
+        \hat y_{il} = \frac{1}{k} \sum_{j \in N_k(i, l)} y_{jl} \text{ (each label column; regression)}
+
+    Missing labels do not vote: every column asks its own ``k`` closest samples whose label it knows. Of equally close
+    samples those listed first are taken; of classes with equally many votes the smallest.
+
+    Args:
+        z: Embeddings of the samples that answer. Shape [N, D].
+        y: 1-D integer = classes (-1 missing), 1-D float = regression (NaN missing), 2-D = label columns (NaN missing).
+            Shape [N] or [N, L].
+        k: >= 1, at most the known labels of every column, one fewer without ``query``.
+        query: Embeddings to predict for. Shape [Q, D]; None: leave-one-out, each of ``z`` from the others.
+        metric: ``cosine``, ``euclidean`` or ``dot``.
+
+    Returns:
+        Classes [Q] int64; shares of votes [Q, L] for label columns; means [Q] for regression.
+
+    Raises:
+        ValueError: The sizes differ, or a column knows too few labels for ``k``.
+    """
+    if len(y) != len(z):
+        raise ValueError(f"'y' needs one label per embedding, {len(z)}, in 'neighbor_prediction' (got {len(y)})")
+    kind, answer = label_type(y), is_labelled(y).nonzero().view(-1)
+    own = None
+    if query is None:
+        query, own = z, torch.full((len(z),), -1)
+        own[answer] = torch.arange(len(answer))
+    table = y[answer] if kind == "multilabel" else y[answer][:, None]  # [n, L]
+    known = ~torch.isnan(table) if table.is_floating_point() else torch.ones_like(table, dtype=torch.bool)
+    counts = known.sum(dim=0) - int(own is not None)
+    most = max(int(counts.min()), 0) if counts.numel() else 0
+    if not 1 <= k <= most:
+        where = f" (column {int(counts.argmin())} knows fewest labels)" if kind == "multilabel" and most else ""
+        raise ValueError(f"'k' needs to be in [1, {most}] in 'neighbor_prediction' (got {k}){where}")
+    closeness = Similarity(z[answer], metric, query, own)
+    blocks = (block for _, _, block in closeness.blocks())
+    if kind == "classification":
+        parts = [_vote(table.view(-1)[_closest(block, k)[0]]) for block in blocks]
+        return torch.cat([torch.empty(0, dtype=torch.long), *parts])
+    value = table if table.is_floating_point() else table.float()
+    value, known_all = torch.where(known, value, 0), bool(known.all())
+    parts = [_mean(block, value, k) if known_all else _mean_of_known(block, value, known, k) for block in blocks]
+    predicted = torch.cat([value.new_empty(0, value.size(1)), *parts])
+    return predicted.view(-1) if kind == "regression" else predicted
+
+
+def label_agreement(z: Tensor, y: Tensor, query: Tensor | None = None) -> float:
     """Leave-one-out nearest-neighbour accuracy: share of samples whose nearest other one has the same class.
 
     Args:
         z: Embeddings. Shape [N, D], N >= 2.
         y: Classes, -1 missing; samples without a class neither ask nor answer. Shape [N].
+        query: Samples that ask. Shape [Q]; None: all.
     """
-    known = y >= 0
+    known = (y >= 0).nonzero().view(-1)
+    if len(known) < 2:
+        raise ValueError(f"'y' needs at least two labelled samples in 'label_agreement' (got {len(known)})")
+    asked = torch.arange(len(known)) if query is None else torch.isin(known, query).nonzero().view(-1)
+    if len(asked) == 0:
+        raise ValueError("'query' needs a sample with a class in 'label_agreement' (got none)")
     z, y = z[known], y[known]
-    if len(z) < 2:
-        raise ValueError(f"'y' needs at least two labelled samples in 'label_agreement' (got {len(z)})")
-    index, _ = nearest_neighbors(z, 1)
-    return float((y[index[:, 0]] == y).float().mean())
+    nearest = torch.cat([_closest(block, 1)[0][:, 0] for _, _, block in Similarity(z, own=asked).blocks()])
+    return float((y[nearest] == y[asked]).float().mean())
 
 
-def chunks(rows: Tensor, num_columns: int):
-    size = max(1, _BUDGET // max(num_columns, 1))
-    for start in range(0, len(rows), size):
-        yield start, rows[start : start + size]
+def _closest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Columns and values of the ``k`` largest of each row, the first of equal ones first. Shape [q, n] -> [q, k]."""
+    value, index = similarity.topk(min(k + 1, similarity.size(1)), dim=1)  # one more tells whether the cut is in a tie
+    tied = (value[:, k - 1] == value[:, -1]).nonzero().view(-1) if value.size(1) > k else index.new_empty(0)
+    value, index = value[:, :k], index[:, :k]
+    if tied.numel():
+        rows, cut = similarity[tied], value[tied, k - 1 :]  # [t, n], [t, 1]
+        equal = rows == cut
+        taken = (rows > cut).sum(dim=1, keepdim=True)
+        chosen = (rows > cut) | (equal & (equal.cumsum(dim=1) <= k - taken))
+        index[tied] = chosen.nonzero()[:, 1].view(-1, k)
+        value[tied] = rows.gather(1, index[tied])
+    if k == 1:
+        return index, value
+    index, order = index.sort(dim=1)
+    value, order = value.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return index.gather(1, order), value
+
+
+def _vote(classes: Tensor) -> Tensor:
+    """The most frequent class of each row, the smallest of equally frequent ones. Shape [q, k] -> [q]."""
+    if classes.size(1) == 1:
+        return classes[:, 0].long()
+    classes = classes.long().sort(dim=1).values
+    count = torch.stack([(classes == column[:, None]).sum(dim=1) for column in classes.t()], dim=1)  # [q, k]
+    return classes.gather(1, count.argmax(dim=1, keepdim=True))[:, 0]
+
+
+def _mean(similarity: Tensor, value: Tensor, k: int) -> Tensor:
+    """Mean of the values of the ``k`` closest. Shape [q, n], [n, L] -> [q, L]."""
+    index, _ = _closest(similarity, k)
+    return sum((value[index[:, j]] for j in range(1, k)), start=value[index[:, 0]]) / k
+
+
+def _mean_of_known(similarity: Tensor, value: Tensor, known: Tensor, k: int) -> Tensor:
+    """The same, of the ``k`` closest that know the column: among a few closest, or else among all that know it."""
+    index, closeness = _closest(similarity, min(4 * k, similarity.size(1)))
+    total = value.new_zeros(len(index), value.size(1))
+    seen = torch.zeros(total.shape, dtype=torch.long)
+    for j in range(index.size(1)):
+        counts = known[index[:, j]] & (seen < k) & (closeness[:, j, None] > -torch.inf)  # -inf: the sample itself
+        total += torch.where(counts, value[index[:, j]], 0)
+        seen += counts
+    lacking = seen < k  # [q, L]
+    for column in lacking.any(dim=0).nonzero().view(-1).tolist():
+        rows, mine = lacking[:, column].nonzero().view(-1), known[:, column].nonzero().view(-1)
+        closest, _ = _closest(similarity[rows[:, None], mine], k)
+        total[rows, column] = value[mine[closest], column].sum(dim=1)
+    return total / k

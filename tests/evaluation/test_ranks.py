@@ -1,0 +1,31 @@
+"""count_ranks against loops, with rows counted and rows sorted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigraph.evaluation import ranks
+from sigraph.evaluation.ranks import count_ranks
+
+
+@pytest.mark.parametrize("sort_from", [1, 3, 100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_against_loops(sort_from, dtype, monkeypatch):
+    monkeypatch.setattr(ranks, "_SORT_FROM", sort_from)
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(0, 2**31), st.integers(1, 5), st.integers(1, 8))
+    def check(seed, rows, columns):
+        generator = np.random.default_rng(seed)
+        values = generator.integers(0, 4, (rows, columns)).astype(dtype) / 3
+        values[generator.random(values.shape) < 0.2] = -np.inf
+        row = np.sort(generator.integers(0, rows, generator.integers(0, 12)))
+        score = generator.integers(0, 4, len(row)).astype(dtype) / 3
+        expected = [
+            (sum(v > s for v in values[r]), sum(v >= s for v in values[r])) for r, s in zip(row, score, strict=True)
+        ]
+        above, at_least = count_ranks(values.copy(), row, score)
+        assert list(zip(above, at_least, strict=True)) == expected
+
+    check()
