@@ -1,12 +1,20 @@
-"""``sigraph prepare --samples FILE --edges FILE ...``: one's own tables on the command line."""
+"""``sigraph prepare --samples FILE --edges FILE ...``, or edges alone: one's own tables on the command line."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-_OWN = ("edges", "task", "label", "out", "dry_run")
+_OWN = ("edges", "task", "label", "out", "dry_run", "memory_limit", "num_nodes")
+_OF_SAMPLES = (
+    *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
+    *("split_rates", "seed"),
+)
+_RATES = "0.8,0.1,0.1"
 
 
 def add_own_data_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +43,12 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
     add("--dry-run", action="store_true", help="say what was understood and write nothing")
     add("--name", dest="own_name", default="", help="the data set's name (default: after the samples' file)")
+    add(
+        "--memory-limit",
+        metavar="SIZE",
+        help="read edges in pieces and sort them on disk, e.g. 2GB (default: with --samples in memory, else 2GB)",
+    )
+    add("--num-nodes", type=int, metavar="N", help="of a graph without --samples (default: the largest number + 1)")
     add("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
     add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")
     add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
@@ -45,7 +59,7 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--split-rates",
         metavar="RATES",
-        default="0.8,0.1,0.1",
+        default=_RATES,
         help="of train, valid, test (default: 0.8,0.1,0.1)",
     )
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
@@ -72,24 +86,31 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
         ValueError: It is about both, or about nothing.
     """
     given = [f"--{option.replace('_', '-')}" for option in _OWN if getattr(arguments, option)]
-    if arguments.samples is None and given:
+    own = arguments.samples is not None or bool(arguments.edges)
+    if given and not own:
         raise ValueError(f"{given[0]} needs --samples FILE, the table of your samples")
-    if arguments.samples is None and not arguments.name:
+    if not own and not arguments.name:
         raise ValueError("prepare needs the name of a data set (`sigraph datasets`), or --samples and --edges")
-    if arguments.samples is not None and arguments.name:
-        raise ValueError(f"prepare needs a data set's name ({arguments.name[0]}) or your own --samples, not both")
-    return arguments.samples is not None
+    if own and arguments.name:
+        option = "--edges" if arguments.samples is None else "--samples"
+        raise ValueError(f"prepare needs a data set's name ({arguments.name[0]}) or your own {option}, not both")
+    return own
 
 
 def prepare_own(arguments: argparse.Namespace) -> int:
     """Read the tables, say what was understood, write the folder."""
+    if arguments.samples is None:
+        return _prepare_graph(arguments)
     if not arguments.edges:
         raise ValueError("--samples needs --edges FILE, the pre-training graph over them")
+    if arguments.num_nodes is not None:
+        raise ValueError("--num-nodes is for edges alone; with --samples their number is known")
     if arguments.out is None and not arguments.dry_run:
         raise ValueError("--samples needs --out DIR, the folder to write, or --dry-run")
     edges, tasks = _sources("edges", arguments.edges), _sources("task", arguments.task)
     if arguments.out is not None:
-        _check_target(Path(arguments.out), arguments.force, [arguments.samples, *edges.values(), *tasks.values()])
+        sources = [arguments.samples, *edges.values(), *tasks.values()]
+        _check_target(Path(arguments.out), arguments.force, "manifest.json", sources)
     try:
         rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
@@ -98,45 +119,122 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     from sigraph.data import TableReport, from_tables
 
     report = TableReport()
-    try:
-        dataset = from_tables(
-            arguments.samples,
-            edges,
-            tasks,
-            labels=arguments.label,
-            name=arguments.own_name,
-            id_column=arguments.id_column,
-            edge_columns=arguments.edge_columns,
-            weight_column=arguments.weight_column,
-            ignore=arguments.ignore,
-            header=not arguments.no_header,
-            split=arguments.split,
-            split_rates=rates,
-            seed=arguments.seed,
-            metrics=_by_task("--metric", arguments.metric),
-            task_types=_by_task("--task-type", arguments.task_type),
-            drop_unknown=arguments.drop_unknown,
-            report=report,
-        )
-    finally:  # after an error too: what was understood until then
-        if str(report):
-            print(report, flush=True)
-    if arguments.dry_run:
-        print("nothing was written (--dry-run)")
-        return 0
-    dataset.save(arguments.out, overwrite=arguments.force)
+    with _scratch(arguments) as scratch, _bar(arguments) as progress:
+        try:
+            dataset = from_tables(
+                arguments.samples,
+                edges,
+                tasks,
+                labels=arguments.label,
+                name=arguments.own_name,
+                id_column=arguments.id_column,
+                edge_columns=arguments.edge_columns,
+                weight_column=arguments.weight_column,
+                ignore=arguments.ignore,
+                header=not arguments.no_header,
+                split=arguments.split,
+                split_rates=rates,
+                seed=arguments.seed,
+                metrics=_by_task("--metric", arguments.metric),
+                task_types=_by_task("--task-type", arguments.task_type),
+                drop_unknown=arguments.drop_unknown,
+                memory_limit=arguments.memory_limit,
+                scratch=scratch,
+                progress=progress,
+                report=report,
+            )
+        finally:  # after an error too: what was understood until then
+            if str(report):
+                print(report, flush=True)
+        if arguments.dry_run:
+            print("nothing was written (--dry-run)")
+            return 0
+        dataset.save(arguments.out, overwrite=arguments.force)
     print(arguments.out)
     return 0
 
 
-def _check_target(out: Path, force: bool, sources: Sequence[str]) -> None:
-    """Refuse to replace anything but a prepared folder, and that only when asked to."""
+def _prepare_graph(arguments: argparse.Namespace) -> int:
+    """Edges alone, between numbered nodes: a graph's folder, built in bounded memory."""
+    unused: tuple = ([], "", None, False, 0, _RATES)
+    given = [option for option in _OF_SAMPLES if getattr(arguments, option) not in unused]
+    if given:
+        option = {"own_name": "name"}.get(given[0], given[0]).replace("_", "-")
+        raise ValueError(f"--{option} needs --samples FILE, the table of your samples")
+    if len(arguments.edges) != 1:
+        raise ValueError("several --edges need --samples FILE; without it, prepare one graph at a time")
+    if arguments.out is None:
+        raise ValueError("--edges needs --out DIR, the folder to write")
+    ((name, file),) = _sources("edges", arguments.edges).items()
+    _check_target(Path(arguments.out), arguments.force, "header.json", [file])
+
+    from sigraph.data import build_store
+
+    with _bar(arguments) as progress:
+        read = build_store(
+            file,
+            arguments.out,
+            arguments.num_nodes,
+            memory_limit=arguments.memory_limit or "2GB",
+            name=name,
+            edge_columns=arguments.edge_columns,
+            weight_column=arguments.weight_column,
+            header=not arguments.no_header,
+            overwrite=arguments.force,
+            progress=progress,
+        )
+    print("\n".join(read.lines()))
+    print(arguments.out)
+    return 0
+
+
+@contextmanager
+def _scratch(arguments: argparse.Namespace) -> Iterator[Path | None]:
+    """Where graphs are built out of core: beside the folder that is to be written."""
+    if arguments.memory_limit is None:
+        yield None
+        return
+    from sigraph.data.leftovers import own_prefix, sweep
+
+    out = Path(arguments.out or "sigraph").absolute()
+    beside = out.with_name(f"{out.name}-graphs")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sweep(beside)
+    with tempfile.TemporaryDirectory(prefix=own_prefix(beside), dir=out.parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]]:
+    """A bar on a terminal, a line for each stage elsewhere."""
+    from tqdm import tqdm
+
+    stage = ""
+    layout = "{desc} {percentage:3.0f}% |{bar:30}| {elapsed} < {remaining}"
+    with tqdm(total=1.0, file=sys.stderr, leave=False, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
+
+        def tell(what: str, share: float) -> None:
+            nonlocal stage
+            if what != stage:
+                stage = what
+                bar.reset()
+                bar.set_description_str(what, refresh=False)
+                if bar.disable:
+                    print(f"edges: {what}", file=sys.stderr, flush=True)
+            bar.update(share - bar.n)
+
+        yield tell
+
+
+def _check_target(out: Path, force: bool, mark: str, sources: Sequence[str]) -> None:
+    """Refuse to replace anything but a folder with such a file in it, and that only when asked to."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not force:
         raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    if not (out / "manifest.json").is_file():
-        raise ValueError(f"{out} is not a prepared data set, so --force does not replace it; choose another --out")
+    if not (out / mark).is_file():
+        what = "a prepared data set" if mark == "manifest.json" else "a graph's folder"
+        raise ValueError(f"{out} is not {what}, so --force does not replace it; choose another --out")
     inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]
     if inside:
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")

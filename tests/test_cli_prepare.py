@@ -7,7 +7,7 @@ import torch
 
 from sigraph.cli import main
 from sigraph.config import load_config
-from sigraph.data import SampleDataset
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import run
 
 YAML = """\
@@ -102,7 +102,11 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
     ("arguments", "message"),
     [
         (["prepare"], "needs the name of a data set"),
-        (["prepare", "--edges", "e.csv"], "--edges needs --samples"),
+        (["prepare", "--edges", "e.csv"], "--edges needs --out DIR"),
+        (["prepare", "--edges", "e.csv", "--label", "y", "--out", "o"], "--label needs --samples"),
+        (["prepare", "--edges", "a=e.csv", "--edges", "b=e.csv", "--out", "o"], "several --edges need --samples"),
+        (["prepare", "--samples", "s.csv", "--edges", "e.csv", "--dry-run", "--num-nodes", "3"], "--num-nodes is for"),
+        (["prepare", "--memory-limit", "2GB"], "--memory-limit needs --samples"),
         (["prepare", "cora", "--samples", "s.csv"], "not both"),
         (["prepare", "--samples", "s.csv"], "--samples needs --edges"),
         (["prepare", "--samples", "s.csv", "--edges", "e.csv"], "needs --out DIR"),
@@ -137,3 +141,26 @@ def test_blank_text_labels_in_the_samples_are_missing(tmp_path):
     assert main([*command, "--label", "topic", "--out", str(tmp_path / "mine")]) == 0
     task = SampleDataset.open(tmp_path / "mine").task()
     assert task.num_outputs == 2 and int((task.labels < 0).sum()) == 20
+
+
+def test_edges_out_of_core_give_the_same_data_set_and_leave_nothing(files, capsys):
+    assert main(command(files, "--label", "topic", "--out", str(files / "in"))) == 0
+    assert main(command(files, "--label", "topic", "--out", str(files / "out"), "--memory-limit", "8GB")) == 0
+    assert "58 undirected" in capsys.readouterr().out
+    whole, built = (SampleDataset.open(files / name, verify=True).graph() for name in ("in", "out"))
+    assert torch.equal(whole.edge_index, built.edge_index)
+    assert sorted(path.name for path in files.iterdir()) == ["cites.csv", "in", "out", "papers.csv"]
+
+
+def test_edges_alone_become_a_graph(files, capsys):
+    (files / "e.csv").write_text("source,target\n0,1\n1,0\n2,2\n1,3\n")
+    request = ["prepare", "--edges", str(files / "e.csv"), "--out", str(files / "g"), "--memory-limit", "8GB"]
+    assert main([*request, "--num-nodes", "6"]) == 0
+    said = capsys.readouterr()
+    assert "2 undirected, dropped 1 self-loops" in said.out and "3 of 6" in said.out and "sorting" in said.err
+    assert PretrainGraph.open(files / "g", verify=True).edge_index.tolist() == [[0, 1, 1, 3], [1, 0, 3, 1]]
+    assert main(request) == 2 and "is not empty" in capsys.readouterr().err
+    assert main([*request, "--force"]) == 0 and PretrainGraph.open(files / "g").num_nodes == 4
+    (files / "e.csv").write_text("source,target\na,b\n")
+    assert main([*request, "--force"]) == 2 and "--samples FILE" in capsys.readouterr().err
+    assert PretrainGraph.open(files / "g").num_nodes == 4

@@ -6,6 +6,8 @@ from sigraph.data.consistency import local_consistency
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.import_tables import from_tables
+from sigraph.data.label_store import LabelSetStore
+from sigraph.data.out_of_core import build_store
 from sigraph.data.pairs import Pairs
 from sigraph.data.prepare import data_root, open_dataset, prepare
 from sigraph.data.store import CSRStore, EdgeStore
@@ -16,6 +18,7 @@ __all__ = [
     "CSRStore",
     "Card",
     "EdgeStore",
+    "LabelSetStore",
     "Pairs",
     "PretrainBatch",
     "PretrainGraph",
@@ -25,6 +28,7 @@ __all__ = [
     "SeedBatchSampler",
     "TableReport",
     "Task",
+    "build_store",
     "card_names",
     "data_root",
     "from_tables",

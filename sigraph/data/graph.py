@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 from sigraph.data.consistency import local_consistency
 from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
 from sigraph.data.folder import map_array
+from sigraph.data.label_store import LabelSetStore, in_full
 from sigraph.data.store import CSRStore, EdgeStore
 
 
@@ -96,6 +97,15 @@ class PretrainGraph(Data):
         return cls(edge_index, len(position), torch.tensor(weights, dtype=torch.float) if weighted else None)
 
     @classmethod
+    def from_store(cls, store: EdgeStore, group: Any = None) -> PretrainGraph:
+        """From a store as it is, e.g. a :class:`LabelSetStore`, and the group of each node, [N]."""
+        graph = cls()
+        graph.num_nodes = store.num_nodes
+        graph.group = None if group is None else check_group(group, store.num_nodes)
+        graph._adopt(store)
+        return graph
+
+    @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> PretrainGraph:
         """Map a graph written by :meth:`save`: nothing is read but a header, workers share the pages.
 
@@ -103,19 +113,17 @@ class PretrainGraph(Data):
             path: The folder.
             verify: Read everything once and check the sums.
         """
-        graph = cls()
-        store = CSRStore.open(path, verify)
-        graph.num_nodes = store.num_nodes
-        group = Path(path) / "group.npy"
-        if group.is_file():
+        kind = LabelSetStore if (Path(path) / "set_of.npy").is_file() else CSRStore
+        graph = cls.from_store(store := kind.open(path, verify))
+        if (group := Path(path) / "group.npy").is_file():
             graph.group = check_group(map_array(group), store.num_nodes)
-        graph._adopt(store)
+            graph.__dict__["_mapped_group"] = _Version(graph.group)
         return graph
 
     def save(self, path: str | Path) -> None:
         """Write edges, weights and groups as a folder of ``.npy`` files, all or nothing."""
         store = self.store
-        if not isinstance(store, CSRStore):
+        if not isinstance(store, CSRStore | LabelSetStore):
             raise ValueError(f"'save' needs a graph with a CSRStore (got {type(store).__name__})")
         store.save(path, {} if self.group is None else {"group": check_group(self.group, store.num_nodes)})
 
@@ -152,7 +160,7 @@ class PretrainGraph(Data):
         raw = self.__dict__["_store"]
         if self.__dict__.get("_lazy"):
             self.__dict__["_lazy"] = False
-            store: CSRStore = self.__dict__["_edges"]
+            store = in_full(self.__dict__["_edges"], "edge_index")
             row = torch.repeat_interleave(store.rowptr.diff())
             unchanged = self.__dict__["_signature"] == self._sign()
             raw.edge_index = torch.stack([row, store.col.long()])
@@ -195,13 +203,22 @@ class PretrainGraph(Data):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
+        mapped, store = state.pop("_mapped_group", None), state.get("_edges")
         if not state.get("_lazy"):  # edge_index travels; the store is rebuilt from it
             state.pop("_edges", None)
+        elif mapped and isinstance(store, CSRStore) and store.path and mapped == _Version(self.group):
+            state["_store"] = copy.copy(state["_store"])
+            state["_store"]["group"] = None  # mapped again where it is unpickled
+            state["_group_file"] = store.path / "group.npy"
         state.pop("_signature", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        group_file = state.pop("_group_file", None)
         super().__setstate__(state)
+        if group_file is not None:
+            self.group = map_array(group_file)
+            self.__dict__["_mapped_group"] = _Version(self.group)
         if state.get("_lazy"):
             self.__dict__["_signature"] = self._sign()
 
@@ -234,8 +251,7 @@ class PretrainGraph(Data):
     @property
     def edge_index(self) -> Tensor | None:
         """[2, E], both directions, sorted; built when it is first asked for."""
-        raw = self._store
-        return raw.get("edge_index")
+        return self._store.get("edge_index")
 
     @edge_index.setter
     def edge_index(self, edge_index: Tensor | None) -> None:
@@ -246,8 +262,7 @@ class PretrainGraph(Data):
         """[E], in the order of ``edge_index``; None for an unweighted graph."""
         if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is None:
             return None
-        raw = self._store
-        return raw.get("edge_weight")
+        return self._store.get("edge_weight")
 
     @edge_weight.setter
     def edge_weight(self, edge_weight: Tensor | None) -> None:
@@ -256,8 +271,7 @@ class PretrainGraph(Data):
     @property
     def group(self) -> Tensor | None:
         """[N], the group of each node; None without groups."""
-        raw = self.__dict__["_store"]
-        return raw.get("group")
+        return self.__dict__["_store"].get("group")
 
     @group.setter
     def group(self, group: Tensor | None) -> None:
@@ -267,9 +281,7 @@ class PretrainGraph(Data):
 
     def csr(self) -> tuple[Tensor, Tensor]:
         """Start of each row [N + 1] int64, and the sorted neighbours [E] int32 (int64 from 2^31 nodes on)."""
-        store = self.store
-        if not isinstance(store, CSRStore):
-            raise ValueError(f"'csr' needs a graph with a CSRStore (got {type(store).__name__})")
+        store = in_full(self.store, "csr")
         return store.rowptr, store.col
 
     def edges_between(self, rows: Any, cols: Any) -> Tensor:
@@ -296,17 +308,16 @@ class PretrainGraph(Data):
         num_nodes = self.store.num_nodes
         if nodes.dim() != 1 or nodes.is_floating_point() or nodes.dtype == torch.bool:
             raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
-        if int(nodes.min()) < 0 or int(nodes.max()) >= num_nodes:
-            raise ValueError(
-                f"'{name}' needs node ids in [0, {num_nodes}) (got [{int(nodes.min())}, {int(nodes.max())}])"
-            )
+        low, high = int(nodes.min()), int(nodes.max())
+        if low < 0 or high >= num_nodes:
+            raise ValueError(f"'{name}' needs node ids in [0, {num_nodes}) (got [{low}, {high}])")
         return nodes.long()
 
 
 class _Version:
     """A tensor and how often it was written to; equal while it is the same tensor, unchanged."""
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor | None) -> None:
         self.tensor = tensor
         self.version = 0 if tensor is None or tensor.is_inference() else tensor._version
 

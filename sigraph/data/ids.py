@@ -69,7 +69,7 @@ def read_ids(file: TableFile, column: str) -> IdColumn:
     empty = pc.fill_null(pc.equal(text, ""), True).to_numpy(zero_copy_only=False)
     if empty.any():
         rows = np.flatnonzero(empty)
-        first = ", ".join(str(row + 1) for row in rows[:SHOWN])
+        first = ", ".join(str(file.first_row + row + 1) for row in rows[:SHOWN])
         raise ValueError(f"{where} lacks ids in {rows.size:,} rows (row {first}{', ...' if rows.size > SHOWN else ''})")
     if not file.is_typed:
         first_is = len(text) > 0 and re.match(INTEGER, text[0].as_py())

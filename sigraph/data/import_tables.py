@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
-from sigraph.data.columns import as_numbers, is_number, type_name
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.edge_table import guess_ends, read_weights
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, read_ids
 from sigraph.data.labels import labels_of_samples, read_labels
+from sigraph.data.out_of_core import Progress, build_store
 from sigraph.data.sample_table import SampleTable, read_samples
 from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import GraphRead, TableReport
@@ -25,7 +25,6 @@ from sigraph.data.tables import Source, TableFile, is_array_file, read_array, re
 from sigraph.data.task import Task
 from sigraph.data.task_table import make_task
 
-ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 V = TypeVar("V")
 
 
@@ -47,6 +46,9 @@ def from_tables(
     metrics: str | Mapping[str, str] = "",
     task_types: str | Mapping[str, str] = "",
     drop_unknown: bool = False,
+    memory_limit: str | int | None = None,
+    scratch: str | Path | None = None,
+    progress: Progress | None = None,
     report: TableReport | None = None,
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
@@ -77,6 +79,9 @@ def from_tables(
         metrics: Metric by task, or one for all; by default the usual one of the type.
         task_types: classification or regression by task, or one for all, where the cells leave it open.
         drop_unknown: Drop edges and labels of ids that no sample has, rather than refuse them.
+        memory_limit: Of the process, such as ``2GB``: edges are read in pieces and sorted on disk. None: in memory.
+        scratch: With ``memory_limit``, the folder where graphs are built; it has to stay until the data set is saved.
+        progress: With ``memory_limit``, is told what is being done, and the share of it that is.
         report: Is filled with what was understood, as it is understood: there is something to print after an error.
 
     Raises:
@@ -94,10 +99,29 @@ def from_tables(
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
     table, report.samples = read_samples(samples, id_column, labels, rule.column, ignore, header)
     graphs: dict[str, PretrainGraph] = {}
+    if (memory_limit is None) != (scratch is None):
+        raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")
     for key, source in edge_sources.items():
-        graphs[key], graph_read = read_graph(
-            key, source, table, edge_columns, weight_column, header=header, drop_unknown=drop_unknown
-        )
+        if memory_limit is None or scratch is None:
+            graphs[key], graph_read = read_graph(
+                key, source, table, edge_columns, weight_column, header=header, drop_unknown=drop_unknown
+            )
+        else:
+            if isinstance(source, pa.Table):
+                raise ValueError(f"edges {key!r} are in memory already; 'memory_limit' needs a file")
+            graph_read = build_store(
+                source,
+                Path(scratch) / key,
+                ids=table.index,
+                memory_limit=memory_limit,
+                name=key,
+                edge_columns=edge_columns,
+                weight_column=weight_column,
+                header=header,
+                drop_unknown=drop_unknown,
+                progress=progress,
+            )
+            graphs[key] = PretrainGraph.open(Path(scratch) / key)
         report.graphs.append(graph_read)
     metric, kind = (
         _by_task(what, value, [*label_of, *task_sources])
@@ -131,7 +155,7 @@ def read_graph(
         ValueError: Ids that no sample has, unless ``drop_unknown``; ids or weights that are missing or wrong.
     """
     file = _edge_array(source) if is_array_file(source) else read_table(source, header, f"edges {name!r}")
-    ends = [file.find(column) for column in columns] if columns else _guess_ends(file, table)
+    ends = [file.find(column) for column in columns] if columns else guess_ends(file, table.index)
     weight = file.find(weight) if weight else file.first_of("weight")
     pair = [read_ids(file, column) for column in ends]
     position = np.stack([table.index.find(column) for column in pair])  # [2, E]
@@ -148,7 +172,7 @@ def read_graph(
         if not drop_unknown:
             raise ValueError(f"{joined.where}: {said}; drop these edges by --drop-unknown, or add the samples")
         notes.append(f"dropped {said}")
-    weights = None if weight is None else _weights(file, weight)[torch.from_numpy(known)]
+    weights = None if weight is None else read_weights(file, weight)[torch.from_numpy(known)]
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="'PretrainGraph' dropped")  # stands in the report
@@ -176,30 +200,6 @@ def source_name(source: Source, fallback: str) -> str:
     if isinstance(source, pa.Table):
         return fallback
     return clean_name(re.sub(r"(\.[A-Za-z]+){1,2}$", "", Path(source).name))
-
-
-def _guess_ends(file: TableFile, table: SampleTable) -> list[str]:
-    for names in ENDS:
-        found = [file.first_of(name) for name in names]
-        if found[0] is not None and found[1] is not None:
-            return [found[0], found[1]]
-    ends = file.table.column_names[:2]
-    if len(ends) < 2:
-        raise ValueError(f"{file.name} needs two columns of ids (there is only {ends})")
-    if not file.is_typed and table.index.holds(ends):
-        raise ValueError(f"{file.name}: its first row, {', '.join(ends)}, is an edge: no header? Say so (--no-header)")
-    return ends
-
-
-def _weights(file: TableFile, column: str) -> torch.Tensor:
-    cells = file.values(column)
-    where = f"{file.name}, column {column!r}"
-    if not is_number(cells.type):
-        raise ValueError(f"{where} needs weights that are numbers (got {type_name(cells.type)})")
-    if cells.null_count:
-        row = pc.index(pc.is_null(cells), pa.scalar(True)).as_py() + 1
-        raise ValueError(f"{where} lacks {cells.null_count:,} weights (first: row {row})")
-    return torch.from_numpy(as_numbers(cells, np.float32).copy())
 
 
 def _edge_array(source: Source) -> TableFile:

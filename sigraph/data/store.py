@@ -11,8 +11,10 @@ from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from sigraph.data.draw import draw_ranks, search_missing, search_present
-from sigraph.data.folder import open_folder, write_folder
+from sigraph.data.folder import folder_identity, open_folder, write_folder
 from sigraph.data.pairs import expand
+
+DTYPES = {"rowptr": (torch.int64,), "col": (torch.int32, torch.int64), "weight": (torch.float32,)}
 
 
 class EdgeStore(ABC):
@@ -65,7 +67,7 @@ class CSRStore(EdgeStore):
     """Sorted CSR rows, in memory or memory-mapped.
 
     A memory-mapped store (see :meth:`open`) pickles as its path and is mapped again where it is unpickled, so that
-    DataLoader workers share the pages.
+    DataLoader workers share the pages; a folder that was replaced in between is refused.
 
     Args:
         rowptr: Start of each row, rising from 0 to E. Shape [N + 1] int64.
@@ -77,6 +79,7 @@ class CSRStore(EdgeStore):
         self.rowptr, self.col, self.weight = rowptr, col, weight
         self.num_nodes = rowptr.numel() - 1
         self.path: Path | None = None
+        self.identity = ""  # of what lies at the path: a sum of its sums
 
     @property
     def num_edges(self) -> int:
@@ -118,41 +121,59 @@ class CSRStore(EdgeStore):
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> CSRStore:
-        """Map a saved store without reading it.
+        """Map a saved store without reading it: the same few pages for ten edges and for 10^9.
 
         Args:
-            path: Folder written by :meth:`save`.
-            verify: Read everything once and check the sums; otherwise only header and sizes are checked.
+            path: Folder written by :meth:`save` or :func:`~sigraph.data.build_store`.
+            verify: Read everything once and check the sums; otherwise header, sizes and some places of each file.
 
         Raises:
-            FileNotFoundError, ValueError: The folder is missing, incomplete, truncated or altered.
+            FileNotFoundError, ValueError: The folder is missing, incomplete, truncated or altered, or a file of
+                another graph was put there.
         """
         arrays, header = open_folder(path, "sigraph-csr", verify)
         if not {"rowptr", "col"} <= arrays.keys() or arrays["rowptr"].numel() == 0:
             raise ValueError(f"{path} needs a rowptr and a col (got {', '.join(arrays)}): altered; write it again")
+        for name, dtypes in DTYPES.items():
+            if name in arrays and (arrays[name].dim() != 1 or arrays[name].dtype not in dtypes):
+                found = f"{arrays[name].dtype} {list(arrays[name].shape)}"
+                raise ValueError(f"{path} needs {name} in 1-D {dtypes[0]} (got {found}): altered; write it again")
         store = cls(arrays["rowptr"], arrays["col"], arrays.get("weight"))
         got = (store.num_nodes, store.num_edges, int(store.rowptr[-1]))
         needed = (header.get("num_nodes"), header.get("num_edges"), header.get("num_edges"))
         if got != needed:
             raise ValueError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): altered; write it again")
-        store.path = Path(path).resolve()
+        if store.weight is not None and store.weight.numel() != store.num_edges:
+            raise ValueError(
+                f"{path} needs {store.num_edges} weights (got {store.weight.numel()}): altered; write it again"
+            )
+        store.path, store.identity = Path(path).resolve(), folder_identity(header)
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:
-        """Write the store as a folder of ``.npy`` files, all or nothing.
+        """Write the store as a folder of ``.npy`` files, all or nothing; a mapped one is copied, not read.
 
         Args:
             path: The folder.
             more: Further arrays to write beside it, by name.
         """
-        arrays = {"rowptr": self.rowptr, "col": self.col, **(more or {})}
+        arrays: dict[str, Tensor | Path] = {"rowptr": self.rowptr, "col": self.col}
         if self.weight is not None:
             arrays["weight"] = self.weight
+        if self.path is not None and self._is_where_it_was():
+            arrays = {name: self.path / f"{name}.npy" for name in arrays}
+        arrays.update(more or {})
         write_folder(path, "sigraph-csr", arrays, {"num_nodes": self.num_nodes, "num_edges": self.num_edges})
+
+    def _is_where_it_was(self) -> bool:
+        try:
+            return self.path is not None and CSRStore.open(self.path).identity == self.identity
+        except (OSError, ValueError):
+            return False
 
     def __reduce__(self):
         if self.path is not None:
-            return CSRStore.open, (self.path,)
+            return _open_again, (self.path, self.identity)
         return CSRStore, (self.rowptr, self.col, self.weight)
 
     def __deepcopy__(self, memo: dict) -> CSRStore:
@@ -226,3 +247,10 @@ class CSRStore(EdgeStore):
         edge = search_present(self.col, wide_start, wide_end, cols.repeat(start.numel()))
         hit = (edge >= 0).nonzero().view(-1)
         return torch.stack([hit // num_cols, hit % num_cols]), edge[hit]
+
+
+def _open_again(path: Path, identity: str) -> CSRStore:
+    store = CSRStore.open(path)
+    if store.identity != identity:
+        raise ValueError(f"{path} is another graph than the one that was opened: replaced since; start again")
+    return store

@@ -20,6 +20,7 @@ from sigraph.data.columns import is_text, typed_column
 from sigraph.data.text_faults import find_encoding_fault, find_json_fault, find_ragged_row, open_bytes
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+PARQUET = (".parquet", ".pq")
 BLOCK = 1 << 24  # bytes parsed at a time; a row must fit
 
 Source: TypeAlias = str | Path | pa.Table
@@ -35,12 +36,14 @@ class TableFile:
         table: Its columns; those of CSV and TSV are text as written.
         is_typed: Whether the file itself says what is a number and what is text.
         is_positional: Whether row i is sample i (``.npy``), so that no column of ids is needed.
+        first_row: Rows of the file before these, where it is read in pieces; messages count them.
     """
 
     name: str
     table: pa.Table
     is_typed: bool = True
     is_positional: bool = False
+    first_row: int = 0
 
     def find(self, column: str) -> str:
         """A column's name as written in the file, upper and lower case apart.
@@ -80,28 +83,24 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
             the same name.
     """
     if isinstance(source, pa.Table):
-        return TableFile(name or "the table", _plain(source))
+        return TableFile(name or "the table", plain_table(source))
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
-    kind = _kind(path)
+    kind = file_kind(path)
     if kind in DELIMITERS:
         table = _read_delimited(path, DELIMITERS[kind], header)
     elif kind in (".jsonl", ".ndjson"):
         table = _read_json(path)
-    elif kind in (".parquet", ".pq"):
+    elif kind in PARQUET:
         try:
             table = pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is not a Parquet file ({error})") from error
     else:
         raise ValueError(f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {kind or 'no ending'})")
-    repeated = {column for column in table.column_names if table.column_names.count(column) > 1}
-    if repeated:
-        raise ValueError(
-            f"{path} names several columns {', '.join(map(repr, sorted(repeated)))}; rename them, or say --no-header"
-        )
-    return TableFile(str(path), _plain(table), is_typed=kind not in DELIMITERS)
+    check_names(path, table.column_names)
+    return TableFile(str(path), plain_table(table), is_typed=kind not in DELIMITERS)
 
 
 def is_array_file(source: Source) -> bool:
@@ -123,7 +122,17 @@ def read_array(source: Source) -> np.ndarray:
     return array
 
 
-def _kind(path: Path) -> str:
+def check_names(path: Path, names: list[str]) -> None:
+    """Refuse columns of the same name."""
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(
+            f"{path} names several columns {', '.join(map(repr, sorted(repeated)))}; rename them, or say --no-header"
+        )
+
+
+def file_kind(path: Path) -> str:
+    """The ending that says how to read a file, ``.gz`` aside, in lower case."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     return (suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])) or ""
 
@@ -203,7 +212,7 @@ def _whole_rows(path: Path, read: Callable[[int], T]) -> T:
     return read(min(size + 1, 2**31 - 1))
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def plain_table(table: pa.Table) -> pa.Table:
     """Categories of pandas as what they stand for."""
     for i, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):

@@ -5,6 +5,7 @@ import hashlib
 import json
 import pickle
 import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -164,7 +165,8 @@ def test_arrays_and_header_come_back(tmp_path):
     assert arrays["a"].tolist() == [0, 1, 2, 3, 4] and arrays["none"].shape == (0,) and arrays["b"].shape == (3, 2)
     assert header["size"] == 5 and set(header["files"]) == {"a.npy", "none.npy", "b.npy"}
     content = (tmp_path / "toy" / "a.npy").read_bytes()
-    assert header["files"]["a.npy"] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    about = header["files"]["a.npy"]
+    assert about["bytes"] == len(content) and about["sha256"] == hashlib.sha256(content).hexdigest()
     assert sha256(tmp_path / "toy" / "a.npy") == hashlib.sha256(content).hexdigest()
 
 
@@ -182,14 +184,33 @@ def test_opening_maps_and_does_not_read(tmp_path):
 
 
 def test_same_size_other_content_is_found_by_verify(tmp_path):
-    write(tmp_path / "toy")
+    large = torch.arange(100_000)
+    write_folder(tmp_path / "toy", "toy", {"a": large}, {})
     file = tmp_path / "toy" / "a.npy"
     content = bytearray(file.read_bytes())
-    content[-8] ^= 1
+    content[5_000] ^= 1  # between two of the places that are compared
     file.write_bytes(content)
     open_folder(tmp_path / "toy", "toy")
     with pytest.raises(ValueError, match=r"a.npy does not match its sum"):
         open_folder(tmp_path / "toy", "toy", verify=True)
+
+
+def test_a_swapped_file_of_the_same_size_is_found_without_reading_it(tmp_path):
+    for name, number in (("one", 0), ("two", 1)):
+        write_folder(tmp_path / name, "toy", {"a": torch.full((100_000,), number)}, {})
+    shutil.copyfile(tmp_path / "two" / "a.npy", tmp_path / "one" / "a.npy")
+    with pytest.raises(ValueError, match=r"a.npy does not match its sum"):
+        open_folder(tmp_path / "one", "toy")
+
+
+def test_folders_written_before_places_were_compared_open(tmp_path):
+    write(tmp_path / "toy")
+    file = tmp_path / "toy" / "header.json"
+    header = json.loads(file.read_text())
+    for about in header["files"].values():
+        del about["spots"]
+    file.write_text(json.dumps(header))
+    assert open_folder(tmp_path / "toy", "toy", verify=True)[0]["a"].numel() == 5
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"kind": "toy"}', '{"kind": "toy", "version": 1}'])
