@@ -13,7 +13,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
-from sigraph.data.random import keyed_seed
+from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
@@ -203,6 +203,10 @@ class HeldOutValidation(Callback):
         graph: The graph that is trained on; its edges are no competitors in the ranking.
         y: Classes, -1 where missing or not to be looked at (test labels). Shape [N]; None: no agreement.
         every: Epochs between two validations, >= 1; the last epoch is always validated.
+        max_queries: Samples at most that are ranked from, and that ask for their nearest neighbour, >= 1; above it the
+            same random ones every time. All samples stay candidates, so the figures are estimates of the full ones,
+            and a validation costs one pass of the encoder and O(``max_queries`` N D). None: no limit.
+        seed: Seed of that choice.
     """
 
     def __init__(
@@ -212,10 +216,15 @@ class HeldOutValidation(Callback):
         graph: PretrainGraph,
         y: Tensor | None = None,
         every: int = 10,
+        max_queries: int | None = 10_000,
+        seed: int = 0,
     ) -> None:
-        if every < 1:
-            raise ValueError(f"'every' needs to be >= 1 in 'HeldOutValidation' (got {every})")
+        for name, value in (("every", every), ("max_queries", max_queries)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name!r} needs to be >= 1 in 'HeldOutValidation' (got {value})")
         self.dataset, self.edges, self.graph, self.y, self.every = dataset, edges, graph, y, every
+        self.ends = _some(edges.flatten().unique(), max_queries, seed)
+        self.asking = None if y is None else _some((y >= 0).nonzero().view(-1), max_queries, seed)
         self.history: list[dict[str, float]] = []
 
     def measure(self, encoder: Encoder) -> dict[str, float]:
@@ -223,9 +232,9 @@ class HeldOutValidation(Callback):
         z = embed(encoder, self.dataset)
         figures = {}
         if self.edges.size(1):
-            figures = {f"valid_{k}": v for k, v in edge_retrieval(z, self.edges, self.graph).items()}
+            figures = {f"valid_{k}": v for k, v in edge_retrieval(z, self.edges, self.graph, query=self.ends).items()}
         if self.y is not None and int((self.y >= 0).sum()) > 1:
-            figures["valid_label_agreement"] = label_agreement(z, self.y)
+            figures["valid_label_agreement"] = label_agreement(z, self.y, self.asking)
         return figures
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -241,3 +250,10 @@ class HeldOutValidation(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = list(state_dict["history"])
+
+
+def _some(nodes: Tensor, most: int | None, seed: int) -> Tensor | None:
+    """At most ``most`` of the nodes, the same ones for a seed; None: all of them."""
+    if most is None or nodes.numel() <= most:
+        return None
+    return nodes[torch.randperm(nodes.numel(), generator=keyed_generator(seed))[:most]]

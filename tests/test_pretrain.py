@@ -372,6 +372,27 @@ def test_validation_changes_nothing():
     assert torch.equal(*states)
 
 
+def test_validation_asks_the_same_few_samples_every_time_above_its_cap():
+    dataset, y = planted()
+    graph, edges = hold_out_edges(dataset.graph(), 0.3, seeded())
+    encoder = MLPEncoder(8)
+    z, ends = embed(encoder, dataset), edges.unique()
+
+    def capped(most, seed=0):
+        return HeldOutValidation(dataset, edges, graph, y, max_queries=most, seed=seed)
+
+    few = capped(5)
+    assert len(few.ends.unique()) == len(few.asking.unique()) == 5 and torch.isin(few.ends, ends).all()
+    expected = {f"valid_{k}": v for k, v in edge_retrieval(z, edges, graph, query=few.ends).items()}
+    expected["valid_label_agreement"] = label_agreement(z, y, few.asking)
+    assert few.measure(encoder) == few.measure(encoder) == capped(5).measure(encoder) == expected
+    assert not torch.equal(capped(5, seed=1).ends, few.ends)
+    full = HeldOutValidation(dataset, edges, graph, y).measure(encoder)
+    assert full == capped(None).measure(encoder) == capped(len(dataset)).measure(encoder) != few.measure(encoder)
+    with pytest.raises(ValueError, match="'max_queries' needs to be >= 1 in 'HeldOutValidation'"):
+        capped(0)
+
+
 def test_validation_leaves_out_what_it_cannot_measure():
     dataset, y = planted()
     encoder, none = MLPEncoder(8), torch.empty(2, 0, dtype=torch.long)
