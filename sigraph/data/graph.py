@@ -159,10 +159,10 @@ class PretrainGraph(Data):
         """PyG's storage; asking for it as a whole builds ``edge_index``."""
         raw = self.__dict__["_store"]
         if self.__dict__.get("_lazy"):
+            store = in_full(self.__dict__["_edges"], "edge_index")  # may refuse: then nothing has changed
             self.__dict__["_lazy"] = False
-            store = in_full(self.__dict__["_edges"], "edge_index")
             row = torch.repeat_interleave(store.rowptr.diff())
-            unchanged = self.__dict__["_signature"] == self._sign()
+            unchanged = self.__dict__.get("_signature") == self._sign()
             raw.edge_index = torch.stack([row, store.col.long()])
             if store.weight is not None:
                 raw.edge_weight = store.weight.clone()
