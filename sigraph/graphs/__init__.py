@@ -1,10 +1,38 @@
 """WHERE a pre-training graph comes from."""
 
 from sigraph.graphs.base import GraphConstructor
+from sigraph.graphs.bipartite import BipartiteGraph
+from sigraph.graphs.closure import HopClosure
+from sigraph.graphs.combine import IntersectionGraph, UnionGraph
 from sigraph.graphs.dataset import DatasetGraph
 from sigraph.graphs.holdout import hold_out_edges
 from sigraph.graphs.hops import hop_graph
+from sigraph.graphs.knn import KNNGraph
+from sigraph.graphs.label_agreement import LabelAgreement
+from sigraph.graphs.label_cliques import LabelCliques
+from sigraph.graphs.label_graph import LabelGraph
+from sigraph.graphs.label_jaccard import LabelJaccard
 from sigraph.graphs.noise import perturb_edges
+from sigraph.graphs.radius import RadiusGraph
 from sigraph.graphs.rewire import rewire_edges
+from sigraph.graphs.rewired import Rewired
 
-__all__ = ["DatasetGraph", "GraphConstructor", "hold_out_edges", "hop_graph", "perturb_edges", "rewire_edges"]
+__all__ = [
+    "BipartiteGraph",
+    "DatasetGraph",
+    "GraphConstructor",
+    "HopClosure",
+    "IntersectionGraph",
+    "KNNGraph",
+    "LabelAgreement",
+    "LabelCliques",
+    "LabelGraph",
+    "LabelJaccard",
+    "RadiusGraph",
+    "Rewired",
+    "UnionGraph",
+    "hold_out_edges",
+    "hop_graph",
+    "perturb_edges",
+    "rewire_edges",
+]

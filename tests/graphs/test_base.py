@@ -6,8 +6,18 @@ from contracts import concrete_subclasses
 
 import sigraph.graphs
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.graphs import GraphConstructor
+from sigraph.graphs import DatasetGraph, GraphConstructor, KNNGraph
 
+# What constructors cannot do without.
+ARGUMENTS = {
+    "BipartiteGraph": {"pairs": [[i, i // 3] for i in range(12)]},
+    "HopClosure": {"graph": DatasetGraph()},
+    "IntersectionGraph": {"graphs": [DatasetGraph(hops=3), KNNGraph(5)]},
+    "KNNGraph": {"k": 3},
+    "RadiusGraph": {"radius": 1.0},
+    "Rewired": {"graph": DatasetGraph()},
+    "UnionGraph": {"graphs": [DatasetGraph(hops=2), KNNGraph(2)]},
+}
 every_constructor = pytest.mark.parametrize("constructor_type", concrete_subclasses(GraphConstructor, sigraph.graphs))
 
 
@@ -15,6 +25,10 @@ def dataset() -> SampleDataset:
     generator = torch.Generator().manual_seed(0)
     ring = torch.stack([torch.arange(12), (torch.arange(12) + 1) % 12])
     return SampleDataset(torch.randn(12, 3, generator=generator), {"ring": PretrainGraph(ring, num_nodes=12)})
+
+
+def make(constructor_type: type[GraphConstructor]) -> GraphConstructor:
+    return constructor_type(**ARGUMENTS.get(constructor_type.__name__, {}))
 
 
 def test_finds_the_constructors():
@@ -31,7 +45,7 @@ def test_is_exported_and_documented(constructor_type):
 
 @every_constructor
 def test_one_node_per_sample_and_the_same_graph_for_the_same_seed(constructor_type):
-    data, constructor = dataset(), constructor_type()
+    data, constructor = dataset(), make(constructor_type)
     graph = constructor(data, torch.Generator().manual_seed(3))
     assert isinstance(graph, PretrainGraph) and graph.num_nodes == len(data) and graph.num_edges > 0
     again = constructor(data, torch.Generator().manual_seed(3))
@@ -40,7 +54,7 @@ def test_one_node_per_sample_and_the_same_graph_for_the_same_seed(constructor_ty
 
 @every_constructor
 def test_calling_it_is_both_steps(constructor_type):
-    data, constructor = dataset(), constructor_type()
+    data, constructor = dataset(), make(constructor_type)
     steps = constructor.expand(constructor.base(data, torch.Generator().manual_seed(3)))
     assert torch.equal(constructor(data, torch.Generator().manual_seed(3)).edge_index, steps.edge_index)
 
@@ -48,7 +62,7 @@ def test_calling_it_is_both_steps(constructor_type):
 @every_constructor
 def test_global_randomness_is_not_touched(constructor_type):
     before = torch.get_rng_state()
-    constructor_type()(dataset(), torch.Generator().manual_seed(3))
+    make(constructor_type)(dataset(), torch.Generator().manual_seed(3))
     assert torch.equal(before, torch.get_rng_state())
 
 

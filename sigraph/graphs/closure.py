@@ -1,0 +1,52 @@
+"""HopClosure: any graph, widened to several hops."""
+
+from __future__ import annotations
+
+import torch
+
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.graphs.base import GraphConstructor
+from sigraph.graphs.hops import WEIGHTS, hop_graph
+
+
+class HopClosure(GraphConstructor):
+    """Samples within a few edges of any graph are joined.
+
+    As a pre-training graph: that of Graph-MLP (Hu et al., "Graph-MLP: Node Classification without Message Passing in
+    Graph", 2021), whose neighbouring contrastive loss draws nodes within r hops together, weighted by the power of the
+    normalised adjacency.
+
+    Args:
+        graph: Constructor of the graph to widen.
+        hops: Samples within this many edges are joined, >= 1.
+        weight: None: unweighted (for one hop: as it is); ``normalized``: by the power of the normalised adjacency, see
+            :func:`~sigraph.graphs.hop_graph`.
+
+    Edges are held out for validation before the graph is widened, so that no path runs over them.
+
+    Example:
+        >>> graph = HopClosure(BipartiteGraph(column="authors"), hops=2)(dataset)
+    """
+
+    def __init__(self, graph: GraphConstructor, hops: int = 2, weight: str | None = None) -> None:
+        check_constructor(graph, "HopClosure")
+        if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
+            raise ValueError(f"'hops' needs to be an integer >= 1 in 'HopClosure' (got {hops!r})")
+        if weight not in WEIGHTS:
+            raise ValueError(f"'weight' needs to be null or 'normalized' in 'HopClosure' (got {weight!r})")
+        self.graph, self.hops, self.weight = graph, hops, weight
+
+    def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
+        return self.graph.base(dataset, generator)
+
+    def expand(self, graph: PretrainGraph) -> PretrainGraph:
+        return hop_graph(self.graph.expand(graph), self.hops, self.weight)
+
+
+def check_constructor(graph: object, owner: str) -> None:
+    """Refuse what is no graph constructor."""
+    if not isinstance(graph, GraphConstructor):
+        raise ValueError(
+            f"'graph' needs to be a graph constructor in {owner!r} (got {graph!r}); a graph of the data set is "
+            "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
+        )

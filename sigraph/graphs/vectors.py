@@ -1,0 +1,100 @@
+"""The vectors that neighbours are sought among: checked, and brought to where float32 distances are good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sigraph.data import SampleDataset
+from sigraph.data.dataset_parts import describe_samples
+from sigraph.graphs.neighbor_search import row_blocks
+
+METRICS = ("euclidean", "cosine")
+
+
+def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
+    """The data set's feature rows, or the given vectors, one a sample. Shape [N, D].
+
+    Raises:
+        ValueError: The samples are records and no vectors are given; shapes do not fit; NaN or infinity.
+    """
+    if vectors is None and not isinstance(dataset.samples, Tensor):
+        raise ValueError(
+            f"{owner!r} needs feature rows, but the samples of data set {dataset.name!r} are "
+            f"{describe_samples(dataset.samples)}; give 'vectors', e.g. embeddings of them"
+        )
+    x = torch.as_tensor(dataset.samples if vectors is None else vectors).detach().cpu()
+    if x.dim() != 2 or x.size(1) == 0 or x.is_complex():
+        raise ValueError(
+            f"'vectors' needs numbers of shape [N, D], D > 0, in {owner!r} (got {x.dtype} {list(x.shape)})"
+        )
+    if len(x) != len(dataset):
+        raise ValueError(f"'vectors' needs one row per sample in {owner!r} (got {len(x)} rows, {len(dataset)} samples)")
+    x = x if x.is_floating_point() else x.float()
+    wrong = torch.cat([~torch.isfinite(rows).all(dim=1) for rows in row_blocks(x)]).nonzero().view(-1)
+    if wrong.numel():
+        raise ValueError(
+            f"{owner!r} needs finite vectors (got NaN or infinity in {wrong.numel()} rows, first in row "
+            f"{int(wrong[0])}); fill them in, or give other 'vectors'"
+        )
+    return x
+
+
+def search_space(x: Tensor, metric: str, owner: str) -> tuple[Tensor, float]:
+    """Vectors whose Euclidean order is the metric's, in float32, and the factor from their squared distances.
+
+    ``euclidean``: moved to mean zero and scaled to [-1, 1], for squares of large numbers are inexact or overflow; the
+    factor gives squared distances. ``cosine``: unit rows; the factor gives 1 - cosine.
+
+    Raises:
+        ValueError: A zero vector with ``cosine``.
+    """
+    if metric == "cosine":
+        largest = x.abs().amax(dim=1, keepdim=True).double()
+        zero = (largest == 0).view(-1).nonzero().view(-1)
+        if zero.numel():
+            raise ValueError(
+                f"'cosine' is not defined for zero vectors, {owner!r} has {zero.numel()}, first in row "
+                f"{int(zero[0])}; use metric='euclidean', or give other 'vectors'"
+            )
+        rows = [unit_rows(part) for part in row_blocks(x)]
+        return torch.cat([part.float() for part in rows]), 0.5
+    middle = torch.stack([rows.double().mean(dim=0) * (len(rows) / len(x)) for rows in row_blocks(x)]).sum(dim=0)
+    size = max(float((rows.double() - middle).abs().max()) for rows in row_blocks(x)) or 1.0
+    return torch.cat([((rows.double() - middle) / size).float() for rows in row_blocks(x)]), size**2
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """Rows of length one, float64; divided by their largest number first, so that no square vanishes or overflows."""
+    x = x.double()
+    x = x / x.abs().amax(dim=1, keepdim=True)
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def exact_distance(x: Tensor, row: Tensor, col: Tensor, metric: str) -> Tensor:
+    """Distance, or 1 - cosine, of pairs of rows, in float64. Shape [P], [P] -> [P]."""
+    found = []
+    step = max(1, (1 << 22) // x.size(1))
+    for a, b in zip(row.split(step), col.split(step), strict=True):
+        if metric == "cosine":
+            found.append(((unit_rows(x[a]) - unit_rows(x[b])) ** 2).sum(dim=1) / 2)
+        else:
+            found.append((x[a].double() - x[b].double()).norm(dim=1))
+    return torch.cat(found) if found else torch.empty(0, dtype=torch.double)
+
+
+def check_metric(metric: Any, owner: str) -> str:
+    """The metric, if it is one."""
+    if metric not in METRICS:
+        raise ValueError(f"'metric' needs to be 'euclidean' or 'cosine' in {owner!r} (got {metric!r})")
+    return metric
+
+
+def check_search(exact: Any, min_recall: Any, owner: str) -> None:
+    """The options of the search, if they are possible."""
+    if exact is not None and not isinstance(exact, bool):
+        raise ValueError(f"'exact' needs to be true, false or null in {owner!r} (got {exact!r})")
+    if isinstance(min_recall, bool) or not isinstance(min_recall, int | float) or not 0 < min_recall <= 1:
+        raise ValueError(f"'min_recall' needs to be in (0, 1] in {owner!r} (got {min_recall!r})")
