@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,6 +107,9 @@ class IdIndex:
             ValueError: One column holds integers and the other text, so that ids which look alike differ.
         """
         own = self.column
+        if own.is_integer and column.is_integer and len(own):
+            with contextlib.suppress(pa.ArrowInvalid):  # beyond int64
+                return self._find_integers(column.ids.to_numpy())
         both_typed = own.is_typed and column.is_typed and own.is_integer != column.is_integer
         position = pc.fill_null(pc.index_in(column.text, value_set=own.text), -1).to_numpy(zero_copy_only=False)
         if own.is_integer != column.is_integer and len(column):
@@ -122,6 +126,19 @@ class IdIndex:
     def holds(self, ids: list[str]) -> bool:
         """Whether all of some texts are ids of samples."""
         return pc.all(pc.is_in(pa.array(ids, pa.large_string()), value_set=self.column.text)).as_py()
+
+    def _find_integers(self, ids: np.ndarray) -> np.ndarray:
+        """By a sorted list that is made once: pyarrow would hash all samples anew for each piece of a file."""
+        known, order = self._sorted
+        place = np.searchsorted(known, ids)
+        place[place == known.size] = 0
+        return np.where(known[place] == ids, order[place], -1)
+
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        ids = self.column.ids.to_numpy()
+        order = np.argsort(ids, kind="stable")
+        return ids[order], order
 
     @cached_property
     def _without_zeros(self) -> pa.Array:

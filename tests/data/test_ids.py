@@ -21,6 +21,18 @@ def test_positions_of_integers_and_of_text():
     assert index.column.kind == "text" and index.find(ids(["👩‍🔬", "a,b\n", "A"])).tolist() == [3, 2, -1]
 
 
+def test_many_integers_are_found_where_they_stand():
+    generator = np.random.default_rng(0)
+    own = generator.permutation(2_000) * 7 - 3_000
+    asked = generator.integers(-4_000, 12_000, 5_000)
+    position = {int(value): i for i, value in enumerate(own)}
+    index = IdIndex(ids(pa.array(own), True))
+    assert index.find(ids(pa.array(asked), True)).tolist() == [position.get(int(value), -1) for value in asked]
+    assert index.find(ids(pa.array([2**63 + 1, int(own[5])], pa.uint64()), True)).tolist() == [-1, 5]
+    large = IdIndex(ids(pa.array([2**63 + 1, 4], pa.uint64()), True))
+    assert large.find(ids(pa.array([4, 5]), True)).tolist() == [1, -1]
+
+
 @pytest.mark.parametrize("written", ["007", "+7", "7.0", " 7", "7" * 19, "-0", ""])
 def test_only_integers_as_one_writes_them_are_integers(written):
     if written:

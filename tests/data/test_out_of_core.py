@@ -77,6 +77,7 @@ def test_numbered_edges_give_the_store_of_the_same_edges_in_memory(tmp_path, lit
     counts = (read.num_rows, read.num_edges, read.num_isolated, read.num_samples)
     assert counts == (len(edges), graph.num_edges // 2, isolated, n)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([file.name, "g"])
+    file.unlink()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
