@@ -36,6 +36,14 @@ def count_ranks(similarity: np.ndarray, row: np.ndarray, score: np.ndarray) -> t
     return above, at_least
 
 
+def sort_in_rows(row: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The scores ascending within each row; ``row`` ascends. Shape [m], [m] -> [m]."""
+    score, starts = score.copy(), np.flatnonzero(np.diff(row, prepend=-1))
+    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(row)], strict=False):
+        score[start:stop].sort()
+    return score
+
+
 def rank_figures(
     row: np.ndarray, score: np.ndarray, above: np.ndarray, at_least: np.ndarray, ks: tuple[int, ...], gain: np.ndarray
 ) -> dict[str, float]:
@@ -43,27 +51,23 @@ def rank_figures(
 
     Args:
         row: Query of each positive, ascending. Shape [m], m >= 1.
-        score: Shape [m].
+        score: Ascending in each row. Shape [m].
         above, at_least: Candidates of the row that exceed and reach the score. Shape [m].
         ks: The k of each figure @k.
         gain: Discounted gain of the first r ranks, r = 0, 1, .... Shape [N + 1].
     """
-    order = np.lexsort((-score, row))  # best first in each row
-    row, score, above, at_least = row[order], score[order], above[order], at_least[order]
     new_row = np.diff(row, prepend=-1) != 0
     first = np.flatnonzero(new_row)
     degree = np.diff(first, append=len(row))  # [q]
     query = np.cumsum(new_row) - 1  # [m] in [0, q)
     new_tie = new_row | (np.diff(score, prepend=score[:1]) != 0)
-    tie = np.cumsum(new_tie) - 1
-    last = np.append(np.flatnonzero(new_tie)[1:], len(row))[tie]
-    own = last - first[query]  # positives of the row that reach the score
-    tied = at_least - above
+    own = (first + degree)[query] - np.flatnonzero(new_tie)[np.cumsum(new_tie) - 1]  # positives that reach the score
+    tied, top = at_least - above, first + degree - 1  # [m], [q]
 
     def total(value: np.ndarray) -> np.ndarray:
         return np.bincount(query, weights=value, minlength=len(first))
 
-    best = above[first] + (tied[first] + 1) / (own[first] + 1)  # rank of the first positive
+    best = above[top] + (tied[top] + 1) / (own[top] + 1)  # rank of the first positive
     figures = {
         "lrap": total(own / at_least) / degree,
         "ndcg": total((gain[at_least] - gain[above]) / tied) / gain[degree],

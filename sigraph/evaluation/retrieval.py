@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sigraph.data import CSRStore, EdgeStore, PretrainGraph
 from sigraph.data.pairs import expand
-from sigraph.evaluation.ranks import count_ranks, rank_figures
+from sigraph.evaluation.ranks import count_ranks, rank_figures, sort_in_rows
 from sigraph.evaluation.similarity import Similarity
 
 
@@ -83,11 +83,12 @@ def graph_retrieval(
     for start, similarity, row, node, score in lines:
         if np.isneginf(similarity[row, node]).any():
             raise ValueError("'known' shares edges with 'graph' in 'graph_retrieval'; take them out of one of the two")
+        if pooled:
+            scores.append(score[lines.later[node] > start + row])
+        score = sort_in_rows(row, score)
         above, at_least = count_ranks(similarity, row, score)
         for name, value in rank_figures(row, score, above, at_least, ks, gain).items():
             sums[name] = sums.get(name, 0.0) + value
-        if pooled:
-            scores.append(score[lines.later[node] > start + row])
     figures = {name: value / len(busy) for name, value in sums.items()}
     if pooled:
         figures["average_precision"] = _pooled(lines, scores)

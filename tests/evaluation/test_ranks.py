@@ -1,4 +1,4 @@
-"""count_ranks against loops, with rows counted and rows sorted."""
+"""count_ranks against loops, with rows counted and rows sorted; sort_in_rows."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigraph.evaluation import ranks
-from sigraph.evaluation.ranks import count_ranks
+from sigraph.evaluation.ranks import count_ranks, sort_in_rows
 
 
 @pytest.mark.parametrize("sort_from", [1, 3, 100])
@@ -29,3 +29,11 @@ def test_against_loops(sort_from, dtype, monkeypatch):
         assert list(zip(above, at_least, strict=True)) == expected
 
     check()
+
+
+def test_scores_are_sorted_in_their_rows_and_the_input_stays():
+    row, score = np.array([0, 0, 0, 3, 5, 5]), np.array([3.0, 1.0, 2.0, 9.0, 4.0, 0.0])
+    before = score.copy()
+    assert sort_in_rows(row, score).tolist() == [1, 2, 3, 9, 0, 4]
+    assert np.array_equal(score, before)
+    assert sort_in_rows(row[:0], score[:0]).shape == (0,)
