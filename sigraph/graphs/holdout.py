@@ -12,7 +12,7 @@ from sigraph.graphs.rewire import upper_edges
 def hold_out_edges(
     graph: PretrainGraph, rate: float, generator: torch.Generator | None = None
 ) -> tuple[PretrainGraph, Tensor]:
-    """Take a random share of the undirected edges out of a graph.
+    """Take a random share of the undirected edges out of a graph; a two-level one is written out if ``rate`` is > 0.
 
     Args:
         graph: The observed edges.
@@ -24,6 +24,8 @@ def hold_out_edges(
     """
     if not 0 <= rate < 1:
         raise ValueError(f"'rate' needs to be in [0, 1) in 'hold_out_edges' (got {rate})")
+    if rate == 0:
+        return graph, torch.empty(2, 0, dtype=torch.long)
     row, col, weight = upper_edges(graph)
     order = torch.randperm(row.numel(), generator=generator)
     num_out = min(round(rate * row.numel()), max(row.numel() - 1, 0))

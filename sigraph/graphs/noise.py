@@ -13,6 +13,9 @@ def perturb_edges(
 ) -> PretrainGraph:
     """Take random edges out and put random ones in.
 
+    The edges of a two-level graph are written out for it; where they are too many, let samples exchange their sets
+    (:func:`~sigraph.graphs.rewire_edges`), which is wrong labels rather than wrong edges.
+
     Args:
         graph: It is not changed. New edges of a weighted graph have the mean weight.
         drop: Share of the undirected edges taken out, in [0, 1).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
+from sigraph.data import LabelSetStore, PretrainGraph
 
 _ROUNDS = 20  # swaps tried for each edge; mixing of the degrees' configurations is done well before
 
@@ -17,18 +17,26 @@ def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Gener
     chosen edges are paired at once and the round is repeated, so that the chain of Maslov and Sneppen runs without a
     loop over edges. In each exchange a weight stays with one end of its edge.
 
+    In a two-level graph (:class:`~sigraph.data.LabelSetStore`) samples exchange their sets instead, at random: the
+    degrees are those of before, handed out anew, and it stays two-level. Isolated samples stay isolated.
+
     Args:
         graph: The graph to rewire; it is not changed.
-        rate: Share of the edges that take part, in [0, 1].
+        rate: Share of the edges that take part, in [0, 1]; of a two-level graph the share of the samples with edges.
         generator: Source of all randomness.
 
     Returns:
-        A graph with the same nodes, groups, degrees and number of edges.
+        A graph with the same nodes, groups, degrees (as a multiset if it is two-level) and number of edges.
 
     Source: Maslov and Sneppen, "Specificity and stability in topology of protein networks", Science 2002.
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"'rate' needs to be in [0, 1] in 'rewire_edges' (got {rate})")
+    store = graph.store
+    if isinstance(store, LabelSetStore):
+        joined = store.degree(torch.arange(store.num_nodes)).nonzero().view(-1)
+        chosen = joined[torch.randperm(joined.numel(), generator=generator)[: round(rate * joined.numel())]]
+        return PretrainGraph.from_store(store.permuted(chosen, generator), graph.group)
     num_nodes, row, col, weight = int(graph.num_nodes or 0), *upper_edges(graph)
     num_chosen = round(rate * row.numel())
     chosen = torch.randperm(row.numel(), generator=generator)[:num_chosen]

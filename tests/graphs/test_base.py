@@ -5,7 +5,7 @@ import torch
 from contracts import concrete_subclasses
 
 import sigraph.graphs
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.graphs import DatasetGraph, GraphConstructor, KNNGraph
 
 # What constructors cannot do without.
@@ -14,6 +14,8 @@ ARGUMENTS = {
     "HopClosure": {"graph": DatasetGraph()},
     "IntersectionGraph": {"graphs": [DatasetGraph(hops=3), KNNGraph(5)]},
     "KNNGraph": {"k": 3},
+    "LabelAgreement": {"labels": "rows", "max_differences": 1},
+    "LabelJaccard": {"labels": "rows"},
     "RadiusGraph": {"radius": 1.0},
     "Rewired": {"graph": DatasetGraph()},
     "UnionGraph": {"graphs": [DatasetGraph(hops=2), KNNGraph(2)]},
@@ -24,7 +26,10 @@ every_constructor = pytest.mark.parametrize("constructor_type", concrete_subclas
 def dataset() -> SampleDataset:
     generator = torch.Generator().manual_seed(0)
     ring = torch.stack([torch.arange(12), (torch.arange(12) + 1) % 12])
-    return SampleDataset(torch.randn(12, 3, generator=generator), {"ring": PretrainGraph(ring, num_nodes=12)})
+    graphs = {"ring": PretrainGraph(ring, num_nodes=12)}
+    classes, split = torch.arange(12) % 3, {"train": range(8), "valid": [8, 9], "test": [10, 11]}
+    tasks = {"class": Task("class", classes, split), "rows": Task("rows", torch.eye(3)[classes].long(), split)}
+    return SampleDataset(torch.randn(12, 3, generator=generator), graphs, tasks)
 
 
 def make(constructor_type: type[GraphConstructor]) -> GraphConstructor:

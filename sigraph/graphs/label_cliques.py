@@ -1,0 +1,44 @@
+"""LabelCliques: samples of one class are neighbours."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.graphs.label_graph import LabelGraph
+
+
+class LabelCliques(LabelGraph):
+    """Every two samples of one class are joined: a clique a class.
+
+    With this graph structure-inducing pre-training *is* supervised pre-training on the labels, by supervised
+    contrastive learning where the structure loss is contrastive (Khosla et al., "Supervised Contrastive Learning",
+    NeurIPS 2020). Local consistency with these labels is 1.
+
+    Args:
+        labels: Name of a classification task; None: the data set's first task.
+        allow_label_edges: False: only samples of the task's train split take part, all others are isolated. True:
+            every labelled sample, which leaks the labels of validation and test samples into pre-training.
+
+    The graph is two-level (:class:`~sigraph.data.LabelSetStore`): memory is O(N), however large the cliques. Samples
+    without a label (-1) are isolated.
+
+    Example:
+        >>> LabelCliques().from_labels(torch.tensor([0, 1, 0, -1, 1, 0]))
+        PretrainGraph(num_nodes=6, num_edges=8)
+
+    Source: McDermott et al. 2023, where supervised pre-training is the case of label cliques.
+    """
+
+    def from_labels(self, labels: Tensor) -> PretrainGraph:
+        labels = torch.as_tensor(labels)
+        if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+            raise ValueError(
+                f"'labels' needs integer classes, shape [N], in 'LabelCliques' (got {labels.dtype} "
+                f"{list(labels.shape)}); rows of labels are for 'LabelAgreement' (equal rows: max_differences: 0)"
+            )
+        known = labels >= 0
+        set_of = torch.full_like(labels, -1, dtype=torch.long)
+        set_of[known] = labels[known].unique(return_inverse=True)[1]  # classes may be any numbers
+        return PretrainGraph.from_store(LabelSetStore.from_sets(set_of))

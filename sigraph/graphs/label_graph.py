@@ -1,0 +1,70 @@
+"""LabelGraph: what the graphs made from labels share, first of all whose labels they may see."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import check_flags
+from sigraph.data.task import Task
+from sigraph.graphs.base import GraphConstructor
+
+
+class LabelGraph(GraphConstructor):
+    """A graph made from the labels of a task. Implement :meth:`from_labels`.
+
+    An edge made from a label tells the label: a graph that joins samples by the labels they are tested on leaks the
+    answers into pre-training. By default only the samples of the task's train split take part; all others are
+    isolated nodes. ``allow_label_edges`` lets every labelled sample take part: right where the labels are no task's to
+    be scored (a task made to carry them), wrong otherwise.
+
+    Args:
+        labels: Name of the task; None: the data set's first one.
+        allow_label_edges: Whether labels outside the train split may make edges.
+    """
+
+    def __init__(self, labels: str | None = None, allow_label_edges: bool = False) -> None:
+        name = type(self).__name__
+        if labels is not None and not isinstance(labels, str):
+            raise ValueError(
+                f"'labels' needs to be the name of a task in {name!r} (got {type(labels).__name__}); label tensors are "
+                "for its method 'from_labels'"
+            )
+        check_flags(name, allow_label_edges=allow_label_edges)
+        self.labels, self.allow_label_edges = labels, allow_label_edges
+
+    @abstractmethod
+    def from_labels(self, labels: Tensor) -> PretrainGraph:
+        """The graph over samples with these labels; every sample with a label takes part.
+
+        Args:
+            labels: As in :class:`~sigraph.data.Task`; -1 or NaN where missing. Shape [N] or [N, L].
+        """
+
+    def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
+        if not dataset.tasks:
+            raise ValueError(
+                f"{type(self).__name__!r} needs a data set with a task, for its labels (got none in {dataset.name!r}; "
+                "an inductive pre-training sees no tasks)"
+            )
+        task = dataset.task(self.labels)
+        graph = self.from_labels(task.labels if self.allow_label_edges else train_labels(task))
+        if not graph.num_edges:
+            raise ValueError(
+                f"{type(self).__name__!r} made no edge from the labels of task {task.name!r}: no two samples that take "
+                "part agree as asked"
+            )
+        return graph
+
+
+def train_labels(task: Task) -> Tensor:
+    """The labels of a task with all outside its train split missing. Shape as ``task.labels``."""
+    missing = float("nan") if task.type != "classification" else -1
+    labels = task.labels if task.type == "classification" else task.labels.float()
+    out = torch.full_like(labels, missing)
+    train = task.split["train"]
+    out[train] = labels[train]
+    return out
