@@ -1,6 +1,6 @@
 """What evaluation costs beside scikit-learn on dense matrices in the same run, on one core.
 
-    python experiments/speed/evaluation.py            # about ten minutes on an idle core, 6 GB for the peer
+    python experiments/speed/evaluation.py            # several minutes, 3 GB for the peer
     python experiments/speed/evaluation.py --quick    # up to 2,000 samples, seconds
 
 Random embeddings of width 128 (the worst case: neighbours are anywhere in the ranking), random graphs of average degree
