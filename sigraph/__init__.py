@@ -22,6 +22,7 @@ _NAMES = {
     "PretrainBatch": "data",
     "PretrainGraph": "data",
     "PretrainModule": "pretrain",
+    "RefreshNegatives": "refresh",
     "SampleDataset": "data",
     "StructureCollator": "collate",
     "Task": "data",
@@ -72,3 +73,4 @@ if TYPE_CHECKING:
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.load import load_encoder
     from sigraph.pretrain import HeldOutValidation, PretrainModule
+    from sigraph.refresh import RefreshNegatives

@@ -19,7 +19,8 @@ from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.objectives import Objective
-from sigraph.samplers import PairSampler
+from sigraph.refresh import RefreshNegatives
+from sigraph.samplers import HardNegativeSampler, PairSampler
 
 
 class PretrainModule(LightningModule):
@@ -157,7 +158,17 @@ class PretrainModule(LightningModule):
         return parts["loss"]
 
     def setup(self, stage: str) -> None:
-        if stage != "fit" or self.trainer.world_size == 1:
+        if stage != "fit":
+            return
+        if isinstance(self.sampler, HardNegativeSampler) and not any(
+            isinstance(callback, RefreshNegatives) and callback.sampler is self.sampler
+            for callback in self.trainer.callbacks  # type: ignore[attr-defined]
+        ):
+            raise ValueError(
+                "'sampler' is a HardNegativeSampler in 'PretrainModule' that nothing refreshes; give the trainer "
+                "callbacks=[RefreshNegatives(dataset, sampler)]"
+            )
+        if self.trainer.world_size == 1:
             return
         given = f"(got {self.trainer.world_size} processes)"
         if self.trainer.world_size != world_size():

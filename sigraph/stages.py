@@ -33,6 +33,8 @@ from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.parts import ENCODER, HEAD, STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.pretrain import HeldOutValidation
 from sigraph.provenance import commit, own_sources
+from sigraph.refresh import RefreshNegatives
+from sigraph.samplers import HardNegativeSampler
 from sigraph.training import SaveProgress, Tick, fit, quiet_trainer
 
 logger = logging.getLogger(__name__)
@@ -136,9 +138,13 @@ def _fit(
     key = settings_hash([pretrain_hash(config), __version__, _pretrain_from(parts)])
     saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
     checkpoint = saver.found()
+    loader.sampler.set_epoch(saver.epochs_before)  # type: ignore[attr-defined]  # workers draw before Lightning does
     average = []
     if config.trainer.weight_average is not None:
         average = [WeightAveraging(avg_fn=get_ema_avg_fn(config.trainer.weight_average))]
+    refresh = []
+    if isinstance(parts.sampler, HardNegativeSampler):
+        refresh = [RefreshNegatives(parts.dataset, parts.sampler)]
     clock = time.perf_counter()
     trainer = quiet_trainer(
         max_epochs=config.trainer.max_epochs,
@@ -146,7 +152,7 @@ def _fit(
         precision=config.trainer.precision,
         accelerator=config.trainer.accelerator,
         logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
-        callbacks=[*average, validation, Tick(tick), saver],
+        callbacks=[*average, *refresh, validation, Tick(tick), saver],
     )
     fit(trainer, parts.module, loader, ckpt_path=checkpoint)
     if average:  # the last figures are those of the encoder that is kept

@@ -93,7 +93,7 @@ class SaveProgress(Callback):
 
     def __init__(self, path: Path, key: str, every_seconds: float = 20.0, deadline: float | None = None) -> None:
         self.path, self.key, self.every_seconds, self.deadline = path, key, every_seconds, deadline
-        self.seconds_before = 0.0
+        self.seconds_before, self.epochs_before = 0.0, 0
         self._start = self._last = time.perf_counter()
 
     def found(self) -> Path | None:
@@ -103,6 +103,7 @@ class SaveProgress(Callback):
         try:
             saved = torch.load(self.path, weights_only=True, map_location="cpu")
             same = saved["callbacks"][type(self).__qualname__]["key"] == self.key
+            self.epochs_before = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] if same else 0
         except Exception as error:  # torch raises many kinds on a damaged file, some with advice that is not safe
             raise ValueError(f"{self.path} is damaged, or no checkpoint; remove it to start again") from error
         return self.path if same else None

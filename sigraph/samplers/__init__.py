@@ -1,6 +1,17 @@
 """WHICH samples meet in a step, and which pairs are positive."""
 
 from sigraph.samplers.base import PairSampler
+from sigraph.samplers.degree_balanced import DegreeBalancedSampler
+from sigraph.samplers.hard_negative import HardNegativeSampler
 from sigraph.samplers.neighbor import NeighborPairSampler
+from sigraph.samplers.random_walk import RandomWalkSampler
+from sigraph.samplers.subgraph import SubgraphSampler
 
-__all__ = ["NeighborPairSampler", "PairSampler"]
+__all__ = [
+    "DegreeBalancedSampler",
+    "HardNegativeSampler",
+    "NeighborPairSampler",
+    "PairSampler",
+    "RandomWalkSampler",
+    "SubgraphSampler",
+]

@@ -45,7 +45,9 @@ def graphs_and_seeds(draw):
     edges = draw(st.lists(edge, min_size=1, max_size=30))
     weight = draw(st.none() | st.just([float(i % 5) for i in range(len(edges))]))
     group = draw(st.none() | st.just([i % 2 for i in range(n)]))
-    graph = PretrainGraph(torch.tensor(edges).t(), n, weight, group)
+    # Two isolated nodes, one a group: every node has a negative, for a graph where none has any is refused.
+    group = None if group is None else [*group, 0, 1]
+    graph = PretrainGraph(torch.tensor(edges).t(), n + 2, weight, group)
     return graph, draw(st.lists(node, min_size=1, max_size=8))
 
 
