@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 EXACT_LIMIT = 100_000  # samples up to which every pair is compared unless asked otherwise
 NUM_ASKED = 1_000  # samples on which recall and density are measured
+_SLACK = 1e-5  # of the squared lengths: more than float32 errs in a squared distance
 _BUDGET = 1 << 24  # numbers held at a time
 
 
@@ -64,20 +65,34 @@ class NeighborSearch:
         index = self._tuned(ask)
         return torch.cat([self._nearest(index, node, k) for node in self._blocks(k + 1)])
 
-    def within(self, squared: float, sampled: Callable[[float], None]) -> Iterator[tuple[Tensor, Tensor]]:
-        """All (vector, other) at a squared distance up to ``squared``, up to float32's rounding, block by block.
+    def within(
+        self, squared: float, near: Callable[[Tensor, Tensor], Tensor], sampled: Callable[[float], None]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """All (vector, other) at a squared distance up to ``squared`` that are near, block by block.
 
         Args:
-            squared: Squared distance.
+            squared: Squared distance, as float32 finds it.
+            near: Says of pairs found, and of some a little farther, which are to be kept. [P], [P] -> [P].
             sampled: Called before the search with the mean number of others found around a sample of vectors.
         """
 
+        def kept(index: Any, node: Tensor, step: int) -> tuple[Tensor, Tensor]:
+            rows, cols = [], []
+            for start in range(0, len(node), step):
+                row, col = self._within(index, node[start : start + step], squared)
+                good = near(node[start + row], col)
+                rows.append(start + row[good])
+                cols.append(col[good])
+            return torch.cat(rows), torch.cat(cols)
+
         def ask(index: Any, node: Tensor) -> tuple[Tensor, Tensor]:
-            return self._within(index, node, squared)
+            return kept(index, node, 50)
 
         index = self._tuned(ask, sampled)
-        for node in self._blocks(round(self.num_found) * 4 + 1):
-            row, col = self._within(index, node, squared)
+        order = self._by_length(torch.arange(len(self.x)))  # what is far from zero needs more slack: block by block
+        for block in self._blocks(round(self.num_found) * 4 + len(self.x) // 1_000 + 1):
+            node = order[block]
+            row, col = kept(index, node, len(node))
             yield node[row], col
 
     def _tuned(
@@ -85,7 +100,7 @@ class NeighborSearch:
     ) -> Any:
         """The index to ask: None is torch, all pairs; inverted lists are probed until the recall is reached."""
         if not self.exact or sampled is not None:
-            node = torch.randperm(len(self.x), generator=self.generator)[:NUM_ASKED]
+            node = self._by_length(torch.randperm(len(self.x), generator=self.generator)[:NUM_ASKED])
             true = self._key(ask(None, node))
             self.num_found = true.numel() / len(node)
         if sampled is not None:
@@ -143,6 +158,7 @@ class NeighborSearch:
 
     def _within(self, index: Any, node: Tensor, squared: float) -> tuple[Tensor, Tensor]:
         """Positions in ``node`` and the vectors around them, themselves left out. Shape [P] each."""
+        squared += _SLACK * (float(self._square[node].max()) ** 0.5 + squared**0.5) ** 2
         if index is None:
             parts = list(self._parts(node))
             hits = [(self._distances(part) <= squared).nonzero() for part in parts]
@@ -155,6 +171,9 @@ class NeighborSearch:
         col = torch.from_numpy(found)
         other = node[row] != col
         return row[other], col[other]
+
+    def _by_length(self, node: Tensor) -> Tensor:
+        return node[self._square[node].argsort(stable=True)]
 
     def _parts(self, node: Tensor) -> Iterator[Tensor]:
         yield from node.split(max(1, _BUDGET // len(self.x)))

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 NEARLY_COMPLETE = 0.5  # share of all pairs from which on a warning is logged
 _BYTES = 80  # an undirected edge takes at the peak of building: pairs, keys, their sort, both directions
-_SLACK = 1e-5  # of the largest squared length: float32's error, by which candidates may be missed
 
 
 class RadiusGraph(GraphConstructor):
@@ -99,15 +98,16 @@ class RadiusGraph(GraphConstructor):
     def _all_within(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         space, factor = search_space(x, self.metric, "RadiusGraph")
         squared = (self.radius if self.metric == "cosine" else self.radius**2) / factor
-        squared += _SLACK * float((space * space).sum(dim=1).max())
+
+        def near(row: Tensor, col: Tensor) -> Tensor:
+            return exact_distance(x, row, col, self.metric) <= self.radius
+
         search = NeighborSearch(space, self.exact, self.min_recall, generator)
         keys: list[Tensor] = []
-        for row, col in search.within(squared, lambda mean: self._check_size(mean * len(x) / 2)):
+        for row, col in search.within(squared, near, lambda mean: self._check_size(mean * len(x) / 2)):
             if search.exact:  # every pair comes from both sides
                 row, col = row[row < col], col[row < col]
-            near = exact_distance(x, row, col, self.metric) <= self.radius
-            low, high = torch.minimum(row[near], col[near]), torch.maximum(row[near], col[near])
-            keys.append(low * len(x) + high)
+            keys.append(torch.minimum(row, col) * len(x) + torch.maximum(row, col))
         self.recall = search.recall
         key = torch.cat(keys)
         key = key if search.exact else key.unique()
@@ -117,7 +117,7 @@ class RadiusGraph(GraphConstructor):
         if num_edges > self.max_edges:
             raise ValueError(
                 f"'radius' {self.radius:g} would join about {num_edges:.2g} pairs in 'RadiusGraph', about "
-                f"{num_edges * _BYTES / 2**30:.0f} GiB to build ('max_edges' is {self.max_edges:,}); take a smaller "
+                f"{num_edges * _BYTES / 2**30:.1f} GiB to build ('max_edges' is {self.max_edges:,}); take a smaller "
                 "radius or 'max_neighbors', or raise 'max_edges'"
             )
 

@@ -12,6 +12,7 @@ from sigraph.data.dataset_parts import describe_samples
 from sigraph.graphs.neighbor_search import row_blocks
 
 METRICS = ("euclidean", "cosine")
+_NUM_SEEN = 5_000  # rows, evenly spaced, that medians are taken of
 
 
 def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
@@ -45,8 +46,9 @@ def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
 def search_space(x: Tensor, metric: str, owner: str) -> tuple[Tensor, float]:
     """Vectors whose Euclidean order is the metric's, in float32, and the factor from their squared distances.
 
-    ``euclidean``: moved to mean zero and scaled to [-1, 1], for squares of large numbers are inexact or overflow; the
-    factor gives squared distances. ``cosine``: unit rows; the factor gives 1 - cosine.
+    ``euclidean``: moved to where most are near zero and scaled to [-1, 1], for squares of large numbers are inexact or
+    overflow, and medians, unlike means, do not follow a wild row; the factor gives squared distances.
+    ``cosine``: unit rows; the factor gives 1 - cosine.
 
     Raises:
         ValueError: A zero vector with ``cosine``.
@@ -61,7 +63,7 @@ def search_space(x: Tensor, metric: str, owner: str) -> tuple[Tensor, float]:
             )
         rows = [unit_rows(part) for part in row_blocks(x)]
         return torch.cat([part.float() for part in rows]), 0.5
-    middle = torch.stack([rows.double().mean(dim=0) * (len(rows) / len(x)) for rows in row_blocks(x)]).sum(dim=0)
+    middle = x[:: max(1, len(x) // _NUM_SEEN)].double().median(dim=0).values
     size = max(float((rows.double() - middle).abs().max()) for rows in row_blocks(x)) or 1.0
     return torch.cat([((rows.double() - middle) / size).float() for rows in row_blocks(x)]), size**2
 

@@ -100,6 +100,16 @@ def test_far_from_zero_large_and_tiny_numbers(engine, shift, factor):
         assert float(distance[i, partners].min()) == pytest.approx(float(distance[i].min()), rel=1e-3)
 
 
+def test_one_wild_row_does_not_blur_the_others(engine):
+    x = rows(200, 4)
+    x[7] = 1e10
+    near = NearestNeighbors(n_neighbors=3).fit(x.double().numpy()).kneighbors(return_distance=False)
+    expected = {(min(i, int(j)), max(i, int(j))) for i, row in enumerate(near) for j in row if i != 7}
+    assert {edge for edge in edges(KNNGraph(3)(SampleDataset(x))) if 7 not in edge} == {
+        e for e in expected if 7 not in e
+    }
+
+
 def test_minus_zero_is_zero_and_codes_that_collide_are_told_apart(monkeypatch):
     first, kind = neighbor_search.distinct_rows(torch.tensor([[0.0, 1.0], [2.0, 1.0], [-0.0, 1.0]]))
     assert first.tolist() == [0, 1] or first[kind].tolist() == [0, 1, 0]

@@ -60,6 +60,13 @@ def test_the_radius_itself_is_within_on_a_grid(points, radius, with_faiss):
                 RadiusGraph(radius)(SampleDataset(x))
 
 
+def test_one_wild_row_changes_nothing_for_the_others(engine):
+    x = rows(200, 3)
+    found = edges(RadiusGraph(0.5)(SampleDataset(x[1:])))
+    x[0] = 1e9
+    assert edges(RadiusGraph(0.5, max_edges=len(found) * 2)(SampleDataset(x))) == {(i + 1, j + 1) for i, j in found}
+
+
 def test_max_neighbors_keeps_the_nearest_within_the_radius(engine):
     data = SampleDataset(rows(120, 3))
     near, all_within = edges(KNNGraph(4)(data)), edges(RadiusGraph(0.8)(data))
