@@ -81,7 +81,7 @@ class UnionGraph(CombinedGraph):
             the edge's weight there (1 where unweighted). None: all 1, and unweighted if no graph has weights.
 
     Each graph is expanded (e.g. to several hops) by itself and the results are united. An edge held out for validation
-    is taken out of every graph before; see :meth:`expand`.
+    is taken out of every graph before; see :class:`CombinedGraph`. Two-level label graphs are written out as edges.
 
     Example:
         >>> graph = UnionGraph([DatasetGraph("citation"), KNNGraph(k=10)], weights=[1.0, 0.5])(dataset)
@@ -122,7 +122,7 @@ class IntersectionGraph(CombinedGraph):
             unweighted if no graph has weights.
 
     Each graph is expanded (e.g. to several hops) by itself and the results are intersected. Edges are held out for
-    validation among those that all graphs observed, and taken out of every graph; see :meth:`expand`.
+    validation among those that all graphs observed, and taken out of every graph; see :class:`CombinedGraph`.
 
     Example:
         >>> graph = IntersectionGraph([DatasetGraph("citation"), KNNGraph(k=50)])(dataset)

@@ -23,6 +23,8 @@ class Rewired(GraphConstructor):
     The observed edges are rewired, then edges are held out for validation, then the graph is widened if it is a
     :class:`HopClosure` or the like: the twin is made as its original.
 
+    In a two-level label graph samples exchange their label sets instead, and with them their degrees.
+
     Example:
         >>> graph = Rewired(KNNGraph(k=10))(dataset, torch.Generator().manual_seed(0))
     """
