@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from sigraph.data.draw import draw_ranks
-from sigraph.data.folder import open_folder, write_folder
+from sigraph.data.folder import folder_identity, open_folder, write_folder
 from sigraph.data.pairs import expand
 from sigraph.data.store import CSRStore, EdgeStore
 
@@ -26,7 +26,8 @@ class LabelSetStore(EdgeStore):
     places; prefix sums over the runs turn a drawn rank into a neighbour, or into a non-neighbour, by one bisection.
     Positions of edges, as :meth:`edges_between` gives them, are those of the joined pairs of sets, as is ``weight``.
 
-    A store that was opened (see :meth:`open`) pickles as its path, as a :class:`CSRStore` does.
+    A store that was opened (see :meth:`open`) pickles as its path, as a :class:`CSRStore` does; a folder that was
+    replaced in between is refused.
 
     Args:
         set_of: Set of each sample, in [0, S). Shape [N] integers.
@@ -62,6 +63,7 @@ class LabelSetStore(EdgeStore):
         covered = self.ahead[sets.rowptr[1:]] - self.ahead[sets.rowptr[:-1]]
         self.num_edges = int((self.first.diff() * covered).sum()) - self.num_nodes
         self.path: Path | None = None
+        self.identity = ""  # of what lies at the path
         self._csr: CSRStore | None = None
 
     @classmethod
@@ -99,7 +101,7 @@ class LabelSetStore(EdgeStore):
         store._adopt(sets)
         if store.num_edges != header.get("num_edges"):
             raise ValueError(f"{path} needs {header.get('num_edges')} edges (got {store.num_edges}): write it again")
-        store.path = Path(path).resolve()
+        store.path, store.identity = Path(path).resolve(), folder_identity(header)
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:
@@ -112,7 +114,7 @@ class LabelSetStore(EdgeStore):
 
     def __reduce__(self):
         if self.path is not None:
-            return LabelSetStore.open, (self.path,)
+            return _open_again, (self.path, self.identity)
         return LabelSetStore, (self.set_of, self.sets)
 
     def __deepcopy__(self, memo: dict) -> LabelSetStore:
@@ -222,6 +224,13 @@ def in_full(store: EdgeStore, what: str) -> CSRStore:
         return store.expanded()
     if not isinstance(store, CSRStore):
         raise ValueError(f"{what!r} needs a graph with a CSRStore (got {type(store).__name__})")
+    return store
+
+
+def _open_again(path: Path, identity: str) -> LabelSetStore:
+    store = LabelSetStore.open(path)
+    if store.identity != identity:
+        raise ValueError(f"{path} is another graph than the one that was opened: replaced since; start again")
     return store
 
 

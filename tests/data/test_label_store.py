@@ -244,6 +244,14 @@ def test_a_tampered_header_is_refused(tmp_path, change):
         PretrainGraph.open(tmp_path / "s")
 
 
+def test_a_folder_that_was_replaced_is_not_taken_for_the_opened_one(tmp_path):
+    make(SETS, PAIRS).save(tmp_path / "s")
+    sent = pickle.dumps(LabelSetStore.open(tmp_path / "s"))
+    make(SETS, [(0, 1)]).save(tmp_path / "s")
+    with pytest.raises(ValueError, match="another graph than the one that was opened"):
+        pickle.loads(sent)
+
+
 def test_a_missing_array_is_named(tmp_path):
     make(SETS, PAIRS).save(tmp_path / "s")
     file = tmp_path / "s" / "header.json"

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigraph.data import LabelSetStore, SampleDataset, Task
-from sigraph.graphs import LabelAgreement, LabelCliques, LabelJaccard, hold_out_edges, label_sets, rewire_edges
+from sigraph.graphs import (
+    LabelAgreement,
+    LabelCliques,
+    LabelJaccard,
+    hold_out_edges,
+    label_sets,
+    perturb_edges,
+    rewire_edges,
+)
 from sigraph.graphs.label_sets import distinct_rows, overlaps
 
 
@@ -191,3 +199,16 @@ def test_nothing_held_out_leaves_it_two_level_and_something_writes_it_out():
     assert same is graph and none.shape == (2, 0)
     kept, out = hold_out_edges(graph, 0.25, seeded())
     assert out.size(1) == 95 and edge_set(kept) | set(map(tuple, out.t().tolist())) == edge_set(graph)
+
+
+def test_noise_writes_the_edges_out():
+    graph = LabelCliques().from_labels(torch.arange(20) % 2)
+    out = perturb_edges(graph, 0.5, 0.1, seeded())
+    assert len(edge_set(out) & edge_set(graph)) == 45 and len(edge_set(out) - edge_set(graph)) == 9
+
+
+def test_a_data_set_keeps_it_two_level(tmp_path):
+    data = dataset()
+    SampleDataset(data.samples, {"same": LabelCliques("class")(data)}, data.tasks).save(tmp_path / "d")
+    opened = SampleDataset.open(tmp_path / "d", verify=True).graph("same")
+    assert isinstance(opened.store, LabelSetStore) and edge_set(opened) == {(0, 1), (2, 3)}
