@@ -56,6 +56,9 @@ wheel-check: setup
 bench: setup
 	$(BIN)/python experiments/speed/sampler.py
 	$(BIN)/python experiments/speed/losses.py
+	$(BIN)/python experiments/speed/store.py
+	$(BIN)/python experiments/speed/graphs.py
+	$(BIN)/python experiments/speed/evaluation.py
 
 clean:
 	rm -rf $(VENV) .venv-scatter dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
