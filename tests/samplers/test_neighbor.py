@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from sigraph.data import EdgeStore, PretrainGraph
+from sigraph.data.label_store import LabelSetStore
 from sigraph.samplers import NeighborPairSampler
 
 
@@ -280,3 +281,18 @@ def test_no_hub_makes_a_step_slow(name):
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.5, seconds  # some milliseconds on an idle machine
     assert node.numel() > 100 and pairs.num_positives > 0
+
+
+def test_a_two_level_store_gives_what_its_edges_give():
+    set_of = torch.randint(12, (60,), generator=seeded())
+    store, group = LabelSetStore.from_sets(set_of, torch.tensor([[0, 1, 4], [1, 2, 5]])), torch.arange(60) % 2
+    two_level = PretrainGraph.from_store(store, group)
+    plain = PretrainGraph(two_level.edge_index, 60, group=group)
+    seeds = torch.arange(0, 60, 4)
+    for hops in (1, 2):
+        ours, theirs = (NeighborPairSampler(graph, 1, 60, exclude_hops=hops) for graph in (two_level, plain))
+        for left, right in zip(ours.negatives(seeds, 60), theirs.negatives(seeds, 60), strict=True):
+            assert set(left.tolist()) - {-1} == set(right.tolist()) - {-1}  # all there are
+        left, right = ours.pairs(seeds, torch.arange(60)), theirs.pairs(seeds, torch.arange(60))
+        assert sorted(left.positive_index.t().tolist()) == sorted(right.positive_index.t().tolist())
+        assert hops == 1 or torch.equal(left.ignore_index, right.ignore_index)
