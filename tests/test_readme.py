@@ -1,17 +1,23 @@
 """What the README shows works as it stands there."""
 
+import json
 import re
 import shlex
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from pages import ROOT, blocks, read
 
+from sigraph.build import build
 from sigraph.cli import main
 from sigraph.config import load_config
+from sigraph.data import PretrainGraph
+from sigraph.graphs import GraphConstructor
 from sigraph.losses import StructureLoss
 
 README = read("README.md")
@@ -59,10 +65,23 @@ def test_embed_commands_run(mine):
 
 
 def test_yaml_parses(tmp_path):
-    (text,) = blocks(README, "yaml")
+    text, graphs = blocks(README, "yaml")
     (tmp_path / "mine.yaml").write_text(text)
     config = load_config(tmp_path / "mine.yaml")
     assert config.arm("sipt").pretrain.structure_weight == 0.1
+    for line in graphs.splitlines():
+        graph = yaml.safe_load(line)["graph"]
+        arm = load_config(tmp_path / "mine.yaml", [f"pretrain.graph={json.dumps(graph)}"]).arm("sipt")
+        assert isinstance(build(arm.pretrain.graph, GraphConstructor, "pretrain.graph"), GraphConstructor)
+
+
+def test_a_large_graph_is_prepared_and_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    edges = pa.table({"source": [0, 1, 2], "target": [1, 2, 3]})
+    pq.write_table(edges, "edges.parquet")
+    (line,) = commands("prepare --edges")
+    assert main(line) == 0
+    assert PretrainGraph.open("big").num_edges == 6
 
 
 def test_make_targets_exist():
