@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,10 +129,15 @@ def _records(
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 yield from _ended(done, config, progress)
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in multiprocessing.active_children():  # what they were doing resumes
                 worker.kill()
+            if isinstance(error, BrokenProcessPool):
+                raise OSError(
+                    "a process of --jobs was killed, as the system does when memory is short; the same command "
+                    "resumes, with fewer jobs in less memory"
+                ) from error
             raise
 
 

@@ -121,3 +121,13 @@ def _alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_a_worker_that_the_system_kills_is_said_with_the_way_out(toy, tmp_path, monkeypatch):
+    (tmp_path / "deadly_encoder.py").write_text(
+        FAILS.replace("Fails", "Deadly") + "\n\nimport os\n" + ("Deadly.forward = lambda self, inputs: os._exit(9)\n")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    toy["arms"] = {"sipt": {"pretrain.encoder": {"_target_": "deadly_encoder.Deadly"}}}
+    with pytest.raises(OSError, match=r"was killed.*the same command resumes"):
+        run(config_from_dict({**toy, "baseline": None}), jobs=2)
