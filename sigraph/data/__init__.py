@@ -13,8 +13,12 @@ from sigraph.data.prepare import data_root, open_dataset, prepare
 from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.table_report import TableReport
 from sigraph.data.task import Task
+from sigraph.data.tokens import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 
 __all__ = [
+    "FIRST_TOKEN",
+    "MASK",
+    "PAD",
     "CSRStore",
     "Card",
     "EdgeStore",
@@ -28,6 +32,7 @@ __all__ = [
     "SeedBatchSampler",
     "TableReport",
     "Task",
+    "Tokens",
     "build_store",
     "card_names",
     "data_root",
@@ -36,4 +41,5 @@ __all__ = [
     "local_consistency",
     "open_dataset",
     "prepare",
+    "token_table",
 ]

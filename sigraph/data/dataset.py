@@ -31,14 +31,16 @@ from sigraph.data.prepared import (
     write_task,
 )
 from sigraph.data.task import SPLITS, Task, is_labelled
+from sigraph.data.tokens import TokenColumn, has_tokens
 
 
 class SampleDataset:
     """Samples with the pre-training graphs over them and the tasks on them.
 
     Args:
-        samples: Feature rows (a float tensor) or records (a pyarrow Table); or the path of a float32 ``.npy`` file,
-            which is memory-mapped, or of a ``.parquet`` file.
+        samples: Feature rows (a float tensor) or records (a pyarrow Table; with a column ``tokens`` of lists they are
+            token sequences, see :func:`token_table`); or the path of a float32 ``.npy`` file, which is memory-mapped,
+            or of a ``.parquet`` file.
         graphs: Pre-training graphs by name, node i is sample i. The first is the default.
         tasks: Tasks by name. The first is the default.
         name: The data set's name; by default the card's.
@@ -77,10 +79,14 @@ class SampleDataset:
         if isinstance(samples, str | Path):
             self._path = Path(samples).resolve()
             samples = open_samples(self._path)
-        self.samples = checked_samples(samples)
+        self._take(samples)
         if isinstance(self.samples, Tensor):
             check_finite(self.samples)
         self._check_counts()
+
+    def _take(self, samples: Any) -> None:
+        self.samples = checked_samples(samples)
+        self._tokens = TokenColumn(self.samples) if has_tokens(self.samples) else None
 
     def _check_counts(self) -> None:
         if len(self) == 0:
@@ -116,6 +122,16 @@ class SampleDataset:
         return self.samples.size(1) if isinstance(self.samples, Tensor) else None
 
     @property
+    def num_tokens(self) -> int | None:
+        """Size of the vocabulary of token sequences, the ids of padding and mask included; None for other samples."""
+        return None if self._tokens is None else self._tokens.num_tokens
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens of the longest sequence; None for samples that are none."""
+        return None if self._tokens is None else self._tokens.longest
+
+    @property
     def ids(self) -> pa.Array | None:
         """What the user calls each sample, [N]; None: by its number. Read from a prepared folder when asked for."""
         if isinstance(self._ids, Path):
@@ -127,6 +143,7 @@ class SampleDataset:
 
     def __repr__(self) -> str:
         width = f"in_channels={self.in_channels}" if self.in_channels is not None else "records"
+        width = width if self._tokens is None else f"num_tokens={self.num_tokens}"
         parts = f"graphs={list(self._graphs)}, tasks={list(self._tasks)}"
         return f"SampleDataset({self.name!r}, num_samples={len(self)}, {width}, {parts})"
 
@@ -137,11 +154,14 @@ class SampleDataset:
             node: Sample ids. Shape [B].
 
         Returns:
-            Feature rows, float [B, F]; or a list of B records, each a dictionary.
+            Feature rows, float [B, F]; or :class:`~sigraph.data.tokens.Tokens`, padded to the longest of them; or a
+            list of B records, each a dictionary.
         """
         node = checked_node(node, len(self))
         if isinstance(self.samples, Tensor):
             return self.samples.index_select(0, node)
+        if self._tokens is not None:
+            return self._tokens.fetch(node)
         return self.samples.take(pa.array(node.cpu().numpy())).to_pylist()
 
     def graph(self, name: str | None = None) -> PretrainGraph:
@@ -181,14 +201,14 @@ class SampleDataset:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
+        state["_tokens"] = None
         if self._path is not None:
             state["samples"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self._path is not None:
-            self.samples = open_samples(self._path)
+        self._take(self.samples if self._path is None else open_samples(self._path))
 
     @property
     def fingerprint(self) -> str:
@@ -272,7 +292,7 @@ class SampleDataset:
         out.card = Card.read(path / CARD)
         out.name = out.card.name
         out._path = path / (FEATURES if FEATURES in manifest else RECORDS)
-        out.samples = checked_samples(open_samples(out._path))
+        out._take(open_samples(out._path))
         out._ids = path / IDS if IDS in manifest else None
         if verify and isinstance(out.samples, Tensor):
             check_finite(out.samples)

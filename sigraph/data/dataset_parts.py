@@ -12,15 +12,16 @@ from torch import Tensor
 
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.task import Task
+from sigraph.data.tokens import TokenColumn, has_tokens, with_vocabulary
 
 CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
 P = TypeVar("P", PretrainGraph, Task)
 
 
 def checked_samples(samples: Any) -> Tensor | pa.Table:
-    """Feature rows as a float32 tensor [N, F], or records as they are."""
+    """Feature rows as a float32 tensor [N, F], or records; those of token sequences say how large the vocabulary is."""
     if isinstance(samples, pa.Table):
-        return samples
+        return with_vocabulary(samples) if has_tokens(samples) else samples
     if not isinstance(samples, Tensor):
         raise ValueError(
             f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in 'SampleDataset' (got {type(samples)})"
@@ -52,6 +53,8 @@ def describe_samples(samples: Tensor | pa.Table) -> str:
     """What the samples are, in words."""
     if isinstance(samples, Tensor):
         return f"rows of {samples.size(1)} features"
+    if has_tokens(samples):
+        return f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"
     columns = [repr(name) for name in samples.column_names]
     return f"records with the columns {', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''}"
 

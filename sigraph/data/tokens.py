@@ -1,0 +1,197 @@
+"""Token sequences: samples whose records have a column ``tokens``, and the padded batches an encoder reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.data.arguments import check_integers
+
+PAD, MASK, FIRST_TOKEN = 0, 1, 2  # behind the end; hidden; the first id of a token of the data
+TOKENS, VOCABULARY = "tokens", b"num_tokens"  # the column; the key of the schema's metadata
+LARGEST = 1 << 31
+
+
+class Tokens(NamedTuple):
+    """A batch of token sequences.
+
+    Args:
+        token: Ids, int64, :data:`PAD` behind the end of a sequence, :data:`MASK` where an objective hid one, else in
+            [:data:`FIRST_TOKEN`, num_tokens). Shape [B, L].
+        length: Tokens of each sequence, >= 1. Shape [B].
+    """
+
+    token: Tensor
+    length: Tensor
+
+    @property
+    def is_real(self) -> Tensor:
+        """Which entries are tokens and no padding, bool [B, L]. Row by row they are the M tokens in a row."""
+        return torch.arange(self.token.size(1), device=self.token.device) < self.length[:, None]
+
+
+def token_table(sequences: Any, num_tokens: int, **other_columns: Any) -> pa.Table:
+    """Samples that are token sequences, as :class:`~sigraph.data.SampleDataset` takes them.
+
+    Args:
+        sequences: A list of sequences (1-D integer tensors, arrays or lists); or a tuple ``(offset, token)``: all
+            tokens in a row, sample i being ``token[offset[i] : offset[i + 1]]``. None is empty, and every id is in
+            [:data:`FIRST_TOKEN`, num_tokens): 0 and 1 are taken.
+        num_tokens: Size of the vocabulary with the two special ids, >= 3.
+        **other_columns: Kept beside the tokens, one entry a sample; encoders do not see them.
+
+    Shapes:
+        - **offset:** [N + 1], from 0 up to T.  **token:** [T]
+
+    Raises:
+        ValueError: A sequence is empty or no list of integers; an id is outside the vocabulary.
+    """
+    check_integers("token_table", FIRST_TOKEN + 1, num_tokens=num_tokens)
+    offset, token = _joined(sequences)
+    _check(offset, token, num_tokens)
+    small = offset[-1] < LARGEST
+    make, kind = (pa.ListArray, pa.int32()) if small else (pa.LargeListArray, pa.int64())
+    column = make.from_arrays(pa.array(offset, kind), pa.array(token.astype(np.int32)))
+    table = pa.table({TOKENS: column, **{name: _as_column(values) for name, values in other_columns.items()}})
+    return table.replace_schema_metadata({VOCABULARY: str(num_tokens)})
+
+
+class TokenColumn:
+    """The token sequences of a table, laid out for fetching; nothing is copied where Arrow holds them in one piece.
+
+    Args:
+        table: Has the column ``tokens``. Its metadata state ``num_tokens``; without them it is the largest id + 1.
+
+    Raises:
+        ValueError: A sequence is missing or empty or not of integers; an id is outside the vocabulary.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        column = table.column(TOKENS)
+        if not pa.types.is_integer(column.type.value_type):
+            raise ValueError(
+                f"the column 'tokens' needs lists of integers (got {column.type}); rename it to keep plain records"
+            )
+        flat = pc.list_flatten(column)
+        if missing := column.null_count or flat.null_count:
+            raise ValueError(f"the column 'tokens' needs a whole sequence in every row (got {missing} nulls)")
+        self.offset = np.concatenate([[0], np.cumsum(pc.list_value_length(column).to_numpy(), dtype=np.int64)])
+        value = flat.to_numpy()
+        self.num_tokens = _num_tokens(table, value)
+        _check(self.offset, value, self.num_tokens)
+        self.value = value.astype(np.int32, copy=False)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return int(np.diff(self.offset).max(initial=0))
+
+    def fetch(self, node: Tensor) -> Tokens:
+        """Some sequences, padded to the longest of them.
+
+        Args:
+            node: Sample ids. Shape [B].
+        """
+        row = node.cpu().numpy()
+        start = self.offset[row]
+        length = self.offset[row + 1] - start
+        column = np.arange(length.max(initial=0))
+        inside = column < length[:, None]  # [B, L]
+        token = np.full(inside.shape, PAD, dtype=np.int64)
+        token[inside] = self.value[(start[:, None] + column)[inside]]
+        return Tokens(torch.from_numpy(token), torch.from_numpy(length))
+
+
+def has_tokens(samples: Any) -> bool:
+    """Whether samples are token sequences: a table with a column ``tokens`` of lists."""
+    if not isinstance(samples, pa.Table) or TOKENS not in samples.column_names:
+        return False
+    kind = samples.schema.field(TOKENS).type
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def with_vocabulary(table: pa.Table) -> pa.Table:
+    """The table with ``num_tokens`` in its metadata, so that a part of it keeps the vocabulary of all."""
+    metadata = table.schema.metadata or {}
+    if VOCABULARY in metadata:
+        return table
+    return table.replace_schema_metadata({**metadata, VOCABULARY: str(TokenColumn(table).num_tokens)})
+
+
+def _check(offset: np.ndarray, value: np.ndarray, num_tokens: int) -> None:
+    """Refuse empty sequences and ids outside the vocabulary."""
+    empty = np.flatnonzero(offset[1:] == offset[:-1])
+    if empty.size:
+        raise ValueError(
+            f"the column 'tokens' needs at least one token a sample (got none in {empty.size} rows; first: "
+            f"{', '.join(map(str, empty[:5]))}); leave these samples out, or give them a token that says so"
+        )
+    low, high = int(value.min(initial=FIRST_TOKEN)), int(value.max(initial=FIRST_TOKEN))
+    if low < FIRST_TOKEN or high >= num_tokens:
+        first = int(np.flatnonzero((value < FIRST_TOKEN) | (value >= num_tokens))[0])
+        sample = int(np.searchsorted(offset, first, side="right")) - 1
+        raise ValueError(
+            f"the column 'tokens' needs ids in [{FIRST_TOKEN}, num_tokens = {num_tokens}) (got [{low}, {high}]; first: "
+            f"{value[first]} in sample {sample}); {PAD} and {MASK} stand for padding and hidden tokens"
+        )
+
+
+def _num_tokens(table: pa.Table, value: np.ndarray) -> int:
+    text = (table.schema.metadata or {}).get(VOCABULARY)
+    if text is None:
+        return max(int(value.max(initial=0)) + 1, FIRST_TOKEN + 1)
+    if not text.isdigit() or not FIRST_TOKEN < int(text) <= LARGEST:
+        raise ValueError(
+            f"'num_tokens' needs to be an integer in ({FIRST_TOKEN}, {LARGEST}] for a column 'tokens' "
+            f"(got {text.decode()!r}): the vocabulary counts the ids {PAD} and {MASK} too"
+        )
+    return int(text)
+
+
+def _joined(sequences: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(offset [N + 1], token [T]), of integers."""
+    if isinstance(sequences, tuple):
+        if len(sequences) != 2:
+            raise ValueError(
+                "'sequences' needs a list of sequences or a tuple (offset, token) in 'token_table' "
+                f"(got a tuple of {len(sequences)})"
+            )
+        offset, token = (_integers(part, name) for part, name in zip(sequences, ("offset", "token"), strict=True))
+        if not offset.size or offset[0] != 0 or offset[-1] != token.size or (np.diff(offset) < 0).any():
+            raise ValueError(
+                f"'offset' needs to rise from 0 to {token.size}, the number of tokens, in 'token_table' (got "
+                f"{offset[:3].tolist()} ... {offset[-1:].tolist()}); several sequences are a list, not a tuple"
+            )
+        return offset, token
+    parts = [_integers(part, f"sequence {i}") for i, part in enumerate(_as_list(sequences))]
+    length = [0, *(part.size for part in parts)]
+    return np.cumsum(length, dtype=np.int64), np.concatenate([*parts, np.empty(0, np.int64)])
+
+
+def _as_list(sequences: Any) -> Sequence[Any]:
+    if isinstance(sequences, str | bytes) or not hasattr(sequences, "__len__"):
+        raise ValueError(
+            "'sequences' needs a list of sequences or a tuple (offset, token) in 'token_table' "
+            f"(got a {type(sequences).__name__})"
+        )
+    return sequences
+
+
+def _integers(part: Any, name: str) -> np.ndarray:
+    array = part.detach().cpu().numpy() if isinstance(part, Tensor) else np.asarray(part)
+    if array.size == 0 and array.ndim == 1:
+        return np.empty(0, np.int64)  # an empty list is of floats to numpy
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        got = f"{array.dtype} {list(array.shape)}"
+        raise ValueError(f"'{name}' needs to be 1-D and of integers in 'token_table' (got {got})")
+    return array.astype(np.int64, copy=False)
+
+
+def _as_column(values: Any) -> Any:
+    return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(list(values))

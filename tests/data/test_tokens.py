@@ -1,0 +1,195 @@
+"""Token sequences: made, checked, fetched as padded batches, kept on disk and sent to workers."""
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigraph.data import FIRST_TOKEN, MASK, PAD, PretrainBatch, PretrainGraph, SampleDataset, Tokens, token_table
+from sigraph.data.pairs import Pairs
+
+SEQUENCES = [[2, 3, 4], [5], [2, 2], [9, 8, 7, 6, 5]]
+sequences = st.lists(st.lists(st.integers(FIRST_TOKEN, 20), min_size=1, max_size=7), min_size=1, max_size=9)
+
+
+def ids(*node: int) -> torch.Tensor:
+    return torch.tensor(node, dtype=torch.long)
+
+
+def listed(tokens: Tokens) -> list[list[int]]:
+    """The sequences of a batch; what lies behind their ends has to be padding."""
+    assert tokens.token.dtype == tokens.length.dtype == torch.int64
+    assert tokens.token.size(1) == max(tokens.length.tolist(), default=0)
+    assert torch.equal(tokens.is_real, tokens.token != PAD)
+    return [row[:length].tolist() for row, length in zip(tokens.token, tokens.length, strict=True)]
+
+
+@pytest.fixture
+def dataset() -> SampleDataset:
+    return SampleDataset(token_table(SEQUENCES, 30, text=["a", "b", "c", "d"]))
+
+
+@given(sequences, st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_batch_holds_the_sequences_asked_for_in_their_order(given_sequences, data):
+    dataset = SampleDataset(token_table(given_sequences, 21))
+    node = data.draw(st.lists(st.integers(0, len(given_sequences) - 1), max_size=8))
+    assert listed(dataset.fetch(ids(*node))) == [given_sequences[i] for i in node]
+
+
+def test_ways_to_give_sequences(dataset):
+    offset = np.cumsum([0, *map(len, SEQUENCES)])
+    token = np.concatenate(SEQUENCES)
+    for given_sequences in (
+        [torch.tensor(s) for s in SEQUENCES],
+        [np.array(s, dtype=np.uint8) for s in SEQUENCES],
+        (offset, token),
+        (torch.from_numpy(offset), token.tolist()),
+    ):
+        table = token_table(given_sequences, 30)
+        assert table.schema.field("tokens").type == pa.list_(pa.int32()) and table.column_names == ["tokens"]
+        assert listed(SampleDataset(table).fetch(torch.arange(4))) == SEQUENCES
+    assert dataset.samples.column("text").to_pylist() == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int8()), pa.large_list(pa.int64()), pa.list_(pa.int32(), 2)])
+def test_any_list_of_integers_will_do(kind):
+    column = pa.chunked_array([pa.array([[2, 3]], kind), pa.array([[8, 9], [4, 4], [5, 2]], kind).slice(1, 2)])
+    dataset = SampleDataset(pa.table({"tokens": column}))
+    assert listed(dataset.fetch(ids(2, 1, 0))) == [[5, 2], [4, 4], [2, 3]]
+    assert dataset.num_tokens == 6  # without metadata the largest id + 1, of what is there: 8 and 9 were cut off
+
+
+def test_what_a_data_set_says_of_them(dataset):
+    assert (dataset.num_tokens, dataset.max_length, dataset.in_channels) == (30, 5, None)
+    assert "num_tokens=30" in repr(dataset)
+    rows = SampleDataset(torch.ones(2, 3))
+    assert (rows.num_tokens, rows.max_length) == (None, None)
+
+
+def test_a_column_of_that_name_which_holds_no_lists_is_a_record():
+    dataset = SampleDataset(pa.table({"tokens": [3, 4], "text": ["a", "b"]}))
+    assert dataset.num_tokens is None and dataset.fetch(ids(1)) == [{"tokens": 4, "text": "b"}]
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_the_vocabulary_survives_subsets_disk_and_pickling(tmp_path, metadata):
+    table = token_table(SEQUENCES, 10)
+    dataset = SampleDataset(table if metadata else table.replace_schema_metadata({}), {"g": PretrainGraph([[0], [3]])})
+    assert dataset.num_tokens == 10
+    part = dataset.subset(ids(1, 0))
+    assert part.num_tokens == 10 and listed(part.fetch(ids(0, 1))) == [[5], [2, 3, 4]]
+    dataset.save(tmp_path / "saved")
+    for other in (
+        SampleDataset.open(tmp_path / "saved", verify=True),
+        SampleDataset(tmp_path / "saved" / "samples.parquet"),
+        pickle.loads(pickle.dumps(dataset)),
+        pickle.loads(pickle.dumps(SampleDataset.open(tmp_path / "saved"))),
+        dataset.replace(graphs={}),
+    ):
+        assert other.num_tokens == 10 and listed(other.fetch(ids(3, 1))) == [SEQUENCES[3], [5]]
+    assert len(pickle.dumps(SampleDataset.open(tmp_path / "saved"))) < 10_000
+
+
+def test_the_fingerprint_knows_tokens_and_vocabulary():
+    made = [SampleDataset(token_table(s, n)).fingerprint for s, n in (([[2, 3]], 5), ([[2, 3]], 5), ([[2, 4]], 5))]
+    assert made[0] == made[1] != made[2]
+    assert SampleDataset(token_table([[2, 3]], 6)).fingerprint != made[0]
+
+
+def test_foreign_metadata_stay():
+    table = token_table([[2, 3]], 5)
+    table = table.replace_schema_metadata({"author": "me"})
+    assert SampleDataset(table).samples.schema.metadata == {b"author": b"me", b"num_tokens": b"4"}
+
+
+def test_a_step_moves_them(dataset):
+    inputs = dataset.fetch(ids(0, 1))
+    batch = PretrainBatch(ids(0, 1), 2, inputs, Pairs.square(torch.empty(2, 0, dtype=torch.long), 2), target=inputs)
+    moved = batch.to("meta")
+    for tokens in (moved.inputs, moved.target):
+        assert isinstance(tokens, Tokens) and tokens.token.device.type == tokens.length.device.type == "meta"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_fetch_the_same(tmp_path, method, dataset):
+    dataset.save(tmp_path / "saved")
+    for source in (dataset, SampleDataset.open(tmp_path / "saved")):
+        loader = torch.utils.data.DataLoader(
+            [ids(3, 0), ids(1)],
+            batch_size=None,
+            collate_fn=source.fetch,
+            num_workers=1,
+            multiprocessing_context=method,
+        )
+        assert [listed(tokens) for tokens in loader] == [[SEQUENCES[3], SEQUENCES[0]], [[5]]]
+
+
+@pytest.mark.parametrize(
+    ("given_sequences", "message"),
+    [
+        ([[2, MASK]], r"ids in \[2, num_tokens = 8\) \(got \[1, 2\]; first: 1 in sample 0\); 0 and 1 stand for"),
+        ([[2], [3, PAD]], r"got \[0, 3\]; first: 0 in sample 1"),
+        ([[2, 3], [8]], r"got \[2, 8\]; first: 8 in sample 1"),
+        ([[2**33]], r"got \[2, 8589934592\]; first: 8589934592 in sample 0"),
+        ([[-1]], "first: -1 in sample 0"),
+        ([[2], [], []], r"at least one token a sample \(got none in 2 rows; first: 1, 2\); leave these samples out"),
+        ([[2.0]], r"'sequence 0' needs to be 1-D and of integers in 'token_table' \(got float64 \[1\]\)"),
+        ([[2], [[3]]], r"'sequence 1' needs to be 1-D and of integers"),
+        (["ab"], r"'sequence 0' needs to be 1-D and of integers"),
+        ("ab", r"'sequences' needs a list .*\(got a str\)"),
+        (3, r"'sequences' needs a list .*\(got a int\)"),
+        (([2], [3], [4]), r"a tuple \(offset, token\) .*got a tuple of 3"),
+        (([2, 3], [4, 5]), r"'offset' needs to rise from 0 to 2, .*several sequences are a list"),
+        (([0, 2, 1, 3], [4, 5, 6]), "'offset' needs to rise"),
+        (([0, 2], [4, 5, 6]), "'offset' needs to rise"),
+    ],
+)
+def test_bad_sequences_are_named(given_sequences, message):
+    with pytest.raises(ValueError, match=message):
+        token_table(given_sequences, 8)
+
+
+@pytest.mark.parametrize("num_tokens", [2, 0, -5, "many", 7.0, None, True])
+def test_a_vocabulary_holds_more_than_the_special_ids(num_tokens):
+    with pytest.raises(ValueError, match=r"'num_tokens' needs to be an integer >= 3 in 'token_table'"):
+        token_table([[2]], num_tokens)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pa.array([[2], None]), r"a whole sequence in every row \(got 1 nulls\)"),
+        (pa.array([[2, None], [None]]), r"a whole sequence in every row \(got 2 nulls\)"),
+        (pa.array([["a"]]), r"lists of integers \(got list<.*string>\); rename it to keep plain records"),
+        (pa.array([[2.5]]), "lists of integers"),
+        (pa.array([[2], []]), r"at least one token a sample \(got none in 1 rows; first: 1\)"),
+        (pa.array([[3], [0, 4]]), r"first: 0 in sample 1"),
+    ],
+)
+@pytest.mark.parametrize("way", ["memory", "file"])
+def test_bad_columns_are_named(tmp_path, column, message, way):
+    samples = pa.table({"tokens": column})
+    if way == "file":
+        pq.write_table(samples, tmp_path / "samples.parquet")
+        samples = tmp_path / "samples.parquet"
+    with pytest.raises(ValueError, match=f"the column 'tokens' needs .*{message}"):
+        SampleDataset(samples)
+
+
+@pytest.mark.parametrize("text", ["", "many", "-3", "2", "1e3", str(1 << 40)])
+def test_bad_metadata_are_named(text):
+    table = token_table([[2]], 5).replace_schema_metadata({"num_tokens": text})
+    with pytest.raises(ValueError, match=rf"'num_tokens' needs to be an integer in .*\(got '{text}'\)"):
+        SampleDataset(table)
+
+
+def test_ids_beyond_the_stated_vocabulary_are_refused_where_they_are_opened():
+    table = token_table([[2], [6, 7]], 8).replace_schema_metadata({"num_tokens": "7"})
+    with pytest.raises(ValueError, match=r"num_tokens = 7\) \(got \[2, 7\]; first: 7 in sample 1\)"):
+        SampleDataset(table)
