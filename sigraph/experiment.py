@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-
-import torch
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.grid import choose
+from sigraph.parallel import Killed, in_processes
 from sigraph.parts import check_arms
 from sigraph.progress import Progress
-from sigraph.run_one import run_folder, run_one
-from sigraph.training import TimeIsUp, quiet_libraries
+from sigraph.provenance import own_sources
+from sigraph.run_one import record_failure, run_folder, run_one
+from sigraph.training import TimeIsUp
 
 Job = tuple[str, int]  # an arm's name and a seed
 
@@ -118,34 +114,14 @@ def _records(
         for name, seed in wanted:
             yield _one(config, name, seed, chosen, progress, deadline)
         return
-    plain, threads = config.to_dict(), max(1, (os.cpu_count() or 1) // jobs)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker, (threads,)) as pool:
-        try:
-            if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
-                for future in [pool.submit(_choose_job, plain, name, deadline) for name in names]:
-                    future.result()
-            waiting = {pool.submit(_run_job, plain, job, deadline) for job in wanted}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from _ended(done, config, progress)
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():  # what they were doing resumes
-                worker.kill()
-            if isinstance(error, BrokenProcessPool):
-                raise OSError(
-                    "a process of --jobs was killed, as the system does when memory is short; the same command "
-                    "resumes, with fewer jobs in less memory"
-                ) from error
-            raise
-
-
-def _ended(done: set[Future], config: ExperimentConfig, progress: Progress) -> Iterator[dict[str, Any]]:
-    for future in done:
-        record = future.result()
-        epochs = config.arm(record["arm"]).pretrain.trainer.max_epochs
-        progress.epochs(f"{record['arm']}, seed {record['seed']}", epochs)
+    plain = config.to_dict()
+    if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
+        for _ in in_processes(partial(_choose_job, plain, deadline=deadline), names, jobs):
+            pass
+    for (name, seed), record in in_processes(partial(_run_job, plain, deadline=deadline), wanted, jobs):
+        progress.epochs(f"{name}, seed {seed}", config.arm(name).pretrain.trainer.max_epochs)
+        if isinstance(record, Killed):
+            record = record_failure(config, config.arm(name), seed, record.reason, _about(config, seed, {}))
         yield record
 
 
@@ -169,33 +145,27 @@ def _one(
         base = {"experiment": config.name, "arm": name, "seed": seed, "hash": "", "tasks": []}
         return {**base, "status": "unfinished", "reason": "the time was up in the grid; the same command resumes"}
     arm, grid = chosen[name]
-    about: dict[str, Any] = {"arms": config.arm_names, "baseline": config.baseline, "baseline_hash": None}
-    if config.baseline is not None:
-        about["baseline_hash"] = run_folder(config, chosen[config.baseline][0], seed).parent.name
+    about = _about(config, seed, chosen)
     if grid is not None:
         about["grid"] = grid
     return run_one(config, arm, seed, progress, deadline, about)
 
 
-def _start_worker(threads: int) -> None:
-    torch.set_num_threads(threads)
-    quiet_libraries()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _about(config: ExperimentConfig, seed: int, chosen: Chosen) -> dict[str, Any]:
+    """What a leaderboard needs to find the run that another is compared with."""
+    about: dict[str, Any] = {"arms": config.arm_names, "baseline": config.baseline, "baseline_hash": None}
+    if config.baseline in chosen:
+        arm = chosen[config.baseline][0]
+        about["baseline_hash"] = run_folder(config, arm, seed).parent.name
+        about["baseline_sources"] = own_sources(arm.to_dict())
+    return about
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on, hold its run's folder, and then wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _choose_job(plain: dict[str, Any], name: str, deadline: float | None) -> None:
+def _choose_job(plain: dict[str, Any], name: str, *, deadline: float | None) -> None:
     _choose_all(config_from_dict(plain), [name], Progress(), deadline)
 
 
-def _run_job(plain: dict[str, Any], job: Job, deadline: float | None) -> dict[str, Any]:
+def _run_job(plain: dict[str, Any], job: Job, *, deadline: float | None) -> dict[str, Any]:
     config, (name, seed) = config_from_dict(plain), job
     return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline), Progress(), deadline)
 

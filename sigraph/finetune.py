@@ -39,6 +39,7 @@ class FinetuneModule(LightningModule):
         optimizer: Makes the optimiser from the parameters that train.
         scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
         seed: Seed of dropout, keyed by epoch.
+        target_scale: Divides the error of a regression before it is squared, so that the loss is the same in any unit.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class FinetuneModule(LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2),  # noqa: B008
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         seed: int = 0,
+        target_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.encoder, self.head, self.evaluator = encoder, head, evaluator
-        self.freeze_encoder, self.seed = freeze_encoder, seed
+        self.freeze_encoder, self.seed, self.target_scale = freeze_encoder, seed, target_scale
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self._seen: list[tuple[Tensor, Tensor]] = []
         if freeze_encoder:
@@ -75,7 +77,7 @@ class FinetuneModule(LightningModule):
         if kind == "classification":
             return F.cross_entropy(predicted, y.long())
         if kind == "regression":
-            return F.mse_loss(predicted.view(-1), y.float())
+            return F.mse_loss(predicted.view(-1) / self.target_scale, y.float() / self.target_scale)
         known = ~torch.isnan(y.float())
         return F.binary_cross_entropy_with_logits(predicted[known], y[known].float())
 
@@ -182,13 +184,17 @@ def fine_tune(
     torch.manual_seed(keyed_seed(seed, 0))
     scale = [_UnitLength()] if settings.normalize else []
     head = nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
+    target_scale = 1.0
+    if task.type == "regression":
+        head.append(unit := _TargetUnit(task.labels[task.split["train"]]))
+        target_scale = float(unit.scale)
     frozen = settings.head == "linear"
     if frozen:  # embeddings are computed once, then only the head works
         table: Any = embed(encoder, dataset)
         body: Encoder = _Identity(encoder.out_channels)
     else:
         table, body = dataset, copy.deepcopy(encoder).requires_grad_(True).train()
-    module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed)
+    module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed, target_scale)
     if frozen:
         body.train()  # its mode means nothing, and Lightning warns of modules in evaluation mode
     loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
@@ -211,6 +217,23 @@ def fine_tune(
 class _UnitLength(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         return F.normalize(z, dim=1)
+
+
+class _TargetUnit(nn.Module):
+    """From standard scores to the unit of the training labels: years, dollars or degrees train alike."""
+
+    scale: Tensor
+    mean: Tensor
+
+    def __init__(self, y: Tensor) -> None:
+        super().__init__()
+        known = y[~torch.isnan(y)].double()
+        scale = float(known.std(correction=0)) if known.numel() else 0.0
+        self.register_buffer("scale", torch.tensor(scale or 1.0))
+        self.register_buffer("mean", torch.tensor(float(known.mean()) if known.numel() else 0.0))
+
+    def forward(self, score: Tensor) -> Tensor:
+        return score * self.scale + self.mean
 
 
 class _Identity(Encoder):

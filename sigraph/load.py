@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from sigraph.build import build
 from sigraph.config import ConfigError
+from sigraph.data.folder import sha256
 from sigraph.encoders import Encoder
 from sigraph.parts import ENCODER
 from sigraph.provenance import own_sources
@@ -57,7 +58,7 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     with torch.random.fork_rng(devices=[]):
         encoder: Encoder = build(component, Encoder, where, **available)
     _note_changes(component, record["pretrain"].get("sources") or {}, where)
-    _load_weights(encoder, path / ENCODER)
+    _load_weights(encoder, path / ENCODER, record["pretrain"].get("encoder_sha256"))
     return encoder.eval()
 
 
@@ -154,9 +155,11 @@ def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -
             )
 
 
-def _load_weights(encoder: Encoder, file: Path) -> None:
+def _load_weights(encoder: Encoder, file: Path, digest: str | None) -> None:
     if not file.is_file():
         raise ValueError(f"{file.parent} holds no {file.name}; {_AGAIN}")
+    if digest is not None and (got := sha256(file)) != digest:
+        raise ValueError(f"{file} is damaged (needs sha256 {digest}, got {got}); {_AGAIN}")
     try:
         weights = load_file(file)
     except SafetensorError as error:

@@ -21,7 +21,7 @@ from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_ha
 from sigraph.data.folder import atomic_file, is_disk_full
 from sigraph.parts import ENCODER, pretrain_hash
 from sigraph.progress import Progress
-from sigraph.provenance import code_of, commit, environment
+from sigraph.provenance import code_of, commit, environment, own_sources
 from sigraph.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
 from sigraph.training import TimeIsUp
 
@@ -80,16 +80,7 @@ def run_one(
     folder, shared = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
     folder.mkdir(parents=True, exist_ok=True)
     what = f"{arm.name}, seed {seed}"
-    record: dict[str, Any] = {
-        "experiment": config.name,
-        "arm": arm.name,
-        "seed": seed,
-        "hash": folder.parent.name,
-        **(about or {}),
-        "status": "ok",
-        "reason": None,
-        "tasks": [],
-    }
+    record = _begin(config, arm, seed, about)
     clock = time.perf_counter()
     with held(folder):
         try:
@@ -111,15 +102,41 @@ def run_one(
             raise
         except Exception as error:  # one failed run is a row with its reason; the others go on
             stop_without_room(error, shared)
-            record |= {
-                "status": "failed",
-                "reason": f"{type(error).__name__}: {error}",
-                **code_of({"commit": commit()}),
-            }
+            record |= _failure(arm, f"{type(error).__name__}: {error}")
             record["traceback"] = traceback.format_exc()
         record.update(environment(arm.pretrain.trainer.accelerator))
         record["wall_seconds"] = time.perf_counter() - clock
         return _keep(record, config, arm, folder, shared)
+
+
+def record_failure(
+    config: ExperimentConfig, arm: ArmConfig, seed: int, reason: str, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The record of a run whose process ended before it could write one; kept as :func:`run_one` keeps its own."""
+    record = {**_begin(config, arm, seed, about), **_failure(arm, reason), "traceback": reason}
+    record |= {**environment(arm.pretrain.trainer.accelerator), "wall_seconds": 0.0}
+    folder = run_folder(config, arm, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        return _keep(record, config, arm, folder, pretrain_folder(config, arm, seed))
+
+
+def _begin(config: ExperimentConfig, arm: ArmConfig, seed: int, about: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "experiment": config.name,
+        "arm": arm.name,
+        "seed": seed,
+        "hash": run_folder(config, arm, seed).parent.name,
+        **(about or {}),
+        "status": "ok",
+        "reason": None,
+        "tasks": [],
+    }
+
+
+def _failure(arm: ArmConfig, reason: str) -> dict[str, Any]:
+    code = code_of({"commit": commit(), "sources": own_sources(arm.to_dict())})
+    return {"status": "failed", "reason": reason, **code}
 
 
 def _keep(

@@ -25,7 +25,7 @@ from sigraph.build import partial_build
 from sigraph.collate import pretrain_loader
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset, open_dataset
-from sigraph.data.folder import atomic_file
+from sigraph.data.folder import atomic_file, sha256
 from sigraph.data.random import keyed_seed
 from sigraph.encoders import Encoder
 from sigraph.evaluation import Evaluator
@@ -70,7 +70,7 @@ def pretrain_stage(
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
         record = read_record(folder / PRETRAIN, **made_from)
-        if record is not None and _load(encoder, folder / ENCODER):
+        if record is not None and _load(encoder, folder / ENCODER, record.get("encoder_sha256")):
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
         validation = HeldOutValidation(
@@ -96,6 +96,7 @@ def pretrain_stage(
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
         with atomic_file(folder / ENCODER) as file:
             file.write_bytes(save(encoder.state_dict()))  # its own way to files leaves strange ones after kill -9
+        record["encoder_sha256"] = sha256(folder / ENCODER)
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
@@ -109,9 +110,12 @@ def _code() -> dict[str, Any]:
     return {"version": __version__, "commit": commit()}
 
 
-def _load(encoder: Encoder, file: Path) -> bool:
+def _load(encoder: Encoder, file: Path, digest: str | None) -> bool:
     """Whether the kept weights could be loaded; damaged ones are said and made again."""
     if not file.is_file():
+        return False
+    if digest is not None and sha256(file) != digest:
+        logger.warning("%s is damaged (its sum is another); pre-training it again", file)
         return False
     try:
         encoder.load_state_dict(load_file(file))

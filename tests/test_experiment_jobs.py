@@ -1,5 +1,6 @@
 """Runs in several processes: the same records, shared work done once, failures and errors as in one process."""
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.experiment import _run_job, _start_worker, run
+from sigraph.experiment import _run_job, run
 from sigraph.grid import GRID_FOLDER
-from sigraph.run_one import experiment_folder, pretrain_folder
+from sigraph.parallel import start_worker
+from sigraph.run_one import experiment_folder, pretrain_folder, run_folder
 
 FAILS = """
 import torch
@@ -83,7 +85,7 @@ def test_settings_that_cannot_work_are_an_error_from_a_worker_too(toy):
     """They would be said before any worker starts, but for a file that changes meanwhile."""
     toy["arms"]["sipt"] = {"pretrain.encoder.hidden": 3}
     with pytest.raises(ConfigError) as raised:
-        _run_job(config_from_dict(toy).to_dict(), ("sipt", 0), None)
+        _run_job(config_from_dict(toy).to_dict(), ("sipt", 0), deadline=None)
     again = pickle.loads(pickle.dumps(raised.value))  # the way between processes
     assert type(again) is ConfigError and "has no argument 'hidden'" in str(again)
 
@@ -94,7 +96,7 @@ def test_workers_end_with_a_parent_that_is_killed():
     reader, writer = os.pipe()
 
     def work():
-        _start_worker(1)
+        start_worker(1)
         os.write(writer, str(os.getpid()).encode())
         signal.pause()
 
@@ -123,11 +125,18 @@ def _alive(pid):
         return False
 
 
-def test_a_worker_that_the_system_kills_is_said_with_the_way_out(toy, tmp_path, monkeypatch):
+def test_a_worker_that_the_system_kills_is_a_failed_run_and_the_others_finish(toy, tmp_path, monkeypatch):
     (tmp_path / "deadly_encoder.py").write_text(
         FAILS.replace("Fails", "Deadly") + "\n\nimport os\n" + ("Deadly.forward = lambda self, inputs: os._exit(9)\n")
     )
     monkeypatch.syspath_prepend(tmp_path)
-    toy["arms"] = {"sipt": {"pretrain.encoder": {"_target_": "deadly_encoder.Deadly"}}}
-    with pytest.raises(OSError, match=r"was killed.*the same command resumes"):
-        run(config_from_dict({**toy, "baseline": None}), jobs=2)
+    toy["seeds"], toy["arms"] = (
+        [0],
+        {"sipt": {}, "sipt-deadly": {"pretrain.encoder": {"_target_": "deadly_encoder.Deadly"}}},
+    )
+    config = config_from_dict({**toy, "baseline": "sipt"})
+    results = run(config, jobs=2)
+    assert [(r["arm"], r["status"]) for r in results.records] == [("sipt", "ok"), ("sipt-deadly", "failed")]
+    assert "was killed" in results.failed[0]["reason"] and set(results.failed[0]["sources"]) == {"deadly_encoder"}
+    kept = json.loads((run_folder(config, config.arm("sipt-deadly"), 0) / "results.json").read_text())
+    assert kept["status"] == "failed" and "was killed" in results.leaderboard().table()

@@ -430,3 +430,13 @@ def test_the_trainer_leaves_nothing_behind(encoder, dataset, tmp_path, monkeypat
 
 def test_public_names():
     assert sg.FinetuneModule is FinetuneModule and sg.FinetuneSettings is FinetuneSettings
+
+
+@pytest.mark.parametrize("head", ["linear", "full"])
+def test_a_regression_learns_alike_in_any_unit(encoder, dataset, head):
+    """Years lie around 1990: without a unit of its own a head would spend its training on getting there."""
+    plain = task("regression", "mae")
+    years = Task("toy", 1990 + 20 * plain.labels, plain.split, metric="mae")
+    errors = [run(encoder, dataset, which, head=head, max_epochs=40, patience=40).test for which in (plain, years)]
+    spread = float(years.labels[years.split["test"]].std())
+    assert errors[1] == pytest.approx(20 * errors[0], rel=0.02) and errors[1] < 0.9 * spread

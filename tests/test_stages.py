@@ -224,11 +224,12 @@ def test_a_changed_class_of_ones_own_is_trained_and_scored_again(folder, tmp_pat
     )
 
 
-def test_damaged_weights_are_said_and_made_again(folder, tmp_path, caplog):
+@pytest.mark.parametrize("damage", [lambda whole: whole[:50], lambda whole: whole[:-1] + bytes([whole[-1] ^ 1])])
+def test_damaged_weights_are_said_and_made_again(folder, tmp_path, caplog, damage):
     config = experiment(folder).pretrain
     pretrain_stage(config, 0, tmp_path / "run")
     before = {key: value.clone() for key, value in weights(tmp_path / "run").items()}  # not the mapped file
-    (tmp_path / "run" / ENCODER).write_bytes((tmp_path / "run" / ENCODER).read_bytes()[:50])
+    (tmp_path / "run" / ENCODER).write_bytes(damage((tmp_path / "run" / ENCODER).read_bytes()))
     pretrain_stage(config, 0, tmp_path / "run")
     assert "is damaged" in caplog.text and ENCODER in caplog.text
     assert all(torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items())

@@ -37,11 +37,14 @@ def write_manifest(folder: Path, parts: Iterable[str]) -> None:
 
 
 def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[str, dict[str, Any]]:
-    """The manifest of a prepared folder, once every file in it was found with the size (and sum) it states.
+    """The manifest of a prepared folder, once every file in it was found with the size it states.
+
+    The sums of files that were written after the manifest are checked as well: a changed file keeps its size as often
+    as not, and what was trained on it must never be taken for what was trained on the old one.
 
     Args:
         path: The folder.
-        verify: Check the sums too.
+        verify: Check the sums of all files.
         again: How the folder is written again, for messages; by default as its place suggests.
     """
     file = path / MANIFEST
@@ -51,6 +54,7 @@ def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[st
             f"{path} is not a prepared data set (no {MANIFEST}), or its writing was cut short; {way}"
         )
     again = f"truncated or tampered; {again or _write_again(path, '', ' --force')}"
+    written = file.stat().st_mtime_ns
     try:
         manifest = json.loads(file.read_text())
         expected = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in manifest.items()}
@@ -59,10 +63,11 @@ def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[st
     for name, (num_bytes, digest) in expected.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"{file} names {name!r}, which is outside the folder; {again}")
-        found = (path / name).stat().st_size if (path / name).is_file() else None
-        if found != num_bytes:
-            raise ValueError(f"{path / name} needs {num_bytes} bytes (got {found or 'no file'}): {again}")
-        if verify and (got := sha256(path / name)) != digest:
+        found = (path / name).stat() if (path / name).is_file() else None
+        if found is None or found.st_size != num_bytes:
+            got = "no file" if found is None else found.st_size
+            raise ValueError(f"{path / name} needs {num_bytes} bytes (got {got}): {again}")
+        if (verify or found.st_mtime_ns > written) and (got := sha256(path / name)) != digest:
             raise ValueError(f"{path / name} needs sha256 {digest} (got {got}): {again}")
     if CARD not in expected or not {FEATURES, RECORDS} & set(expected):
         raise ValueError(f"{file} lists no {CARD} or no samples; {again}")

@@ -119,6 +119,8 @@ def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
     wanted = group.record.get("baseline_hash")
     if wanted is not None and group.record.get("baseline") == baseline:
         found = [g for g in found if g.row["hash"] == wanted]
+        if "baseline_sources" in group.record:  # own parts that the arm itself need not have
+            found = [g for g in found if g.record.get("sources") == group.record["baseline_sources"]]
     if len(found) != 1:
         which = "no finished run" if not found else "more than one set of runs"
         return [f"not compared: {which} of {baseline} on the same task, data, code and settings"]
@@ -145,7 +147,7 @@ def _correct(groups: list[Group]) -> None:
     """Holm's correction over the tasks and heads of an arm under the same settings and code."""
     families: dict[tuple, list[Group]] = {}
     for group in groups:
-        families.setdefault(group.key(("experiment", "arm", "hash", "version", "commit")), []).append(group)
+        families.setdefault(group.key(("experiment", "arm", "hash", "version", "commit", "sources")), []).append(group)
     for family in families.values():
         for group, p in zip(family, holm([g.row["p_value"] for g in family]), strict=True):
             group.row["p_holm"] = p

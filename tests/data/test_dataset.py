@@ -1,6 +1,7 @@
 """SampleDataset: what goes in comes out, in memory, on disk and through a pickle; and nothing damaged is opened."""
 
 import json
+import os
 import pickle
 
 import numpy as np
@@ -260,6 +261,23 @@ def test_verify_finds_a_changed_byte(tmp_path, file):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="needs sha256"):
         SampleDataset.open(tmp_path / "toy", verify=True)
+
+
+@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/labels.npy"])
+def test_a_file_changed_after_it_was_written_is_noticed_without_verify(tmp_path, file):
+    """What was trained on the old samples would be taken for what is trained on the new ones."""
+    make().save(tmp_path / "toy")
+    path = tmp_path / "toy" / file
+    same(make(), SampleDataset.open(tmp_path / "toy"))
+    os.utime(path)  # touched, not changed: its sum still fits
+    same(make(), SampleDataset.open(tmp_path / "toy"))
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    later = (tmp_path / "toy" / "manifest.json").stat().st_mtime_ns + 1
+    os.utime(path, ns=(later, later))
+    with pytest.raises(ValueError, match=r"needs sha256 .*write it again"):
+        SampleDataset.open(tmp_path / "toy")
 
 
 def test_folder_without_a_whole_manifest_is_refused(tmp_path):

@@ -457,3 +457,22 @@ def test_ogb_warns_of_what_would_be_rejected():
     (form,) = [document for document in yaml.safe_load_all(text) if document]
     assert list(form) == FORM
     assert "TO BE FILLED IN: what was tuned" in form["Tuned hyper-parameters"]
+
+
+def test_an_arm_with_own_parts_is_compared_with_the_baseline_of_its_time():
+    """The own part of the baseline changed between two runs; the arm has another, which did not."""
+    base, arm = {"sources": {"mine": "1"}}, {"sources": {"loss": "a"}}
+    about = {"baseline": "base", "baseline_hash": "base-1"}
+    records = [
+        *seeds("base", 0.5, 0.6, **base),
+        *seeds("base", 0.7, 0.8, sources={"mine": "2"}),
+        *seeds("sipt", 0.8, 0.9, **arm, **about, baseline_sources=base["sources"]),
+    ]
+    row = next(row for row in Leaderboard(records, "base").rows() if row["arm"] == "sipt")
+    assert row["status"] == "ok" and row["difference"] == pytest.approx(0.3)
+
+
+def test_a_failed_seed_of_an_own_part_stands_in_its_row():
+    own = {"sources": {"mine": "1"}}
+    (row,) = Leaderboard([*seeds("sipt", 0.5, **own), failed("sipt", 1, **own)]).rows()
+    assert row["n"] == 1 and row["num_failed"] == 1

@@ -1,0 +1,91 @@
+"""Work in several processes that outlives the death of one of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import torch
+
+from sigraph.training import quiet_libraries
+
+Done = Generator[tuple[Any, Any], None, tuple[list[Any], list[Any]]]
+
+
+class Killed:
+    """In place of a result: the process that worked on it was killed, twice, the second time on this alone."""
+
+    reason = "the process was killed, as the system does when memory is short; fewer jobs at a time need less"
+
+
+def in_processes(function: Callable[[Any], Any], items: Sequence[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
+    """``(item, function(item))`` in the order in which they come.
+
+    The processes share the processor's threads and end with this one. Where one of them is killed, as the system does
+    when memory is short, what was being worked on is done again, one item at a time; which item it was is known then,
+    and its result is a :class:`Killed`.
+
+    Args:
+        function: Can be pickled; so can the items and the results.
+        items: Each is a call of its own.
+        jobs: Processes, >= 1.
+
+    Raises:
+        Exception: What ``function`` raises; the other processes are stopped then.
+    """
+    left, suspects = list(items), list[Any]()
+    while left:
+        left, hit = yield from _until_one_dies(function, left, jobs)
+        suspects += hit
+    for item in suspects:
+        again, hit = yield from _until_one_dies(function, [item], 1)
+        if again or hit:
+            yield item, Killed()
+
+
+def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int) -> Done:
+    """Results until a process is killed; returns what had not been begun and what was being worked on."""
+    threads, context = max(1, (os.cpu_count() or 1) // jobs), multiprocessing.get_context("spawn")
+    left, hit, flying = list(items), list[Any](), dict[Future, Any]()
+    with ProcessPoolExecutor(jobs, context, start_worker, (threads,)) as pool:
+        try:
+            while not hit and (left or flying):
+                while left and len(flying) < jobs:
+                    future = pool.submit(function, left[0])
+                    flying[future] = left.pop(0)
+                for future in wait(flying, return_when=FIRST_COMPLETED)[0]:
+                    item = flying.pop(future)
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        hit.append(item)
+                        continue
+                    yield item, result
+        except BrokenProcessPool:  # it broke while nothing was asked of it
+            hit.append(left.pop(0))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():  # what they were doing resumes
+                worker.kill()
+            raise
+    return left, hit + list(flying.values())
+
+
+def start_worker(threads: int) -> None:
+    """What a process does first."""
+    torch.set_num_threads(threads)
+    quiet_libraries()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on, hold its run's folder, and then wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
