@@ -195,7 +195,7 @@ def _datasets(arguments: argparse.Namespace) -> int:
         card = load_card(name)
         graphs = ", ".join(f"{key} ({graph.num_edges:,} edges)" for key, graph in card.graphs.items())
         tasks = ", ".join(f"{key} ({task.type}, {task.metric})" for key, task in card.tasks.items())
-        print(f"{name}\n  {card.title}\n  {card.samples.count:,} samples; graph {graphs}; task {tasks}")
+        print(f"{name}\n  {card.title}\n  {card.samples.count:,} samples; graph {graphs or 'none'}; task {tasks}")
     return 0
 
 

@@ -306,7 +306,8 @@ class SampleDataset:
 
 def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) -> Any:
     if not items:
-        raise ValueError(f"data set {dataset!r} has no {kind}")
+        way = "; make one with a constructor of sigraph.graphs, such as KNNGraph or LabelCliques" * (kind == "graph")
+        raise ValueError(f"data set {dataset!r} has no {kind}{way}")
     if name is None:
         return next(iter(items.values()))
     if name not in items:

@@ -61,7 +61,7 @@ class Task:
         metric: One of ``METRIC_NAMES`` for the type; by default the usual one.
         type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``.
         about: Where the labels come from, in words.
-        classes: What the user calls class 0, 1, ...; None: nothing else.
+        classes: What the user calls class (or label column) 0, 1, ...; None: nothing else.
 
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
