@@ -40,7 +40,15 @@ def test_every_public_name_exists():
 def test_datasets_lists_all(capsys):
     assert main(["datasets"]) == 0
     out = capsys.readouterr().out
-    for text in ("cora", "citeseer", "pubmed", "manifold-torus", "2,708 samples", "citation (5,278 edges)"):
+    for text in (
+        "cora",
+        "citeseer",
+        "pubmed",
+        "manifold-torus",
+        "2,708 samples",
+        "citation (5,278 edges)",
+        "graph none",
+    ):
         assert text in out
 
 

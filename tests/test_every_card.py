@@ -11,6 +11,7 @@ from sigraph.data.prepare import open_dataset, prepare
 
 def test_the_promised_data_sets_are_shipped():
     assert {"cora", "citeseer", "pubmed", "manifold-torus"} <= set(card_names())
+    assert {"cane-cora", "yeast-go", "yeast-ppi", "node2vec-ppi", "citation-intent", "stability"} <= set(card_names())
     assert not (shipped_folder() / "__init__.py").exists()
 
 
@@ -20,7 +21,7 @@ def test_card_is_complete(name):
     for key in ("title", "about", "licence", "citation"):
         assert getattr(card, key).strip(), key
     assert card.source.url.startswith("https://") and card.source.papers
-    assert card.samples.count and card.graphs and card.tasks and card.measured is None
+    assert card.samples.count and card.tasks and card.measured is None
     assert all(graph.num_edges and graph.about for graph in card.graphs.values())
     for task in card.tasks.values():
         assert task.metric and task.about and task.train and task.valid and task.test
@@ -32,6 +33,11 @@ def test_card_is_complete(name):
     readme = (folder / "README.md").read_text()
     assert f"{card.samples.count:,}" in readme
     assert all(f"`{graph}`" in readme and f"{c.num_edges:,}" in readme for graph, c in card.graphs.items())
+    assert card.graphs or "| graph | none |" in readme
+    assert f"sigraph prepare {name}\n" in readme
+    assert all(
+        f"`{task}`" in readme and f"{t.train:,} / {t.valid:,} / {t.test:,}" in readme for task, t in card.tasks.items()
+    )
     assert (folder / "prepare.py").is_file()
 
 

@@ -110,7 +110,7 @@ def test_default_graph_is_the_first_and_unknown_names_list_all():
         dataset.graph("lin")
     with pytest.raises(ValueError, match=r"unknown task 'x' .*there are: topic, size, tags"):
         dataset.task("x")
-    with pytest.raises(ValueError, match="has no graph"):
+    with pytest.raises(ValueError, match=r"has no graph; make one with a constructor of sigraph\.graphs"):
         SampleDataset(torch.ones(2, 2)).graph()
 
 
