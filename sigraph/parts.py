@@ -29,6 +29,17 @@ from sigraph.samplers import PairSampler
 ENCODER = "encoder.safetensors"
 # Every use of a seed has a stream of its own: (seed, which).
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
+# Late-bound sizes of samples: what has them, and the way to it.
+_READ = {
+    "in_channels": (
+        "feature rows",
+        "prepare it from columns of numbers alone (--ignore the others), or name a class that reads records",
+    ),
+    "num_tokens": (
+        "token sequences",
+        "give them a column 'tokens' (sigraph.data.token_table), or name a class that reads them as they are",
+    ),
+}
 
 
 def pretrain_hash(config: PretrainConfig) -> str:
@@ -146,14 +157,14 @@ def check_arms(arms: list[ArmConfig], seed: int) -> None:
 
 
 def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:
-    """Build what reads samples; refuse what needs the width of feature rows where the samples are records."""
-    available["in_channels"] = dataset.in_channels
+    """Build what reads samples; refuse what needs feature rows or token sequences where the samples are none."""
+    available |= {"in_channels": dataset.in_channels, "num_tokens": dataset.num_tokens}
     target = check(component, expected, where, **available)
-    width = inspect.signature(target).parameters.get("in_channels")
-    if width is not None and width.default is width.empty and component.get("in_channels", dataset.in_channels) is None:
-        raise ConfigError(
-            f"{where}: {target.__name__!r} needs feature rows, but the samples of data set {dataset.name!r} are "
-            f"{describe_samples(dataset.samples)}; prepare it from columns of numbers alone (--ignore the others), or "
-            "name a class that reads records"
-        )
+    for name, (needed, way) in _READ.items():
+        size = inspect.signature(target).parameters.get(name)
+        if size is not None and size.default is size.empty and component.get(name, available[name]) is None:
+            raise ConfigError(
+                f"{where}: {target.__name__!r} needs {needed}, but the samples of data set {dataset.name!r} are "
+                f"{describe_samples(dataset.samples)}; {way}"
+            )
     return build(component, expected, where, **available)

@@ -25,10 +25,10 @@ from sigraph.config.schema import ExperimentConfig, FinetuneConfig, PretrainConf
 # Which arguments of a component are filled in when it is built, where its constructor has them.
 LATE = {
     "graph": (),
-    "encoder": ("in_channels",),
+    "encoder": ("in_channels", "num_tokens"),
     "sampler": ("graph",),
     "structure_loss": ("encoder_channels",),
-    "objective": ("in_channels", "encoder_channels"),
+    "objective": ("in_channels", "num_tokens", "encoder_channels"),
 }
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -262,8 +262,9 @@ def read_record(path: Path, **made_from: Any) -> dict[str, Any] | None:
 
 def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
     """What the encoder was built with beyond its settings, so that it can be built again without the data."""
-    width = dataset.in_channels if "in_channels" in signature(type(encoder)).parameters else None
-    return {} if width is None else {"in_channels": width}
+    found = {"in_channels": dataset.in_channels, "num_tokens": dataset.num_tokens}
+    asked = signature(type(encoder)).parameters
+    return {name: width for name, width in found.items() if width is not None and name in asked}
 
 
 def _count(module: Module) -> int:

@@ -42,18 +42,18 @@ class PretrainBatch:
         return self._map(lambda value: value.pin_memory())
 
     def _map(self, function: Any) -> PretrainBatch:
-        moved = {name: _apply(getattr(self, name), function) for name in ("node", "inputs", "pairs", "target")}
+        moved = {name: on_parts(getattr(self, name), function) for name in ("node", "inputs", "pairs", "target")}
         return replace(self, **moved)
 
 
-def _apply(value: Any, function: Any) -> Any:
+def on_parts(value: Any, function: Any) -> Any:
     """Apply to everything in nested containers that can move between devices."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_apply(item, function) for item in value))
+        return type(value)(*(on_parts(item, function) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(_apply(item, function) for item in value)
+        return type(value)(on_parts(item, function) for item in value)
     if isinstance(value, dict):
-        return {key: _apply(item, function) for key, item in value.items()}
+        return {key: on_parts(item, function) for key, item in value.items()}
     return function(value) if hasattr(value, "pin_memory") else value
 
 

@@ -1,7 +1,20 @@
 """sample -> z."""
 
+from sigraph.encoders.bag_of_words import BagOfWordsEncoder
 from sigraph.encoders.base import Encoder, Encoding
 from sigraph.encoders.embed import embed
+from sigraph.encoders.gru import GRUEncoder
 from sigraph.encoders.mlp import MLPEncoder
+from sigraph.encoders.token_encoder import TokenEncoder
+from sigraph.encoders.transformer import TransformerEncoder
 
-__all__ = ["Encoder", "Encoding", "MLPEncoder", "embed"]
+__all__ = [
+    "BagOfWordsEncoder",
+    "Encoder",
+    "Encoding",
+    "GRUEncoder",
+    "MLPEncoder",
+    "TokenEncoder",
+    "TransformerEncoder",
+    "embed",
+]

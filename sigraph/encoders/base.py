@@ -26,8 +26,9 @@ class Encoding(NamedTuple):
 class Encoder(nn.Module, ABC):
     """Maps samples, one by one, to embeddings; it never sees the graph.
 
-    Implement :meth:`forward` and set :attr:`out_channels`. A constructor argument named ``in_channels`` is filled
-    from the data when the encoder comes from a YAML.
+    Implement :meth:`forward` and set :attr:`out_channels`. Constructor arguments named ``in_channels`` (width of the
+    feature rows) and ``num_tokens`` (vocabulary of the token sequences) are filled from the data when the encoder comes
+    from a YAML.
     """
 
     out_channels: int  # D

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder
 
@@ -46,4 +47,4 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
 
 
 def _move(inputs, device):
-    return inputs.to(device) if hasattr(inputs, "to") else inputs
+    return inputs.to(device) if hasattr(inputs, "to") else on_parts(inputs, lambda part: part.to(device))

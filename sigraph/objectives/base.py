@@ -16,8 +16,8 @@ class Objective(nn.Module, ABC):
     """A self-supervised loss within each sample: corrupt what the encoder reads, predict what was lost.
 
     Implement :meth:`corrupt` (runs in the DataLoader's workers, on the CPU) and :meth:`forward`. Constructor arguments
-    named ``in_channels`` (of the samples) and ``encoder_channels`` (of the embedding) are filled from data and encoder
-    when the objective comes from a YAML.
+    named ``in_channels`` and ``num_tokens`` (of the samples) and ``encoder_channels`` (of the embedding) are filled
+    from data and encoder when the objective comes from a YAML.
     """
 
     @abstractmethod

@@ -9,8 +9,9 @@ import torch
 from contracts import concrete_subclasses
 
 import sigraph.objectives
-from sigraph.encoders import Encoder, MLPEncoder
-from sigraph.objectives import MaskedFeature, Objective
+from sigraph.data import SampleDataset, Tokens, token_table
+from sigraph.encoders import Encoder, GRUEncoder, MLPEncoder
+from sigraph.objectives import MaskedFeature, MaskedToken, Objective
 
 # How to build one, an encoder for it and seven samples; an objective without an entry fails here and asks for one.
 EXAMPLES: dict[str, Callable[[], tuple[Objective, Encoder, Any]]] = {
@@ -18,6 +19,13 @@ EXAMPLES: dict[str, Callable[[], tuple[Objective, Encoder, Any]]] = {
         MaskedFeature(6, 5, mask_rate=0.5),
         MLPEncoder(6, 8, 5),
         torch.randn(7, 6, generator=torch.Generator().manual_seed(0)),
+    ),
+    "MaskedToken": lambda: (
+        MaskedToken(12, 8, mask_rate=0.5, hide_rate=0.6, random_rate=0.2),
+        GRUEncoder(12, 6, 8),
+        SampleDataset(token_table([[2, 3, 4, 5], [6, 7], [11], [3, 2, 9], [8, 8], [11, 2], [5, 6, 7]], 12)).fetch(
+            torch.arange(7)
+        ),
     ),
 }
 NODE = torch.arange(10, 17)
@@ -33,6 +41,13 @@ def example(objective_type: type[Objective]):
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def rows(inputs: Any, start: int | None, stop: int | None) -> Any:
+    """Some samples of a batch."""
+    if isinstance(inputs, Tokens):
+        return Tokens(*(part[start:stop] for part in inputs))
+    return inputs[start:stop]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -60,7 +75,8 @@ def test_corrupts_seed_samples_only_and_never_in_place(objective_type):
     before = copy.deepcopy(inputs)
     corrupted, _ = objective.corrupt(inputs, NODE, 3, seeded())
     assert same(inputs, before)
-    assert len(corrupted) == len(inputs) and not same(corrupted[:3], inputs[:3]) and same(corrupted[3:], inputs[3:])
+    assert type(corrupted) is type(inputs) and same(rows(corrupted, 3, None), rows(inputs, 3, None))
+    assert not same(rows(corrupted, 0, 3), rows(inputs, 0, 3))
 
 
 @every_objective

@@ -1,0 +1,69 @@
+"""BagOfWordsEncoder: token sequences -> z, whatever their order."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch_geometric.nn import MLP
+
+from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.tokens import MASK, Tokens
+from sigraph.encoders.base import Encoding
+from sigraph.encoders.token_encoder import TokenEncoder
+
+
+class BagOfWordsEncoder(TokenEncoder):
+    r"""Multi-layer perceptron over how often each token occurs; order is not seen, hidden tokens are left out.
+
+    It computes what an :class:`MLPEncoder` does on rows of counts, without making these rows: the first layer adds up
+    one row of its weights a token, so that a step costs no time or memory in the size of the vocabulary. There are no
+    embeddings of single tokens, so an objective predicts from z.
+
+    Args:
+        num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
+        hidden_channels: Width of the hidden layers, >= 1.
+        out_channels: D, width of the embedding, >= 1.
+        num_layers: Linear layers, >= 1.
+        dropout: Share of hidden units dropped in training, in [0, 1).
+        normalize_input: Scale each row of counts to L1 norm 1 times ``num_tokens`` ** 0.5, so that the length of a
+            sequence plays no part.
+
+    Shapes:
+        - **inputs:** Tokens [B, L]  ->  **z:** [B, D]
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        hidden_channels: int = 256,
+        out_channels: int = 128,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+        normalize_input: bool = False,
+    ) -> None:
+        super().__init__(num_tokens)
+        check_integers("BagOfWordsEncoder", 1, hidden_channels=hidden_channels)
+        check_integers("BagOfWordsEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_rates("BagOfWordsEncoder", dropout=dropout)
+        check_flags("BagOfWordsEncoder", normalize_input=normalize_input)
+        self.out_channels, self.normalize_input = out_channels, normalize_input
+        width = out_channels if num_layers == 1 else hidden_channels
+        bound = num_tokens**-0.5  # as a linear layer on counts
+        self.weight = nn.Parameter(torch.empty(num_tokens, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
+        self.rest = nn.Sequential()
+        if num_layers > 1:
+            channels = [*[hidden_channels] * (num_layers - 1), out_channels]
+            mlp = MLP(channels, dropout=dropout, act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
+            self.rest = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), mlp)
+
+    def forward(self, inputs: Tokens) -> Encoding:
+        token, _, is_real = self.check_inputs(inputs)
+        counted = is_real & (token != MASK)
+        number = counted.sum(dim=1)  # [B]
+        start = number.cumsum(0) - number
+        x = F.embedding_bag(token[counted], self.weight, start, mode="sum")  # [B, width]
+        if self.normalize_input:
+            x = x * (self.num_tokens**0.5 / number.clamp(min=1))[:, None]
+        return Encoding(self.rest(x + self.bias))

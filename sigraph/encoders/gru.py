@@ -1,0 +1,79 @@
+"""GRUEncoder: token sequences -> z, read one token after the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.tokens import PAD, Tokens
+from sigraph.encoders.base import Encoding
+from sigraph.encoders.token_encoder import TokenEncoder
+
+_POOLINGS = ("mean", "last")
+
+
+class GRUEncoder(TokenEncoder):
+    r"""Gated recurrent network over the embeddings of the tokens.
+
+    Args:
+        num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
+        embedding_channels: Width of a token's embedding, >= 1.
+        out_channels: D, width of the embeddings of samples and of their tokens, >= 1; each direction has its half.
+        num_layers: Recurrent layers, >= 1.
+        dropout: Share of units dropped in training, of the tokens' embeddings and between layers, in [0, 1).
+        bidirectional: Read backwards too; ``out_channels`` needs to be even.
+        pooling: ``mean`` over the states of all tokens, or the ``last`` state of each direction.
+
+    Shapes:
+        - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, as in torch.nn.GRU.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        embedding_channels: int = 128,
+        out_channels: int = 128,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        bidirectional: bool = True,
+        pooling: str = "mean",
+    ) -> None:
+        super().__init__(num_tokens)
+        check_integers("GRUEncoder", 1, embedding_channels=embedding_channels)
+        check_integers("GRUEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_rates("GRUEncoder", dropout=dropout)
+        check_flags("GRUEncoder", bidirectional=bidirectional)
+        if bidirectional and out_channels % 2:
+            raise ValueError(f"'out_channels' needs to be even in 'GRUEncoder' (got {out_channels}): two directions")
+        if pooling not in _POOLINGS:
+            raise ValueError(f"'pooling' needs to be one of {', '.join(_POOLINGS)} in 'GRUEncoder' (got {pooling!r})")
+        self.out_channels, self.pooling = out_channels, pooling
+        self.num_directions = 2 if bidirectional else 1
+        self.embedding = nn.Embedding(num_tokens, embedding_channels, padding_idx=PAD)
+        self.dropout = nn.Dropout(dropout)
+        self.gru = nn.GRU(
+            embedding_channels,
+            out_channels // self.num_directions,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
+        )
+
+    def forward(self, inputs: Tokens) -> Encoding:
+        token, length, is_real = self.check_inputs(inputs)
+        if not len(token):  # nothing can be packed
+            none = self.embedding.weight.new_zeros(0, self.out_channels)
+            return Encoding(none, none)
+        x = self.dropout(self.embedding(token))
+        packed, last = self.gru(pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False))
+        state, _ = pad_packed_sequence(packed, batch_first=True, total_length=token.size(1))  # [B, L, D], zeros behind
+        if self.pooling == "last":
+            z = torch.cat(list(last[-self.num_directions :]), dim=1)
+        else:
+            z = state.sum(dim=1) / length[:, None]
+        return Encoding(z, state[is_real])

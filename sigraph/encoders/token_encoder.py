@@ -1,0 +1,62 @@
+"""What encoders of token sequences share: the vocabulary, and which samples they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from sigraph.data.arguments import check_integers
+from sigraph.data.dataset import SampleDataset
+from sigraph.data.dataset_parts import describe_samples
+from sigraph.data.tokens import FIRST_TOKEN, Tokens
+from sigraph.encoders.base import Encoder
+
+
+class TokenEncoder(Encoder):
+    """An encoder of :class:`~sigraph.data.Tokens`. Implement ``forward``; what lies behind an end must change nothing.
+
+    Args:
+        num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
+        max_length: Tokens of the longest sequence that is read, >= 1; None: any.
+    """
+
+    def __init__(self, num_tokens: int, max_length: int | None = None) -> None:
+        super().__init__()
+        check_integers(type(self).__name__, FIRST_TOKEN + 1, num_tokens=num_tokens)
+        check_integers(type(self).__name__, 1, max_length=1 if max_length is None else max_length)
+        self.num_tokens, self.max_length = num_tokens, max_length
+
+    def check_samples(self, dataset: SampleDataset) -> None:
+        name = type(self).__name__
+        if dataset.num_tokens is None or dataset.num_tokens > self.num_tokens:
+            way = (
+                "choose 'num_tokens' so"
+                if dataset.num_tokens
+                else "make token sequences of them (sigraph.data.token_table), or use another encoder"
+            )
+            raise ValueError(
+                f"{name!r} needs token sequences over a vocabulary of {self.num_tokens}, but the samples of data set "
+                f"{dataset.name!r} are {describe_samples(dataset.samples)}; {way}"
+            )
+        if self.max_length is not None and (longest := dataset.max_length or 0) > self.max_length:
+            raise ValueError(
+                f"'max_length' needs to be >= {longest} in {name!r}, the tokens of the longest sample of data set "
+                f"{dataset.name!r} (got {self.max_length}); choose it so, or cut the sequences"
+            )
+
+    def check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids [B, L], lengths [B] and which ids are no padding, bool [B, L], of a batch that can be read."""
+        name = type(self).__name__
+        if not isinstance(inputs, Tokens):
+            raise ValueError(f"'inputs' needs sigraph.data.Tokens in {name!r} (got {type(inputs).__name__})")
+        token, length = inputs
+        if token.dim() != 2 or length.shape != token.shape[:1]:
+            got = f"{list(token.shape)} and {list(length.shape)}"
+            raise ValueError(f"'inputs' needs tokens [B, L] and lengths [B] in {name!r} (got {got})")
+        if self.max_length is not None and token.size(1) > self.max_length:
+            raise ValueError(
+                f"'inputs' needs sequences of at most 'max_length' {self.max_length} tokens in {name!r} "
+                f"(got {token.size(1)})"
+            )
+        return token, length, inputs.is_real

@@ -1,0 +1,111 @@
+"""MaskedToken: predict hidden tokens of sequences, as BERT does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sigraph.data.arguments import check_flags, check_integers, check_rates, is_number
+from sigraph.data.tokens import FIRST_TOKEN, MASK, Tokens
+from sigraph.encoders import Encoding
+from sigraph.objectives.base import Objective
+
+
+class TokenTarget(NamedTuple):
+    """The K tokens to predict, and M, the number of all tokens of the batch in a row."""
+
+    sample: Tensor  # [K] in [0, B): whose
+    part: Tensor  # [K] in [0, M): the row of h
+    token: Tensor  # [K]: what it was
+    num_parts: int
+
+
+class MaskedToken(Objective):
+    r"""Choose a random share of each sequence's tokens, hide most of them and predict what all of them were.
+
+    .. math:: L_M = -\frac{1}{K} \sum_{(i, t)} \log \mathrm{softmax}\big(W h_{it} + b\big)_{x_{it}}
+
+    From the token's own embedding h where the encoder gives one, else from the sample's, z, which then has to know
+    which tokens are in it, in any order.
+
+    Args:
+        num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
+        encoder_channels: D, width of h where the encoder gives one, else of z.
+        mask_rate: Share of tokens to predict, in (0, 1); of every corrupted sample at least one.
+        hide_rate: Share of these that become the mask token, in [0, 1].
+        random_rate: Share of these that become a random token, in [0, 1]; the rest stays as it is.
+        corrupt_all: Corrupt every sample of the step instead of the seed samples only.
+
+    Shapes:
+        - **inputs:** Tokens [B, L]  ->  corrupted Tokens [B, L] and the target of K tokens.  **returns:** scalar, >= 0.
+
+    Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, section 3.1, task 1; as
+    L_M in McDermott et al. 2023. Differs in: a linear layer predicts; a short sequence loses a token too.
+    """
+
+    def __init__(
+        self,
+        num_tokens: int,
+        encoder_channels: int,
+        mask_rate: float = 0.15,
+        hide_rate: float = 0.8,
+        random_rate: float = 0.1,
+        corrupt_all: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_tokens is None:
+            raise ValueError("'num_tokens' needs token sequences in 'MaskedToken' (got a data set without)")
+        check_integers("MaskedToken", FIRST_TOKEN + 1, num_tokens=num_tokens)
+        check_integers("MaskedToken", 1, encoder_channels=encoder_channels)
+        check_rates("MaskedToken", above_zero=True, mask_rate=mask_rate)
+        for name, value in (("hide_rate", hide_rate), ("random_rate", random_rate)):
+            if not is_number(value) or not 0 <= value <= 1:
+                raise ValueError(f"{name!r} needs to be in [0, 1] in 'MaskedToken' (got {value!r})")
+        if not 0 < hide_rate + random_rate <= 1:
+            got = f"{hide_rate} + {random_rate}"
+            raise ValueError(f"'hide_rate' + 'random_rate' need to be in (0, 1] in 'MaskedToken' (got {got})")
+        check_flags("MaskedToken", corrupt_all=corrupt_all)
+        self.num_tokens, self.mask_rate, self.corrupt_all = num_tokens, mask_rate, corrupt_all
+        self.hide_rate, self.random_rate = hide_rate, random_rate
+        self.decoder = nn.Linear(encoder_channels, num_tokens)
+
+    def corrupt(
+        self, inputs: Tokens, node: Tensor, num_seeds: int, generator: torch.Generator | None = None
+    ) -> tuple[Tokens, TokenTarget]:
+        if not isinstance(inputs, Tokens):
+            raise ValueError(f"'inputs' needs sigraph.data.Tokens in 'MaskedToken' (got {type(inputs).__name__})")
+        count = len(inputs.token) if self.corrupt_all else num_seeds
+        sample, place = inputs.is_real[:count].nonzero(as_tuple=True)  # the first of the M tokens in a row
+        draw = torch.rand(len(sample), generator=generator)
+        least = torch.ones(count).scatter_reduce(0, sample, draw, "amin")
+        part = ((draw < self.mask_rate) | (draw == least[sample])).nonzero().view(-1)  # [K]
+        sample, place = sample[part], place[part]
+        truth = inputs.token[sample, place]
+        kind = torch.rand(len(part), generator=generator)
+        other = torch.randint(FIRST_TOKEN, self.num_tokens, (len(part),), generator=generator)
+        shown = torch.where(kind < self.hide_rate + self.random_rate, other, truth)
+        shown = shown.masked_fill(kind < self.hide_rate, MASK)
+        token = inputs.token.index_put((sample, place), shown)
+        return Tokens(token, inputs.length), TokenTarget(sample, part, truth, int(inputs.length.sum()))
+
+    def forward(self, encoding: Encoding, target: TokenTarget) -> Tensor:
+        z, h = encoding
+        read, name = (z, "z") if h is None else (h, "h")
+        if read.size(1) != self.decoder.in_features:
+            raise ValueError(
+                f"'encoder_channels' needs to be the width of {name}, {read.size(1)}, in 'MaskedToken' "
+                f"(got {self.decoder.in_features})"
+            )
+        if h is None:  # the tokens of a sample share one softmax
+            whose, row = target.sample.unique_consecutive(return_inverse=True)
+            score = self.decoder(z[whose]).log_softmax(dim=1)[row, target.token]  # [K]
+        elif len(h) != target.num_parts:
+            raise ValueError(f"h needs one row a token, {target.num_parts}, for 'MaskedToken' (got {len(h)})")
+        else:
+            score = self.decoder(h[target.part]).log_softmax(dim=1).gather(1, target.token[:, None])
+        count = torch.tensor(float(len(target.token)), device=z.device)
+        return (
+            self.mean(-score.sum(), count) + z[:0].sum()
+        )  # DDP waits for a gradient of all parameters, those of z too
