@@ -22,6 +22,8 @@ class DatasetGraph(GraphConstructor):
         rewire: Share of the edges whose ends are exchanged at random, keeping every degree, in [0, 1]: a control.
         drop: Share of the edges taken out at random, in [0, 1): a control of missing edges.
         add: Random edges put in, as a share of those there were, >= 0: a control of wrong edges.
+        flip: Share of the edges exchanged for as many random ones between samples that were not joined, in [0, 1): a
+            control of both; goes without ``drop`` and ``add``.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class DatasetGraph(GraphConstructor):
         rewire: float = 0.0,
         drop: float = 0.0,
         add: float = 0.0,
+        flip: float = 0.0,
     ) -> None:
         if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
             raise ValueError(f"'hops' needs to be an integer >= 1 in 'DatasetGraph' (got {hops!r})")
@@ -43,6 +46,14 @@ class DatasetGraph(GraphConstructor):
             raise ValueError(f"'drop' needs to be in [0, 1) in 'DatasetGraph' (got {drop})")
         if not 0 <= add < float("inf"):
             raise ValueError(f"'add' needs to be >= 0 in 'DatasetGraph' (got {add})")
+        if not 0 <= flip < 1:
+            raise ValueError(f"'flip' needs to be in [0, 1) in 'DatasetGraph' (got {flip})")
+        if flip and (drop or add):
+            raise ValueError(
+                f"'flip' goes without 'drop' and 'add' in 'DatasetGraph': it is both (got {flip}, {drop} and {add})"
+            )
+        if flip:
+            drop = add = flip
         self.name, self.hops, self.weight, self.rewire, self.drop, self.add = name, hops, weight, rewire, drop, add
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:

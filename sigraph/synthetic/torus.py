@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
@@ -11,9 +10,10 @@ from sigraph.data.graph import PretrainGraph
 from sigraph.data.random import keyed_generator
 from sigraph.data.task import Task
 from sigraph.synthetic.base import World
+from sigraph.synthetic.geometry import Torus
 
 CHUNK = 1 << 24  # numbers of an intermediate at a time
-CANDIDATES = 256  # random places tried per topic centre
+TORUS = Torus()
 
 
 class TorusWorld(World):
@@ -92,8 +92,8 @@ class TorusWorld(World):
 
     def generate(self, seed: int = 0) -> SampleDataset:
         places, words, splits = (keyed_generator(seed, stream) for stream in range(3))
-        centre = self._centres(places)
-        position = torch.rand(self.num_samples, 2, generator=places)  # [N, 2]
+        centre = TORUS.centres(self.num_topics, places)
+        position = TORUS.draw(self.num_samples, places)  # [N, 2]
         # A sum of n squared normals is a Gamma(n/2): normalised ones are a Dirichlet.
         topic_word = torch.randn(self.num_topics, self.vocabulary, generator=words).square()  # [T, V]
         topic_word /= topic_word.sum(dim=1, keepdim=True)
@@ -102,23 +102,14 @@ class TorusWorld(World):
         rows = max(1, CHUNK // self.vocabulary)
         for start in range(0, self.num_samples, rows):
             part = slice(start, start + rows)
-            distance = torus_distance(position[part, None], centre)  # [rows, T]
+            distance = TORUS.distance(position[part, None], centre)  # [rows, T]
             label[part] = distance.argmin(dim=1)
             mixture = torch.softmax(-distance.square() / (2 * self.spread**2), dim=1)
             drawn = torch.multinomial(mixture @ topic_word, self.num_words, replacement=True, generator=words)
             bags[part].scatter_add_(1, drawn, torch.ones(drawn.shape))
-        graph = PretrainGraph(radius_edges(position, self.radius), num_nodes=self.num_samples, pos=position)
+        graph = PretrainGraph(TORUS.edges(position, self.radius), num_nodes=self.num_samples, pos=position)
         task = Task("topic", label, self._split(label, splits))
         return SampleDataset(bags, {"radius": graph}, {"topic": task}, name="torus-world")
-
-    def _centres(self, generator: torch.Generator) -> Tensor:
-        """Topic centres far from each other: each is the farthest of many random places from those before it."""
-        centre = torch.rand(1, 2, generator=generator)
-        for _ in range(self.num_topics - 1):
-            candidate = torch.rand(CANDIDATES, 2, generator=generator)
-            gap = torus_distance(candidate[:, None], centre).amin(dim=1)  # [CANDIDATES]
-            centre = torch.cat([centre, candidate[gap.argmax()][None]])
-        return centre
 
     def _split(self, label: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Training samples of each topic, then validation and test samples of the rest, all at random."""
@@ -135,24 +126,3 @@ class TorusWorld(World):
         rest = rest[torch.randperm(rest.numel(), generator=generator)]
         valid, test = rest[: self.num_valid], rest[self.num_valid : self.num_valid + self.num_test]
         return {"train": train, "valid": valid, "test": test}
-
-
-def torus_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Geodesic distance on the flat torus of side 1.
-
-    Args:
-        a: Places in [0, 1). Shape [*, 2].
-        b: Places; broadcasts against ``a``.
-    """
-    gap = (a - b).abs()
-    return torch.minimum(gap, 1 - gap).square().sum(dim=-1).sqrt()
-
-
-def radius_edges(position: Tensor, radius: float) -> Tensor:
-    """Pairs of places within ``radius`` on the flat torus, each once; by a tree, in memory of the edges.
-
-    Returns:
-        Shape [2, E] int64.
-    """
-    pairs = cKDTree(position.double().numpy(), boxsize=1.0).query_pairs(radius, output_type="ndarray")
-    return torch.from_numpy(pairs).long().t().contiguous()

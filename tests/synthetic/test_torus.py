@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sigraph.synthetic import TorusWorld
-from sigraph.synthetic.torus import radius_edges, torus_distance
+from sigraph.synthetic.torus import TORUS
 
 
 def small(**changes):
@@ -14,12 +14,12 @@ def small(**changes):
 
 def test_distance_goes_around():
     a, b = torch.tensor([[0.05, 0.5], [0.1, 0.1]]), torch.tensor([[0.95, 0.5], [0.4, 0.5]])
-    torch.testing.assert_close(torus_distance(a, b), torch.tensor([0.1, 0.5]))
+    torch.testing.assert_close(TORUS.distance(a, b), torch.tensor([0.1, 0.5]))
 
 
 def test_graph_is_the_radius_graph_of_the_places():
     graph = small().generate(seed=1).graph("radius")
-    distance = torus_distance(graph.pos[:, None], graph.pos)  # [N, N]
+    distance = TORUS.distance(graph.pos[:, None], graph.pos)  # [N, N]
     expected = (distance < 0.1).fill_diagonal_(False).nonzero().t()
     assert torch.equal(graph.edge_index, expected)
     across = (graph.pos[graph.edge_index[0]] - graph.pos[graph.edge_index[1]]).abs().amax(dim=1) > 0.5
@@ -28,9 +28,9 @@ def test_graph_is_the_radius_graph_of_the_places():
 
 def test_edges_of_a_hundred_thousand_places():
     position = torch.rand(100_000, 2, generator=torch.Generator().manual_seed(0))
-    edges = radius_edges(position, 0.002)  # N x N floats would be 40 GB
+    edges = TORUS.edges(position, 0.002)  # N x N floats would be 40 GB
     assert edges.size(1) == pytest.approx(3.14159 * 0.002**2 * 1e10 / 2, rel=0.02)
-    assert (torus_distance(position[edges[0]], position[edges[1]]) <= 0.002 + 1e-6).all()
+    assert (TORUS.distance(position[edges[0]], position[edges[1]]) <= 0.002 + 1e-6).all()
 
 
 def test_bags_hold_the_words_asked_for():
