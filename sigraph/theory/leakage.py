@@ -1,0 +1,247 @@
+"""leakage: does a graph, or what is trained on, hold the answers of the test set? Counted, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data.dataset_parts import checked_ids, checked_samples
+from sigraph.data.task import is_labelled
+from sigraph.graphs import GraphConstructor
+from sigraph.theory.label_edges import is_label_cliques, labels_in_edges, told
+from sigraph.theory.leakage_report import LeakageReport
+from sigraph.theory.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
+
+SHOWN = 5
+_CHANCE_ROWS = 1_000
+
+
+def leakage(
+    dataset: SampleDataset | None,
+    graph: PretrainGraph | None,
+    task: Task,
+    ids: Any = None,
+    samples: Tensor | pa.Table | None = None,
+    graph_labels: GraphConstructor | Tensor | None = None,
+    pretraining: SampleDataset | None = None,
+    kinds: Mapping[str, str] | None = None,
+    cosine: float | None = None,
+) -> LeakageReport:
+    """Look for answers of the test set in what is pre-trained on and in what is trained on.
+
+    - *Transductive:* test samples that are nodes of the graph, without their labels, are allowed and said.
+    - *Label edges:* edges made from labels that the task is tested on are suspicious. They are known where the graph
+      comes from a :class:`~sigraph.graphs.LabelGraph`, alone or inside others; a graph that is exactly the cliques of
+      the labels, test samples included, is found as well (see :func:`~sigraph.theory.label_edges.is_label_cliques`).
+    - *Repeated samples:* test samples that are alike to a training sample (see
+      :func:`~sigraph.theory.near_duplicates.find_alike`) were seen with a label. They are suspicious from two of them
+      on if they are more than 1% of the test set; fewer are said. Rows of features with so few values that rows equal
+      each other by chance are said too, not suspicious: chance is counted as if features were independent, and is the
+      explanation if it gives at least half as many as there are.
+    - *Conflicts:* alike samples with different labels; said.
+
+    Args:
+        dataset: The task's samples and their ids; None: only what ``samples`` and ``ids`` give.
+        graph: The pre-training graph over the samples; with ``pretraining``, over those. None: not looked at.
+        task: Labels and split.
+        ids: What the user calls each sample, instead of the data set's; the same id again is the same sample. [N]
+        samples: Instead of the data set's. N rows.
+        graph_labels: What the graph was made from: its constructor, or the labels themselves, missing where a sample
+            took no part. [N] or [N, L]
+        pretraining: The data set that is pre-trained on, if it is another.
+        kinds: What columns of records hold; see :func:`~sigraph.theory.near_duplicates.find_alike`.
+        cosine: Feature rows at a cosine of at least this are alike too, in (0, 1]; takes time O(train * test * F).
+            None: not looked at.
+
+    Raises:
+        ValueError: Numbers of samples, nodes or ids differ from that of labels; ``cosine`` without feature rows.
+    """
+    report = LeakageReport(task.name, {part: rows.numel() for part, rows in task.split.items()})
+    samples = samples if samples is not None else (None if dataset is None else dataset.samples)
+    samples = None if samples is None else checked_samples(samples)
+    called = checked_ids(ids) if ids is not None else (None if dataset is None else dataset.ids)
+    if pretraining is dataset or (pretraining and dataset and pretraining.fingerprint == dataset.fingerprint):
+        pretraining = None
+    for name, given in (("samples", samples), ("ids", called)):
+        if given is not None and len(given) != task.num_samples:
+            raise ValueError(f"{name!r} needs one entry per label, {task.num_samples}, in 'leakage' (got {len(given)})")
+    if pretraining is None and graph is not None:
+        _look_at_graph(report, graph, task)
+    if pretraining is None and graph_labels is not None:
+        _look_at_labels(report, graph, _made_from(graph_labels, dataset), task)
+    _look_at_samples(report, samples, called, task, pretraining, kinds, cosine)
+    report.judge()
+    return report
+
+
+def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
+    """The test samples that :func:`leakage` finds in training too, without looking at any other sample.
+
+    Returns:
+        Sample ids, ascending. Shape [K].
+    """
+    rows = torch.cat([task.split["train"], task.split["test"]])
+    alike = find_alike(_take(dataset.samples, rows), ids=None if dataset.ids is None else _take(dataset.ids, rows))
+    number = np.arange(len(rows))
+    train, test = np.split(number, [task.split["train"].numel()])
+    found = torch.from_numpy(occurs_in(alike.loosest, test, train))
+    return task.split["test"][found].sort().values
+
+
+def _made_from(graph_labels: GraphConstructor | Tensor, dataset: SampleDataset | None) -> list[tuple[str, Tensor]]:
+    if isinstance(graph_labels, Tensor):
+        return [("the labels of the graph", graph_labels)]
+    if dataset is None:
+        raise ValueError("'graph_labels' needs 'dataset' in 'leakage' if it is a constructor (got None)")
+    return labels_in_edges(graph_labels, dataset)
+
+
+def _look_at_graph(report: LeakageReport, graph: PretrainGraph, task: Task) -> None:
+    if graph.num_nodes != task.num_samples:
+        raise ValueError(f"'graph' needs one node per label, {task.num_samples}, in 'leakage' (got {graph.num_nodes})")
+    report.transductive = {part: int((graph.store.degree(task.split[part]) > 0).sum()) for part in ("valid", "test")}
+    if report.transductive["test"]:
+        report.is_label_cliques = is_label_cliques(graph, task.labels)
+
+
+def _look_at_labels(
+    report: LeakageReport, graph: PretrainGraph | None, made_from: list[tuple[str, Tensor]], task: Task
+) -> None:
+    for what, labels in made_from:
+        known = torch.zeros(task.num_samples, dtype=torch.bool)
+        known[told(labels, task)] = True
+        if graph is not None:
+            known &= graph.store.degree(torch.arange(task.num_samples)) > 0
+        count = {part: int(known[task.split[part]].sum()) for part in ("valid", "test")}
+        if any(count.values()):
+            report.label_edges.append({"made_from": what, **count})
+
+
+def _look_at_samples(
+    report: LeakageReport,
+    samples: Tensor | pa.Table | None,
+    ids: pa.Array | None,
+    task: Task,
+    pretraining: SampleDataset | None,
+    kinds: Mapping[str, str] | None,
+    cosine: float | None,
+) -> None:
+    if cosine is not None and not isinstance(samples, Tensor):
+        raise ValueError("'cosine' needs feature rows in 'leakage' (got records, or no samples)")
+    levels: dict[str, np.ndarray] = {}
+    alike: Alike | None = None
+    if ids is not None:
+        levels["ids"] = numbered(pa.chunked_array([ids]).dictionary_encode().combine_chunks().indices.to_numpy())
+    if samples is not None:
+        alike = find_alike(samples, ids=ids, kinds=kinds)
+        levels |= alike.levels
+    if not levels:
+        return
+    report.read_as = " and ".join([*(["ids"] if ids is not None else []), *([alike.read_as] if alike else [])])
+    report.notes += alike.notes if alike else []
+    train = task.split["train"].numpy()
+    seen = {part: np.zeros(report.num[part], dtype=bool) for part in ("valid", "test")}
+    for level, code in levels.items():
+        report.repeated[level] = _new(seen, {p: occurs_in(code, task.split[p].numpy(), train) for p in seen})
+    if cosine is not None and isinstance(samples, Tensor):
+        near = {p: near_by_cosine(samples[task.split[p]], samples[train], cosine) for p in seen}
+        report.repeated["cosine"] = _new(seen, near)
+    report.affected = task.split["test"][torch.from_numpy(seen["test"])].sort().values
+    report.conflicts = _conflicts(list(levels.values()), task)
+    if isinstance(samples, Tensor) and report.num_affected:
+        report.by_chance = report.num["test"] * -np.expm1(-len(train) * _chance(samples, task))
+    if pretraining is not None:
+        report.num_pretrained = _in_pretraining(report, samples, ids, task, pretraining, kinds)
+    elif alike is not None:
+        test, others = task.split["test"].numpy(), np.ones(task.num_samples, dtype=bool)
+        others[test] = False
+        report.num_pretrained = int(occurs_in(alike.loosest, test, others.nonzero()[0]).sum())
+
+
+def _new(seen: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> dict[str, int]:
+    """How many were not found before; they are from now on."""
+    count = {part: int((found[part] & ~seen[part]).sum()) for part in seen}
+    for part in seen:
+        seen[part] |= found[part]
+    return count
+
+
+def _in_pretraining(
+    report: LeakageReport,
+    samples: Tensor | pa.Table | None,
+    ids: pa.Array | None,
+    task: Task,
+    pretraining: SampleDataset,
+    kinds: Mapping[str, str] | None,
+) -> int | None:
+    test = task.split["test"]
+    if samples is None:
+        return None
+    try:
+        alike = find_alike(_take(samples, test), pretraining.samples, kinds=kinds)
+    except ValueError as error:
+        report.notes.append(f"not compared with the pre-training samples: {error}")
+        return None
+    number = np.arange(len(test) + len(pretraining))
+    return int(occurs_in(alike.loosest, number[: len(test)], number[len(test) :]).sum())
+
+
+def _conflicts(levels: list[np.ndarray], task: Task) -> dict[str, Any]:
+    """Groups of labelled samples that are alike, by any level, and differ in their labels."""
+    known = is_labelled(task.labels).nonzero().view(-1).numpy()
+    label = task.labels.numpy()[known]
+    if label.ndim == 2:
+        label = numbered(hashed_rows(torch.nan_to_num(task.labels[torch.from_numpy(known)].float(), nan=-1.0)))
+    group = _joined_levels([code[known] for code in levels])
+    order = np.argsort(group, kind="stable")
+    start = np.flatnonzero(np.diff(group[order], prepend=-1))
+    low, high = np.minimum.reduceat(label[order], start), np.maximum.reduceat(label[order], start)
+    stop = np.append(start[1:], len(order))
+    differ = np.flatnonzero(low != high)
+    in_train = np.isin(known, task.split["train"].numpy())[order]
+    both = [in_train[start[i] : stop[i]] for i in differ]
+    values = [label[order[start[i] : stop[i]]] for i in differ]
+    train = sum(len(np.unique(v[t])) > 1 for v, t in zip(values, both, strict=True))
+    first = sorted(known[order[start[i] : stop[i]]].tolist() for i in differ)[:SHOWN]
+    size = int((stop - start)[differ].sum())
+    return {"groups": len(differ), "groups_in_train": train, "samples": size, "first": first}
+
+
+def _joined_levels(levels: list[np.ndarray]) -> np.ndarray:
+    """Samples alike at some level, also over others, as one group. [N] numbers"""
+    size = len(levels[0])
+    rows, cols, width = [], [], size
+    for code in levels:
+        has = np.flatnonzero(code >= 0)
+        rows.append(has)
+        cols.append(code[has] + width)
+        width += int(code.max(initial=-1)) + 1
+    row, col = np.concatenate(rows), np.concatenate(cols)
+    graph = coo_matrix((np.ones(len(row), np.int8), (row, col)), shape=(width, width))
+    return connected_components(graph, directed=False)[1][:size].astype(np.int64)
+
+
+def _chance(samples: Tensor, task: Task) -> float:
+    """Probability that two rows are equal if every feature is drawn by itself, from up to 1,000 labelled rows."""
+    rows = torch.cat([task.split["train"], task.split["test"]])
+    step = max(1, len(rows) // _CHANCE_ROWS)
+    value = samples[rows[::step]].double().sort(dim=0).values.numpy()
+    num_pairs, log = len(value) * (len(value) - 1) / 2, 0.0
+    if not num_pairs:
+        return 0.0
+    for column in value.T:
+        run = np.diff(np.flatnonzero(np.append(np.diff(column, prepend=np.nan) != 0, True)))
+        log += np.log(max((run * (run - 1) / 2).sum(), 1.0) / num_pairs)
+    return float(np.exp(log))
+
+
+def _take(values: Any, rows: Tensor) -> Any:
+    return values[rows] if isinstance(values, Tensor) else values.take(pa.array(rows.numpy()))
