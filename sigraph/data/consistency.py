@@ -2,12 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor
-from torch_geometric.utils import segment
 
+from sigraph.data.neighborhood import neighbor_matches, neighbor_sums
+from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.task import is_labelled, label_type
+
+_CELLS = 1 << 24  # nodes x label columns looked at at a time
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What each node adds to local consistency: an entry a node (classes, regression) or a carrier of a label.
+
+    Args:
+        kind: ``classification``, ``multilabel`` or ``regression``.
+        node: Node of each entry, int32. Shape [M].
+        column: Its class or label column, int32; zeros for regression. Shape [M].
+        share: Share of its labelled neighbours that have that class or label too; regression: the mean of their
+            values. Shape [M] float64.
+        own: The node's own value, for regression. Shape [M] float64.
+        num_columns: Classes, label columns, or 1.
+    """
+
+    kind: str
+    node: Tensor
+    column: Tensor
+    share: Tensor
+    own: Tensor | None
+    num_columns: int
+
+    @property
+    def count(self) -> Tensor:
+        """Entries of each class or label column, int64. Shape [num_columns]."""
+        return self.column.bincount(minlength=self.num_columns)
+
+    def by_column(self) -> Tensor:
+        """Local consistency of each class or label column, NaN where none has an entry. Shape [num_columns]."""
+        return self.column.bincount(self.share, minlength=self.num_columns) / self.count
+
+    def value(self) -> float:
+        """Local consistency.
+
+        Raises:
+            ValueError: It is not defined; see :func:`local_consistency`.
+        """
+        if self.kind == "multilabel":
+            mean = self.by_column()
+            if not self.node.numel():
+                raise ValueError(
+                    "no carrier of a label has a labelled neighbour: local consistency is not defined here"
+                )
+            return float(mean[~mean.isnan()].mean())
+        if not self.node.numel():
+            raise ValueError(
+                "no labelled node has a labelled neighbour: local consistency is not defined on this graph"
+            )
+        if self.own is None:
+            return float(self.share.mean())
+        if self.own.unique().numel() < 2 or self.share.unique().numel() < 2:
+            raise ValueError("'y' or its neighbour means are constant: Spearman's correlation is not defined")
+        return float(spearmanr(self.own.numpy(), self.share.numpy()).statistic)
 
 
 def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
@@ -33,47 +92,52 @@ def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
+    return node_agreement(CSRStore(rowptr, col), y).value()
+
+
+def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:
+    """What each node adds to :func:`local_consistency`; a two-level store is not written out.
+
+    Args:
+        store: The edges.
+        y: As in :func:`local_consistency`.
+
+    Raises:
+        ValueError: The number of labels is not N, or they have another shape.
+    """
     y = torch.as_tensor(y)
     kind = label_type(y)
-    num_nodes = rowptr.numel() - 1
-    if y.size(0) != num_nodes:
-        raise ValueError(f"'y' needs one label per node, {num_nodes}, in 'local_consistency' (got {y.size(0)})")
+    if y.size(0) != store.num_nodes:
+        raise ValueError(f"'y' needs one label per node, {store.num_nodes}, in 'local_consistency' (got {y.size(0)})")
     if kind == "multilabel":
-        return _multilabel(rowptr, col, y.float())
+        return _of_columns(store, y)
     known = is_labelled(y)
     if kind == "classification":
-        row = torch.repeat_interleave(rowptr.diff())
-        agree = ((y[row] == y[col]) & known[col]).float()
-        share, valid = _neighbor_mean(rowptr, agree, known[col].float(), known)
-        return float(share[valid].mean())
+        count = neighbor_sums(store, known.float()[:, None]).view(-1)
+        node = (known & (count > 0)).nonzero().view(-1)
+        column = y[node].int()
+        share = neighbor_matches(store, y)[node].double() / count[node].double()
+        return Agreement(kind, node.int(), column, share, None, int(y.max()) + 1 if bool(known.any()) else 0)
     value = torch.where(known, y, 0).double()
-    mean, valid = _neighbor_mean(rowptr, value[col], known[col].double(), known)
-    own, around = y[valid].double(), mean[valid]
-    if own.unique().numel() < 2 or around.unique().numel() < 2:
-        raise ValueError("'y' or its neighbour means are constant: Spearman's correlation is not defined")
-    return float(spearmanr(own.numpy(), around.numpy()).statistic)
+    total, count = neighbor_sums(store, torch.stack([value, known.double()], 1)).unbind(1)
+    node = (known & (count > 0)).nonzero().view(-1)
+    return Agreement(kind, node.int(), torch.zeros_like(node).int(), total[node] / count[node], value[node], 1)
 
 
-def _neighbor_mean(rowptr: Tensor, value: Tensor, mask: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of edge values over each node's known neighbours, and which nodes (``own`` and with such) have one."""
-    total = segment(value, rowptr, reduce="sum")
-    count = segment(mask, rowptr, reduce="sum")
-    valid = own & (count > 0)
-    if not bool(valid.any()):
-        raise ValueError("no labelled node has a labelled neighbour: local consistency is not defined on this graph")
-    return total / count.clamp(min=1), valid
-
-
-def _multilabel(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
-    """One column at a time: memory stays O(E) however many labels there are."""
-    shares = []
-    for column in y.t():
-        carries, known = column == 1, ~torch.isnan(column)
-        total = segment((carries[col]).float(), rowptr, reduce="sum")
-        count = segment(known[col].float(), rowptr, reduce="sum")
-        valid = carries & (count > 0)
-        if bool(valid.any()):
-            shares.append((total[valid] / count[valid]).mean())
-    if not shares:
-        raise ValueError("no carrier of a label has a labelled neighbour: local consistency is not defined here")
-    return float(torch.stack(shares).mean())
+def _of_columns(store: EdgeStore, y: Tensor) -> Agreement:
+    """Some label columns at a time: memory beside the entries does not grow with their number."""
+    unknown = torch.isnan(y) if y.is_floating_point() else torch.zeros_like(y, dtype=torch.bool)
+    same = bool((unknown == unknown[:, :1]).all())  # a node's labels are known as a whole: one count for all columns
+    count = neighbor_sums(store, (~unknown[:, :1]).float()) if same and y.size(1) else None
+    width = max(1, _CELLS // max(len(y), 1))
+    parts = []
+    for start in range(0, y.size(1), width):
+        block = y[:, start : start + width] == 1
+        total = neighbor_sums(store, block.float())
+        known = neighbor_sums(store, (~unknown[:, start : start + width]).float()) if count is None else count
+        node, column = (block & (known > 0)).nonzero().unbind(1)
+        share = total[node, column].double() / (known[node, column] if count is None else known[node, 0]).double()
+        parts.append((node.int(), (column + start).int(), share))
+    empty = (torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.double))
+    node, column, share = (torch.cat(part) for part in zip(*(parts or [empty]), strict=True))
+    return Agreement("multilabel", node, column, share, None, y.size(1))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from sigraph.data.consistency import local_consistency
+from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
 from sigraph.data.folder import map_array
 from sigraph.data.label_store import LabelSetStore, in_full
@@ -298,8 +298,7 @@ class PretrainGraph(Data):
 
     def local_consistency(self, y: Tensor) -> float:
         """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        rowptr, col = self.csr()
-        return local_consistency(rowptr, col, y)
+        return node_agreement(self.store, y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
         nodes = torch.as_tensor(nodes)

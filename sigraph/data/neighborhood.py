@@ -1,0 +1,86 @@
+"""Sums over the neighbours of every node, a block of edges at a time; a two-level store is not written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+from torch_geometric.utils import segment
+
+from sigraph.data.label_store import LabelSetStore, in_full
+from sigraph.data.store import CSRStore, EdgeStore
+
+BLOCK = 1 << 22  # directed edges looked at at a time
+
+
+def neighbor_sums(store: EdgeStore, value: Tensor) -> Tensor:
+    """The sum of values over each node's neighbours.
+
+    Args:
+        store: The edges; memory-mapped ones are read block by block, those of a :class:`LabelSetStore` set by set.
+        value: Finite numbers of each node. Shape [N, k], float32 (exact for counts below 2^24) or float64.
+
+    Returns:
+        Shape [N, k], of the same type; 0 for an isolated node.
+    """
+    if isinstance(store, LabelSetStore):
+        own = store.set_of.long()
+        in_set = value.new_zeros(store.num_sets, value.size(1)).index_add_(0, own, value)
+        return neighbor_sums(store.sets, in_set)[own] - value  # a set stands in its own row, and a sample in its set
+    store = in_full(store, "neighbor_sums")
+    given, out = value.numpy(), np.zeros(value.shape, value.numpy().dtype)
+    for first, last, rowptr, col in edge_blocks(store):
+        ones = np.ones(col.numel(), given.dtype)
+        out[first:last] = csr_matrix((ones, col.numpy(), rowptr.numpy()), (last - first, len(given))) @ given
+    return torch.from_numpy(out)
+
+
+def neighbor_matches(store: EdgeStore, y: Tensor) -> Tensor:
+    """How many neighbours of each node have its own class; 0 where the class is below 0.
+
+    Args:
+        store: As in :func:`neighbor_sums`.
+        y: Classes >= 0, others are missing. Shape [N] integers.
+
+    Returns:
+        Shape [N] int64.
+    """
+    known = y >= 0
+    if isinstance(store, LabelSetStore):
+        return _matches_by_set(store, y, known)
+    store = in_full(store, "neighbor_matches")
+    out = torch.zeros(y.numel(), dtype=torch.long)
+    for first, last, rowptr, col in edge_blocks(store):
+        own = y[first:last].repeat_interleave(rowptr.diff())
+        out[first:last] = segment((own == y[col]).float(), rowptr, reduce="sum").long()
+    return out * known
+
+
+def edge_blocks(store: CSRStore, size: int | None = None) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+    """Rows ``first`` to ``last`` (excluded) of a store, about ``size`` edges at a time, as CSR rows of their own."""
+    size = size or BLOCK
+    first = 0
+    while first < store.num_nodes:
+        start = int(store.rowptr[first])
+        last = int(torch.searchsorted(store.rowptr, start + size, right=True)) - 1
+        last = min(max(last, first + 1), store.num_nodes)
+        yield first, last, store.rowptr[first : last + 1] - start, store.col[start : int(store.rowptr[last])]
+        first = last
+
+
+def _matches_by_set(store: LabelSetStore, y: Tensor, known: Tensor) -> Tensor:
+    """By how many samples of each class the joined sets hold: [S, S] @ [S, C], both sparse."""
+    own, label = store.set_of.long().numpy(), y.numpy()
+    sample = known.nonzero().view(-1).numpy()
+    shape = (store.num_sets, int(y.max()) + 1 if y.numel() else 0)
+    if not sample.size:
+        return torch.zeros(y.numel(), dtype=torch.long)
+    counts = csr_matrix((np.ones(sample.size, np.int64), (own[sample], label[sample])), shape)
+    joined = (np.ones(store.sets.num_edges, np.int64), store.sets.col.numpy(), store.sets.rowptr.numpy())
+    around = csr_matrix(joined, (store.num_sets, store.num_sets)) @ counts
+    out = np.zeros(label.size, np.int64)
+    out[sample] = np.asarray(around[own[sample], label[sample]]).reshape(-1) - 1
+    return torch.from_numpy(out)
