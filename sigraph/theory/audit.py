@@ -1,0 +1,301 @@
+"""Audit: whether a graph can help a task, before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from sigraph.data import PretrainGraph, Task
+from sigraph.data.arguments import check_integers
+from sigraph.data.consistency import Agreement, node_agreement
+from sigraph.data.neighborhood import neighbor_sums
+from sigraph.data.task import is_labelled, label_type
+from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
+from sigraph.theory.interval import bootstrap_interval
+from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
+from sigraph.theory.shape import GraphShape, graph_shape
+
+LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
+LEAST_Z, LEAST_GAIN = 3.0, 0.15
+Graphs = PretrainGraph | Mapping[str, PretrainGraph]
+Tasks = Task | Tensor | Mapping[str, Task | Tensor] | Sequence[Task]
+
+
+class Leakage(Protocol):
+    """What the audit asks of a leakage report."""
+
+    suspicious: bool
+    reasons: list[str]
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def audit(
+    graph: Graphs,
+    tasks: Tasks,
+    *,
+    labels: str = "seen",
+    null: str = "permute",
+    draws: int = 100,
+    resamples: int = 400,
+    seed: int = 0,
+    leakage: Mapping[tuple[str, str], Leakage] | None = None,
+) -> AuditReport:
+    r"""Say of each graph and task whether pre-training on the graph can help the task. Nothing is trained.
+
+    Local consistency (LC, see :func:`~sigraph.data.local_consistency`) is set beside its null, what it would be if the
+    graph said nothing about the labels, and gives the verdict:
+
+    - *suspicious*: the graph or the split leaks what is to be predicted;
+    - *useless*: :math:`z = (LC - \text{null mean}) / \text{null std} < 3`, or LC is not defined;
+    - *promising*: z >= 3 and LC at least 0.15 above the null mean;
+    - *weak*: z >= 3 and less above it.
+
+    Args:
+        graph: A graph, or graphs by name.
+        tasks: A task, tasks by name or in a list; or labels alone, as a tensor or by name (1-D integer = classes, -1
+            missing; 1-D float = regression, NaN missing; 2-D = multi-label in {0, 1}, NaN missing).
+        labels: Which labels of a :class:`Task` are looked at. ``seen``: of train and valid, since whoever chooses a
+            graph by labels of the test samples has tested on them; ``train``; ``all``, for a description of data that
+            chooses nothing. Of labels that come without a split all are used.
+        null: ``permute``: the labels handed out anew (exact for classes, and for label columns that a sample has all or
+            none of; otherwise by draws); ``rewire``: the ends of all edges exchanged, degrees kept (by draws, each as
+            dear as a rewired graph).
+        draws: Draws of the null where it is drawn, >= 2.
+        resamples: Resamples of the bootstrap over nodes, >= 2.
+        seed: Of draws and resamples.
+        leakage: Reports by (name of graph, name of task); one that is ``suspicious`` makes the verdict.
+
+    Returns:
+        A row for each graph and task. What cannot be told (no edges, no labels, one class, a constant target) is a row
+        too, *useless* with the reason.
+
+    Raises:
+        ValueError: Labels are not one a node, or an argument does not fit; the message names graph and task.
+
+    Example:
+        >>> report = sg.audit(dataset.graph(), dataset.task())
+        >>> report.rows[0].verdict
+        'promising'
+
+    Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
+    """
+    graphs, named = _graphs(graph), _tasks(tasks)
+    for what, value, known in (("labels", labels, LABELS), ("null", null, NULLS)):
+        if value not in known:
+            raise ValueError(f"{what!r} needs to be one of {', '.join(known)} in 'audit' (got {value!r})")
+    check_integers("audit", 2, draws=draws, resamples=resamples)
+    check_integers("audit", 0, seed=seed)
+    for name, task in named.items():
+        for key, value in graphs.items():
+            _check_fit(key, value, name, task)
+    settings = _Settings(labels, null, draws, resamples, seed)
+    rows = []
+    for key, value in graphs.items():
+        shape = graph_shape(value.store)
+        for name, task in named.items():
+            row = AuditRow(key, name, "", shape=shape)
+            _fill(row, value, task, settings, (leakage or {}).get((key, name)))
+            rows.append(row)
+    return AuditReport(rows)
+
+
+def decide(value: float | None, mean: float | None, z: float | None, leak: Leakage | None = None) -> tuple[str, str]:
+    """The verdict and its reason, from local consistency, its null mean and z; None: not defined."""
+    if leak is not None and leak.suspicious:
+        return "suspicious", "; ".join(leak.reasons)
+    if value is None or mean is None or z is None:
+        return "useless", "local consistency or its null is not defined"
+    gain = value - mean
+    if z < LEAST_Z:
+        return "useless", f"LC {value:.3f} is no more than what chance gives, {mean:.3f}: z {z:.1f} is below 3"
+    if gain >= LEAST_GAIN:
+        return "promising", f"LC {value:.3f} is {gain:.3f} above what chance gives, {mean:.3f}; z {z:.1f}"
+    return "weak", f"LC {value:.3f} is only {gain:.3f} above what chance gives, {mean:.3f}, but surely so: z {z:.1f}"
+
+
+def used_labels(task: Task | Tensor, labels: str = "seen") -> Tensor:
+    """The labels that an audit looks at; the others are marked missing. Shape as the labels."""
+    if isinstance(task, Tensor):
+        return task
+    if labels == "all":
+        return task.labels
+    y = task.labels if task.type == "classification" or task.labels.is_floating_point() else task.labels.float()
+    out = torch.full_like(y, -1 if task.type == "classification" else torch.nan)
+    for part in LABELS[labels]:
+        out[task.split[part]] = y[task.split[part]]
+    return out
+
+
+# One row ##############################################################################################################
+
+
+@dataclass(frozen=True)
+class _Settings:
+    labels: str
+    null: str
+    draws: int
+    resamples: int
+    seed: int
+
+
+def _fill(row: AuditRow, graph: PretrainGraph, task: Task | Tensor, settings: _Settings, leak: Leakage | None) -> None:
+    y, store = used_labels(task, settings.labels), graph.store
+    known = is_labelled(y)
+    samples = is_labelled(task.labels) if isinstance(task, Task) else known
+    near = neighbor_sums(store, known.float()[:, None]).view(-1) > 0
+    row.type, row.labels = label_type(y), settings.labels if isinstance(task, Task) else "given"
+    row.num_samples, row.num_labelled = int(samples.sum()), int(known.sum())
+    row.num_counted = int((known & near).sum())
+    row.coverage = _share(store.degree(torch.arange(store.num_nodes)) > 0, samples)
+    row.labelled_coverage = _share(near, samples)
+    row.leakage = None if leak is None else leak.to_dict()
+    found = node_agreement(store, y)
+    problem = _undefined(found, y, known, row.shape)
+    if problem is None:
+        _measure(row, found, graph, y, task, settings)
+    row.verdict, row.reason = decide(row.local_consistency, row.null_mean, row.z, leak)
+    if row.verdict == "useless" and row.z is None:
+        row.reason = problem or _without_spread(row)
+    elif row.verdict in VERDICTS[:2] and row.majority is not None:
+        above = (row.local_consistency or 0) > row.majority
+        row.reason += f"; {'above' if above else 'not above'} the share of the largest class, {row.majority:.3f}"
+
+
+def _measure(
+    row: AuditRow, found: Agreement, graph: PretrainGraph, y: Tensor, task: Task | Tensor, settings: _Settings
+) -> None:
+    """Local consistency, its interval and its null, of all and of each class or label column."""
+    draws, seed = settings.draws, settings.seed
+    if settings.null == "rewire":
+        chance = rewiring_null(graph, y, found, draws, seed)
+    else:
+        chance = permutation_null(graph.store, y, found, draws, seed)
+    interval, part_interval = bootstrap_interval(found, settings.resamples, seed)
+    row.local_consistency = found.value()
+    row.low, row.high = (_number(value) for value in interval)
+    row.null, row.null_draws = chance.how, chance.num_draws
+    row.null_mean, row.null_std = _number(chance.mean), _number(chance.std)
+    row.z = _z(row.local_consistency, chance.mean, chance.std)
+    if found.own is None:
+        row.parts = _parts(found, chance, part_interval, _names(task, found))
+    if found.kind == "classification":
+        row.majority = float(found.count.max() / found.count.sum())
+
+
+def _parts(found: Agreement, chance: Null, interval: Tensor, names: list[str]) -> list[Part]:
+    count, value = found.count, found.by_column()
+    parts = []
+    for i in count.nonzero().view(-1).tolist():
+        mean, std = float(chance.part_mean[i]), float(chance.part_std[i])
+        part = Part(names[i], int(count[i]), float(value[i]), *(_number(end) for end in interval[:, i]))
+        part.null_mean, part.null_std, part.z = _number(mean), _number(std), _z(part.local_consistency, mean, std)
+        parts.append(part)
+    return parts
+
+
+def _undefined(found: Agreement, y: Tensor, known: Tensor, shape: GraphShape) -> str | None:
+    """Why local consistency is not defined; None if it is."""
+    if not bool(known.any()):
+        return "no sample has a label that may be looked at"
+    if shape.num_edges == 0:
+        return "the graph has no edges"
+    if not found.node.numel():
+        if found.kind == "multilabel" and not bool((y == 1).any()):
+            return "no sample carries a label"
+        return "no labelled sample has a labelled neighbour"
+    if found.own is not None and found.own.unique().numel() < 2:
+        return "the target is constant among samples with a labelled neighbour"
+    if found.own is not None and found.share.unique().numel() < 2:
+        return "the means over neighbours are constant"
+    return None
+
+
+def _without_spread(row: AuditRow) -> str:
+    """Why the null does not vary."""
+    if row.type == "classification" and len(row.parts) == 1:
+        return "all labelled samples with a labelled neighbour are of one class"
+    if row.null == "exact":
+        return "every permutation of the labels gives this LC: the graph does not tell one sample from another"
+    return f"fewer than two of {row.null_draws} draws differ: there is no chance to compare with"
+
+
+def _z(value: float, mean: float, std: float) -> float | None:
+    return (value - mean) / std if std > 0 and math.isfinite(mean) else None
+
+
+def _number(value: Tensor | float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _share(mask: Tensor, among: Tensor) -> float | None:
+    return float(mask[among].double().mean()) if bool(among.any()) else None
+
+
+def _names(task: Task | Tensor, found: Agreement) -> list[str]:
+    """What the user calls each class or label column."""
+    given = task.classes if isinstance(task, Task) else None
+    own = given if given is not None and len(given) >= found.num_columns else range(found.num_columns)
+    return [str(name) for name in own]
+
+
+# What is audited ######################################################################################################
+
+
+def _graphs(graph: Graphs) -> dict[str, PretrainGraph]:
+    graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
+    if not graphs or not all(isinstance(value, PretrainGraph) for value in graphs.values()):
+        raise ValueError(f"'graph' needs a PretrainGraph, or some by name, in 'audit' (got {_say(graph)})")
+    return graphs
+
+
+def _tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
+    if isinstance(tasks, Task):
+        return {tasks.name: tasks}
+    if isinstance(tasks, Mapping):
+        named = dict(tasks)
+    elif isinstance(tasks, Tensor):
+        named = {"task": tasks}
+    else:
+        listed = list(tasks)
+        if not all(isinstance(task, Task) for task in listed):
+            raise ValueError("'tasks' needs Task objects in a list, or labels by name, in 'audit'")
+        named = {task.name: task for task in listed}
+        if len(named) < len(listed):
+            raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
+    if not named:
+        raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
+    return {name: value if isinstance(value, Task) else _labels(name, value) for name, value in named.items()}
+
+
+def _labels(name: str, value: Any) -> Tensor:
+    try:
+        y = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"task {name!r} needs a Task or labels as numbers in 'audit' (got {_say(value)})") from error
+    y = y.long() if y.dtype == torch.bool else y
+    kind = label_type(y)
+    known = y[~y.isnan()] if y.is_floating_point() else y
+    if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
+        raise ValueError(f"labels of task {name!r} need to be 0, 1 or NaN (missing) in 'audit', since they are 2-D")
+    if bool(torch.isinf(known).any()):
+        raise ValueError(f"labels of task {name!r} need to be finite or NaN (missing) in 'audit'")
+    return y
+
+
+def _check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:
+    count = task.num_samples if isinstance(task, Task) else task.size(0)
+    if count != graph.store.num_nodes:
+        raise ValueError(
+            f"task {name!r} needs one label a node of graph {key!r}, {graph.store.num_nodes:,}, in 'audit' "
+            f"(got {count:,}); mark missing ones (-1, or NaN) rather than leaving them out"
+        )
+
+
+def _say(value: Any) -> str:
+    return type(value).__name__ + (f" of {len(value)}" if isinstance(value, Mapping) else "")
