@@ -207,9 +207,8 @@ def _conflicts(levels: list[np.ndarray], task: Task) -> dict[str, Any]:
     stop = np.append(start[1:], len(order))
     differ = np.flatnonzero(low != high)
     in_train = np.isin(known, task.split["train"].numpy())[order]
-    both = [in_train[start[i] : stop[i]] for i in differ]
-    values = [label[order[start[i] : stop[i]]] for i in differ]
-    train = sum(len(np.unique(v[t])) > 1 for v, t in zip(values, both, strict=True))
+    low_train = np.minimum.reduceat(np.where(in_train, label[order], np.inf), start)
+    train = int((low_train < np.maximum.reduceat(np.where(in_train, label[order], -np.inf), start)).sum())
     first = sorted(known[order[start[i] : stop[i]]].tolist() for i in differ)[:SHOWN]
     size = int((stop - start)[differ].sum())
     return {"groups": len(differ), "groups_in_train": train, "samples": size, "first": first}

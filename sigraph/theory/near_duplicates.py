@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from sigraph.data.arguments import is_number
 from sigraph.data.columns import is_text
 from sigraph.data.tokens import TOKENS, has_tokens
+from sigraph.theory.plain_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
 
 KINDS = ("text", "sequence", "smiles", "exact")
 _SEQUENCES = ("seq", "sequence", "protein", "protein_sequence", "aa_seq", "aa_sequence", "dna", "rna", "peptide")
@@ -30,9 +30,10 @@ class Alike:
     """Samples grouped by content, from strict to loose.
 
     Args:
-        levels: ``exact`` (the same content), then ``normalised`` (text: by :func:`normalized_text`; sequences: by
-            :func:`normalized_sequence`) or ``canonical`` (molecules by their canonical SMILES). Two samples are alike
-            at a level if their numbers there are the same; -1: a sample without content, alike to none. Shape [N] each.
+        levels: ``exact`` (the same content), then ``normalised`` (text and sequences in the forms of
+            :mod:`~sigraph.theory.plain_forms`) or ``canonical`` (molecules by their canonical SMILES). Two samples are
+            alike at a level if their numbers there are the same; -1: a sample without content, alike to none. Shape [N]
+            each.
         read_as: What was compared, in words.
         notes: What could not be done, in words.
     """
@@ -140,43 +141,11 @@ def column_kind(name: str, column: pa.ChunkedArray) -> str:
     return "sequence" if len(cells) and letters and long else "text" if plain in ("text", "sentence") else "exact"
 
 
-def normalized_text(text: pa.Array) -> pa.Array:
-    """Lower case, Unicode NFKC, without invisible characters; runs of punctuation and white space are one blank."""
-    plain = pc.utf8_normalize(pc.utf8_lower(pc.utf8_normalize(text, "NFKC")), "NFKC")
-    plain = pc.replace_substring_regex(plain, r"\p{Cf}+", "")
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(plain, r"[\p{P}\p{Z}\p{Cc}]+", " "))
-
-
-def normalized_sequence(text: pa.Array) -> pa.Array:
-    """Upper case, without gaps (``-``, ``.``, ``~``), stops (``*``) and white space."""
-    return pc.utf8_upper(pc.replace_substring_regex(text, r"[\-.~*\s]+", ""))
-
-
-def canonical_smiles(text: pa.Array) -> pa.Array:
-    """rdkit's canonical SMILES; what rdkit cannot read stays as it is.
-
-    Raises:
-        ImportError: There is no rdkit (extra ``molecules``).
-    """
-    chem, base = (importlib.import_module(f"rdkit.{name}") for name in ("Chem", "rdBase"))
-    silent = base.BlockLogs()
-    found = []
-    for smiles in text.to_pylist():
-        molecule = chem.MolFromSmiles(smiles) if smiles else None
-        found.append(smiles if molecule is None else chem.MolToSmiles(molecule))
-    del silent
-    return pa.array(found, pa.large_string())
-
-
 def _loosening(kind: str) -> tuple[Callable[[pa.Array], pa.Array] | None, str]:
     """What a kind of column is compared after, and why not, in words."""
-    if kind == "smiles":
-        try:
-            importlib.import_module("rdkit")
-        except ImportError:
-            return None, "molecules are compared as they are written: no rdkit (pip install 'sigraph[molecules]')"
-        return canonical_smiles, ""
-    return {"text": normalized_text, "sequence": normalized_sequence}.get(kind), ""
+    if kind == "smiles" and not has_rdkit():
+        return None, "molecules are compared as they are written: no rdkit (pip install 'sigraph[molecules]')"
+    return {"text": normalized_text, "sequence": normalized_sequence, "smiles": canonical_smiles}.get(kind), ""
 
 
 def occurs_in(code: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
