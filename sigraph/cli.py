@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sigraph import __version__
 from sigraph.embed_command import add_embed_options, embed_run
+from sigraph.launch import launched
 from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
     # A user's own parts are found beside the YAML and where one stands, after everything that is installed.
     sys.path += [str(Path(arguments.file).resolve().parent), str(Path.cwd())]
+    launch = launched()
+    if launch is not None and launch.rank:
+        return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
     for name in arms:
@@ -99,6 +103,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
     return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
+
+
+def _follow() -> int:
+    """One of several processes that torchrun or srun started: the first one says what to do."""
+    from sigraph.fitting import fit_share
+    from sigraph.lead import follow
+    from sigraph.training import quiet_libraries
+
+    quiet_libraries()
+    follow(fit_share)
+    return 0
 
 
 def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tuple[str, int]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -81,6 +82,17 @@ class StructureCollator:
         return PretrainBatch(node, num_seeds, inputs, pairs, target)
 
 
+class _LateLoader(DataLoader):
+    """Starts to draw when the first batch is asked for.
+
+    A stock DataLoader's workers draw as soon as there is an iterator. Lightning makes one before it sets the epoch, so
+    that a resumed training would see the first epoch's batches again.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        yield from super().__iter__()
+
+
 def pretrain_loader(
     dataset: SampleDataset,
     sampler: PairSampler,
@@ -104,7 +116,7 @@ def pretrain_loader(
     collator = StructureCollator(dataset, sampler, objective, seed)
     check_integers("pretrain_loader", 1, batch_size=batch_size, num_steps=1 if num_steps is None else num_steps)
     check_integers("pretrain_loader", 0, num_workers=num_workers)
-    return DataLoader(
+    return _LateLoader(
         SampleIds(len(dataset)),
         batch_size=None,
         sampler=SeedBatchSampler(len(dataset), batch_size, seed, num_steps),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
 from sigraph.evaluation.leaderboard import Leaderboard
+from sigraph.fitting import fit_share
 from sigraph.grid import choose
+from sigraph.launch import Launch, launched
+from sigraph.lead import check_size, follow, leading
 from sigraph.parallel import Killed, in_processes
 from sigraph.parts import check_arms
 from sigraph.progress import Progress
@@ -56,6 +59,9 @@ def run(
     A run that fails is a record with its reason and does not stop the others; settings that cannot work at all are an
     error before anything trains. With a ``grid``, each arm's settings are chosen first.
 
+    Where torchrun or srun started several processes, each calls this; the first one does everything and the others take
+    part in its pre-trainings. All return the same results.
+
     Args:
         config: From :func:`sigraph.load_config`.
         progress: Told what happens.
@@ -71,11 +77,37 @@ def run(
     progress = progress or Progress()
     if jobs < 1:
         raise ValueError(f"'jobs' needs to be >= 1 (got {jobs})")
+    launch = launched()
+    if launch is not None:
+        config = _spread(config, launch, jobs)
+        if launch.rank:
+            return Results(config, follow(fit_share))
     deadline = None if max_seconds is None else time.time() + max_seconds
+    results = Results(config)
+    with leading(results.records):
+        _run(results, progress, jobs, deadline, only)
+    return results
+
+
+def _spread(config: ExperimentConfig, launch: Launch, jobs: int) -> ExperimentConfig:
+    """The config for as many processes as were started, unless it says how many."""
+    if jobs > 1:
+        raise ValueError(f"'jobs' needs to be 1 where {launch.by} starts the processes (got {jobs})")
+    trainer = config.pretrain.trainer
+    if trainer.num_processes == 1:
+        trainer = replace(trainer, devices=launch.local_size, num_nodes=launch.num_nodes)
+        config = replace(config, pretrain=replace(config.pretrain, trainer=trainer))
+    return config
+
+
+def _run(results: Results, progress: Progress, jobs: int, deadline: float | None, only: Sequence[Job] | None) -> None:
+    config = results.config
     wanted = _check_jobs(config, only)
     names = list(dict.fromkeys(name for name, _ in wanted))
+    for arm in (config.arm(name) for name in names):
+        if arm.pretrain.trainer.max_epochs:
+            check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
     check_arms([config.arm(name) for name in names], config.seeds[0])
-    results = Results(config)
     progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
     try:
         for record in _records(config, wanted, names, progress, jobs, deadline):
@@ -85,7 +117,6 @@ def run(
         progress.close()
     order = {job: i for i, job in enumerate(wanted)}
     results.records.sort(key=lambda record: order[record["arm"], record["seed"]])
-    return results
 
 
 def all_jobs(config: ExperimentConfig) -> list[Job]:

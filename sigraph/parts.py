@@ -43,10 +43,17 @@ _READ = {
 
 
 def pretrain_hash(config: PretrainConfig) -> str:
-    """Hash of what shapes the pre-trained encoder; workers and the pace of validation do not."""
+    """Hash of what shapes the pre-trained encoder; workers, the pace of validation and the machines do not.
+
+    How many processes share a batch does, as each draws for itself.
+    """
     plain = config.to_dict()
     for key in ("num_workers", "valid_every"):
         plain.pop(key)
+    for key in ("devices", "num_nodes", "strategy"):
+        plain["trainer"].pop(key)
+    if config.trainer.num_processes > 1:  # one process has no key of its own: hashes from before there were several
+        plain["trainer"]["num_processes"] = config.trainer.num_processes
     return settings_hash(plain)
 
 
@@ -105,7 +112,25 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
         scheduler,
         seed=keyed_seed(seed, STEPS) >> 1,
     )
+    _check_shared(config, module)
     return Parts(config, seed, dataset, whole, graph, held_out, module, sampler, objective)
+
+
+def _check_shared(config: PretrainConfig, module: PretrainModule) -> None:
+    """Refuse what several processes cannot train together."""
+    size, loss = config.trainer.num_processes, module.structure_loss
+    if size == 1:
+        return
+    if config.batch_size < 2 * size:
+        raise ConfigError(
+            f"pretrain.batch_size: needs to be >= {2 * size}, two samples for each of {size} processes "
+            f"(got {config.batch_size})"
+        )
+    if module.structure_weight > 0 and not loss.additive:
+        raise ConfigError(
+            f"pretrain.structure_loss: {size} processes cannot compute a part of {type(loss).__name__!r} each; train "
+            "with pretrain.trainer.devices=1, or write it as terms()"
+        )
 
 
 def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.Tensor, SampleDataset, PretrainGraph]:

@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from lightning.pytorch.callbacks import WeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import get_ema_avg_fn
 
 from sigraph import __version__
 from sigraph.build import partial_build
-from sigraph.collate import pretrain_loader
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.data.folder import atomic_file, sha256
@@ -30,16 +26,13 @@ from sigraph.data.random import keyed_seed
 from sigraph.encoders import Encoder
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
-from sigraph.parts import ENCODER, HEAD, STEPS, Parts, build_parts, pretrain_hash, visible_classes
-from sigraph.pretrain import HeldOutValidation
+from sigraph.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
+from sigraph.parts import ENCODER, HEAD, build_parts
 from sigraph.provenance import commit, own_sources
-from sigraph.refresh import RefreshNegatives
-from sigraph.samplers import HardNegativeSampler
-from sigraph.training import SaveProgress, Tick, fit, quiet_trainer
 
 logger = logging.getLogger(__name__)
 
-PROGRESS, PRETRAIN, FINETUNE, LOCK = "progress.ckpt", "pretrain.json", "finetune", ".lock"
+PRETRAIN, FINETUNE, LOCK = "pretrain.json", "finetune", ".lock"
 
 
 def pretrain_stage(
@@ -66,32 +59,30 @@ def pretrain_stage(
         TimeIsUp: The deadline passed; the same call resumes.
     """
     parts = build_parts(config, seed)
-    encoder, made_from = parts.module.encoder, _pretrain_from(parts)
+    encoder, origin = parts.module.encoder, made_from(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
-        record = read_record(folder / PRETRAIN, **made_from)
+        record = read_record(folder / PRETRAIN, **origin)
         if record is not None and _load(encoder, folder / ENCODER, record.get("encoder_sha256")):
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
-        validation = HeldOutValidation(
-            parts.dataset, parts.held_out, parts.graph, visible_classes(parts), config.valid_every
-        )
-        seconds, num_steps = 0.0, 0
         if config.trainer.max_epochs > 0:
-            seconds, num_steps = _fit(parts, validation, folder, tick, deadline)
+            fitted = fit_parts(parts, folder, tick, deadline)
+        else:
+            fitted = Fitted(0.0, 0, [{"epoch": 0, **validation_of(parts).measure(encoder)}])
         record = {
-            **made_from,
+            **origin,
             **_code(),
             "seed": seed,
             "transductive": not config.inductive,
-            "num_steps": num_steps,
-            "seconds": seconds,
+            "num_steps": fitted.num_steps,
+            "seconds": fitted.seconds,
             "num_nodes": int(parts.graph.num_nodes or 0),
             "num_edges": parts.graph.num_edges // 2,
             "num_edges_held_out": parts.held_out.size(1),
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
             "encoder": {**_late_channels(encoder, parts.whole), **config.encoder},
-            "validation": validation.history or [{"epoch": 0, **validation.measure(encoder)}],
+            "validation": fitted.history,
         }
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
         with atomic_file(folder / ENCODER) as file:
@@ -100,10 +91,6 @@ def pretrain_stage(
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
-
-
-def _pretrain_from(parts: Parts) -> dict[str, Any]:
-    return {"data": parts.whole.fingerprint, "sources": own_sources(parts.config.to_dict())}
 
 
 def _code() -> dict[str, Any]:
@@ -123,45 +110,6 @@ def _load(encoder: Encoder, file: Path, digest: str | None) -> bool:
         logger.warning("%s is damaged (%s); pre-training it again", file, error)
         return False
     return True
-
-
-def _fit(
-    parts: Parts, validation: HeldOutValidation, folder: Path, tick: Callable[[int], None], deadline: float | None
-) -> tuple[float, int]:
-    """Seconds, also those of interrupted runs before this one, and optimiser steps."""
-    config = parts.config
-    loader = pretrain_loader(
-        parts.dataset,
-        parts.sampler,
-        parts.objective,
-        config.batch_size,
-        keyed_seed(parts.seed, STEPS) >> 1,
-        config.num_workers,
-        parts.steps_per_epoch,
-    )
-    key = settings_hash([pretrain_hash(config), __version__, _pretrain_from(parts)])
-    saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
-    checkpoint = saver.found()
-    loader.sampler.set_epoch(saver.epochs_before)  # type: ignore[attr-defined]  # workers draw before Lightning does
-    average = []
-    if config.trainer.weight_average is not None:
-        average = [WeightAveraging(avg_fn=get_ema_avg_fn(config.trainer.weight_average))]
-    refresh = []
-    if isinstance(parts.sampler, HardNegativeSampler):
-        refresh = [RefreshNegatives(parts.dataset, parts.sampler)]
-    clock = time.perf_counter()
-    trainer = quiet_trainer(
-        max_epochs=config.trainer.max_epochs,
-        gradient_clip_val=config.trainer.gradient_clip_val,
-        precision=config.trainer.precision,
-        accelerator=config.trainer.accelerator,
-        logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
-        callbacks=[*average, *refresh, validation, Tick(tick), saver],
-    )
-    fit(trainer, parts.module, loader, ckpt_path=checkpoint)
-    if average:  # the last figures are those of the encoder that is kept
-        validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
-    return saver.seconds_before + time.perf_counter() - clock, trainer.global_step
 
 
 def finetune_stage(
@@ -190,12 +138,12 @@ def finetune_stage(
     plain.pop("primary")
     file = folder / FINETUNE / f"{config.task}-{config.head}-{settings_hash(plain)}.json"
     home = dataset if config.dataset is None else open_dataset(config.dataset)
-    made_from = {
+    origin = {
         "data": home.fingerprint,
         "pretrain_data": dataset.fingerprint,
         "sources": {**(sources or {}), **(own_sources(plain) or {})} or None,
     }
-    record = read_record(file, **made_from)
+    record = read_record(file, **origin)
     if record is None:
         scheduler = None
         if config.scheduler is not None:
@@ -215,7 +163,7 @@ def finetune_stage(
         task = home.task(config.task)
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
-            **made_from,
+            **origin,
             **_code(),
             "task": config.task,
             "dataset": home.name,

@@ -6,14 +6,18 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
 from sigraph.data.folder import atomic_file
+from sigraph.launch import launched
 
 
 def quiet_libraries() -> None:
@@ -67,7 +71,7 @@ def fit(
 
 def quiet_trainer(**options: Any) -> Trainer:
     """A Lightning trainer that says nothing and leaves nothing on disk unless told to."""
-    quiet = {
+    quiet: dict[str, Any] = {
         "logger": False,
         "enable_checkpointing": False,
         "enable_progress_bar": False,
@@ -76,13 +80,34 @@ def quiet_trainer(**options: Any) -> Trainer:
         "devices": 1,
         "log_every_n_steps": 1,
     }
+    if launched() is not None and "strategy" not in options:  # else as many devices are wanted as were started
+        quiet["plugins"] = LightningEnvironment()
     for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return Trainer(**{**quiet, **options})
 
 
+def shared_training(devices: int, num_nodes: int, accelerator: str, strategy: str) -> dict[str, Any]:
+    """Options of a trainer whose process group is there already, with a process for each device."""
+    backend = process_backend(accelerator)
+    ddp = DDPStrategy(
+        cluster_environment=LightningEnvironment(),
+        process_group_backend=backend,
+        find_unused_parameters=strategy == "ddp_find_unused_parameters_true",
+    )
+    # On the CPU torch has no batch normalisation over processes.
+    return {"devices": devices, "num_nodes": num_nodes, "strategy": ddp, "sync_batchnorm": backend == "nccl"}
+
+
+def process_backend(accelerator: str) -> str:
+    """How the processes of a training talk: ``nccl`` between GPUs, else ``gloo``."""
+    return "nccl" if accelerator != "cpu" and torch.cuda.is_available() else "gloo"
+
+
 class SaveProgress(Callback):
     """Saves a checkpoint at the end of an epoch when the last one is some seconds old.
+
+    Several processes save together, when the first one's clock says so; it alone writes.
 
     Args:
         path: The checkpoint, replaced atomically.
@@ -113,9 +138,10 @@ class SaveProgress(Callback):
             return
         now = time.perf_counter()
         late = self.deadline is not None and time.time() > self.deadline
-        if late or now - self._last >= self.every_seconds:
+        late, due = trainer.strategy.broadcast((late, late or now - self._last >= self.every_seconds))
+        if due:
             self._last = now
-            with atomic_file(self.path) as file:
+            with atomic_file(self.path) if trainer.is_global_zero else nullcontext(self.path) as file:
                 trainer.save_checkpoint(file)
         if late:
             raise TimeIsUp

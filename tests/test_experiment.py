@@ -99,10 +99,10 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
 def test_a_new_seed_task_or_arm_repeats_nothing(tree, monkeypatch):
     run(config_from_dict(tree))
     fits = []
-    from sigraph import finetune, stages
+    from sigraph import finetune, fitting
 
     original = finetune.quiet_trainer
-    for module in (stages, finetune):
+    for module in (fitting, finetune):
         monkeypatch.setattr(module, "quiet_trainer", lambda **o: fits.append(o["max_epochs"]) or original(**o))
     run(config_from_dict(tree))
     assert fits == []

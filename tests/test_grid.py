@@ -179,10 +179,10 @@ def test_an_arm_whose_every_value_fails_is_a_failed_row_beside_the_others(toy):
 
 def fits(monkeypatch):
     """Epochs of every pre-training that starts from here on."""
-    from sigraph import stages
+    from sigraph import fitting
 
-    started, original = [], stages.quiet_trainer
-    monkeypatch.setattr(stages, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))
+    started, original = [], fitting.quiet_trainer
+    monkeypatch.setattr(fitting, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))
     return started
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from sigraph import provenance, stages
+from sigraph import fitting, provenance, stages
 from sigraph import run_one as module
 from sigraph.cli import main
 from sigraph.config import config_from_dict
@@ -35,8 +35,8 @@ def one(toy, arm="sipt", seed=0, **more):
 @pytest.fixture
 def fits(monkeypatch):
     """Epochs of every pre-training that starts."""
-    started, original = [], stages.quiet_trainer
-    monkeypatch.setattr(stages, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))
+    started, original = [], fitting.quiet_trainer
+    monkeypatch.setattr(fitting, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))
     return started
 
 
@@ -224,7 +224,7 @@ def test_a_checkpoint_of_another_version_is_not_resumed(toy, monkeypatch):
     with pytest.raises(TimeIsUp):
         stages.pretrain_stage(config, 0, folder, deadline=0.0)
     assert (folder / stages.PROGRESS).is_file()
-    monkeypatch.setattr(stages, "__version__", "99.0")
+    monkeypatch.setattr(fitting, "__version__", "99.0")
     ticks = []
     stages.pretrain_stage(config, 0, folder, ticks.append)
     assert ticks == [0, 1, 1, 1]

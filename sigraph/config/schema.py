@@ -18,6 +18,7 @@ from sigraph.config.overlay import Component, construct, key, put
 from sigraph.config.place import Place, suggest
 
 HEADS = ("linear", "full", "knn")
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 DEFAULT_STRUCTURE_WEIGHT = 0.1
 _FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
 
@@ -39,6 +40,12 @@ class TrainerConfig(_Plain):
             pre-trained encoder; null: the last weights.
         precision: Lightning's name of the number format, e.g. ``32-true`` or ``bf16-mixed``.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
+        devices: Processes on each machine, a GPU each where there are GPUs. Several share every batch; which neighbours
+            are drawn depends on how many there are, so that scores differ as they do between seeds. Left out under
+            torchrun and srun: as many as they started. See docs/several-machines.md.
+        num_nodes: Machines; above 1 under torchrun or srun only.
+        strategy: ``auto`` or ``ddp``; ``ddp_find_unused_parameters_true`` for an encoder that leaves some of its
+            weights out of a step.
     """
 
     max_epochs: int = key(100, low=0)
@@ -46,6 +53,14 @@ class TrainerConfig(_Plain):
     weight_average: float | None = key(None, low=0, below=1)
     precision: str = key("32-true")
     accelerator: str = key("auto")
+    devices: int = key(1, low=1)
+    num_nodes: int = key(1, low=1)
+    strategy: str = key("auto", one_of=STRATEGIES)
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that train together."""
+        return self.devices * self.num_nodes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""The training of a pre-training: in this process, or in several that exist for it alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch.distributed as dist
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.loggers import CSVLogger
+from safetensors.torch import load, save
+from torch.optim.swa_utils import get_ema_avg_fn
+
+from sigraph import __version__
+from sigraph.collate import pretrain_loader
+from sigraph.config import PretrainConfig, settings_hash
+from sigraph.config.overlay import construct
+from sigraph.config.place import Place
+from sigraph.data.random import keyed_seed
+from sigraph.distributed import rank, world_size
+from sigraph.lead import run_apart
+from sigraph.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.pretrain import HeldOutValidation
+from sigraph.provenance import own_sources
+from sigraph.refresh import RefreshNegatives
+from sigraph.samplers import HardNegativeSampler
+from sigraph.training import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
+
+PROGRESS = "progress.ckpt"
+Ticks = Callable[[int], None]
+
+
+class Fitted(NamedTuple):
+    """What a training gave besides the weights."""
+
+    seconds: float  # also those of interrupted runs before this one
+    num_steps: int
+    history: list[dict[str, float]]  # validation, last that of the encoder that is kept
+
+
+def fit_parts(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fitted:
+    """Train the parts, in as many processes as their config says; afterwards the encoder has the trained weights.
+
+    Args:
+        parts: Not yet trained.
+        folder: Receives a checkpoint that the same call resumes from, and logs.
+        tick: Called with the number of epochs that were done.
+        deadline: When to save and stop, on the clock of :func:`time.time`.
+
+    Raises:
+        TimeIsUp: The deadline passed.
+    """
+    trainer = parts.config.trainer
+    if trainer.num_processes == 1:
+        return _fit(parts, folder, tick, deadline)
+    job = {"config": parts.config.to_dict(), "seed": parts.seed, "folder": str(folder.absolute()), "deadline": deadline}
+    backend = process_backend(trainer.accelerator)
+    fitted, encoder = run_apart(fit_share, job, trainer.devices, trainer.num_nodes, backend, tick)
+    parts.module.encoder.load_state_dict(load(encoder))
+    return fitted
+
+
+def fit_share(job: dict[str, Any], tick: Ticks) -> tuple[Fitted, bytes]:
+    """Train as one of several processes, each of which builds the parts for itself; the result and the weights."""
+    config = construct(PretrainConfig, job["config"], Place("pretrain"))
+    parts = build_parts(config, job["seed"])
+    fitted = _fit(parts, Path(job["folder"]), tick, job["deadline"])
+    return fitted, save(parts.module.encoder.state_dict())
+
+
+def validation_of(parts: Parts) -> HeldOutValidation:
+    """How a pre-training is validated."""
+    return HeldOutValidation(
+        parts.dataset, parts.held_out, parts.graph, visible_classes(parts), parts.config.valid_every
+    )
+
+
+def made_from(parts: Parts) -> dict[str, Any]:
+    """What a pre-training depends on besides its settings and the version."""
+    return {"data": parts.whole.fingerprint, "sources": own_sources(parts.config.to_dict())}
+
+
+def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fitted:
+    config, validation = parts.config, validation_of(parts)
+    loader = pretrain_loader(
+        parts.dataset,
+        parts.sampler,
+        parts.objective,
+        config.batch_size,
+        keyed_seed(parts.seed, STEPS) >> 1,
+        config.num_workers,
+        parts.steps_per_epoch,
+    )
+    key = settings_hash([pretrain_hash(config), __version__, made_from(parts)])
+    saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
+    checkpoint = saver.found()
+    _check_alike(f"{key}, {parts.graph.num_edges} edges, {saver.epochs_before} epochs done in {folder}")
+    average = []
+    if config.trainer.weight_average is not None:
+        average = [WeightAveraging(avg_fn=get_ema_avg_fn(config.trainer.weight_average))]
+    refresh = []
+    if isinstance(parts.sampler, HardNegativeSampler):
+        refresh = [RefreshNegatives(parts.dataset, parts.sampler)]
+    options = {"accelerator": config.trainer.accelerator}
+    if world_size() > 1:
+        given = config.trainer
+        options |= shared_training(given.devices, given.num_nodes, given.accelerator, given.strategy)
+    clock = time.perf_counter()
+    trainer = quiet_trainer(
+        max_epochs=config.trainer.max_epochs,
+        gradient_clip_val=config.trainer.gradient_clip_val,
+        precision=config.trainer.precision,
+        logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
+        callbacks=[*average, *refresh, validation, Tick(tick), saver],
+        **options,
+    )
+    fit(trainer, parts.module, loader, ckpt_path=checkpoint)
+    if average:  # the last figures are those of the encoder that is kept
+        validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
+    return Fitted(saver.seconds_before + time.perf_counter() - clock, trainer.global_step, validation.history)
+
+
+def _check_alike(mine: str) -> None:
+    """Refuse to train together what is not the same: other data, other code, a folder that not all machines share."""
+    if world_size() == 1:
+        return
+    store = dist.distributed_c10d._get_default_store()
+    if rank() == 0:
+        store.set("sigraph-training", mine)
+    theirs = store.get("sigraph-training").decode()
+    if mine != theirs:
+        raise ValueError(
+            f"every process needs the same data, code and output_dir, which machines have to share (process {rank()} "
+            f"has {mine!r}, process 0 {theirs!r})"
+        )
