@@ -270,7 +270,8 @@ def test_a_task_without_head():
         (
             "trainer",
             [1],
-            "a mapping with keys max_epochs, gradient_clip_val, weight_average, precision, accelerator (got [1])",
+            "a mapping with keys max_epochs, gradient_clip_val, weight_average, precision, accelerator, "
+            "devices, num_nodes, strategy (got [1])",
         ),
         ("encoder", 3, "a class name or a mapping with '_target_' (got 3)"),
         ("optimizer", None, "a class name or a mapping with '_target_' (got None)"),
