@@ -138,7 +138,8 @@ def _check(offset: np.ndarray, value: np.ndarray, num_tokens: int) -> None:
         sample = int(np.searchsorted(offset, first, side="right")) - 1
         raise ValueError(
             f"the column 'tokens' needs ids in [{FIRST_TOKEN}, num_tokens = {num_tokens}) (got [{low}, {high}]; first: "
-            f"{value[first]} in sample {sample}); {PAD} and {MASK} stand for padding and hidden tokens"
+            f"{value[first]} in sample {sample}); {PAD} and {MASK} stand for padding and hidden tokens: add "
+            f"{FIRST_TOKEN} to yours, or rename the column to keep plain records"
         )
 
 

@@ -51,8 +51,9 @@ class TransformerEncoder(TokenEncoder):
         max_length: int = 512,
     ) -> None:
         super().__init__(num_tokens, max_length)
-        name, inner = "TransformerEncoder", 4 * out_channels if feedforward_channels is None else feedforward_channels
+        name = "TransformerEncoder"
         check_integers(name, 1, out_channels=out_channels, num_layers=num_layers, num_heads=num_heads)
+        inner = 4 * out_channels if feedforward_channels is None else feedforward_channels
         check_integers(name, 1, feedforward_channels=inner, max_length=max_length)
         check_rates(name, dropout=dropout)
         if out_channels % num_heads:

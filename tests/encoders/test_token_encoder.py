@@ -1,0 +1,120 @@
+"""Every encoder of token sequences: what lies behind an end changes nothing, and what it cannot read is said."""
+
+import pickle
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.data import PAD, SampleDataset, Tokens, token_table
+from sigraph.encoders import BagOfWordsEncoder, GRUEncoder, TransformerEncoder, embed
+
+ENCODERS = {
+    "bag": lambda **more: BagOfWordsEncoder(12, 8, 6, **more),
+    "gru": lambda **more: GRUEncoder(12, 5, 6, **more),
+    "gru-last": lambda **more: GRUEncoder(12, 5, 6, num_layers=2, pooling="last", **more),
+    "transformer": lambda **more: TransformerEncoder(12, 6, num_heads=2, **more),
+    "transformer-first": lambda **more: TransformerEncoder(
+        12, 6, num_heads=3, pooling="first", positions="sinusoidal", **more
+    ),
+}
+every_encoder = pytest.mark.parametrize("make", ENCODERS.values(), ids=ENCODERS.keys())
+SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return SampleDataset(token_table(SEQUENCES, 12)).fetch(torch.arange(4))
+
+
+def made(make, **more):
+    torch.manual_seed(0)
+    return make(**more).eval()
+
+
+@every_encoder
+@pytest.mark.parametrize("filler", [PAD, 7])
+def test_padding_changes_neither_z_nor_h_nor_gradients(make, tokens, filler):
+    """More of it, or of anything else behind the ends."""
+    token = torch.full((4, 10), filler)
+    token[:, :7] = tokens.token.masked_fill(~tokens.is_real, filler)
+    found = []
+    for inputs in (tokens, Tokens(token, tokens.length)):
+        encoder = made(make)
+        z, h = encoder(inputs)
+        ((z * torch.arange(6)).sin().sum() + (0 if h is None else h.sin().sum())).backward()
+        found.append((z, h, [parameter.grad for parameter in encoder.parameters()]))
+    torch.testing.assert_close(found[0], found[1])
+
+
+@every_encoder
+def test_padding_and_unseen_tokens_get_no_gradient(make, tokens):
+    encoder = made(make)
+    z, h = encoder(tokens)
+    (z.sin().sum() + (0 if h is None else h.sin().sum())).backward()
+    weight = encoder.weight if isinstance(encoder, BagOfWordsEncoder) else encoder.embedding.weight
+    assert set(weight.grad.abs().sum(dim=1).nonzero().view(-1).tolist()) == {t for s in SEQUENCES for t in s}
+
+
+@every_encoder
+def test_embed_gives_what_the_encoder_gives_one_by_one(make):
+    encoder = made(make)
+    dataset = SampleDataset(token_table(SEQUENCES, 12))
+    z = embed(encoder, dataset, batch_size=3)
+    alone = torch.cat([encoder(dataset.fetch(torch.tensor([i]))).z for i in range(4)])
+    torch.testing.assert_close(z, alone.detach())
+    assert embed(encoder, dataset, torch.empty(0, dtype=torch.long)).shape == (0, 6)
+
+
+@every_encoder
+def test_a_pickled_one_embeds_the_same(make, tokens):
+    encoder = made(make)
+    assert torch.equal(pickle.loads(pickle.dumps(encoder))(tokens).z, encoder(tokens).z)
+
+
+@every_encoder
+def test_dropout_acts_in_training_only(make, tokens):
+    encoder = made(make, dropout=0.5)
+    assert torch.equal(encoder(tokens).z, encoder(tokens).z)
+    encoder.train()
+    assert not torch.equal(encoder(tokens).z, encoder(tokens).z)
+
+
+@every_encoder
+def test_samples_that_it_cannot_read_are_said_with_their_data_set(make):
+    encoder, name = made(make), type(made(make)).__name__
+    encoder.check_samples(SampleDataset(token_table([[2]], 12)))
+    encoder.check_samples(SampleDataset(token_table([[2]], 7)))  # a part of the vocabulary
+    needed = f"'{name}' needs token sequences over a vocabulary of 12, but the samples of data set 'toy' are"
+    for samples, described in (
+        (torch.ones(3, 4), "rows of 4 features; make token sequences of them"),
+        (pa.table({"text": ["a", "b"]}), "records with the columns 'text'; make token sequences of them"),
+        (token_table([[2]], 13), "token sequences over a vocabulary of 13; choose 'num_tokens' so"),
+    ):
+        with pytest.raises(ValueError, match=f"{needed} {described}"):
+            encoder.check_samples(SampleDataset(samples, name="toy"))
+
+
+@every_encoder
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (torch.ones(2, 3), r"'inputs' needs sigraph.data.Tokens in '\w+' \(got Tensor\)"),
+        ([{"text": "a"}], r"'inputs' needs sigraph.data.Tokens in '\w+' \(got list\)"),
+        (
+            Tokens(torch.ones(3).long(), torch.ones(3).long()),
+            r"tokens \[B, L\] and lengths \[B\] .*got \[3\] and \[3\]",
+        ),
+        (Tokens(torch.ones(3, 2).long(), torch.ones(2).long()), r"tokens \[B, L\] .*got \[3, 2\] and \[2\]"),
+    ],
+)
+def test_what_is_no_batch_of_tokens_is_named(make, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        made(make)(inputs)
+
+
+@pytest.mark.parametrize("encoder", [BagOfWordsEncoder, GRUEncoder, TransformerEncoder])
+@pytest.mark.parametrize("value", [2, None, "hello", 2.5, True])
+def test_a_vocabulary_is_needed(encoder, value):
+    with pytest.raises(ValueError, match=f"'num_tokens' needs to be an integer >= 3 in '{encoder.__name__}'"):
+        encoder(value)
