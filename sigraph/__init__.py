@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_FOLDERS = ("data", "encoders", "evaluation", "graphs", "losses", "objectives", "report", "samplers", "synthetic")
+_FOLDERS = (
+    *("data", "encoders", "evaluation", "graphs", "losses", "objectives", "report", "samplers", "synthetic"),
+    "theory",
+)
 _NAMES = {
     "EdgeStore": "data",
     "Evaluator": "evaluation",
@@ -26,6 +29,7 @@ _NAMES = {
     "SampleDataset": "data",
     "StructureCollator": "collate",
     "Task": "data",
+    "audit": "theory",
     "embed": "encoders",
     "fine_tune": "finetune",
     "load_config": "config",
@@ -74,3 +78,4 @@ if TYPE_CHECKING:
     from sigraph.load import load_encoder
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.refresh import RefreshNegatives
+    from sigraph.theory import audit

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sigraph import __version__
+from sigraph.audit_command import add_audit_options, audit_run
 from sigraph.embed_command import add_embed_options, embed_run
 from sigraph.launch import launched
 from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
@@ -24,6 +25,7 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
   sigraph demo                                  a minute or two: what a pre-training graph gives
   sigraph datasets                              the data sets sigraph knows
   sigraph prepare cora                          download, check and write one
+  sigraph audit cora                            whether the graph can help the task, before anything is trained
   sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
   sigraph leaderboard runs                      the table of everything that was run
   sigraph embed RUN_FOLDER --out z.parquet      embeddings by a run's encoder, no graph involved
@@ -275,6 +277,15 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing"
     )
     run.add_argument("--list", action="store_true", help="print one command for each run, for a scheduler")
+
+    add_audit_options(
+        add(
+            "audit",
+            audit_run,
+            "Say whether a graph can help a task, and whether it leaks the answer. Nothing is trained.",
+            "sigraph audit cora\n  sigraph audit experiments/cora/mlp.yaml\n  sigraph audit edges.parquet labels.csv",
+        )
+    )
 
     leaderboard = add(
         "leaderboard",

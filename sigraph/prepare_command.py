@@ -107,10 +107,10 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         raise ValueError("--num-nodes is for edges alone; with --samples their number is known")
     if arguments.out is None and not arguments.dry_run:
         raise ValueError("--samples needs --out DIR, the folder to write, or --dry-run")
-    edges, tasks = _sources("edges", arguments.edges), _sources("task", arguments.task)
+    edges, tasks = sources("edges", arguments.edges), sources("task", arguments.task)
     if arguments.out is not None:
-        sources = [arguments.samples, *edges.values(), *tasks.values()]
-        _check_target(Path(arguments.out), arguments.force, "manifest.json", sources)
+        files = [arguments.samples, *edges.values(), *tasks.values()]
+        _check_target(Path(arguments.out), arguments.force, "manifest.json", files)
     try:
         rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
@@ -135,8 +135,8 @@ def prepare_own(arguments: argparse.Namespace) -> int:
                 split=arguments.split,
                 split_rates=rates,
                 seed=arguments.seed,
-                metrics=_by_task("--metric", arguments.metric),
-                task_types=_by_task("--task-type", arguments.task_type),
+                metrics=by_task("--metric", arguments.metric),
+                task_types=by_task("--task-type", arguments.task_type),
                 drop_unknown=arguments.drop_unknown,
                 memory_limit=arguments.memory_limit,
                 scratch=scratch,
@@ -165,7 +165,7 @@ def _prepare_graph(arguments: argparse.Namespace) -> int:
         raise ValueError("several --edges need --samples FILE; without it, prepare one graph at a time")
     if arguments.out is None:
         raise ValueError("--edges needs --out DIR, the folder to write")
-    ((name, file),) = _sources("edges", arguments.edges).items()
+    ((name, file),) = sources("edges", arguments.edges).items()
     _check_target(Path(arguments.out), arguments.force, "header.json", [file])
 
     from sigraph.data import build_store
@@ -240,7 +240,7 @@ def _check_target(out: Path, force: bool, mark: str, sources: Sequence[str]) -> 
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 
 
-def _sources(kind: str, values: Sequence[str]) -> dict[str, str]:
+def sources(kind: str, values: Sequence[str]) -> dict[str, str]:
     """``NAME=FILE`` or ``FILE``, which is named after itself."""
     from sigraph.data.import_tables import clean_name, source_name
 
@@ -256,7 +256,7 @@ def _sources(kind: str, values: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def _by_task(option: str, values: Sequence[str]) -> str | dict[str, str]:
+def by_task(option: str, values: Sequence[str]) -> str | dict[str, str]:
     """One value for all tasks, or one a task."""
     pairs = [value.rpartition("=") for value in values]
     if len(pairs) == 1 and not pairs[0][1]:

@@ -154,7 +154,7 @@ def read_graph(
     Raises:
         ValueError: Ids that no sample has, unless ``drop_unknown``; ids or weights that are missing or wrong.
     """
-    file = _edge_array(source) if is_array_file(source) else read_table(source, header, f"edges {name!r}")
+    file = edge_array(source) if is_array_file(source) else read_table(source, header, f"edges {name!r}")
     ends = [file.find(column) for column in columns] if columns else guess_ends(file, table.index)
     weight = file.find(weight) if weight else file.first_of("weight")
     pair = [read_ids(file, column) for column in ends]
@@ -202,7 +202,8 @@ def source_name(source: Source, fallback: str) -> str:
     return clean_name(re.sub(r"(\.[A-Za-z]+){1,2}$", "", Path(source).name))
 
 
-def _edge_array(source: Source) -> TableFile:
+def edge_array(source: Source) -> TableFile:
+    """Edges from a ``.npy`` file of shape [E, 2] or [2, E], as a table."""
     array = np.asarray(read_array(source))
     if array.ndim != 2 or 2 not in array.shape or array.dtype.kind not in "iu":
         raise ValueError(

@@ -1,5 +1,6 @@
 """Pictures of what a run gave."""
 
+from sigraph.report.audit import audit_figure
 from sigraph.report.latent import latent_figure
 
-__all__ = ["latent_figure"]
+__all__ = ["audit_figure", "latent_figure"]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, Task
+from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.data.arguments import check_integers
 from sigraph.data.consistency import Agreement, node_agreement
 from sigraph.data.neighborhood import neighbor_sums
 from sigraph.data.task import is_labelled, label_type
+from sigraph.graphs import GraphConstructor
 from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
 from sigraph.theory.interval import bootstrap_interval
+from sigraph.theory.leakage import leakage
+from sigraph.theory.leakage_report import LeakageReport
 from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
 from sigraph.theory.shape import GraphShape, graph_shape
 
@@ -24,15 +27,6 @@ LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "val
 LEAST_Z, LEAST_GAIN = 3.0, 0.15
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]
 Tasks = Task | Tensor | Mapping[str, Task | Tensor] | Sequence[Task]
-
-
-class Leakage(Protocol):
-    """What the audit asks of a leakage report."""
-
-    suspicious: bool
-    reasons: list[str]
-
-    def to_dict(self) -> dict[str, Any]: ...
 
 
 def audit(
@@ -44,7 +38,8 @@ def audit(
     draws: int = 100,
     resamples: int = 400,
     seed: int = 0,
-    leakage: Mapping[tuple[str, str], Leakage] | None = None,
+    dataset: SampleDataset | None = None,
+    graph_labels: Mapping[str, GraphConstructor | Tensor] | None = None,
 ) -> AuditReport:
     r"""Say of each graph and task whether pre-training on the graph can help the task. Nothing is trained.
 
@@ -69,7 +64,9 @@ def audit(
         draws: Draws of the null where it is drawn, >= 2.
         resamples: Resamples of the bootstrap over nodes, >= 2.
         seed: Of draws and resamples.
-        leakage: Reports by (name of graph, name of task); one that is ``suspicious`` makes the verdict.
+        dataset: The samples and their ids, for :func:`~sigraph.theory.leakage`, which looks at every :class:`Task`;
+            None: it is given the graph and the labels alone. Labels without a split hold no test set to leak.
+        graph_labels: What graphs were made from, by their names; see :func:`~sigraph.theory.leakage`.
 
     Returns:
         A row for each graph and task. What cannot be told (no edges, no labels, one class, a constant target) is a row
@@ -100,12 +97,17 @@ def audit(
         shape = graph_shape(value.store)
         for name, task in named.items():
             row = AuditRow(key, name, "", shape=shape)
-            _fill(row, value, task, settings, (leakage or {}).get((key, name)))
+            leak = None
+            if isinstance(task, Task):
+                leak = leakage(dataset, value, task, graph_labels=(graph_labels or {}).get(key))
+            _fill(row, value, task, settings, leak)
             rows.append(row)
     return AuditReport(rows)
 
 
-def decide(value: float | None, mean: float | None, z: float | None, leak: Leakage | None = None) -> tuple[str, str]:
+def decide(
+    value: float | None, mean: float | None, z: float | None, leak: LeakageReport | None = None
+) -> tuple[str, str]:
     """The verdict and its reason, from local consistency, its null mean and z; None: not defined."""
     if leak is not None and leak.suspicious:
         return "suspicious", "; ".join(leak.reasons)
@@ -144,7 +146,9 @@ class _Settings:
     seed: int
 
 
-def _fill(row: AuditRow, graph: PretrainGraph, task: Task | Tensor, settings: _Settings, leak: Leakage | None) -> None:
+def _fill(
+    row: AuditRow, graph: PretrainGraph, task: Task | Tensor, settings: _Settings, leak: LeakageReport | None
+) -> None:
     y, store = used_labels(task, settings.labels), graph.store
     known = is_labelled(y)
     samples = is_labelled(task.labels) if isinstance(task, Task) else known

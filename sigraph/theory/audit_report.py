@@ -55,7 +55,7 @@ class AuditRow:
         z: (LC - null mean) / null std; None where the null does not vary.
         majority: Share of the largest class among the samples that count; classes only.
         parts: By class or label column.
-        leakage: The leakage report; None: not looked at.
+        leakage: What :func:`~sigraph.theory.leakage` found; None: there is no split, so no test set.
         verdict: ``promising``, ``weak``, ``useless`` or ``suspicious``; see :func:`~sigraph.theory.audit`.
         reason: Of the verdict, in words.
     """
@@ -145,7 +145,8 @@ def _sentence(row: AuditRow) -> str:
     how = {"exact": "all permutations", "permuted": f"{row.null_draws} permutations"}
     drawn = f"; chance: {how.get(row.null, f'{row.null_draws} rewired graphs')}" if row.null else ""
     looked = f"{row.num_labelled:,} labels {_USED[row.labels]}, {row.num_counted:,} with a labelled neighbour{drawn}"
-    return f"- {row.graph} × {row.task}: **{row.verdict}**. {row.reason} ({looked})."
+    noted = "".join(f" {note}." for note in (row.leakage or {}).get("notes", []))
+    return f"- {row.graph} × {row.task}: **{row.verdict}**. {row.reason} ({looked}).{noted}"
 
 
 def _shape(shape: GraphShape) -> list[str]:

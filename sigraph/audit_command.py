@@ -1,0 +1,259 @@
+"""``sigraph audit``: of a data set, of an experiment, or of one's own edges and labels."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sigraph.data import PretrainGraph, SampleDataset, Task
+    from sigraph.graphs import GraphConstructor
+    from sigraph.theory import AuditReport
+
+_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".npy")
+_PICTURES = (".png", ".svg", ".pdf")
+_OWN = ("id_column", "edge_columns", "no_header", "task_type", "edges")
+
+
+def add_audit_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is audited, and how."""
+    add = parser.add_argument
+    add(
+        "what",
+        metavar="NAME|FOLDER|YAML|EDGES",
+        help="a data set's name or prepared folder; an experiment's YAML; a table of edges, or a graph's folder",
+    )
+    add(
+        "more",
+        nargs="*",
+        metavar="LABELS|KEY=VALUE",
+        help="with EDGES: tables of labels, each [NAME=]FILE with an id, labels, perhaps split; with a YAML: overrides",
+    )
+    add("--edges", action="append", default=[], metavar="NAME=FILE", help="further edges over the same ids")
+    add("--graph", action="append", default=[], metavar="NAME", help="only this graph; repeat for more")
+    add("--task", action="append", default=[], metavar="NAME", help="only this task; repeat for more")
+    add(
+        "--labels",
+        choices=("seen", "train", "all"),
+        default="seen",
+        help="which labels of a task with a split are looked at; seen (default): of train and valid, so that a graph "
+        "that is chosen by them was not chosen by the test set; all: to describe data, not to choose",
+    )
+    add("--null", choices=("permute", "rewire"), default="permute", help="what is chance (default: labels permuted)")
+    add("--draws", type=int, default=100, metavar="N", help="of chance, where it is drawn (default: 100)")
+    add("--seed", type=int, default=0, help="of all draws (default: 0)")
+    add("--format", choices=("markdown", "json"), default="markdown")
+    add("--picture", metavar="FILE", help="LC against chance, by class or label, as FILE.png, .svg or .pdf")
+    own = parser.add_argument_group("your own edges and labels").add_argument
+    own("--id-column", metavar="COLUMN", help="of labels (default: id, else the first)")
+    own("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
+    own("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    own("--task-type", action="append", default=[], metavar="TASK=TYPE", help="classification or regression")
+
+
+def audit_run(arguments: argparse.Namespace) -> int:
+    """Audit and print; returns 0 whatever the verdict."""
+    if arguments.picture and Path(arguments.picture).suffix.lower() not in _PICTURES:
+        raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {arguments.picture})")
+    wanted = _wanted(arguments)
+    wanted.only(arguments.graph, arguments.task)
+    from sigraph.theory import audit
+
+    rows = []
+    for group in wanted.groups:
+        found = audit(
+            group.graphs,
+            group.tasks,
+            labels=arguments.labels,
+            null=arguments.null,
+            draws=arguments.draws,
+            seed=arguments.seed,
+            dataset=group.dataset,
+            graph_labels=group.made_by,
+        )
+        rows += found.rows
+    report = type(found)(rows)
+    _rename(report, wanted.names)
+    if arguments.picture:
+        from sigraph.report import audit_figure
+
+        audit_figure(report, arguments.picture)
+    if arguments.format == "json":
+        print(json.dumps({**report.to_dict(), "notes": wanted.notes}, indent=1, allow_nan=False))
+    else:
+        print("\n".join([*wanted.notes, *([""] if wanted.notes else []), report.table()]))
+    return 0
+
+
+@dataclass
+class _Group:
+    """Graphs and tasks over the same samples."""
+
+    graphs: dict[str, PretrainGraph]
+    tasks: dict[str, Task | Tensor]
+    dataset: SampleDataset | None = None
+    made_by: dict[str, GraphConstructor] = field(default_factory=dict)
+
+
+@dataclass
+class _Wanted:
+    groups: list[_Group]
+    notes: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)  # by task: its classes or label columns
+
+    def only(self, graphs: list[str], tasks: list[str]) -> None:
+        """Keep some graphs and tasks, if any are named."""
+        for kind, names in (("graph", graphs), ("task", tasks)):
+            there = dict.fromkeys(name for group in self.groups for name in getattr(group, f"{kind}s"))
+            unknown = [name for name in names if name not in there]
+            if unknown:
+                raise ValueError(f"--{kind} {unknown[0]}: there is none; there are: {', '.join(there)}")
+            for group in self.groups:
+                kept = {name: value for name, value in getattr(group, f"{kind}s").items() if not names or name in names}
+                setattr(group, f"{kind}s", kept)
+        self.groups = [group for group in self.groups if group.graphs and group.tasks]
+        if not self.groups:
+            raise ValueError("there is no graph with a task: nothing to audit")
+
+
+def _wanted(arguments: argparse.Namespace) -> _Wanted:
+    what, path = arguments.what, Path(arguments.what).expanduser()
+    if path.suffix.lower() in (".yaml", ".yml"):
+        _refuse(arguments, "an experiment's YAML")
+        return _of_experiment(what, arguments.more)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    edges = "=" in what or suffixes[-1:] in [[suffix] for suffix in _TABLES] or (path / "header.json").is_file()
+    if edges and not (path.is_dir() and not (path / "header.json").is_file()):
+        return _of_files(arguments)
+    _refuse(arguments, "a data set")
+    if arguments.more:
+        raise ValueError(
+            f"a data set has its own tasks, so {arguments.more[0]!r} is one too many; choose by --task NAME"
+        )
+    from sigraph.data import open_dataset
+
+    return _of_dataset(open_dataset(what))
+
+
+def _refuse(arguments: argparse.Namespace, what: str) -> None:
+    given = [name for name in _OWN if getattr(arguments, name)]
+    if given:
+        raise ValueError(f"--{given[0].replace('_', '-')} is for tables of your own, not for {what} ({arguments.what})")
+
+
+def _of_dataset(dataset: SampleDataset) -> _Wanted:
+    from sigraph.data import PretrainGraph
+
+    if not dataset.tasks:
+        raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
+    notes = []
+    graphs = dict(dataset.graphs)
+    if not graphs:
+        notes.append(f"data set {dataset.name!r} has no graph: only leakage between its samples is looked at")
+        graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
+    names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
+    return _Wanted([_Group(graphs, dict(dataset.tasks), dataset)], notes, names)
+
+
+def _of_files(arguments: argparse.Namespace) -> _Wanted:
+    from sigraph.data.labelled_graph import read_labelled_graphs
+    from sigraph.prepare_command import by_task, sources
+
+    edges, tasks = sources("edges", [arguments.what, *arguments.edges]), sources("task", arguments.more)
+    if not tasks:
+        raise ValueError(f"edges ({arguments.what}) need a table of labels: sigraph audit {arguments.what} LABELS.csv")
+    kinds = by_task("--task-type", arguments.task_type)
+    found = read_labelled_graphs(
+        edges,
+        tasks,
+        id_column=arguments.id_column,
+        edge_columns=arguments.edge_columns,
+        header=not arguments.no_header,
+        task_types=dict.fromkeys(tasks, kinds) if isinstance(kinds, str) else kinds,
+    )
+    return _Wanted([_Group(found.graphs, found.tasks)], found.notes, found.names)
+
+
+def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
+    """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
+    from sigraph.build import build
+    from sigraph.config import load_config
+    from sigraph.data import open_dataset
+    from sigraph.data.random import keyed_generator
+    from sigraph.graphs import GraphConstructor
+    from sigraph.parts import GRAPH, seen_in_pretraining
+
+    sys.path += [str(Path(file).resolve().parent), str(Path.cwd())]  # a user's own graphs
+    config = load_config(file, overrides)
+    arms: dict[str, list[str]] = {}
+    groups: dict[str, _Group] = {}
+    datasets: dict[str, SampleDataset] = {}
+    wanted = _Wanted([])
+    for arm in (config.arm(name) for name in config.arm_names):
+        settings = arm.pretrain
+        home = json.dumps(settings.dataset, sort_keys=True)
+        dataset = datasets[home] = datasets.get(home) or open_dataset(settings.dataset)
+        group = groups.setdefault(home, _Group({}, {}, dataset))
+        for entry in arm.finetune:
+            if entry.dataset == settings.dataset:
+                group.tasks[entry.task] = dataset.task(entry.task)
+            else:
+                wanted.notes.append(
+                    f"task {entry.task!r} is of {entry.dataset}, whose samples are no nodes of a graph here"
+                )
+        key = describe_graph(settings.graph) + (", inductive" if settings.inductive else "")
+        arms.setdefault(key, []).append(arm.name)
+        if key in group.graphs:
+            continue
+        constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
+        generator = keyed_generator(config.seeds[0], GRAPH)
+        if settings.inductive:
+            group.graphs[key] = _among(constructor, dataset, seen_in_pretraining(dataset), generator)
+        else:
+            group.graphs[key] = constructor(dataset, generator)
+        group.made_by[key] = constructor
+    wanted.groups = list(groups.values())
+    wanted.notes = [*dict.fromkeys(wanted.notes), *(f"graph {key}: arms {', '.join(arms[key])}" for key in arms)]
+    for group in wanted.groups:
+        wanted.names |= {
+            name: [str(c) for c in getattr(task, "classes", None) or []] for name, task in group.tasks.items()
+        }
+    return wanted
+
+
+def describe_graph(component: dict[str, Any]) -> str:
+    """A graph of a YAML in a few words: its name, or its class, and the other arguments given."""
+    given = {
+        key: value for key, value in component.items() if key not in ("_target_", "name") and value not in (None, 0)
+    }
+    name = component.get("name") or component["_target_"].rpartition(".")[2]
+    said = []
+    for key, value in given.items():
+        nested = isinstance(value, dict) and "_target_" in value
+        said.append(
+            describe_graph(value) if nested else f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+        )
+    return name + (f" ({', '.join(said)})" if said else "")
+
+
+def _among(constructor: GraphConstructor, dataset: SampleDataset, node: Tensor, generator: Any) -> PretrainGraph:
+    """The graph over some samples alone, with the others as isolated nodes."""
+    from sigraph.data import PretrainGraph
+
+    graph = constructor(dataset.subset(node), generator)
+    return PretrainGraph(node[graph.edge_index], len(dataset))
+
+
+def _rename(report: AuditReport, names: dict[str, list[str]]) -> None:
+    """Classes and label columns as the user calls them, where the labels came without a Task's names."""
+    for row in report.rows:
+        called = names.get(row.task) or []
+        for part in row.parts:
+            if part.name.isdigit() and int(part.name) < len(called) and row.labels == "given":
+                part.name = called[int(part.name)]
