@@ -75,31 +75,14 @@ def check_group(group: Any, num_nodes: int) -> Tensor:
     return group.long()
 
 
-def say_dropped(edge_index: Tensor, num_undirected: int, stacklevel: int = 3) -> dict[str, int]:
-    """Warn about self-loops and repeats among given edges, and count them."""
-    loops = int((edge_index[0] == edge_index[1]).sum())
-    kept = edge_index[:, edge_index[0] != edge_index[1]] if loops else edge_index
-    both_ways = _is_listed_both_ways(kept, num_undirected)
-    repeats = kept.size(1) - num_undirected * (2 if both_ways else 1)
-    parts = []
-    if loops:
-        parts.append(f"{loops} self-loops")
-    if repeats:
-        parts.append(f"{repeats} repeated edges")
+def say_dropped(num_given: int, num_undirected: int, dropped: dict[str, int], stacklevel: int = 3) -> dict[str, int]:
+    """Warn about the self-loops and repeats that were dropped from given edges; returns their numbers."""
+    names = {"self_loops": "self-loops", "repeated_edges": "repeated edges"}
+    parts = [f"{dropped[key]} {name}" for key, name in names.items() if dropped[key]]
     if parts:
         warnings.warn(
-            f"'PretrainGraph' dropped {' and '.join(parts)} of {edge_index.size(1)} given edges "
+            f"'PretrainGraph' dropped {' and '.join(parts)} of {num_given} given edges "
             f"({num_undirected} undirected edges remain)",
             stacklevel=stacklevel,
         )
-    return {"self_loops": loops, "repeated_edges": repeats}
-
-
-def _is_listed_both_ways(edge_index: Tensor, num_undirected: int) -> bool:
-    """Whether every undirected edge stands in both directions, as PyG stores them."""
-    if num_undirected == 0 or edge_index.size(1) < 2 * num_undirected:
-        return False
-    upward = edge_index[:, edge_index[0] < edge_index[1]]
-    downward = edge_index[:, edge_index[0] > edge_index[1]].flip(0)
-    size = int(edge_index.max()) + 1
-    return bool(torch.equal((upward[0] * size + upward[1]).unique(), (downward[0] * size + downward[1]).unique()))
+    return dropped

@@ -63,8 +63,8 @@ class PretrainGraph(Data):
         self.num_nodes = num_nodes
         if group is not None:
             self.group = check_group(group, num_nodes)
-        self._adopt(CSRStore.from_edges(given, num_nodes, weight))
-        self.__dict__["dropped"] = say_dropped(given, self.num_edges // 2)
+        self._adopt(store := CSRStore.from_edges(given, num_nodes, weight))
+        self.__dict__["dropped"] = say_dropped(given.size(1), store.num_edges // 2, store.dropped)
 
     # Construction from elsewhere ######################################################################################
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import numpy as np
 import torch
-from scipy.sparse import coo_matrix
 from torch import Tensor
 
 from sigraph.data.draw import draw_ranks, search_missing, search_present
 from sigraph.data.folder import folder_identity, open_folder, write_folder
+from sigraph.data.merge_edges import merge_edges
 from sigraph.data.pairs import expand
 
 DTYPES = {"rowptr": (torch.int64,), "col": (torch.int32, torch.int64), "weight": (torch.float32,)}
@@ -80,6 +79,7 @@ class CSRStore(EdgeStore):
         self.num_nodes = rowptr.numel() - 1
         self.path: Path | None = None
         self.identity = ""  # of what lies at the path: a sum of its sums
+        self.dropped = {"self_loops": 0, "repeated_edges": 0}  # of the edges it was made from
 
     @property
     def num_edges(self) -> int:
@@ -88,36 +88,17 @@ class CSRStore(EdgeStore):
 
     @classmethod
     def from_edges(cls, edge_index: Tensor, num_nodes: int, weight: Tensor | None = None) -> CSRStore:
-        """Symmetrise, merge repeats and drop self-loops of checked edges.
+        """Symmetrise, merge repeats and drop self-loops of checked edges; :attr:`dropped` counts the latter two.
 
         The weight of an edge is the mean of the weights it was given with, over repeats and both directions: an edge
         given once, twice or in both directions with the same weight keeps it.
         """
         row, col = edge_index.cpu().numpy()
-        keep = row != col
-        given = None if weight is None else weight.detach().cpu().numpy()
-        if not keep.all():
-            row, col = row[keep], col[keep]
-            given = None if given is None else given[keep]
-        row, col = np.minimum(row, col), np.maximum(row, col)
-        shape = (num_nodes, num_nodes)
-
-        def symmetric(data: np.ndarray):
-            # Not upper + upper.T: scipy's sum of two matrices drops zeros, and an edge may have weight 0.
-            upper = coo_matrix((data, (row, col)), shape=shape).tocsr().tocoo()
-            ends = np.concatenate([upper.row, upper.col]), np.concatenate([upper.col, upper.row])
-            return coo_matrix((np.concatenate([upper.data, upper.data]), ends), shape=shape).tocsr()
-
-        count = symmetric(np.ones(row.size, dtype=np.int32))
-        merged = None
-        if given is not None:
-            merged = torch.from_numpy((symmetric(given.astype(np.float64)).data / count.data).astype(np.float32))
-        small = num_nodes < 2**31
-        return cls(
-            torch.from_numpy(count.indptr.astype(np.int64)),
-            torch.from_numpy(count.indices.astype(np.int32 if small else np.int64)),
-            merged,
-        )
+        rows = merge_edges(row, col, num_nodes, None if weight is None else weight.detach().cpu().numpy())
+        merged = None if rows.weight is None else torch.from_numpy(rows.weight)
+        store = cls(torch.from_numpy(rows.rowptr), torch.from_numpy(rows.col), merged)
+        store.dropped = {"self_loops": rows.self_loops, "repeated_edges": rows.repeats}
+        return store
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> CSRStore:

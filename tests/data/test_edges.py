@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
+from sigraph.data import PretrainGraph
+from sigraph.data.edges import check_edge_index, check_edge_weight, check_group
 
 
 @given(st.integers(1, 9), st.data())
@@ -74,7 +75,7 @@ def test_loops_and_repeats_are_counted_and_said(edges, loops, repeats):
     kept = len({frozenset(edge) for edge in edges if edge[0] != edge[1]})
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        assert say_dropped(index, kept) == {"self_loops": loops, "repeated_edges": repeats}
+        assert PretrainGraph(index).dropped == {"self_loops": loops, "repeated_edges": repeats}
     text = " ".join(str(warning.message) for warning in said)
     assert len(said) == (1 if loops or repeats else 0)
     assert (f"{loops} self-loops" in text) == (loops > 0) and (f"{repeats} repeated edges" in text) == (repeats > 0)
