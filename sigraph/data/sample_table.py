@@ -15,6 +15,7 @@ from sigraph.data.columns import as_numbers, first_odd, is_number, is_text, list
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.table_report import SamplesRead
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
+from sigraph.data.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 
 
 @dataclass
@@ -70,7 +71,10 @@ def read_samples(
     blocks = {column: _is_block(column_values) for column, column_values in values.items()}
     notes = [f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else []
     samples: Tensor | pa.Table
-    if all(blocks.values()):
+    if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
+        kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
+        notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
+    elif all(blocks.values()):
         kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
     else:
         kind, samples = "records", pa.table({id_column: ids.ids, **values})
@@ -142,6 +146,18 @@ def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.nda
         out[:, start : start + widths[name]] = block
         start += widths[name]
     return out
+
+
+def _token_samples(file: TableFile, columns: dict[str, pa.Array]) -> pa.Table:
+    """Token sequences, with the vocabulary that the file states."""
+    stated = (file.table.schema.metadata or {}).get(VOCABULARY)
+    table = pa.table(columns)
+    samples = table if stated is None else table.replace_schema_metadata({VOCABULARY: stated})
+    try:
+        TokenColumn(samples)
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error} (or leave it out: --ignore {TOKENS})") from error
+    return samples
 
 
 def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) -> list[str]:

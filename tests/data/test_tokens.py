@@ -10,7 +10,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigraph.data import FIRST_TOKEN, MASK, PAD, PretrainBatch, PretrainGraph, SampleDataset, Tokens, token_table
+from sigraph.data import (
+    FIRST_TOKEN,
+    MASK,
+    PAD,
+    PretrainBatch,
+    PretrainGraph,
+    SampleDataset,
+    TableReport,
+    Tokens,
+    from_tables,
+    token_table,
+)
 from sigraph.data.pairs import Pairs
 
 SEQUENCES = [[2, 3, 4], [5], [2, 2], [9, 8, 7, 6, 5]]
@@ -193,3 +204,28 @@ def test_ids_beyond_the_stated_vocabulary_are_refused_where_they_are_opened():
     table = token_table([[2], [6, 7]], 8).replace_schema_metadata({"num_tokens": "7"})
     with pytest.raises(ValueError, match=r"num_tokens = 7\) \(got \[2, 7\]; first: 7 in sample 1\)"):
         SampleDataset(table)
+
+
+def test_a_users_table_of_tokens_becomes_token_sequences(tmp_path):
+    """Also where all have one length, as feature rows do; the vocabulary that the file states is kept."""
+    tokens = [[2, 3], [4, 5], [6, 7]]
+    pq.write_table(token_table(tokens, 12, name=["a", "b", "c"]), tmp_path / "stated.parquet")
+    (tmp_path / "plain.jsonl").write_text(
+        "".join(f'{{"name": "{n}", "tokens": {t}}}\n' for n, t in zip("abc", tokens, strict=True))
+    )
+    edges = pa.table({"source": ["a", "b"], "target": ["c", "c"]})
+    for file, num_tokens in (("stated.parquet", 12), ("plain.jsonl", 8)):
+        report = TableReport()
+        dataset = from_tables(tmp_path / file, {"links": edges}, id_column="name", report=report)
+        assert dataset.num_tokens == num_tokens and dataset.ids.to_pylist() == ["a", "b", "c"]
+        assert listed(dataset.fetch(ids(2, 0))) == [[6, 7], [2, 3]]
+        assert report.samples.notes == [f"token sequences over a vocabulary of {num_tokens}"]
+
+
+def test_a_users_table_of_other_lists_is_named_with_the_ways_out(tmp_path):
+    file = tmp_path / "mine.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "tokens": [[0, 3], [4]], "size": [1.0, 2.0]}), file)
+    needed = r"mine.parquet: the column 'tokens' needs ids in .*: add 2 to yours, or rename .*--ignore tokens\)"
+    with pytest.raises(ValueError, match=needed):
+        from_tables(file, {})
+    assert from_tables(file, {}, ignore=["tokens"]).in_channels == 1
