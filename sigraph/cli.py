@@ -173,11 +173,15 @@ def _picture(results: Results, arms: list[str]) -> Path:
 
 
 def _show(results: Results, debug: bool) -> int:
+    from sigraph.leakage_check import leakage_lines
+
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
     print(results.leaderboard().table())
     folder = Path(config.output_dir) / config.name
     print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
+    for line in leakage_lines(results.records):
+        print(line)
     for reason in dict.fromkeys(record["reason"] for record in results.failed):
         same = [record for record in results.failed if record["reason"] == reason]
         runs = "; ".join(

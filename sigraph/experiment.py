@@ -107,7 +107,8 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
     for arm in (config.arm(name) for name in names):
         if arm.pretrain.trainer.max_epochs:
             check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
-    check_arms([config.arm(name) for name in names], config.seeds[0])
+    for line in check_arms([config.arm(name) for name in names], config.seeds[0]):
+        progress.say(line)
     progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
     try:
         for record in _records(config, wanted, names, progress, jobs, deadline):
@@ -207,4 +208,18 @@ def _summary(record: dict[str, Any]) -> str:
         return f"{what}: {record['status'].upper()}, {record['reason']}"
     scores = ", ".join(f"{t['task']} ({t['head']}) test {t['metric']} {t['test']:.3f}" for t in record["tasks"])
     took = "already done" if record.get("found") else f"{record['wall_seconds']:.0f} s"
-    return f"{what}: {scores or 'pre-trained'} ({took})"
+    return f"{what}: {scores or 'pre-trained'}{_neighbors(record)} ({took})"
+
+
+def _neighbors(record: dict[str, Any]) -> str:
+    """What a certificate says of nearest neighbours; nothing where a record is older than certificates."""
+    found = record["pretrain"].get("certificate") or {}
+    parts = []
+    if found.get("hit_rate") is not None:
+        parts.append(f"{found['hit_rate']:.3f} are edges")
+    if found.get("accuracy") is not None:
+        promised = found["local_consistency"]
+        parts.append(
+            f"{found['accuracy']:.3f} share a label" + ("" if promised is None else f" (promised {promised:.3f})")
+        )
+    return f"; nearest neighbours: {', '.join(parts)}" if parts else ""

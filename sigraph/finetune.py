@@ -152,6 +152,7 @@ class FinetuneResult:
     best_epoch: int
     num_parameters: int  # of the head
     model: FinetuneModule | None = field(default=None, repr=False)
+    predicted: Tensor | None = field(default=None, repr=False)  # of the test samples, as the evaluator took it
 
 
 def fine_tune(
@@ -202,7 +203,7 @@ def fine_tune(
     trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
     fit(trainer, module, loaders["train"], loaders["valid"])
     best.restore(module)
-    test = None
+    test = predicted = None
     if score_test:
         with torch.no_grad():
             module.eval()
@@ -211,7 +212,7 @@ def fine_tune(
     if frozen:
         module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
     size = sum(p.numel() for p in head.parameters())
-    return FinetuneResult(best.score, test, best.epoch, size, module)
+    return FinetuneResult(best.score, test, best.epoch, size, module, predicted)
 
 
 class _UnitLength(nn.Module):
@@ -288,8 +289,11 @@ def _nearest(
         raise ValueError(f"'head' knn needs complete training labels for task {task.name!r} (some are missing)")
     model.fit(z["train"], y[train.numpy()])
 
-    def score(part: str) -> float:
-        predicted = {"y_true": y[task.split[part].numpy()], "y_pred": model.predict(z[part])}
-        return evaluator.eval(predicted)[evaluator.metric]
+    def score(part: str, predicted: Any) -> float:
+        return evaluator.eval({"y_true": y[task.split[part].numpy()], "y_pred": predicted})[evaluator.metric]
 
-    return FinetuneResult(score("valid"), score("test") if score_test else None, 0, 0)
+    valid = score("valid", model.predict(z["valid"]))
+    if not score_test:
+        return FinetuneResult(valid, None, 0, 0)
+    predicted = model.predict(z["test"])
+    return FinetuneResult(valid, score("test", predicted), 0, 0, predicted=torch.from_numpy(predicted))

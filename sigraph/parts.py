@@ -21,6 +21,7 @@ from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
+from sigraph.leakage_check import LeakageCheck
 from sigraph.losses import StructureLoss
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
@@ -164,21 +165,29 @@ def visible_classes(parts: Parts) -> torch.Tensor | None:
     return None
 
 
-def check_arms(arms: list[ArmConfig], seed: int) -> None:
-    """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains."""
+def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
+    """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains.
+
+    Returns:
+        What is worth saying of leakage, a line for each task.
+    """
+    leakage = LeakageCheck()
     built: dict[str, tuple[SampleDataset, Encoder]] = {}
     for arm in arms:
-        code = pretrain_hash(arm.pretrain)
+        code, graph = pretrain_hash(arm.pretrain), None
         if code not in built:
             parts = build_parts(arm.pretrain, seed)
+            graph = parts.graph
             built[code] = parts.whole, parts.module.encoder
         whole, encoder = built[code]
         for entry in arm.finetune:
             own = entry.dataset == arm.pretrain.dataset
             home = whole if own else open_dataset(str(entry.dataset))
             encoder.check_samples(home)
-            Evaluator(home.task(entry.task))
+            Evaluator(task := home.task(entry.task))
+            leakage.look(arm, whole, home, task, graph)
             partial_build(entry.optimizer, Optimizer, "finetune.optimizer")
+    return leakage.lines()
 
 
 def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:

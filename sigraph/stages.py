@@ -23,16 +23,20 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.data.folder import atomic_file, sha256
 from sigraph.data.random import keyed_seed
-from sigraph.encoders import Encoder
+from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
-from sigraph.parts import ENCODER, HEAD, build_parts
+from sigraph.leakage_check import without_repeated
+from sigraph.losses import StructureLoss
+from sigraph.parts import ENCODER, HEAD, Parts, build_parts, visible_classes
 from sigraph.provenance import commit, own_sources
+from sigraph.theory import certify
 
 logger = logging.getLogger(__name__)
 
 PRETRAIN, FINETUNE, LOCK = "pretrain.json", "finetune", ".lock"
+_ALL_PAIRS, _SOME_ANCHORS = 20_000, 2_000  # samples up to which a certificate looks at all pairs; anchors beyond
 
 
 def pretrain_stage(
@@ -83,6 +87,7 @@ def pretrain_stage(
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
             "encoder": {**_late_channels(encoder, parts.whole), **config.encoder},
             "validation": fitted.history,
+            "certificate": _certificate(parts),
         }
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
         with atomic_file(folder / ENCODER) as file:
@@ -91,6 +96,16 @@ def pretrain_stage(
         write_json(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
+
+
+def _certificate(parts: Parts) -> dict[str, Any]:
+    """What the latent space holds of the graph and, where pre-training may look, of the labels; plain numbers."""
+    loss: StructureLoss | None = parts.module.structure_loss
+    if parts.config.trainer.num_processes > 1 and any(True for _ in parts.module.structure_loss.parameters()):
+        loss = None  # what it learned stayed with the processes
+    z = embed(parts.module.encoder, parts.dataset)
+    most = _SOME_ANCHORS if len(z) > _ALL_PAIRS else None
+    return certify(z, parts.graph, loss, visible_classes(parts), most).to_dict()
 
 
 def _code() -> dict[str, Any]:
@@ -175,6 +190,7 @@ def finetune_stage(
             "best_epoch": result.best_epoch,
             "num_parameters": result.num_parameters,
             "seconds": time.perf_counter() - clock,
+            **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:
             write_json(file, record)

@@ -81,7 +81,8 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
     config = config_from_dict(tree)
     progress = Recorder()
     results = run(config, progress)
-    assert progress.planned == (4, 8) and progress.done == 8 and len(progress.lines) == 4
+    assert progress.planned == (4, 8) and progress.done == 8 and len(progress.lines) == 5
+    assert progress.lines[0].startswith("leakage: toy, task 'odd': transductive: 18 test samples")
     folder = run_folder(config, config.arm("sipt"), 1)
     assert folder.parts[-4:-2] == ("toy-experiment", "sipt") and folder.name == "seed-1"
     assert {"config.yaml", "results.json", "encoder.safetensors"} <= {file.name for file in folder.iterdir()}

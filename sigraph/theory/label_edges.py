@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,29 +11,45 @@ from torch import Tensor
 from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
 from sigraph.data.label_store import in_full
 from sigraph.data.task import is_labelled
-from sigraph.graphs import GraphConstructor, LabelGraph
+from sigraph.graphs import GraphConstructor, LabelGraph, Rewired
 from sigraph.graphs.label_graph import train_labels
 
 LEAST_CLIQUE, LEAST_EDGES = 3, 10  # of cliques that chance does not make
 
 
+class MadeFrom(NamedTuple):
+    """Labels that edges are made from.
+
+    Args:
+        what: In words.
+        labels: Missing where a sample takes no part. Shape [N] or [N, L].
+        allowed: Whether ``allow_label_edges`` says that this is meant.
+    """
+
+    what: str
+    labels: Tensor
+    allowed: bool = True
+
+
 def label_graphs(constructor: GraphConstructor) -> Iterator[LabelGraph]:
-    """The label graphs in a constructor, itself included, however deep they are nested."""
+    """The label graphs in a constructor, itself included, however deep they are nested; not those rewired in full."""
     if isinstance(constructor, LabelGraph):
         yield constructor
+    if isinstance(constructor, Rewired) and constructor.rate == 1:
+        return
     for value in vars(constructor).values():
         for part in value if isinstance(value, list | tuple) else [value]:
             if isinstance(part, GraphConstructor):
                 yield from label_graphs(part)
 
 
-def labels_in_edges(constructor: GraphConstructor, dataset: SampleDataset) -> list[tuple[str, Tensor]]:
-    """What the label graphs in a constructor are made of: a description and the labels they see, missing elsewhere."""
+def labels_in_edges(constructor: GraphConstructor, dataset: SampleDataset) -> list[MadeFrom]:
+    """What the label graphs in a constructor are made from, on a data set."""
     found = []
     for part in label_graphs(constructor):
         source = dataset.task(part.labels)
         seen = source.labels if part.allow_label_edges else train_labels(source)
-        found.append((f"{type(part).__name__} of task {source.name!r}", seen))
+        found.append(MadeFrom(f"{type(part).__name__} of task {source.name!r}", seen, part.allow_label_edges))
     return found
 
 

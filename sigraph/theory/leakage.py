@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.data.dataset_parts import checked_ids, checked_samples
 from sigraph.data.task import is_labelled
 from sigraph.graphs import GraphConstructor
-from sigraph.theory.label_edges import is_label_cliques, labels_in_edges, told
+from sigraph.theory.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
 from sigraph.theory.leakage_report import LeakageReport
 from sigraph.theory.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
 
@@ -30,7 +30,7 @@ def leakage(
     task: Task,
     ids: Any = None,
     samples: Tensor | pa.Table | None = None,
-    graph_labels: GraphConstructor | Tensor | None = None,
+    graph_labels: GraphConstructor | Tensor | Sequence[MadeFrom] | None = None,
     pretraining: SampleDataset | None = None,
     kinds: Mapping[str, str] | None = None,
     cosine: float | None = None,
@@ -73,12 +73,9 @@ def leakage(
     for name, given in (("samples", samples), ("ids", called)):
         if given is not None and len(given) != task.num_samples:
             raise ValueError(f"{name!r} needs one entry per label, {task.num_samples}, in 'leakage' (got {len(given)})")
-    if pretraining is None and graph is not None:
-        _look_at_graph(report, graph, task)
-    if pretraining is None and graph_labels is not None:
-        _look_at_labels(report, graph, _made_from(graph_labels, dataset), task)
+    if pretraining is None:
+        look_at_graph(report, graph, task, _made_from(graph_labels, dataset))
     _look_at_samples(report, samples, called, task, pretraining, kinds, cosine)
-    report.judge()
     return report
 
 
@@ -96,33 +93,42 @@ def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
     return task.split["test"][found].sort().values
 
 
-def _made_from(graph_labels: GraphConstructor | Tensor, dataset: SampleDataset | None) -> list[tuple[str, Tensor]]:
-    if isinstance(graph_labels, Tensor):
-        return [("the labels of the graph", graph_labels)]
+def look_at_graph(
+    report: LeakageReport, graph: PretrainGraph | None, task: Task, made_from: Sequence[MadeFrom]
+) -> None:
+    """Fill in what of a report is about the graph.
+
+    Args:
+        graph: Over the samples of the task; None: only ``made_from`` is looked at.
+        made_from: What labels its edges were made from.
+    """
+    has_edge = torch.ones(task.num_samples, dtype=torch.bool)
+    if graph is not None:
+        if graph.num_nodes != task.num_samples:
+            need = f"'graph' needs one node per label, {task.num_samples}, in 'leakage'"
+            raise ValueError(f"{need} (got {graph.num_nodes})")
+        has_edge = graph.store.degree(torch.arange(task.num_samples)) > 0
+        report.transductive = {part: int(has_edge[task.split[part]].sum()) for part in ("valid", "test")}
+        if report.transductive["test"]:
+            report.is_label_cliques = is_label_cliques(graph, task.labels)
+    for what, labels, allowed in made_from:
+        known = torch.zeros(task.num_samples, dtype=torch.bool)
+        known[told(labels, task)] = True
+        count = {part: int((known & has_edge)[task.split[part]].sum()) for part in ("valid", "test")}
+        if any(count.values()):
+            report.label_edges.append({"made_from": what, **count, "allowed": allowed})
+
+
+def _made_from(
+    graph_labels: GraphConstructor | Tensor | Sequence[MadeFrom] | None, dataset: SampleDataset | None
+) -> Sequence[MadeFrom]:
+    if graph_labels is None or isinstance(graph_labels, Tensor):
+        return [] if graph_labels is None else [MadeFrom("the graph", graph_labels)]
+    if not isinstance(graph_labels, GraphConstructor):
+        return graph_labels
     if dataset is None:
         raise ValueError("'graph_labels' needs 'dataset' in 'leakage' if it is a constructor (got None)")
     return labels_in_edges(graph_labels, dataset)
-
-
-def _look_at_graph(report: LeakageReport, graph: PretrainGraph, task: Task) -> None:
-    if graph.num_nodes != task.num_samples:
-        raise ValueError(f"'graph' needs one node per label, {task.num_samples}, in 'leakage' (got {graph.num_nodes})")
-    report.transductive = {part: int((graph.store.degree(task.split[part]) > 0).sum()) for part in ("valid", "test")}
-    if report.transductive["test"]:
-        report.is_label_cliques = is_label_cliques(graph, task.labels)
-
-
-def _look_at_labels(
-    report: LeakageReport, graph: PretrainGraph | None, made_from: list[tuple[str, Tensor]], task: Task
-) -> None:
-    for what, labels in made_from:
-        known = torch.zeros(task.num_samples, dtype=torch.bool)
-        known[told(labels, task)] = True
-        if graph is not None:
-            known &= graph.store.degree(torch.arange(task.num_samples)) > 0
-        count = {part: int(known[task.split[part]].sum()) for part in ("valid", "test")}
-        if any(count.values()):
-            report.label_edges.append({"made_from": what, **count})
 
 
 def _look_at_samples(
@@ -146,7 +152,7 @@ def _look_at_samples(
     if not levels:
         return
     report.read_as = " and ".join([*(["ids"] if ids is not None else []), *([alike.read_as] if alike else [])])
-    report.notes += alike.notes if alike else []
+    report.remarks += alike.notes if alike else []
     train = task.split["train"].numpy()
     seen = {part: np.zeros(report.num[part], dtype=bool) for part in ("valid", "test")}
     for level, code in levels.items():
@@ -188,7 +194,7 @@ def _in_pretraining(
     try:
         alike = find_alike(_take(samples, test), pretraining.samples, kinds=kinds)
     except ValueError as error:
-        report.notes.append(f"not compared with the pre-training samples: {error}")
+        report.remarks.append(f"not compared with the pre-training samples: {error}")
         return None
     number = np.arange(len(test) + len(pretraining))
     return int(occurs_in(alike.loosest, number[: len(test)], number[len(test) :]).sum())

@@ -21,7 +21,7 @@ class LeakageReport:
         transductive: Validation and test samples that have an edge; None: no graph was given, or it is of other
             samples.
         label_edges: What made edges from labels that are validated or tested, and how many ``valid`` and ``test``
-            samples that concerns.
+            samples that concerns, and whether it is ``allowed``.
         is_label_cliques: Whether the graph is exactly the cliques of the task's labels, test samples included.
         repeated: By level (``ids``, ``exact``, ``normalised`` or ``canonical``, ``cosine``), ``valid`` and ``test``
             samples that also occur in training; each at its strictest level.
@@ -32,8 +32,7 @@ class LeakageReport:
             differ among themselves), ``samples``, ``first`` (the ids of five groups).
         by_chance: Test rows that a training row would equal by chance, in expectation, if features were independent.
         read_as: What was compared, in words.
-        reasons: Why the task is suspicious, in words.
-        notes: What else is worth saying, in words.
+        remarks: What could not be done, in words.
     """
 
     task: str
@@ -47,8 +46,7 @@ class LeakageReport:
     conflicts: dict[str, Any] | None = None
     by_chance: float = 0.0
     read_as: str = "nothing: no samples, no ids"
-    reasons: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def suspicious(self) -> bool:
@@ -60,26 +58,33 @@ class LeakageReport:
         """Test samples that also occur in training."""
         return self.affected.numel()
 
-    def judge(self) -> None:
-        """Put what was found into words, by the rule of :func:`~sigraph.theory.leakage.leakage`."""
-        num_test, reasons, notes = self.num["test"], self.reasons, self.notes
-        for made in self.label_edges:
-            what = f"{made['made_from']} makes edges that tell the labels of"
-            said = f"{what} {made['test']:,} of {num_test:,} test and {made['valid']:,} validation samples"
-            (reasons if made["test"] else notes).append(said)
-        if self.is_label_cliques and not self.label_edges:
-            reasons.append("the graph is exactly the cliques of the task's labels, those of test samples included")
-        count = self.num_affected
-        said = f"{count:,} of {num_test:,} test samples also occur in training"
-        if count >= LEAST_ROWS and count > MAX_SHARE * num_test and 2 * self.by_chance < count:
-            reasons.append(said)
-        elif count:
+    @property
+    def reasons(self) -> list[str]:
+        """Why results on this task and graph are not to be trusted, in words."""
+        found = [_told(made, self.num["test"]) for made in self.label_edges if made["test"]]
+        if self.is_label_cliques and not found:
+            found.append("the graph is exactly the cliques of the task's labels, those of test samples included")
+        return [*found, self._repeated()] if self._is_too_much() else found
+
+    @property
+    def notes(self) -> list[str]:
+        """What else is worth saying, in words."""
+        found = [_told(made, self.num["test"]) for made in self.label_edges if not made["test"]]
+        if self.num_affected and not self._is_too_much():
             chance = f" (about {self.by_chance:,.0f} by chance: rows have few values)" if self.by_chance >= 1 else ""
-            notes.insert(0, said + chance)
+            found.append(self._repeated() + chance)
         if self.conflicts and self.conflicts["groups"]:
-            notes.append(f"{self.conflicts['groups']:,} repeated samples carry different labels")
+            found.append(f"{self.conflicts['groups']:,} repeated samples carry different labels")
         if self.transductive and self.transductive["test"]:
-            notes.append(f"transductive: {self.transductive['test']:,} test samples are nodes of the graph")
+            found.append(f"transductive: {self.transductive['test']:,} test samples are nodes of the graph")
+        return [*found, *self.remarks]
+
+    def _repeated(self) -> str:
+        return f"{self.num_affected:,} of {self.num['test']:,} test samples also occur in training"
+
+    def _is_too_much(self) -> bool:
+        count = self.num_affected
+        return count >= LEAST_ROWS and count > MAX_SHARE * self.num["test"] and 2 * self.by_chance < count
 
     def line(self) -> str:
         """All that is worth saying in one line; empty if nothing is."""
@@ -107,3 +112,8 @@ class LeakageReport:
         ]
         verdict = "suspicious" if self.suspicious else "nothing suspicious"
         return "\n".join([*lines, "", f"{verdict}; compared: {self.read_as}", *self.reasons, *self.notes])
+
+
+def _told(made: dict[str, Any], num_test: int) -> str:
+    what = f"{made['made_from']} makes edges that tell the labels of"
+    return f"{what} {made['test']:,} of {num_test:,} test and {made['valid']:,} validation samples"

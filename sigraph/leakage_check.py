@@ -1,0 +1,120 @@
+"""Leakage in a run: looked for before anything trains, and scores without the test samples that training knows."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sigraph.build import build
+from sigraph.config import ArmConfig, ConfigError
+from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.evaluation import Evaluator
+from sigraph.graphs import GraphConstructor
+from sigraph.theory.label_edges import labels_in_edges
+from sigraph.theory.leakage import leakage, look_at_graph, repeated_in_training
+from sigraph.theory.leakage_report import LeakageReport
+
+_KEPT = 64  # tasks of which the repeated samples are remembered
+_repeated: dict[tuple[str, str], Tensor] = {}
+
+
+class LeakageCheck:
+    """Looks at each task and graph of an experiment once."""
+
+    def __init__(self) -> None:
+        self._reports: dict[tuple[str, str, str], LeakageReport] = {}
+        self._lines: dict[tuple[Any, ...], str] = {}
+
+    def look(
+        self, arm: ArmConfig, whole: SampleDataset, home: SampleDataset, task: Task, graph: PretrainGraph | None
+    ) -> None:
+        """Look at one task of one arm.
+
+        Args:
+            arm: Its settings.
+            whole: What is pre-trained on.
+            home: The task's data set.
+            task: What is tested.
+            graph: What is trained on, node i is sample i of ``whole``; None: it was looked at before.
+
+        Raises:
+            ConfigError: The graph is made from labels that are those of test samples, which nobody allowed.
+        """
+        config, own = arm.pretrain, home is whole or home.fingerprint == whole.fingerprint
+        key = (whole.fingerprint, home.fingerprint, task.name)
+        if key not in self._reports:
+            self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
+        report = dataclasses.replace(self._reports[key], label_edges=[])
+        if own and not config.inductive and config.structure_weight and config.trainer.max_epochs:
+            constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+            look_at_graph(report, graph, task, labels_in_edges(constructor, whole))
+        for made in report.label_edges:
+            if made["test"] and not made["allowed"]:
+                raise ConfigError(
+                    f"arm {arm.name!r}: pretrain.graph: {made['made_from']} makes edges from labels that are those of "
+                    f"{made['test']:,} test samples of task {task.name!r}; leave that task or this graph out, or say "
+                    "that it is meant: allow_label_edges: true"
+                )
+        if line := report.line():
+            found = (home.name, task.name, *report.reasons, *report.notes)
+            self._lines[found] = f"leakage: {home.name}, {line}" if home.name else f"leakage: {line}"
+
+    def lines(self) -> list[str]:
+        """What is worth saying, a line for each task; where an arm's graph says more than another's, the most."""
+        items = self._lines.items()
+        inside = [found for found, _ in items if any(set(found) < set(other) for other, _ in items)]
+        return [line for found, line in items if found not in inside]
+
+
+def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | None, data: str) -> dict[str, Any]:
+    """The test score without the samples that also occur in training, as a field of a record.
+
+    Args:
+        dataset: The task's samples.
+        task: Labels, split and metric.
+        predicted: Of the test samples, in their order; None: the test set was not scored.
+        data: The data set's fingerprint.
+
+    Returns:
+        Nothing if no test sample occurs in training; else under ``leakage`` the numbers ``num_affected`` and
+        ``num_test``, and ``test_without``: None, with a ``reason``, where the score of the others is not defined.
+    """
+    if predicted is None:
+        return {}
+    if (data, task.name) not in _repeated:
+        if len(_repeated) >= _KEPT:
+            _repeated.pop(next(iter(_repeated)))
+        _repeated[data, task.name] = repeated_in_training(dataset, task)
+    affected = _repeated[data, task.name]
+    if not affected.numel():
+        return {}
+    test = task.split["test"]
+    keep = ~torch.isin(test, affected)
+    evaluator = Evaluator(task)
+    found: dict[str, Any] = {"num_affected": affected.numel(), "num_test": test.numel(), "test_without": None}
+    if not bool(keep.any()):
+        return {"leakage": {**found, "reason": "every test sample also occurs in training"}}
+    try:
+        score = evaluator.eval({"y_true": task.labels[test][keep], "y_pred": predicted[keep]})[evaluator.metric]
+    except ValueError as error:  # a metric may need two classes
+        return {"leakage": {**found, "reason": str(error)}}
+    if math.isnan(score):
+        return {"leakage": {**found, "reason": f"{evaluator.metric} is not defined on the others"}}
+    return {"leakage": {**found, "test_without": score}}
+
+
+def leakage_lines(records: list[dict[str, Any]]) -> list[str]:
+    """What the records of runs say of repeated test samples, a line for each task."""
+    said: dict[str, None] = {}
+    for record in records:
+        for task in record.get("tasks") or []:
+            if found := task.get("leakage"):
+                count = f"{found['num_affected']:,} of {found['num_test']:,}"
+                what = f"test samples of task {task['task']!r} of {task['dataset']} also occur in training"
+                where = "the leaderboard's JSON and results.json hold the scores without them"
+                said[f"leakage: {count} {what}; {where}"] = None
+    return list(said)
