@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+_MOST_CELLS = 1 << 22
 _SORT_FROM = 24  # listed entries of a row from which sorting it is faster than counting for each
 
 
@@ -34,6 +35,49 @@ def count_ranks(similarity: np.ndarray, row: np.ndarray, score: np.ndarray) -> t
             above[j] = np.count_nonzero(np.greater(line, score[j], out=hit))
             at_least[j] = np.count_nonzero(np.greater_equal(line, score[j], out=hit))
     return above, at_least
+
+
+class PooledCounts:
+    """How many of the entries that come by reach each of some values; nothing is kept but counts.
+
+    A value's place among the others is looked up by cells of equal width, of which few hold several values.
+
+    Args:
+        value: Ascending and distinct. Shape [V], V >= 1.
+    """
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.size = value.size
+        self._next = np.append(value, value.dtype.type(np.inf))  # [V + 1]
+        cells = min(1 << (4 * self.size).bit_length(), _MOST_CELLS)
+        self._low, self._high = np.nextafter(value[0], -self._next[-1]), value[-1]
+        width = float(self._high) - float(self._low)
+        self._scale = value.dtype.type(min(cells / width, float(np.finfo(value.dtype).max)))
+        cell = self._cell(value)
+        self._lower = np.searchsorted(cell, np.arange(cell[-1] + 1)).astype(np.int32)  # values in cells before it
+        self._reached = np.zeros(self.size + 1, dtype=np.int64)  # entries that reach so many values
+
+    def _cell(self, entry: np.ndarray) -> np.ndarray:
+        """Rising with the entry, however it is rounded."""
+        above = entry.clip(self._low, self._high)
+        above -= self._low
+        above *= self._scale
+        return above.astype(np.int32)
+
+    def add(self, entry: np.ndarray) -> None:
+        """Shape [any], no NaN."""
+        reached = self._lower[self._cell(entry)].astype(np.intp)
+        more = self._next[reached] <= entry
+        reached += more
+        again = more.nonzero()[0]
+        while again.size:
+            again = again[self._next[reached[again]] <= entry[again]]
+            reached[again] += 1
+        np.add.at(self._reached, reached, 1)
+
+    def at_least(self) -> np.ndarray:
+        """Entries that were >= each value. Shape [V]."""
+        return self._reached[::-1].cumsum()[::-1][1:]
 
 
 def sort_in_rows(row: np.ndarray, score: np.ndarray) -> np.ndarray:

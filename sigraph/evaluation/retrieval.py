@@ -11,8 +11,10 @@ from torch import Tensor
 
 from sigraph.data import CSRStore, EdgeStore, PretrainGraph
 from sigraph.data.pairs import expand
-from sigraph.evaluation.ranks import count_ranks, rank_figures, sort_in_rows
+from sigraph.evaluation.ranks import PooledCounts, count_ranks, rank_figures, sort_in_rows
 from sigraph.evaluation.similarity import Similarity
+
+_POOLED = 1 << 16  # similarities counted at a time
 
 
 def graph_retrieval(
@@ -164,7 +166,7 @@ class _Lines:
     ) -> None:
         self.closeness, self.asked, self.positives, self.known = closeness, asked, positives, known
         self.rows = torch.arange(len(asked)) if by_query else asked
-        self.later = np.full(closeness.num_candidates, len(asked))  # when a node asks, last if never
+        self.later = np.full(closeness.num_candidates, len(asked), dtype=np.int32)  # when a node asks, last if never
         self.later[asked.numpy()] = np.arange(len(asked))
 
     def __iter__(self) -> Iterator[_Block]:
@@ -196,16 +198,17 @@ def _pooled(lines: _Lines, scores: list[np.ndarray]) -> float:
     A pair that both ends ask for counts where the first asks: the other product may be rounded otherwise.
     """
     value, count = np.unique(np.concatenate(scores), return_counts=True)  # ascending
-    at_least = np.zeros(len(value), dtype=np.int64)
+    counts = PooledCounts(value)
     for (start, similarity, row, node, _), score in zip(lines, scores, strict=True):
         mine = lines.later[node] > start + row
         similarity[row[mine], node[mine]] = score  # as in the first pass, however this one is rounded
-        once = lines.later > np.arange(start, start + len(similarity))[:, None]
-        high = similarity[once & (similarity >= value[0])]
-        high.sort()
-        at_least += len(high) - np.searchsorted(high, value, side="left")
+        step = max(1, _POOLED // similarity.shape[1])
+        for first in range(0, len(similarity), step):
+            part = similarity[first : first + step]
+            query = np.arange(start + first, start + first + len(part), dtype=np.int32)
+            counts.add(part[lines.later > query[:, None]])
     positives = count[::-1].cumsum()[::-1]
-    return float((count * positives / at_least).sum() / count.sum())
+    return float((count * positives / counts.at_least()).sum() / count.sum())
 
 
 def _nodes(query: Tensor | None, num_nodes: int) -> Tensor:
