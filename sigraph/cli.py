@@ -84,13 +84,14 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
-    for name in arms:
-        config.arm(name)  # raises if there is none
-    for seed in seeds:
-        if seed not in config.seeds:
-            raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
-    wanted = [(name, seed) for seed in seeds for name in arms]
+    from sigraph.experiment import check_jobs
+
+    wanted = check_jobs(config, [(name, seed) for seed in seeds for name in arms])
     if arguments.list:
+        from sigraph.parts import check_components
+
+        for name in dict.fromkeys(name for name, _ in wanted):
+            check_components(config.arm(name))
         return _list(arguments, overrides, wanted)
     from sigraph.training import quiet_libraries
 
@@ -98,7 +99,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         from sigraph.plan import plan_table
 
-        print(plan_table(config))
+        print(plan_table(config, wanted))
         return 0
     from sigraph.experiment import run
     from sigraph.progress import BarProgress

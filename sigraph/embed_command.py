@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ def add_embed_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="NAME|FOLDER|FILE",
-        help="a data set's name, a prepared folder, or a table of samples with the columns, in their order, that those "
-        "of the pre-training had (default: the run's own data set)",
+        help="a data set's name, a prepared folder, or a table of samples with the columns that those of the "
+        "pre-training had, in any order (default: the run's own data set)",
     )
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of a table of samples to leave out")
     add(
@@ -41,8 +41,8 @@ def embed_run(arguments: argparse.Namespace) -> int:
     from sigraph.encoders import embed
     from sigraph.load import load_encoder, pretrained_on
 
-    name, fingerprint = pretrained_on(arguments.folder)
-    dataset, note = _open(arguments.dataset, arguments.ignore, name, fingerprint)
+    name, fingerprint, features = pretrained_on(arguments.folder)
+    dataset, note = _open(arguments.dataset, arguments.ignore, name, fingerprint, features)
     encoder = load_encoder(arguments.folder, dataset.in_channels)
     needed, came = getattr(encoder, "in_channels", None), dataset.in_channels
     if needed is not None and came != needed:
@@ -55,7 +55,7 @@ def embed_run(arguments: argparse.Namespace) -> int:
     _write(z, dataset, targets)
     own = dataset.ids is not None
     ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"
-    print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}")
+    print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}{note}")
     return 0
 
 
@@ -75,18 +75,27 @@ def _targets(out: str | None, force: bool) -> list[Path]:
     return targets
 
 
-def _open(wanted: str | None, ignore: Sequence[str], own: str, fingerprint: str) -> tuple[SampleDataset, str]:
-    """The samples, and what was noted when a table of them was read."""
+def _open(
+    wanted: str | None, ignore: Sequence[str], own: str, fingerprint: str, features: list[str] | None
+) -> tuple[SampleDataset, str]:
+    """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
     from sigraph.data import TableReport, from_tables, open_dataset
 
-    if wanted is not None and Path(wanted).expanduser().is_file():
+    file = None if wanted is None else Path(wanted).expanduser()
+    if file is not None and file.is_file():
         report = TableReport()
-        dataset = from_tables(wanted, {}, ignore=ignore, report=report)
-        return dataset, "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
+        dataset = from_tables(file, {}, ignore=ignore, report=report)
+        others = _others(report.samples.columns, features) if report.samples else []
+        if others:  # they alone may keep the rest from being numbers
+            dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report)
+        notes = "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
+        return _in_order(dataset, features, str(wanted)), notes
     if ignore:
         raise ValueError("--ignore is for a table of samples (--dataset FILE); a prepared data set has its features")
-    if wanted is not None:
-        return open_dataset(wanted), ""
+    if file is not None:
+        if file.suffix and not file.exists():
+            raise FileNotFoundError(f"{wanted}: there is no such file")
+        return _in_order(open_dataset(str(wanted)), features, str(wanted)), ""
     try:
         dataset = open_dataset(own)
     except (ValueError, OSError) as error:
@@ -96,6 +105,33 @@ def _open(wanted: str | None, ignore: Sequence[str], own: str, fingerprint: str)
     if dataset.fingerprint != fingerprint:
         raise ValueError(f"the data set {own!r} has changed since the run; to embed it as it is now: --dataset {own}")
     return dataset, ""
+
+
+def _others(columns: Iterable[str], features: list[str] | None) -> list[str]:
+    """Columns of a table that the pre-training did not have; a list column is a feature for each of its items."""
+    if features is None:
+        return []
+    raw = {*features, *(name.rpartition(".")[0] for name in features)}
+    return [column for column in columns if column not in raw]
+
+
+def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> SampleDataset:
+    """The same samples with the features of the pre-training, in its order, matched by name."""
+    from sigraph.data import SampleDataset
+
+    names = dataset.feature_names
+    if features is None or names is None or names == features:
+        return dataset
+    place = {column: i for i, column in enumerate(names)}
+    missing = [column for column in features if column not in place]
+    if missing:
+        shown = f"{', '.join(map(repr, missing[:5]))}{', ...' if len(missing) > 5 else ''}"
+        raise ValueError(
+            f"{name} lacks {len(missing)} of the {len(features)} features of the pre-training: {shown} "
+            f"(it has {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''})"
+        )
+    rows = dataset.samples[:, [place[column] for column in features]]
+    return SampleDataset(rows, name=dataset.name, ids=dataset.ids, feature_names=features)
 
 
 def _write(z: Tensor, dataset: SampleDataset, targets: list[Path]) -> None:

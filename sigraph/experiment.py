@@ -102,7 +102,7 @@ def _spread(config: ExperimentConfig, launch: Launch, jobs: int) -> ExperimentCo
 
 def _run(results: Results, progress: Progress, jobs: int, deadline: float | None, only: Sequence[Job] | None) -> None:
     config = results.config
-    wanted = _check_jobs(config, only)
+    wanted = check_jobs(config, only)
     names = list(dict.fromkeys(name for name, _ in wanted))
     for arm in (config.arm(name) for name in names):
         if arm.pretrain.trainer.max_epochs:
@@ -125,7 +125,12 @@ def all_jobs(config: ExperimentConfig) -> list[Job]:
     return [(name, seed) for seed in config.seeds for name in config.arm_names]
 
 
-def _check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job]:
+def check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job]:
+    """The wanted (arm, seed), each once, in the order they run; None: all.
+
+    Raises:
+        ConfigError, ValueError: An arm or a seed is unknown.
+    """
     every = all_jobs(config)
     if only is None:
         return every
@@ -134,7 +139,8 @@ def _check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Jo
             config.arm(name)  # raises, with the names there are
         if seed not in config.seeds:
             raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
-    return [job for job in every if job in set(only)]
+    asked = set(only)
+    return [job for job in every if job in asked]
 
 
 def _records(

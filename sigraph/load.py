@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -62,8 +62,16 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     return encoder.eval()
 
 
-def pretrained_on(folder: str | os.PathLike[str]) -> tuple[str, str]:
-    """What a run was pre-trained on: its data set as the YAML names it, and the fingerprint it had.
+class PretrainedOn(NamedTuple):
+    """What a run was pre-trained on: its data set as the YAML names it, the fingerprint it had, its features' names."""
+
+    dataset: str
+    fingerprint: str
+    features: list[str] | None
+
+
+def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
+    """What a run was pre-trained on.
 
     Raises:
         ValueError: As in :func:`load_encoder`.
@@ -71,7 +79,8 @@ def pretrained_on(folder: str | os.PathLike[str]) -> tuple[str, str]:
     path, record = _open_run(folder)
     file = path / SETTINGS
     try:
-        return str(yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"]), str(record["data"])
+        name = str(yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"])
+        return PretrainedOn(name, str(record["data"]), record["pretrain"].get("features"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ValueError(
             f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"

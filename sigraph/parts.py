@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,24 +172,63 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
 
     Returns:
         What is worth saying of leakage, a line for each task.
+
+    Raises:
+        ConfigError, ValueError: What does not fit, and in which arm.
     """
     leakage = LeakageCheck()
     built: dict[str, tuple[SampleDataset, Encoder]] = {}
     for arm in arms:
         code, graph = pretrain_hash(arm.pretrain), None
-        if code not in built:
-            parts = build_parts(arm.pretrain, seed)
-            graph = parts.graph
-            built[code] = parts.whole, parts.module.encoder
-        whole, encoder = built[code]
-        for entry in arm.finetune:
-            own = entry.dataset == arm.pretrain.dataset
-            home = whole if own else open_dataset(str(entry.dataset))
-            encoder.check_samples(home)
-            Evaluator(task := home.task(entry.task))
-            leakage.look(arm, whole, home, task, graph)
-            partial_build(entry.optimizer, Optimizer, "finetune.optimizer")
+        with _said_of(arm):
+            if code not in built:
+                parts = build_parts(arm.pretrain, seed)
+                graph = parts.graph
+                built[code] = parts.whole, parts.module.encoder
+            whole, encoder = built[code]
+            for i, entry in enumerate(arm.finetune):
+                own = entry.dataset == arm.pretrain.dataset
+                home = whole if own else open_dataset(str(entry.dataset))
+                encoder.check_samples(home)
+                Evaluator(task := home.task(entry.task))
+                leakage.look(arm, whole, home, task, graph)
+                partial_build(entry.optimizer, Optimizer, f"finetune.{i}.optimizer")
     return leakage.lines()
+
+
+def check_components(arm: ArmConfig) -> None:
+    """Check what an arm's components name, opening no data and building nothing.
+
+    Raises:
+        ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
+    """
+    config, filled = arm.pretrain, {"in_channels": None, "num_tokens": None, "encoder_channels": None}
+    slots: list[tuple[str, Bases, dict[str, Any]]] = [
+        ("graph", GraphConstructor, {}),
+        ("encoder", Encoder, filled),
+        ("sampler", PairSampler, {"graph": None}),
+        ("structure_loss", StructureLoss, filled),
+        ("objective", Objective, filled),
+    ]
+    with _said_of(arm):
+        for slot, base, late in slots:
+            component = getattr(config, slot)
+            if component is not None:
+                check(component, base, f"pretrain.{slot}", **late)
+        for where, optimizer in [
+            ("pretrain", config.optimizer),
+            *((f"finetune.{i}", entry.optimizer) for i, entry in enumerate(arm.finetune)),
+        ]:
+            partial_build(optimizer, Optimizer, f"{where}.optimizer")
+
+
+@contextlib.contextmanager
+def _said_of(arm: ArmConfig) -> Iterator[None]:
+    """Errors about settings say whose they are."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"arm {arm.name!r}: {error}") from error
 
 
 def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:

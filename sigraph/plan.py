@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import itertools
+import math
 import resource
-import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from lightning.pytorch import Callback, Trainer
+
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
-from sigraph.parts import Parts, build_parts, pretrain_hash
+from sigraph.experiment import Job, check_jobs
+from sigraph.parts import Parts, build_parts, check_arms, pretrain_hash, visible_classes
+from sigraph.pretrain import HeldOutValidation
+from sigraph.training import fit, quiet_trainer
 
-TIMED_STEPS = 3
+TIMED_STEPS, MOST_SECONDS = 8, 10.0
 
 
-def plan(config: ExperimentConfig) -> list[dict[str, Any]]:
-    """One row an arm, from building it and timing a few real steps on the first seed; nothing is kept.
+def plan(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> list[dict[str, Any]]:
+    """One row an arm, from building it and timing a few real steps on its first seed; nothing is kept.
 
-    ``seconds`` is the pre-training of one seed, ``trials`` what the grid tries on the first one, ``pretrainings`` how
-    many different pre-trainings that takes. Arms that pre-train the same share it. Fine-tuning is not in it: how long
-    it takes depends on when validation stops it.
+    ``seconds`` is the pre-training of one seed with its validations, ``num_seeds`` how many of them there are,
+    ``trials`` what the grid tries on the first one, ``pretrainings`` how many different pre-trainings that takes. Arms
+    that pre-train the same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
+
+    Args:
+        config: The experiment.
+        jobs: The (arm, seed) that would run; None: all.
+
+    Raises:
+        ConfigError, ValueError: As in :func:`~sigraph.experiment.run`, before anything is timed.
     """
+    jobs = check_jobs(config, jobs)
+    seeds: dict[str, list[int]] = {}
+    for name, seed in jobs:
+        seeds.setdefault(name, []).append(seed)
+    check_arms([config.arm(name) for name in seeds], config.seeds[0])
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
-    for name in config.arm_names:
+    for name, own in seeds.items():
         arm = config.arm(name)
         code = pretrain_hash(arm.pretrain)
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
-            timed[name] = {"code": code, **_measure(arm, config.seeds[0])}
-        rows.append({"arm": name, "shares": shared, **timed[shared or name], **_trials(config, name)})
+            timed[name] = {"code": code, **_measure(arm, own[0])}
+        rows.append({"arm": name, "shares": shared, "num_seeds": len(own), **timed[shared or name]})
+        rows[-1] |= _trials(config, name)
     return rows
 
 
-def plan_table(config: ExperimentConfig) -> str:
+def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> str:
     """The rows of :func:`plan` as text, with the total."""
-    rows = plan(config)
+    rows = plan(config, jobs)
     lines = ["| arm | parameters | samples | edges | steps a seed | seconds a seed | grid |", "|" + " --- |" * 7]
     total = 0.0
     for row in rows:
         own = 0.0 if row["shares"] else row["seconds"]
-        total += own * (len(config.seeds) - 1 + row["pretrainings"])
+        total += own * (row["num_seeds"] - 1 + row["pretrainings"])
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         lines.append(
@@ -51,12 +70,12 @@ def plan_table(config: ExperimentConfig) -> str:
             f"{row['num_steps']:,} | {shown} | {grid} |"
         )
     peak = max(row["peak_memory_mb"] for row in rows)
-    runs = len(rows) * len(config.seeds)
+    runs = sum(row["num_seeds"] for row in rows)
     text = [
         *lines,
         "",
-        f"{runs} runs ({len(rows)} arms x {len(config.seeds)} seeds), {len(config.finetune)} fine-tunings each",
-        f"pre-training: about {_shown(total)} in all, from {TIMED_STEPS} timed steps an arm; fine-tuning comes on top",
+        f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each",
+        f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
         f"memory: about {peak:,.0f} MB a process",
     ]
     return "\n".join(text)
@@ -65,7 +84,7 @@ def plan_table(config: ExperimentConfig) -> str:
 def _measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
     parts = build_parts(replace(arm.pretrain, num_workers=0), seed)
     num_steps = parts.steps_per_epoch * arm.pretrain.trainer.max_epochs
-    seconds = _seconds_a_step(parts) * num_steps if num_steps else 0.0
+    seconds = _seconds(parts) if num_steps else 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
     return {
         "num_parameters": sum(parameter.numel() for parameter in parts.module.parameters()),
@@ -77,19 +96,45 @@ def _measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
     }
 
 
-def _seconds_a_step(parts: Parts) -> float:
-    """Median of a few whole steps after one that is not counted."""
-    loader = pretrain_loader(parts.dataset, parts.sampler, parts.objective, parts.config.batch_size)
-    configured = parts.module.configure_optimizers()
-    optimizer = configured["optimizer"] if isinstance(configured, dict) else configured
-    batches, times = itertools.chain.from_iterable(itertools.repeat(loader)), []
-    for _ in range(TIMED_STEPS + 1):
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        parts.module.losses(next(batches))["loss"].backward()
-        optimizer.step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+class _Clock(Callback):
+    """Stops a training after so many steps, and tells what one took: the first is warming up and does not count."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.num_steps, self.times = num_steps, list[float]()
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.times.append(time.perf_counter())
+        spent = self.times[-1] - self.times[0]
+        trainer.should_stop = len(self.times) > self.num_steps or (spent > MOST_SECONDS and len(self.times) > 1)
+
+    @property
+    def seconds(self) -> float:
+        return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+
+
+def _seconds(parts: Parts) -> float:
+    """Of a whole pre-training: its steps as the trainer takes them, whole epochs if these are short; validations."""
+    config, an_epoch = parts.config, parts.steps_per_epoch
+    loader = pretrain_loader(
+        parts.dataset, parts.sampler, parts.objective, config.batch_size, num_steps=parts.steps_per_epoch
+    )
+    clock = _Clock(max(1, TIMED_STEPS // an_epoch) * an_epoch if an_epoch < TIMED_STEPS else TIMED_STEPS)
+    trainer = quiet_trainer(
+        max_epochs=-1,
+        gradient_clip_val=config.trainer.gradient_clip_val,
+        precision=config.trainer.precision,
+        accelerator=config.trainer.accelerator,
+        callbacks=[clock],
+    )
+    fit(trainer, parts.module, loader)
+    validation = HeldOutValidation(
+        parts.dataset, parts.held_out, parts.graph, visible_classes(parts), config.valid_every
+    )
+    start = time.perf_counter()
+    validation.measure(parts.module.encoder)
+    each = time.perf_counter() - start
+    num_epochs = config.trainer.max_epochs
+    return num_epochs * an_epoch * clock.seconds + math.ceil(num_epochs / config.valid_every) * each
 
 
 def _trials(config: ExperimentConfig, name: str) -> dict[str, int]:

@@ -35,6 +35,7 @@ from sigraph.theory import certify
 
 logger = logging.getLogger(__name__)
 
+MOST_NAMES = 10_000
 PRETRAIN, FINETUNE, LOCK = "pretrain.json", "finetune", ".lock"
 _ALL_PAIRS, _SOME_ANCHORS = 20_000, 2_000  # samples up to which a certificate looks at all pairs; anchors beyond
 
@@ -85,6 +86,7 @@ def pretrain_stage(
             "num_edges": parts.graph.num_edges // 2,
             "num_edges_held_out": parts.held_out.size(1),
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
+            "features": _features(parts.whole),
             "encoder": {**_late_channels(encoder, parts.whole), **config.encoder},
             "validation": fitted.history,
             "certificate": _certificate(parts),
@@ -229,6 +231,12 @@ def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
     found = {"in_channels": dataset.in_channels, "num_tokens": dataset.num_tokens}
     asked = signature(type(encoder)).parameters
     return {name: width for name, width in found.items() if width is not None and name in asked}
+
+
+def _features(dataset: SampleDataset) -> list[str] | None:
+    """Names of the features, by which new samples are matched; too many would bury the rest of the record."""
+    names = dataset.feature_names
+    return names if names is not None and len(names) <= MOST_NAMES else None
 
 
 def _count(module: Module) -> int:

@@ -447,6 +447,26 @@ def test_a_graph_of_the_card_replaces_a_constructed_one(write):
     assert child.pretrain.graph == {"_target_": "sigraph.graphs.KNNGraph", "k": 3}
 
 
+def test_null_empties_a_mapping_and_takes_a_section_back_to_its_defaults(write):
+    tree = {**MINIMAL, "grid": {"pretrain.batch_size": [8, 16]}, "arms": {"sipt": {}, "b": {}}, "baseline": "b"}
+    base = write(tree, "base.yaml")
+    assert load_config(base).grid and load_config(base, ["grid=null"]).grid == {}
+    assert load_config(base, ["arms=null", "baseline=null"]).arm_names == ["sipt"]
+    child = load_config(write("extends: base.yaml\narms: null\nbaseline: null\ngrid:\n"))
+    assert child.arm_names == ["sipt"] and child.grid == {}
+    later = write({**tree, "pretrain": {**tree["pretrain"], "trainer": {"max_epochs": 3}}}, "later.yaml")
+    assert load_config(later, ["pretrain.trainer=null"]).pretrain.trainer.max_epochs == 100
+    with pytest.raises(ConfigError, match=r"'pretrain\.\w+' is missing"):
+        load_config(base, ["pretrain=null"])
+
+
+def test_a_tab_in_a_value_does_not_hide_what_is_wrong(write):
+    with pytest.raises(ConfigError, match="'question' needs to be a str"):
+        load_config(
+            write("question: [a,\tb]\n" + EXPERIMENT.replace("question: Can an MLP profit from citations?\n", ""))
+        )
+
+
 def test_extends_is_relative_to_the_file(write, tmp_path):
     write(EXPERIMENT, "base.yaml")
     (tmp_path / "deep").mkdir()

@@ -102,6 +102,34 @@ def test_own_tables_from_the_first_to_the_last_step(toy, x, tmp_path):
     assert np.array_equal(np.stack([columns[f"z{i}"] for i in range(4)], axis=1), z.numpy())
 
 
+def test_features_are_matched_by_name(toy, tmp_path, capsys):
+    """Columns in another order would be embedded as if one feature were another, without a word."""
+    x = torch.randn(60, 6, generator=torch.Generator().manual_seed(1))
+    (tmp_path / "e.csv").write_text("source,target\n" + "".join(f'"p, {i}🧪","p, {i + 1}🧪"\n' for i in range(59)))
+    dataset = from_tables(table(x, tmp_path / "s.csv", 0), {"line": tmp_path / "e.csv"})
+    assert dataset.feature_names == [f"x{i}" for i in range(6)]
+    dataset.save(tmp_path / "own")
+    assert SampleDataset.open(tmp_path / "own").feature_names == dataset.feature_names
+    toy["pretrain"] |= {"dataset": str(tmp_path / "own"), "graph": "line"}
+    config = config_from_dict({**toy, "seeds": [4], "finetune": [], "arms": {"sipt": {}}, "baseline": None})
+    assert not run(config).failed
+    folder = run_folder(config, config.arm("sipt"), 4)
+    z = embed(load_encoder(folder), SampleDataset(x)).numpy()
+    lines = ["note,x5,x4,id,x3,x2,x1,x0,year"]
+    lines += [
+        ",".join(["a", *map(repr, row[:2]), str(i), *map(repr, row[2:]), "9"])
+        for i, row in enumerate(x.flip(1).tolist())
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(lines) + "\n")
+    command = ["embed", str(folder), "--dataset", str(tmp_path / "new.csv"), "--out", str(tmp_path / "z.npy")]
+    assert main(command) == 0
+    assert "left out: 'note', 'year'" in capsys.readouterr().out
+    assert np.allclose(np.load(tmp_path / "z.npy"), z, atol=1e-6)
+    (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x6\n1,1,2,3,4,5,6\n")
+    assert main([*command, "--force"]) == 2
+    assert "lacks 1 of the 6 features of the pre-training: 'x5'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["z.npy", "z.parquet", "z.ids.parquet"])
 def test_what_exists_is_replaced_only_if_asked(folder, name, tmp_path, capsys):
     (tmp_path / name).write_text("mine")

@@ -81,8 +81,8 @@ def test_every_run_has_its_own(finished):
 
 
 def test_a_run_says_what_it_was_pretrained_on(folder, toy, toy_dataset):
-    name, fingerprint = pretrained_on(folder)
-    assert name == toy["pretrain"]["dataset"]
+    name, fingerprint, features = pretrained_on(folder)
+    assert name == toy["pretrain"]["dataset"] and features is None
     assert fingerprint == sigraph.open_dataset(name).fingerprint
     (folder / SETTINGS).write_text("pretrain: {}\n")
     with pytest.raises(ValueError, match=f"{SETTINGS} does not say the run's data set"):

@@ -82,7 +82,41 @@ def test_dry_run_says_and_keeps_nothing(file, toy, tmp_path, capsys):
     cells = [cell.strip() for cell in next(line for line in out.splitlines() if "| sipt " in line).split("|")]
     assert cells[2] == str(sum(record["num_parameters"].values())) and cells[3] == "40"
     assert cells[4] == str(record["num_edges"]) and cells[5] == str(record["num_steps"]) == "4"
-    assert "4 runs (2 arms x 2 seeds), 1 fine-tunings each" in out and "MB" in out
+    assert "4 runs (2 arms), 1 fine-tunings each" in out and "MB" in out
+
+
+def test_dry_run_is_of_the_arms_and_seeds_asked_for(file, capsys):
+    assert main(["run", file, "--dry-run", "--arm", "objective-only", "--seed", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "1 runs (1 arms)" in out and "| sipt" not in out
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--list"])
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("pretrain.encoder.hidden=3", "arm 'sipt': pretrain.encoder: 'MLPEncoder' has no argument 'hidden'"),
+        ("pretrain.structure_loss=NoSuchLoss", "arm 'sipt': pretrain.structure_loss: 'sigraph.losses' has no"),
+        ("finetune.0.optimizer.learning_rate=3", "arm 'sipt': finetune.0.optimizer: 'AdamW' has no argument"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_planned(file, capsys, option, override, said):
+    assert main(["run", file, override, option]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and said in captured.err
+
+
+def test_dry_run_looks_the_tasks_up(file, capsys):
+    assert main(["run", file, "finetune.0.task=blok", "--dry-run"]) == 2
+    assert "unknown task 'blok'" in capsys.readouterr().err
+
+
+def test_the_estimate_is_of_the_order_of_the_run(toy):
+    toy |= {"seeds": [0], "arms": {"sipt": {"pretrain.trainer.max_epochs": 60}}, "baseline": None}
+    config = config_from_dict(toy)
+    (row,) = plan(config)
+    took = run(config).records[0]["pretrain"]["seconds"]
+    assert took / 4 < row["seconds"] < 4 * took
 
 
 def test_listed_commands_run_one_by_one_give_the_same_table(file, tmp_path, capsys):

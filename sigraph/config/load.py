@@ -67,7 +67,7 @@ def _resolve(layers: list[tuple[dict[str, Any], Place]], overrides: Iterable[str
         changed = put(ExperimentConfig, tree, path, value, Place(f"override {text!r}"))
         if value == {} and changed == tree:
             raise Place(f"override {text!r}").error(
-                "an empty mapping changes nothing, since mappings merge; overrides cannot remove ('--arm' picks arms)"
+                "an empty mapping changes nothing, since mappings merge; null empties it ('--arm' picks arms)"
             )
         tree = changed
     # With overrides the line of a value in the file no longer says where it comes from.

@@ -52,7 +52,7 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     """The value ``new``, checked against the type ``hint`` and laid over ``base``. Neither argument is changed.
 
     Sections and components merge deeply (a component whose ``_target_`` changes starts afresh, and so does one given
-    as a bare name), lists and plain values replace.
+    as a bare name), lists and plain values replace. Null takes a section back to its defaults, and empties a mapping.
 
     Raises:
         ConfigError: An unknown key, a wrong type, a value out of range.
@@ -60,7 +60,7 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     meta = meta or {}
     hint, optional = _strip_none(hint)
     if dataclasses.is_dataclass(hint):
-        return _overlay_section(hint, base, {} if new is None else new, place)
+        return fresh(hint) if new is None else _overlay_section(hint, base, new, place)
     if new is None and optional:
         return None
     if meta.get("home"):
@@ -71,7 +71,7 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
         (item,) = get_args(hint)
         return [overlay(item, None, value, place / i, meta) for i, value in enumerate(new)]
     if get_origin(hint) is dict:
-        return _overlay_mapping(hint, base, {} if new is None else new, place)
+        return {} if new is None else _overlay_mapping(hint, base, new, place)
     return _scalar(hint, new, place, meta, optional)
 
 

@@ -77,7 +77,10 @@ def _line_of(text: str, path: tuple[str, ...]) -> int | None:
     """The line, from 1, at which the value at ``path`` starts, or the nearest mapping or list around it."""
     if not text or not path:
         return None
-    node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    try:
+        node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    except yaml.YAMLError:  # e.g. a tab, which the faster parser takes
+        return None
     for step in path:
         if isinstance(node, yaml.MappingNode):
             found = [(name, value) for name, value in node.value if name.value == step]

@@ -44,11 +44,15 @@ class CardFile:
 
 @dataclass
 class CardSamples:
-    """``features`` (rows of numbers) or ``records`` (a table); how many, and how wide. Null: not checked."""
+    """``features`` (rows of numbers) or ``records`` (a table); how many, and how wide. Null: not checked.
+
+    ``columns`` names the features, in their order, where they have names.
+    """
 
     kind: str = "features"
     count: int | None = None
     channels: int | None = None
+    columns: list[str] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("features", "records"):

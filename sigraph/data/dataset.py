@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from sigraph.data.card import CARD, Card, CardGraph, CardSamples, CardTask, did_you_mean
-from sigraph.data.dataset_parts import check_finite, checked_ids, checked_node, checked_samples, named_parts
+from sigraph.data.card import CARD, Card, did_you_mean
+from sigraph.data.dataset_parts import (
+    card_to_write,
+    check_finite,
+    checked_ids,
+    checked_names,
+    checked_node,
+    checked_samples,
+    named_parts,
+)
 from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
@@ -46,6 +53,7 @@ class SampleDataset:
         name: The data set's name; by default the card's.
         card: Where the data come from.
         ids: What the user calls each sample: integers or text (an array, a list), by which results are found again.
+        feature_names: What the columns of feature rows are called, by which new samples are matched; F of them.
 
     Shapes:
         - **samples:** [N, F], or N records.  **ids:** [N]
@@ -70,6 +78,7 @@ class SampleDataset:
         name: str = "",
         card: Card | None = None,
         ids: pa.Array | Sequence[int | str] | None = None,
+        feature_names: Sequence[str] | None = None,
     ) -> None:
         self._ids: pa.Array | Path | None = checked_ids(ids)  # a path: not read yet
         self._path: Path | None = None  # of the samples, if they are mapped
@@ -82,6 +91,7 @@ class SampleDataset:
         self._take(samples)
         if isinstance(self.samples, Tensor):
             check_finite(self.samples)
+        self.feature_names = checked_names(feature_names, self.in_channels)
         self._check_counts()
 
     def _take(self, samples: Any) -> None:
@@ -197,7 +207,7 @@ class SampleDataset:
             weight = None if graph.store.weight is None else graph.store.weight[edge]
             group = None if graph.group is None else graph.group[ids]
             graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
-        return SampleDataset(samples, graphs, name=self.name)
+        return SampleDataset(samples, graphs, name=self.name, feature_names=self.feature_names)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -250,7 +260,7 @@ class SampleDataset:
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path) as folder:
-            self._card_to_write(path.name).write(folder / CARD)
+            card_to_write(self, path.name).write(folder / CARD)
             write_samples(self.samples, folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
@@ -260,19 +270,6 @@ class SampleDataset:
                 write_task(task, folder / "tasks" / name)
             parts = [*(f"graphs/{name}" for name in self._graphs), *(f"tasks/{name}" for name in self._tasks)]
             write_manifest(folder, [CARD, FEATURES, RECORDS, IDS, *parts])
-
-    def _card_to_write(self, name: str) -> Card:
-        measured = self.measure()
-        card = self.card or Card(
-            self.name or name,
-            samples=CardSamples(**measured["samples"]),
-            graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
-            tasks={
-                key: CardTask(**{k: v for k, v in value.items() if k != "num_labelled"}, about=self._tasks[key].about)
-                for key, value in measured["tasks"].items()
-            },
-        )
-        return replace(card, measured={**(card.measured or {}), **measured})
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
@@ -295,6 +292,7 @@ class SampleDataset:
         out._path = path / (FEATURES if FEATURES in manifest else RECORDS)
         out._take(open_samples(out._path))
         out._ids = path / IDS if IDS in manifest else None
+        out.feature_names = out.card.samples.columns
         if verify and isinstance(out.samples, Tensor):
             check_finite(out.samples)
         out._graphs = {n: PretrainGraph.open(path / "graphs" / n, verify) for n in part_names(manifest, "graphs")}

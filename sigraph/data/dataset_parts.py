@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.task import Task
 from sigraph.data.tokens import TokenColumn, has_tokens, with_vocabulary
+
+if TYPE_CHECKING:
+    from sigraph.data.dataset import SampleDataset
 
 CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
 P = TypeVar("P", PretrainGraph, Task)
@@ -103,3 +108,32 @@ def checked_node(node: Any, num_samples: int, name: str = "node") -> Tensor:
         if low < 0 or high >= num_samples:
             raise ValueError(f"{name!r} needs sample ids in [0, {num_samples}) (got [{low}, {high}])")
     return node.long()
+
+
+def checked_names(names: Sequence[str] | None, width: int | None) -> list[str] | None:
+    """Names of features, as many as a row has, each once."""
+    if names is None:
+        return None
+    found = [str(name) for name in names]
+    if len(found) != width or len(set(found)) != len(found):
+        got = f"{len(found)} names, {len(set(found))} of them different"
+        raise ValueError(
+            f"'feature_names' needs a name for each of {width or 0} features in 'SampleDataset' (got {got})"
+        )
+    return found
+
+
+def card_to_write(dataset: SampleDataset, name: str) -> Card:
+    """The card of a prepared folder: the data set's own, or one of what is there; with what was measured."""
+    measured = dataset.measure()
+    card = dataset.card or Card(
+        dataset.name or name,
+        samples=CardSamples(**measured["samples"]),
+        graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
+        tasks={
+            key: CardTask(**{k: v for k, v in value.items() if k != "num_labelled"}, about=dataset.tasks[key].about)
+            for key, value in measured["tasks"].items()
+        },
+    )
+    samples = replace(card.samples, columns=dataset.feature_names)
+    return replace(card, samples=samples, measured={**(card.measured or {}), **measured})

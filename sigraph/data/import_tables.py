@@ -137,7 +137,8 @@ def from_tables(
         found[key] = task
         report.tasks.append(task_read)
     name = clean_name(name) if name else source_name(samples, "own")
-    return SampleDataset(table.samples, graphs, found, name, ids=table.index.column.ids)
+    ids, features = table.index.column.ids, table.feature_names
+    return SampleDataset(table.samples, graphs, found, name, ids=ids, feature_names=features)
 
 
 def read_graph(

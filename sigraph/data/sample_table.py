@@ -28,6 +28,7 @@ class SampleTable:
     apart: dict[str, pa.ChunkedArray] = field(default_factory=dict)
     split_column: str | None = None
     id_column: str | None = None
+    feature_names: list[str] | None = None  # of feature rows that have names
 
 
 def read_samples(
@@ -71,15 +72,17 @@ def read_samples(
     blocks = {column: _is_block(column_values) for column, column_values in values.items()}
     notes = [f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else []
     samples: Tensor | pa.Table
+    features = None
     if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
         kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
         notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
     elif all(blocks.values()):
         kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
+        features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
     else:
         kind, samples = "records", pa.table({id_column: ids.ids, **values})
         notes += _why_records(values, blocks)
-    table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column)
+    table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
     columns = {column: type_name(column_values.type) for column, column_values in values.items()}
     return table, SamplesRead(file.name, len(index), described, kind, columns, notes)
@@ -93,7 +96,7 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
         raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
     text = pa.array(np.arange(len(array))).cast(pa.large_string())
     index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
-    samples = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    samples = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))  # a copy: a mapped file is read-only
     described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
     return (
         SampleTable(name, index, samples),
@@ -123,6 +126,10 @@ def _guess_id_column(file: TableFile) -> str:
 
 def _is_block(column: pa.ChunkedArray) -> bool:
     return is_number(column.type) or list_width(column) is not None
+
+
+def _feature_names(column: str, width: int | None) -> list[str]:
+    return [column] if width is None else [f"{column}.{i}" for i in range(width)]
 
 
 def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.ndarray:
