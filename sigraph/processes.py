@@ -28,6 +28,7 @@ from sigraph.training import TimeIsUp
 
 Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
+IMPORTED = ["sigraph.fitting"]  # takes most of the seconds that a process needs to start
 LOOK = 0.1  # seconds between two looks at what sends nothing by itself
 GRACE = 1.0  # seconds in which the cause of a failure may come in after its consequence
 
@@ -57,7 +58,7 @@ class _Child:
 @contextlib.contextmanager
 def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child]]:
     """A process for each seat; none is left when the block ends."""
-    context, children = _context(target, seats[0].backend), []
+    context, children = _context(seats[0].backend), []
     threads = max(1, torch.get_num_threads() // len(seats))
     try:
         for seat in seats:
@@ -77,12 +78,12 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
             child.process.join()
 
 
-def _context(target: Target, backend: str) -> Any:
+def _context(backend: str) -> Any:
     """How processes start: from a server that has imported all they need, where nothing of a GPU is in its memory."""
     if backend == "nccl" or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([target.__module__])
+    context.set_forkserver_preload(IMPORTED)
     return context
 
 
