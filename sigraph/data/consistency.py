@@ -64,9 +64,14 @@ class Agreement:
             )
         if self.own is None:
             return float(self.share.mean())
-        if self.own.unique().numel() < 2 or self.share.unique().numel() < 2:
+        if is_constant(self.own) or is_constant(self.share):
             raise ValueError("'y' or its neighbour means are constant: Spearman's correlation is not defined")
         return float(spearmanr(self.own.numpy(), self.share.numpy()).statistic)
+
+
+def is_constant(value: Tensor) -> bool:
+    """Whether all entries are the same, or there is none."""
+    return bool((value == value[:1]).all())
 
 
 def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -64,6 +65,6 @@ def _panel(axis: Axes, row: AuditRow) -> None:
     low = -1.02 if row.type == "regression" else -0.02
     axis.set_xlim(low, 1.02)
     axis.set_xlabel("local consistency; grey: chance ± 3 std")
-    axis.set_title(f"{row.graph} × {row.task}: {row.verdict}", fontsize=11)
+    axis.set_title(fill(f"{row.graph} × {row.task}: {row.verdict}", 50), fontsize=11)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

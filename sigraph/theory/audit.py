@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.data.arguments import check_integers
-from sigraph.data.consistency import Agreement, node_agreement
+from sigraph.data.consistency import Agreement, is_constant, node_agreement
 from sigraph.data.neighborhood import neighbor_sums
 from sigraph.data.task import is_labelled, label_type
 from sigraph.graphs import GraphConstructor
@@ -213,9 +213,9 @@ def _undefined(found: Agreement, y: Tensor, known: Tensor, shape: GraphShape) ->
         if found.kind == "multilabel" and not bool((y == 1).any()):
             return "no sample carries a label"
         return "no labelled sample has a labelled neighbour"
-    if found.own is not None and found.own.unique().numel() < 2:
+    if found.own is not None and is_constant(found.own):
         return "the target is constant among samples with a labelled neighbour"
-    if found.own is not None and found.share.unique().numel() < 2:
+    if found.own is not None and is_constant(found.share):
         return "the means over neighbours are constant"
     return None
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.sparse import coo_matrix
+from scipy.stats import rankdata
 from torch import Tensor
 
 from sigraph.data import EdgeStore, PretrainGraph
-from sigraph.data.consistency import Agreement, node_agreement
+from sigraph.data.consistency import Agreement, is_constant, node_agreement
 from sigraph.data.neighborhood import neighbor_sums
 from sigraph.data.random import keyed_generator
 from sigraph.graphs.rewire import rewire_edges
@@ -57,20 +58,21 @@ def permutation_null(store: EdgeStore, y: Tensor, found: Agreement, draws: int =
         draws: Permutations, >= 2, where they are needed.
         seed: Of the draws.
     """
+    if found.own is not None:
+        return _over(_correlations(store, found, draws, seed), "permuted", 1)
     known = ~_missing(y)
     whole = known[:, 0] if known.dim() == 2 else known
-    if found.own is None and (known.dim() == 1 or bool((known == known[:, :1]).all())):
+    if known.dim() == 1 or bool((known == known[:, :1]).all()):
         return exact_null(store, whole, y, found)
-    labelled = known.any(dim=1) if known.dim() == 2 else known
+    labelled = known.any(dim=1)
     node = (labelled & (neighbor_sums(store, labelled.float()[:, None]).view(-1) > 0)).nonzero().view(-1)
 
     def drawn(draw: int) -> Agreement:
         shuffled = y.clone()
-        order = torch.randperm(node.numel(), generator=keyed_generator(seed, _PERMUTE, draw))
-        shuffled[node] = y[node[order]]
+        shuffled[node] = y[node[_order(node.numel(), seed, draw)]]
         return node_agreement(store, shuffled)
 
-    return _over(drawn, draws, "permuted", found.num_columns)
+    return _over(_defined(drawn, draws), "permuted", found.num_columns)
 
 
 def rewiring_null(graph: PretrainGraph, y: Tensor, found: Agreement, draws: int = 100, seed: int = 0) -> Null:
@@ -79,7 +81,7 @@ def rewiring_null(graph: PretrainGraph, y: Tensor, found: Agreement, draws: int 
     def drawn(draw: int) -> Agreement:
         return node_agreement(rewire_edges(graph, 1.0, keyed_generator(seed, _REWIRE, draw)).store, y)
 
-    return _over(drawn, draws, "rewired", found.num_columns)
+    return _over(_defined(drawn, draws), "rewired", found.num_columns)
 
 
 def exact_null(store: EdgeStore, known: Tensor, y: Tensor, found: Agreement) -> Null:
@@ -171,24 +173,43 @@ def _overlap(found: Agreement) -> Tensor:
     return torch.from_numpy((carries.T @ carries).toarray())
 
 
-def _over(drawn: Callable[[int], Agreement], draws: int, how: str, num_columns: int) -> Null:
-    values, parts = [], []
-    for found in _defined(drawn, draws):
-        values.append(found.value())
-        parts.append(found.by_column() if found.own is None else torch.tensor([values[-1]], dtype=torch.double))
-    value = torch.tensor(values, dtype=torch.double)
-    part = torch.stack(parts) if parts else torch.empty(0, num_columns, dtype=torch.double)
-    mean, std = _mean_std(value[:, None])
-    return Null(how, float(mean), float(std), *_mean_std(part), num_draws=len(values))
+def _correlations(store: EdgeStore, found: Agreement, draws: int, seed: int) -> Iterator[tuple[float, Tensor]]:
+    """Spearman's correlation under permutations: only the neighbours' means are ranked anew."""
+    node, own = found.node.long(), found.own
+    if own is None:
+        raise ValueError("'found' needs to be of a regression")
+    value = torch.zeros(store.num_nodes, 1, dtype=torch.double)
+    value[node] = 1.0
+    count, rank = neighbor_sums(store, value)[node, 0], rankdata(own.numpy())
+    for draw in range(draws):
+        order = _order(node.numel(), seed, draw)
+        value[node, 0] = own[order]
+        around = neighbor_sums(store, value)[node, 0] / count
+        if not is_constant(around):
+            found_value = float(np.corrcoef(rank[order.numpy()], rankdata(around.numpy()))[0, 1])
+            yield found_value, torch.tensor([found_value], dtype=torch.double)
 
 
-def _defined(drawn: Callable[[int], Agreement], draws: int) -> Iterator[Agreement]:
-    """The draws in which local consistency is defined."""
+def _defined(drawn: Callable[[int], Agreement], draws: int) -> Iterator[tuple[float, Tensor]]:
+    """Local consistency of the draws in which it is defined, and that of each column."""
     for draw in range(draws):
         found = drawn(draw)
-        constant = found.own is not None and min(found.own.unique().numel(), found.share.unique().numel()) < 2
-        if found.node.numel() and not constant:
-            yield found
+        if found.own is None and found.node.numel():
+            yield found.value(), found.by_column()
+        elif found.own is not None and not is_constant(found.own) and not is_constant(found.share):
+            yield (value := found.value()), torch.tensor([value], dtype=torch.double)
+
+
+def _order(count: int, seed: int, draw: int) -> Tensor:
+    return torch.randperm(count, generator=keyed_generator(seed, _PERMUTE, draw))
+
+
+def _over(drawn: Iterator[tuple[float, Tensor]], how: str, num_columns: int) -> Null:
+    found = list(drawn)
+    value = torch.tensor([value for value, _ in found], dtype=torch.double)
+    part = torch.stack([part for _, part in found]) if found else torch.empty(0, num_columns, dtype=torch.double)
+    mean, std = _mean_std(value[:, None])
+    return Null(how, float(mean), float(std), *_mean_std(part), num_draws=len(found))
 
 
 def _mean_std(value: Tensor) -> tuple[Tensor, Tensor]:
@@ -197,7 +218,8 @@ def _mean_std(value: Tensor) -> tuple[Tensor, Tensor]:
     count = there.sum(dim=0).double()
     mean = torch.where(there, value, 0).sum(dim=0) / count
     square = torch.where(there, value - mean, 0).square().sum(dim=0) / (count - 1)
-    return torch.where(count > 1, mean, torch.nan), torch.where(count > 1, square, torch.nan).sqrt()
+    std = torch.where(square.sqrt() > 1e-12, square.sqrt(), 0)  # within rounding of values up to 1
+    return torch.where(count > 1, mean, torch.nan), torch.where(count > 1, std, torch.nan)
 
 
 def _missing(y: Tensor) -> Tensor:
