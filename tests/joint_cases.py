@@ -17,9 +17,9 @@ from torch import Tensor
 import sigraph.losses
 from sigraph import pretrain
 from sigraph.collate import pretrain_loader
-from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
-from sigraph.distributed import gather
-from sigraph.encoders import Encoder, Encoding, MLPEncoder
+from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset, Tokens, token_table
+from sigraph.distributed import gather, joint
+from sigraph.encoders import Encoder, Encoding, GRUEncoder, MLPEncoder
 from sigraph.losses import (
     ContrastiveLoss,
     CrossBatchMemory,
@@ -31,7 +31,8 @@ from sigraph.losses import (
     StructureLoss,
     TripletLoss,
 )
-from sigraph.objectives import MaskedFeature
+from sigraph.objectives import MaskedFeature, MaskedToken
+from sigraph.objectives.masked_token import TokenTarget
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
 from sigraph.training import quiet_trainer
@@ -48,6 +49,7 @@ SCENARIOS = {
     "one sample": ([0, 1, 2, 3, 4, 5, 6], [20]),
     "no positive at all": ([20, 21], [22, 23]),
 }
+SENTENCES = ([[2, 3, 4, 5, 6, 7, 8], [6, 7]], [[8], [9, 2, 3]])  # token ids of each process
 STEPS = [([0, 1, 2, 3], [4, 5]), ([6, 7, 0], [8, 9, 10]), ([11, 12, 1], [6, 13, 14, 2]), ([0, 15], [16, 17, 20])]
 
 
@@ -131,6 +133,35 @@ def step(module: PretrainModule, batch: PretrainBatch) -> dict[str, Tensor]:
     return found
 
 
+def token_gradients(parts: list[list[list[int]]], first: int = 0) -> list[Tensor]:
+    """Loss and gradients of masked tokens, from h and from z, averaged over the processes as DDP does.
+
+    Of the sentences of one or more processes, each corrupted as on its own.
+    """
+    torch.manual_seed(7)
+    encoder, masked = GRUEncoder(10, 4, 6).double(), MaskedToken(10, 6, mask_rate=0.4, corrupt_all=True).double()
+    token, length, targets, start = [], [], [], torch.zeros(2, dtype=torch.long)  # samples and tokens so far
+    for i, sentences in enumerate(parts):
+        inputs = SampleDataset(token_table(sentences, 10)).fetch(torch.arange(len(sentences)))
+        generator = torch.Generator().manual_seed(first + i)
+        hidden, target = masked.corrupt(inputs, torch.arange(len(sentences)), len(sentences), generator)
+        token.append(torch.nn.functional.pad(hidden.token, (0, 9 - hidden.token.size(1))))
+        length.append(hidden.length)
+        targets.append((target.sample + start[0], target.part + start[1], target.token))
+        start = start + torch.tensor([len(sentences), target.num_parts])
+    encoding = encoder(Tokens(torch.cat(token), torch.cat(length)))
+    target = TokenTarget(*(torch.cat(part) for part in zip(*targets, strict=True)), num_parts=int(start[1]))
+    with joint():
+        loss = masked(encoding, target) + masked(Encoding(encoding.z), target)
+    loss.backward()
+    found = [loss.detach(), *(parameter.grad for parameter in [*encoder.parameters(), *masked.parameters()])]
+    if dist.is_initialized():
+        for value in found:
+            dist.all_reduce(value)
+            value /= 2
+    return found
+
+
 def toy() -> SampleDataset:
     """41 samples: batches of 8 leave one, which two processes cannot share."""
     generator = torch.Generator().manual_seed(5)
@@ -190,6 +221,8 @@ def run(rank: int, folder: Path) -> None:
     everyone, ids, half = gather(rows, torch.arange(3 - 2 * rank), rows.detach().half())
     (everyone * torch.arange(4.0).view(4, 1) * (rank + 1)).sum().backward()
     results["gather"] = (everyone.detach(), ids, half, rows.grad)
+
+    results["tokens"] = token_gradients([SENTENCES[rank]], first=rank)
 
     module = module_of(ContrastiveLoss().double())
     module.structure_weight = 1.0

@@ -6,7 +6,7 @@ from typing import Any
 import joint_cases
 import pytest
 import torch
-from joint_cases import SCENARIOS, STEPS
+from joint_cases import SCENARIOS, SENTENCES, STEPS
 
 from sigraph import distributed
 from sigraph.data import SeedBatch, SeedBatchSampler, batch
@@ -43,6 +43,15 @@ def test_every_loss_is_the_loss_of_one_process(two):
                 assert_same(process["step"][name, scenario], expected, **EXACT)
             if scenario != "no positive at all":
                 assert expected["structure_loss"] > 0 and (expected["encoder.weight"] != 0).any()
+
+
+def test_masked_tokens_are_those_of_one_process(two):
+    """Of which the processes have other numbers, from tokens' own embeddings and from their samples'."""
+    expected = joint_cases.token_gradients(list(SENTENCES))
+    for process in two:
+        for found, value in zip(process["tokens"], expected, strict=True):
+            assert (value != 0).any()
+            torch.testing.assert_close(found, value, **EXACT)
 
 
 def test_gather_lays_all_rows_out_and_adds_the_gradients_up(two):
