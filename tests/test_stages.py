@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from sigraph import __version__, stages
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.experiment import _summary
 from sigraph.parts import ENCODER, pretrain_hash
 from sigraph.stages import PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
 from sigraph.training import SaveProgress
@@ -233,3 +234,44 @@ def test_damaged_weights_are_said_and_made_again(folder, tmp_path, caplog, damag
     pretrain_stage(config, 0, tmp_path / "run")
     assert "is damaged" in caplog.text and ENCODER in caplog.text
     assert all(torch.equal(value, before[key]) for key, value in weights(tmp_path / "run").items())
+
+
+def test_pretraining_ends_with_a_certificate_that_no_test_label_enters(folder, tmp_path):
+    config = experiment(folder).pretrain
+    _, dataset, record = pretrain_stage(config, 0, tmp_path / "run")
+    found = record["certificate"]
+    assert found["complete"] and found["num_samples"] == 40 and found["num_edges"] == record["num_edges"]
+    assert found["local_consistency"] == 1.0 and found["loss"] == "MultiSimilarityLoss"
+    assert found["accuracy"] == pytest.approx(record["validation"][-1]["valid_label_agreement"])
+    y = dataset.tasks["block"].labels.clone()
+    y[20:] = 1 - y[20:]
+    task = Task("block", y, dataset.tasks["block"].split)
+    SampleDataset(dataset.samples, dataset.graphs, {"block": task}, name="toy").save(folder, overwrite=True)
+    assert pretrain_stage(config, 0, tmp_path / "other")[2]["certificate"] == found
+
+
+def test_many_samples_are_certified_by_some_anchors(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "_ALL_PAIRS", 39)
+    monkeypatch.setattr(stages, "_SOME_ANCHORS", 5)
+    found = pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")[2]["certificate"]
+    assert not found["complete"] and found["num_edges"] + found["num_non_edges"] == 5 * 39
+
+
+def test_a_record_older_than_certificates_is_still_found(folder, tmp_path):
+    config = experiment(folder).pretrain
+    record = pretrain_stage(config, 0, tmp_path / "run")[2]
+    del record["certificate"]
+    stages.write_json(tmp_path / "run" / PRETRAIN, record)
+    assert pretrain_stage(config, 0, tmp_path / "run")[2] == record
+
+
+def test_a_line_of_progress_says_promised_and_reached(folder, tmp_path):
+    record = {"arm": "sipt", "seed": 0, "status": "ok", "tasks": [], "wall_seconds": 3.0}
+    record["pretrain"] = pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")[2]
+    found = record["pretrain"]["certificate"]
+    said = f"{found['hit_rate']:.3f} are edges, {found['accuracy']:.3f} share a label (promised 1.000)"
+    assert _summary(record) == f"sipt, seed 0: pre-trained; nearest neighbours: {said} (3 s)"
+    found["accuracy"] = found["hit_rate"] = None
+    assert _summary(record) == "sipt, seed 0: pre-trained (3 s)"
+    del record["pretrain"]["certificate"]
+    assert _summary(record) == "sipt, seed 0: pre-trained (3 s)"
