@@ -78,7 +78,7 @@ def find_alike(*sets: Tensor | pa.Table, ids: pa.Array | None = None, kinds: Map
     if has_tokens(tables[0]):
         if not all(has_tokens(table) for table in tables):
             raise ValueError("'sets' need a column 'tokens' in each, or in none, in 'find_alike' (got both)")
-        return Alike({"exact": _codes(_as_bytes(_joined(tables, TOKENS)))}, "token sequences")
+        return Alike({"exact": _codes(_as_bytes(_joined(tables, TOKENS)))[0]}, "token sequences")
     return _records(tables, ids, kinds)
 
 
@@ -99,11 +99,10 @@ def _records(tables: list[pa.Table], ids: pa.Array | None, kinds: Mapping[str, s
     empty: Any = True
     for name in content:
         column = _joined(tables, name)
-        code = _codes(column)
-        values = column.unique() if told[name] != "exact" else None
+        code, values = _codes(column)
         loosened = code
-        if values is not None:
-            values = values.drop_null().cast(pa.large_string())  # in the order of the codes
+        if told[name] != "exact":
+            values = values.cast(pa.large_string())
             change, note = _loosening(told[name])
             notes += [note] if note and note not in notes else []
             plain = values if change is None else change(values)
@@ -206,14 +205,14 @@ def _is_zero(rows: Tensor) -> np.ndarray:
     return np.concatenate([np.zeros(0, bool), *((block == 0).all(dim=1).numpy() for block in rows.split(step))])
 
 
-def _codes(column: pa.ChunkedArray) -> np.ndarray:
-    """Numbers of a column's values by first appearance, -1 for nulls. [N]"""
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
+    """Numbers of a column's values by first appearance, -1 for nulls, [N]; and the values by number."""
     if pa.types.is_nested(column.type):
         column = pa.chunked_array([pa.array([None if v is None else repr(v) for v in column.to_pylist()], pa.string())])
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     encoded = column.dictionary_encode().combine_chunks()
-    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
 
 
 def _as_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 _APART = "!\"#%&'()*,-./:;?@[\\]_{} \x7f" + "".join(map(chr, range(32)))  # ASCII of \p{P}, \p{Z} and \p{Cc}
 _BLANK = 32
+_BLOCK = 1 << 22  # bytes at a time
 
 
 def normalized_text(text: pa.Array) -> pa.Array:
@@ -68,6 +69,10 @@ def _normalized_ascii(text: pa.Array) -> pa.Array:
     if not len(text):
         return text
     offset = np.frombuffer(text.buffers()[1], np.int64, len(text) + 1)
+    size = offset[-1] - offset[0]
+    if size > _BLOCK and len(text) > 1:
+        middle = int(np.searchsorted(offset, offset[0] + size // 2).clip(1, len(text) - 1))
+        return pa.concat_arrays([_normalized_ascii(text[:middle]), _normalized_ascii(text[middle:])])
     table = np.arange(256, dtype=np.uint8)
     table[65:91] += 32
     table[[ord(c) for c in _APART]] = _BLANK
@@ -78,12 +83,12 @@ def _normalized_ascii(text: pa.Array) -> pa.Array:
     before[1:] = blank[:-1]
     before[offset[:-1][np.diff(offset) > 0]] = True  # of a text's first character
     keep = ~(blank & before)
-    total = np.concatenate([[0], np.cumsum(keep)])[offset]
+    total = np.append(np.int32(0), np.cumsum(keep, dtype=np.int32))[offset]
     kept = data[keep]
     last = total[1:][(np.diff(total) > 0)] - 1
     last = last[kept[last] == _BLANK]  # a text's last character
-    dropped = np.zeros(len(kept) + 1, dtype=np.int64)
+    dropped = np.zeros(len(kept) + 1, dtype=np.int32)
     dropped[last + 1] = 1
-    total = total - np.cumsum(dropped)[total]
+    total = (total - np.cumsum(dropped, dtype=np.int32)[total]).astype(np.int64)
     kept = np.delete(kept, last)
     return pa.Array.from_buffers(pa.large_string(), len(text), [None, pa.py_buffer(total), pa.py_buffer(kept)])
