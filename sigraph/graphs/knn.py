@@ -26,7 +26,8 @@ class KNNGraph(GraphConstructor):
         mutual: Join two samples only if each is among the other's nearest; otherwise one of the two is enough.
         vectors: One row per sample, to be used instead of the feature rows; given in Python. Shape [N, D].
         exact: Compare every pair of samples. None: up to 10^5 samples, above by inverted lists of faiss (extra
-            ``ann``); without faiss always every pair, by torch.
+            ``ann``) unless they would take longer, as among vectors without clusters; without faiss always every pair,
+            by torch.
         min_recall: Inverted lists are probed until they find this share of the true nearest neighbours of 1,000
             samples, in (0, 1].
 

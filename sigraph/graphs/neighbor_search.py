@@ -14,6 +14,9 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 EXACT_LIMIT = 100_000  # samples up to which every pair is compared unless asked otherwise
+LIST_COST = (
+    2.0  # of comparing with a vector in a list, in comparisons with one of all vectors; 1.7 measured, one thread
+)
 NUM_ASKED = 1_000  # samples on which recall and density are measured
 _SLACK = 1e-5  # of the squared lengths: more than float32 errs in a squared distance
 _BUDGET = 1 << 24  # numbers held at a time
@@ -24,7 +27,9 @@ class NeighborSearch:
 
     Args:
         x: float32, finite. Shape [N, D].
-        exact: Compare every pair; None: up to 10^5 vectors, and whatever their number where faiss is missing.
+        exact: Compare every pair; None: up to 10^5 vectors, and whatever their number where faiss is missing or where
+            inverted lists of the recall asked for would not be faster: of vectors without clusters, most lists have to
+            be probed.
         min_recall: Inverted lists are probed until this share of the true neighbours of a sample of vectors is found,
             in (0, 1].
         generator: Draws that sample.
@@ -45,6 +50,7 @@ class NeighborSearch:
         if self._faiss is None and exact is False:
             raise ImportError("'exact=False' needs faiss: pip install 'sigraph[ann]', or leave 'exact' out")
         self.exact = len(x) <= EXACT_LIMIT if exact is None else exact
+        self._may_be_exact = exact is None
         if self._faiss is None:
             if not self.exact:
                 logger.warning(
@@ -107,14 +113,21 @@ class NeighborSearch:
             sampled(self.num_found)
         if self.exact:
             return self._every_pair()
-        lists, probes = self._inverted_lists(), 8
+        lists, probes = self._inverted_lists(), 4
         while True:
             lists.nprobe = min(probes, lists.nlist)
+            if self._may_be_exact and self._cost(lists, node) > 1:
+                logger.info(
+                    "comparing every pair of %s vectors: inverted lists of recall %.2f would take longer",
+                    *(f"{len(self.x):,}", self.min_recall),
+                )
+                self.exact, self.recall = True, 1.0
+                return self._every_pair()
             found = self._key(ask(lists, node))
             self.recall = float(torch.isin(true, found).double().mean()) if true.numel() else 1.0
             if self.recall >= self.min_recall or lists.nprobe == lists.nlist:
                 break
-            probes *= 2
+            probes += probes // 2
         logger.info(
             "neighbours of %s vectors from %d of %d inverted lists: recall %.4f, measured on %s of them",
             *(f"{len(self.x):,}", lists.nprobe, lists.nlist, self.recall, f"{len(node):,}"),
@@ -129,14 +142,21 @@ class NeighborSearch:
         return index
 
     def _inverted_lists(self) -> Any:
-        """An IVF index of about 4 sqrt(N) lists, trained on at most 64 vectors a list."""
+        """An IVF index of about 4 sqrt(N) lists, trained on 40 vectors a list."""
         count = max(1, min(round(4 * len(self.x) ** 0.5), len(self.x) // 40))
         lists = self._faiss.IndexIVFFlat(self._faiss.IndexFlatL2(self.x.size(1)), self.x.size(1), count)
         lists.cp.seed = 1
-        some = torch.randperm(len(self.x), generator=self.generator)[: 64 * count]
+        some = torch.randperm(len(self.x), generator=self.generator)[: 40 * count]
         lists.train(self.x[some].numpy())
         lists.add(self.x.numpy())
         return lists
+
+    def _cost(self, lists: Any, node: Tensor) -> float:
+        """Of a search in the lists, as measured on some vectors, in searches of all vectors."""
+        size = np.array([lists.invlists.list_size(number) for number in range(lists.nlist)])
+        with _threads(self._faiss):
+            probed = lists.quantizer.search(self.x[node].numpy(), lists.nprobe)[1]
+        return (LIST_COST * size[probed].sum() / len(node) + lists.nlist) / len(self.x)
 
     def _key(self, pair: tuple[Tensor, Tensor]) -> Tensor:
         return pair[0] * len(self.x) + pair[1]

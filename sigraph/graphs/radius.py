@@ -35,7 +35,8 @@ class RadiusGraph(GraphConstructor):
             As edges have no direction, a sample that many find near may have more.
         vectors: One row per sample, to be used instead of the feature rows; given in Python. Shape [N, D].
         exact: Compare every pair of samples. None: up to 10^5 samples, above by inverted lists of faiss (extra
-            ``ann``); without faiss always every pair, by torch.
+            ``ann``) unless they would take longer, as among vectors without clusters; without faiss always every pair,
+            by torch.
         min_recall: Inverted lists are probed until they find this share of the true neighbours of 1,000 samples, in
             (0, 1].
         max_edges: More undirected edges than this are refused, by an estimate before they are built.

@@ -146,11 +146,26 @@ def test_inverted_lists_with_equal_vectors_and_short_lists():
     assert {(i, i + 200) for i in range(200)} <= edges(graph)
 
 
+def test_lists_that_would_take_longer_than_all_pairs_are_left_alone_unless_asked_for(monkeypatch, caplog):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(neighbor_search, "EXACT_LIMIT", 100)
+    wide = SampleDataset(rows(1_000, 64))  # no clusters: most lists would have to be probed
+    constructor, asked = KNNGraph(3), KNNGraph(3, exact=False)
+    with caplog.at_level(logging.INFO, "sigraph"):
+        graph = constructor(wide, seeded())
+    assert "comparing every pair of 1,000 vectors: inverted lists of recall 0.95" in caplog.text
+    assert constructor.recall == 1.0
+    assert edges(graph) == edges(KNNGraph(3, exact=True)(wide)) and "inverted lists: recall" not in caplog.text
+    with caplog.at_level(logging.INFO, "sigraph"):
+        asked(wide, seeded())
+    assert "inverted lists: recall" in caplog.text
+
+
 def test_more_samples_than_the_limit_go_to_inverted_lists_or_say_why_not(monkeypatch, caplog):
     pytest.importorskip("faiss")
     monkeypatch.setattr(neighbor_search, "EXACT_LIMIT", 100)
     with caplog.at_level(logging.INFO, "sigraph"):
-        KNNGraph(3)(SampleDataset(rows(200, 3)), seeded())
+        KNNGraph(3)(SampleDataset(rows(4_000, 3)), seeded())
     assert "inverted lists: recall" in caplog.text
     caplog.clear()
     KNNGraph(3, exact=True)(SampleDataset(rows(200, 3)), seeded())
