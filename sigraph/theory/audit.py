@@ -113,7 +113,7 @@ def decide(
         return "suspicious", "; ".join(leak.reasons)
     if value is None or mean is None or z is None:
         return "useless", "local consistency or its null is not defined"
-    gain = value - mean
+    gain = round(value - mean, 9)  # 0.45 is 0.15 above 0.3, whatever their last digits
     if z < LEAST_Z:
         return "useless", f"LC {value:.3f} is no more than what chance gives, {mean:.3f}: z {z:.1f} is below 3"
     if gain >= LEAST_GAIN:
