@@ -99,6 +99,10 @@ def _warnings(group: Group) -> list[str]:
         found.append(f"{row['dataset']} is no OGB data set")
     if row["status"] != "ok":
         found.append(row["status"])
+    if row["num_affected"]:
+        score = row["test_without"]
+        without = "" if score is None else f" (test {row['metric']} {score:.4f} without them)"
+        found.append(f"leakage: {row['num_affected']} test samples also occur in training{without}")
     return found
 
 
