@@ -131,6 +131,8 @@ def _wanted(arguments: argparse.Namespace) -> _Wanted:
     edges = "=" in what or suffixes[-1:] in [[suffix] for suffix in _TABLES] or (path / "header.json").is_file()
     if edges and not (path.is_dir() and not (path / "header.json").is_file()):
         return _of_files(arguments)
+    if path.is_file():
+        raise ValueError(f"{what} is no table of edges: that ends in {', '.join(_TABLES)} (text also in .gz)")
     _refuse(arguments, "a data set")
     if arguments.more:
         raise ValueError(
@@ -169,6 +171,9 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
     if not tasks:
         raise ValueError(f"edges ({arguments.what}) need a table of labels: sigraph audit {arguments.what} LABELS.csv")
     kinds = by_task("--task-type", arguments.task_type)
+    unknown = [name for name in kinds if name not in tasks] if isinstance(kinds, dict) else []
+    if unknown:
+        raise ValueError(f"--task-type names the task {unknown[0]!r}; there are: {', '.join(tasks)}")
     found = read_labelled_graphs(
         edges,
         tasks,
@@ -188,6 +193,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.data.random import keyed_generator
     from sigraph.graphs import GraphConstructor
     from sigraph.parts import GRAPH, seen_in_pretraining
+    from sigraph.theory.label_edges import labels_in_edges
 
     sys.path += [str(Path(file).resolve().parent), str(Path.cwd())]  # a user's own graphs
     config = load_config(file, overrides)
@@ -218,6 +224,8 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
         else:
             group.graphs[key] = constructor(dataset, generator)
         group.made_by[key] = constructor
+        for made in labels_in_edges(constructor, dataset):
+            wanted.notes.append(f"graph {key} is made of {made.what}: LC with these labels is high by construction")
     wanted.groups = list(groups.values())
     wanted.notes = [*dict.fromkeys(wanted.notes), *(f"graph {key}: arms {', '.join(arms[key])}" for key in arms)]
     for group in wanted.groups:

@@ -170,4 +170,4 @@ def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleT
     if empty:
         out.notes.append(f"task {name!r}: its split leaves {', '.join(empty)} empty, so that all labels are looked at")
     else:
-        out.tasks[name] = Task(name, y, split, classes=out.names[name] or None)
+        out.tasks[name] = Task(name, y, split, classes=[*out.names[name]] or None)
