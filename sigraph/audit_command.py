@@ -189,8 +189,8 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
     from sigraph.build import build
     from sigraph.config import load_config
-    from sigraph.data import open_dataset
     from sigraph.data.random import keyed_generator
+    from sigraph.data_source import open_data, shown
     from sigraph.graphs import GraphConstructor
     from sigraph.parts import GRAPH, seen_in_pretraining
     from sigraph.theory.label_edges import labels_in_edges
@@ -204,14 +204,15 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     for arm in (config.arm(name) for name in config.arm_names):
         settings = arm.pretrain
         home = json.dumps(settings.dataset, sort_keys=True)
-        dataset = datasets[home] = datasets.get(home) or open_dataset(settings.dataset)
+        dataset = datasets[home] = datasets.get(home) or open_data(settings.dataset)
         group = groups.setdefault(home, _Group({}, {}, dataset))
         for entry in arm.finetune:
             if entry.dataset == settings.dataset:
                 group.tasks[entry.task] = dataset.task(entry.task)
             else:
                 wanted.notes.append(
-                    f"task {entry.task!r} is of {entry.dataset}, whose samples are no nodes of a graph here"
+                    f"task {entry.task!r} is of {shown(entry.dataset or settings.dataset)}, whose samples are no nodes "
+                    "of a graph here"
                 )
         key = describe_graph(settings.graph) + (", inductive" if settings.inductive else "")
         arms.setdefault(key, []).append(arm.name)

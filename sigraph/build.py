@@ -25,6 +25,7 @@ NESTED_BASES = {
     "sigraph.samplers": "PairSampler",
     "sigraph.objectives": "Objective",
     "sigraph.graphs": "GraphConstructor",
+    "sigraph.synthetic": "World",
 }
 Bases = type | tuple[type, ...]
 

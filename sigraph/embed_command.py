@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sigraph.config.overlay import DataSource
     from sigraph.data import SampleDataset
 
 _SUFFIXES = (".npy", ".parquet")
@@ -38,11 +39,13 @@ def embed_run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.out, arguments.force)
     sys.path.append(str(Path.cwd()))  # a user's own encoder, as for `sigraph run`
 
+    from sigraph.data_source import shown
     from sigraph.encoders import embed
     from sigraph.load import load_encoder, pretrained_on
 
-    name, fingerprint, features = pretrained_on(arguments.folder)
-    dataset, note = _open(arguments.dataset, arguments.ignore, name, fingerprint, features)
+    source, fingerprint, features = pretrained_on(arguments.folder)
+    name = shown(source)
+    dataset, note = _open(arguments.dataset, arguments.ignore, source, fingerprint, features)
     encoder = load_encoder(arguments.folder, dataset.in_channels)
     needed, came = getattr(encoder, "in_channels", None), dataset.in_channels
     if needed is not None and came != needed:
@@ -76,10 +79,11 @@ def _targets(out: str | None, force: bool) -> list[Path]:
 
 
 def _open(
-    wanted: str | None, ignore: Sequence[str], own: str, fingerprint: str, features: list[str] | None
+    wanted: str | None, ignore: Sequence[str], own: DataSource, fingerprint: str, features: list[str] | None
 ) -> tuple[SampleDataset, str]:
     """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
     from sigraph.data import TableReport, from_tables, open_dataset
+    from sigraph.data_source import open_data, shown
 
     file = None if wanted is None else Path(wanted).expanduser()
     if file is not None and file.is_file():
@@ -97,13 +101,14 @@ def _open(
             raise FileNotFoundError(f"{wanted}: there is no such file")
         return _in_order(open_dataset(str(wanted)), features, str(wanted)), ""
     try:
-        dataset = open_dataset(own)
+        dataset = open_data(own)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"the run's data set {own!r} cannot be opened ({error}); say where it is: --dataset"
+            f"the run's data set {shown(own)!r} cannot be opened ({error}); say where it is: --dataset"
         ) from error
     if dataset.fingerprint != fingerprint:
-        raise ValueError(f"the data set {own!r} has changed since the run; to embed it as it is now: --dataset {own}")
+        way = f"to embed it as it is now: --dataset {own}" if isinstance(own, str) else "run the experiment again"
+        raise ValueError(f"the data set {shown(own)!r} has changed since the run; {way}")
     return dataset, ""
 
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from sigraph.data import SampleDataset, Task
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
-from sigraph.evaluation import Evaluator
+from sigraph.evaluation import Evaluator, neighbor_prediction
 from sigraph.training import KeepBest, fit, quiet_trainer
 
 HEADS = ("linear", "full", "knn")
@@ -123,6 +123,8 @@ class FinetuneSettings:
         k: Neighbours asked by ``knn``, >= 1.
         dropout: Dropout on the embedding before the head, in [0, 1).
         normalize: Scale embeddings to unit length before the head, as losses on cosines do.
+        leave_one_out: With ``knn`` every validated or tested sample asks all other samples of the split, itself left
+            out, instead of the training samples alone.
     """
 
     head: str = "linear"
@@ -134,6 +136,7 @@ class FinetuneSettings:
     k: int = 5
     dropout: float = 0.0
     normalize: bool = False
+    leave_one_out: bool = False
 
     def __post_init__(self) -> None:
         if self.head not in HEADS:
@@ -141,6 +144,8 @@ class FinetuneSettings:
         for name in ("max_epochs", "patience", "k"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name!r} needs to be >= 1 (got {getattr(self, name)})")
+        if self.leave_one_out and self.head != "knn":
+            raise ValueError(f"'leave_one_out' needs 'head' knn (got {self.head!r})")
 
 
 @dataclass
@@ -180,6 +185,8 @@ def fine_tune(
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
     encoder.check_samples(dataset)
+    if settings.leave_one_out:
+        return _leave_one_out(encoder, dataset, task, evaluator, settings.k, score_test)
     if settings.head == "knn":
         return _nearest(encoder, dataset, task, evaluator, settings.k, score_test)
     torch.manual_seed(keyed_seed(seed, 0))
@@ -297,3 +304,23 @@ def _nearest(
         return FinetuneResult(valid, None, 0, 0)
     predicted = model.predict(z["test"])
     return FinetuneResult(valid, score("test", predicted), 0, 0, predicted=torch.from_numpy(predicted))
+
+
+def _leave_one_out(
+    encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int, score_test: bool
+) -> FinetuneResult:
+    """Votes or means of the nearest others, by cosine, among all samples of the split."""
+    ids = torch.cat(list(task.split.values()))
+    y = task.labels[ids]
+    if task.type != "classification":
+        y = y.float()
+    predicted = neighbor_prediction(embed(encoder, dataset, ids), y, k)
+    parts = dict(zip(task.split, torch.split(predicted, [len(part) for part in task.split.values()]), strict=True))
+
+    def score(part: str) -> float:
+        scored = {"y_true": task.labels[task.split[part]], "y_pred": parts[part]}
+        return evaluator.eval(scored)[evaluator.metric]
+
+    if not score_test:
+        return FinetuneResult(score("valid"), None, 0, 0)
+    return FinetuneResult(score("valid"), score("test"), 0, 0, predicted=parts["test"])

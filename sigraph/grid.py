@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
-from sigraph.data import open_dataset
+from sigraph.data_source import open_data
 from sigraph.parts import pretrain_hash
 from sigraph.progress import Progress
 from sigraph.provenance import commit, own_sources
@@ -55,8 +55,8 @@ def choose(
     }
     settings = [config.arm(name, chosen=values).to_dict() for values in _combinations(open_keys)]
     made_from = {
-        "data": open_dataset(arm.pretrain.dataset).fingerprint,
-        "task_data": open_dataset(str(arm.finetune[primary].dataset)).fingerprint,
+        "data": open_data(arm.pretrain.dataset).fingerprint,
+        "task_data": open_data(arm.finetune[primary].dataset or arm.pretrain.dataset).fingerprint,
         "sources": own_sources(settings),
     }
     folder = experiment_folder(config) / GRID_FOLDER

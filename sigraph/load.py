@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from sigraph.build import build
 from sigraph.config import ConfigError
+from sigraph.config.overlay import DataSource
 from sigraph.data.folder import sha256
 from sigraph.encoders import Encoder
 from sigraph.parts import ENCODER
@@ -65,7 +66,7 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
 class PretrainedOn(NamedTuple):
     """What a run was pre-trained on: its data set as the YAML names it, the fingerprint it had, its features' names."""
 
-    dataset: str
+    dataset: DataSource
     fingerprint: str
     features: list[str] | None
 
@@ -79,8 +80,9 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
     path, record = _open_run(folder)
     file = path / SETTINGS
     try:
-        name = str(yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"])
-        return PretrainedOn(name, str(record["data"]), record["pretrain"].get("features"))
+        source = yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"]
+        source = source if isinstance(source, dict) else str(source)
+        return PretrainedOn(source, str(record["data"]), record["pretrain"].get("features"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ValueError(
             f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"

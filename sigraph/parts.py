@@ -17,9 +17,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from sigraph.build import Bases, build, check, partial_build
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.overlay import Component
-from sigraph.data import PretrainGraph, SampleDataset, open_dataset
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
 from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.data_source import open_data
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
@@ -87,7 +88,7 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
         ConfigError: A component does not fit.
         ValueError: The data set or the graph does not.
     """
-    whole = open_dataset(config.dataset)
+    whole = open_data(config.dataset)
     dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     observed = constructor.base(dataset, keyed_generator(seed, GRAPH))
@@ -188,7 +189,7 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
             whole, encoder = built[code]
             for i, entry in enumerate(arm.finetune):
                 own = entry.dataset == arm.pretrain.dataset
-                home = whole if own else open_dataset(str(entry.dataset))
+                home = whole if own or entry.dataset is None else open_data(entry.dataset, f"finetune.{i}.dataset")
                 encoder.check_samples(home)
                 Evaluator(task := home.task(entry.task))
                 leakage.look(arm, whole, home, task, graph)

@@ -24,6 +24,7 @@ from sigraph.config.schema import ExperimentConfig, FinetuneConfig, PretrainConf
 
 # Which arguments of a component are filled in when it is built, where its constructor has them.
 LATE = {
+    "dataset": (),
     "graph": (),
     "encoder": ("in_channels", "num_tokens"),
     "sampler": ("graph",),
@@ -118,7 +119,8 @@ def _component_kind(field: Any, hints: dict[str, Any]) -> str:
     home = field.metadata.get("home")
     if not home:
         return ""
-    return f"component of `{home}`" + (" or null" if type(hints[field.name]) is UnionType else "")
+    kinds = get_args(hints[field.name]) if type(hints[field.name]) is UnionType else ()
+    return ("text or " if str in kinds else "") + f"component of `{home}`" + (" or null" if NoneType in kinds else "")
 
 
 def _kind(hint: Any, limits: Any = None) -> str:

@@ -20,9 +20,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from sigraph import __version__
 from sigraph.build import partial_build
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
-from sigraph.data import SampleDataset, open_dataset
+from sigraph.data import SampleDataset
 from sigraph.data.folder import atomic_file, sha256
 from sigraph.data.random import keyed_seed
+from sigraph.data_source import open_data
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
@@ -154,7 +155,7 @@ def finetune_stage(
     plain = config.to_dict()
     plain.pop("primary")
     file = folder / FINETUNE / f"{config.task}-{config.head}-{settings_hash(plain)}.json"
-    home = dataset if config.dataset is None else open_dataset(config.dataset)
+    home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
     origin = {
         "data": home.fingerprint,
         "pretrain_data": dataset.fingerprint,
@@ -175,6 +176,7 @@ def finetune_stage(
             config.k,
             config.dropout,
             config.normalize,
+            config.leave_one_out,
         )
         clock = time.perf_counter()
         task = home.task(config.task)

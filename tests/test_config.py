@@ -266,7 +266,7 @@ def test_a_task_without_head():
         ("batch_size", 2.0, "an int (got 2.0)"),
         ("batch_size", None, "an int (got None)"),
         ("structure_weight", "half", "a float or null (got 'half')"),
-        ("dataset", 3, "a str (got 3); put quotes around it"),
+        ("dataset", 3, "the name or path of a data set or a mapping with '_target_' (got 3); put quotes around it"),
         (
             "trainer",
             [1],

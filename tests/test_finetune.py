@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -440,3 +440,33 @@ def test_a_regression_learns_alike_in_any_unit(encoder, dataset, head):
     errors = [run(encoder, dataset, which, head=head, max_epochs=40, patience=40).test for which in (plain, years)]
     spread = float(years.labels[years.split["test"]].std())
     assert errors[1] == pytest.approx(20 * errors[0], rel=0.02) and errors[1] < 0.9 * spread
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "multilabel"])
+def test_leave_one_out_asks_all_others_of_the_split(dataset, encoder, kind):
+    """Against a loop over the asking samples with a fresh scikit-learn model each."""
+    wanted = task(kind)
+    if kind == "multilabel":  # the loop's model knows no missing labels
+        wanted = Task("toy", (X @ TRUE > 0).float(), SPLIT)
+    found = fine_tune(encoder, dataset, wanted, FinetuneSettings("knn", k=3, leave_one_out=True))
+    ids = torch.cat(list(wanted.split.values()))
+    z, y = embed(encoder, dataset).numpy(), wanted.labels.numpy()
+    make = KNeighborsClassifier if kind == "classification" else KNeighborsRegressor
+    for part in ("valid", "test"):
+        predicted = []
+        for i in wanted.split[part].tolist():
+            others = ids[ids != i].numpy()
+            predicted.append(make(3, metric="cosine").fit(z[others], y[others]).predict(z[[i]])[0])
+        scored = {"y_true": y[wanted.split[part].numpy()], "y_pred": np.array(predicted)}
+        evaluator = Evaluator(wanted)
+        assert getattr(found, part) == pytest.approx(evaluator.eval(scored)[evaluator.metric], abs=1e-6)
+
+
+def test_leave_one_out_looks_at_no_test_score_unless_asked(dataset, encoder):
+    settings = FinetuneSettings("knn", k=1, leave_one_out=True)
+    assert fine_tune(encoder, dataset, task(), settings, score_test=False).test is None
+
+
+def test_leave_one_out_is_for_neighbors():
+    with pytest.raises(ValueError, match=r"'leave_one_out' needs 'head' knn .got 'linear'"):
+        FinetuneSettings("linear", leave_one_out=True)

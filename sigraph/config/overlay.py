@@ -16,9 +16,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from sigraph.config.place import Place, plain, suggest
 
 Component = dict[str, Any]
+DataSource = str | Component  # a name, a path, or a world
 Keys = tuple[str, ...]
 
 DATASET_GRAPH = "sigraph.graphs.DatasetGraph"
+WORLDS = "sigraph.synthetic"
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NAMES: dict[Any, str] = {int: "an int", float: "a float", str: "a str", bool: "true or false"}
 
@@ -31,6 +33,7 @@ def key(
     below: float | None = None,
     one_of: tuple[str, ...] = (),
     home: str = "",
+    partial: bool = False,
 ) -> Any:
     """A field of a schema dataclass.
 
@@ -41,8 +44,9 @@ def key(
         below: Smallest value that is too large.
         one_of: The allowed texts.
         home: Makes the key a component; the package that bare class names refer to, e.g. ``sigraph.losses``.
+        partial: A mapping without ``_target_`` is fine: it changes arguments of a component elsewhere.
     """
-    metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home}
+    metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home, "partial": partial}
     if isinstance(default, dict | list):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -64,7 +68,7 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     if new is None and optional:
         return None
     if meta.get("home"):
-        return _overlay_component(meta["home"], base, new, place)
+        return _overlay_component(meta["home"], base, new, place, meta.get("partial", False))
     if get_origin(hint) is list:
         if not isinstance(new, list):
             raise place.error(f"{str(place)!r} needs to be a list (got {new!r})")
@@ -90,10 +94,13 @@ def put(hint: Any, base: Any, keys: Keys, value: Any, place: Place, meta: Any = 
         base = base or fresh(hint)
         return {**base, head: put(known, base.get(head), rest, value, place / head, known_meta)}
     if meta and meta.get("home"):
-        if base is None and head != "_target_":
-            raise place.error(f"{str(place)!r} is null, so it has no {head!r}; set '{place}._target_' first")
-        target = {"_target_": base["_target_"]} if base and head != "_target_" else {}
-        return overlay(hint, base, {**target, **_nest(base or {}, keys, value, place)}, place, meta)
+        if not isinstance(base, dict):  # null, or a data set's name
+            if head != "_target_" and not meta.get("partial"):
+                what = "null" if base is None else repr(base)
+                raise place.error(f"{str(place)!r} is {what}, so it has no {head!r}; set '{place}._target_' first")
+            base = {}
+        target = {"_target_": base["_target_"]} if "_target_" in base and head != "_target_" else {}
+        return overlay(hint, base, {**target, **_nest(base, keys, value, place)}, place, meta)
     if get_origin(hint) is list:
         index = _index(base, head, place)
         changed = list(base)
@@ -152,21 +159,27 @@ def _overlay_section(schema: Any, base: Any, new: Any, place: Place) -> dict[str
     return tree
 
 
-def _overlay_component(home: str, base: Any, new: Any, place: Place) -> Component:
+def _overlay_component(home: str, base: Any, new: Any, place: Place, partial: bool = False) -> DataSource:
     if isinstance(new, str) and new:
         name = plain(new, place)
+        if home == WORLDS:
+            return name
         if home == "sigraph.graphs":
             return {"_target_": DATASET_GRAPH, "name": name}
         return {"_target_": _dotted(home, name, place)}
     if not isinstance(new, dict):
-        raise place.error(f"{str(place)!r} needs to be a class name or a mapping with '_target_' (got {new!r})")
-    new = plain(new, place)
+        what = "the name or path of a data set" if home == WORLDS else "a class name"
+        way = "; put quotes around it" if home == WORLDS and type(new) in (int, float) else ""
+        raise place.error(f"{str(place)!r} needs to be {what} or a mapping with '_target_' (got {new!r}){way}")
+    base, new = base if isinstance(base, dict) else {}, plain(new, place)
     if "_target_" in new:
         new["_target_"] = _dotted(home, new["_target_"], place / "_target_")
     elif home == "sigraph.graphs" and (not base or ("name" in new and "name" not in base)):
         new["_target_"] = DATASET_GRAPH
-    merged = _merge(base or {}, new)
+    merged = _merge(base, new)
     if "_target_" not in merged:
+        if partial and merged:
+            return merged
         raise place.error(f"{str(place)!r} needs '_target_', the class to build, e.g. {home}.… (got {new!r})")
     return {"_target_": merged.pop("_target_"), **merged}
 
@@ -235,8 +248,8 @@ def _listed(schema: Any) -> str:
 def _strip_none(hint: Any) -> tuple[Any, bool]:
     if get_origin(hint) not in (UnionType, Union):
         return hint, False
-    (kind,) = (arg for arg in get_args(hint) if arg is not NoneType)
-    return kind, True
+    kinds = tuple(arg for arg in get_args(hint) if arg is not NoneType)
+    return Union[kinds], NoneType in get_args(hint)  # noqa: UP007 -- of one kind: the kind itself
 
 
 def _dotted(home: str, target: Any, place: Place) -> str:

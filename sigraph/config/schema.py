@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sigraph.config.overlay import Component, construct, key, put
+from sigraph.config.overlay import WORLDS, Component, DataSource, construct, key, put
 from sigraph.config.place import Place, suggest
+from sigraph.config.settle import settle_finetune, settle_pretrain
 
 HEADS = ("linear", "full", "knn")
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
-DEFAULT_STRUCTURE_WEIGHT = 0.1
 _FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
 
 
@@ -68,7 +68,7 @@ class PretrainConfig(_Plain):
     """What is pre-trained on which graph, and how.
 
     Args:
-        dataset: A card's name, or the path of a prepared folder.
+        dataset: A card's name, or the path of a prepared folder; or a component, a world that generates its samples.
         graph: The pre-training graph: a graph of the card by name, ``{name: ..., hops: ...}``, or a component.
         encoder: Component: sample -> embedding.
         sampler: Component: which samples meet in a step.
@@ -87,7 +87,7 @@ class PretrainConfig(_Plain):
         trainer: Length, precision, device.
     """
 
-    dataset: str = key()
+    dataset: DataSource = key(home=WORLDS)
     graph: Component = key(home="sigraph.graphs")
     encoder: Component = key(home="sigraph.encoders")
     sampler: Component = key({"_target_": "sigraph.samplers.NeighborPairSampler"}, home="sigraph.samplers")
@@ -112,13 +112,16 @@ class FinetuneConfig(_Plain):
         task: A task of the data set.
         head: ``linear`` (probe on frozen embeddings), ``full`` (encoder and head are trained), ``knn``.
         primary: Whether this is the experiment's main result. The first entry is if none says so.
-        dataset: Where the task lives; null: the pre-training data set.
+        dataset: Where the task lives; null: the pre-training data set. A mapping without ``_target_`` changes arguments
+            of the pre-training world, e.g. ``{num_held_out: 1000}``.
         optimizer: Component: how the weights are moved.
         scheduler: Component: the learning-rate schedule; null: none.
         max_epochs: Most passes over the training samples.
         patience: Epochs without a better validation score after which training stops.
         batch_size: Samples a step; null: all at once.
         k: Neighbours that vote (``knn``).
+        leave_one_out: Let every validated or tested sample ask all other samples of the split, itself left out, instead
+            of the training samples alone (``knn``): the nearest-neighbour accuracy that theory speaks of.
         normalize: Scale embeddings to unit length in front of the head, as the losses on cosines do.
         dropout: Rate on the embeddings in front of the head, in [0, 1].
     """
@@ -126,13 +129,14 @@ class FinetuneConfig(_Plain):
     task: str = key()
     head: str = key(one_of=HEADS)
     primary: bool = key(False)
-    dataset: str | None = key(None)
+    dataset: DataSource | None = key(None, home=WORLDS, partial=True)
     optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-2, "weight_decay": 0.0}, home="torch.optim")
     scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
     max_epochs: int = key(300, low=1)
     patience: int = key(50, low=1)
     batch_size: int | None = key(None, low=1)
     k: int = key(5, low=1)
+    leave_one_out: bool = key(False)
     normalize: bool = key(False)
     dropout: float = key(0.0, low=0, high=1)
 
@@ -209,7 +213,7 @@ class ExperimentConfig(_Plain):
             tree = put(ExperimentConfig, tree, path, value, place)
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
-        return ArmConfig(name, _settle_pretrain(pretrain, place), settle_finetune(finetune, pretrain.dataset, place))
+        return ArmConfig(name, settle_pretrain(pretrain, place), settle_finetune(finetune, pretrain.dataset, place))
 
     def grid_of(self, name: str) -> dict[str, list[Any]]:
         """The part of the grid that is open for an arm: keys it does not state itself and that act on it."""
@@ -237,34 +241,6 @@ def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:
         if not all(path):
             raise place.error(f"an override needs a dotted key such as pretrain.batch_size (got {'.'.join(path)!r})")
     return sorted(split, key=lambda item: (len(item[0]), item[0][-1] != "_target_"))
-
-
-def settle_finetune(entries: list[FinetuneConfig], dataset: str | None, place: Place) -> list[FinetuneConfig]:
-    """Entries with data set and primary task filled in.
-
-    Raises:
-        ConfigError: More than one is primary, or two are the same.
-    """
-    entries = [dataclasses.replace(entry, dataset=entry.dataset or dataset) for entry in entries]
-    primary = [i for i, entry in enumerate(entries) if entry.primary]
-    if len(primary) > 1:
-        raise (place / "finetune").error(f"only one entry of 'finetune' can be primary (got entries {primary})")
-    for i, entry in enumerate(entries):
-        for j in range(i):
-            if dataclasses.replace(entries[j], primary=entry.primary) == entry:
-                raise (place / "finetune" / i).error(f"'finetune.{i}' repeats 'finetune.{j}' without any difference")
-    if entries and not primary:
-        entries[0] = dataclasses.replace(entries[0], primary=True)
-    return entries
-
-
-def _settle_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
-    weight = pretrain.structure_weight
-    if weight is None:
-        weight = 1.0 if pretrain.objective is None else DEFAULT_STRUCTURE_WEIGHT
-    if weight < 1 and pretrain.objective is None:
-        raise place.error(f"'pretrain.structure_weight' below 1 needs 'pretrain.objective' (got {weight} and null)")
-    return dataclasses.replace(pretrain, structure_weight=weight)
 
 
 def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig:

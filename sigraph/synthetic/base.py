@@ -62,6 +62,10 @@ class SplitStream:
             parts.append(make(self.num_held_out, keyed_generator(seed, stream, 1)))
         return torch.cat(parts)
 
+    def name(self, name: str) -> str:
+        """The data set's name, another one with held-out samples: results on them are a row of their own."""
+        return f"{name}-held-out" if self.num_held_out else name
+
     def split(self, generator: torch.Generator) -> dict[str, Tensor]:
         """A tenth of the first N samples to train, a tenth to validate, the others to test; with held-out samples these
         alone are to test, and all others but the same tenth to train."""

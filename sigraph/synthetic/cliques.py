@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 
@@ -31,8 +29,8 @@ class CliqueWorld(World):
         num_held_out: H, further sentences of the same topics, isolated nodes of the graph; they become the test
             samples.
         seed: Of the world that an experiment's YAML names.
-        **sentences: Of :class:`~sigraph.synthetic.TopicModel`: ``vocabulary``, ``concentration``, ``exponent``,
-            ``min_length``, ``max_length``.
+        vocabulary, concentration, exponent, min_length, max_length: Of the sentences, see
+            :class:`~sigraph.synthetic.TopicModel`.
 
     Shapes:
         - **samples:** N + H token sequences.
@@ -42,10 +40,26 @@ class CliqueWorld(World):
     """
 
     def __init__(
-        self, num_samples: int = 300, num_topics: int = 10, num_held_out: int = 0, seed: int = 0, **sentences: Any
+        self,
+        num_samples: int = 300,
+        num_topics: int = 10,
+        num_held_out: int = 0,
+        seed: int = 0,
+        vocabulary: int = 400,
+        concentration: float = 200.0,
+        exponent: float = 1.0,
+        min_length: int = 6,
+        max_length: int = 18,
     ) -> None:
         self._stream = SplitStream("CliqueWorld", num_samples, num_held_out)
         check_integers("CliqueWorld", 0, seed=seed)
+        sentences = {
+            "vocabulary": vocabulary,
+            "concentration": concentration,
+            "exponent": exponent,
+            "min_length": min_length,
+            "max_length": max_length,
+        }
         self._model = topic_model("CliqueWorld", num_topics, sentences)
         self.num_topics, self.seed = num_topics, seed
 
@@ -62,4 +76,4 @@ class CliqueWorld(World):
             cliques.append(torch.combinations(member).t())
         graph = PretrainGraph(torch.cat(cliques, dim=1), num_nodes=len(topic))
         task = Task("topic", topic, self._stream.split(keyed_generator(seed, _SPLIT)))
-        return SampleDataset(samples, {"topics": graph}, {"topic": task}, name="clique-world")
+        return SampleDataset(samples, {"topics": graph}, {"topic": task}, name=self._stream.name("clique-world"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
@@ -42,8 +41,8 @@ class ManifoldWorld(World):
         spread: :math:`s`, how far a topic reaches, > 0, in the unit of the square's side.
         num_held_out: H, further points of the same surface, isolated nodes of the graph; they become the test samples.
         seed: Of the world that an experiment's YAML names.
-        **sentences: Of :class:`~sigraph.synthetic.TopicModel`: ``vocabulary``, ``concentration``, ``exponent``,
-            ``min_length``, ``max_length``.
+        vocabulary, concentration, exponent, min_length, max_length: Of the sentences, see
+            :class:`~sigraph.synthetic.TopicModel`.
 
     Shapes:
         - **samples:** N + H token sequences.  **graph.pos:** the points, [N + H, 2], on the sphere [N + H, 3].
@@ -61,7 +60,11 @@ class ManifoldWorld(World):
         spread: float = 0.2,
         num_held_out: int = 0,
         seed: int = 0,
-        **sentences: Any,
+        vocabulary: int = 400,
+        concentration: float = 200.0,
+        exponent: float = 1.0,
+        min_length: int = 6,
+        max_length: int = 18,
     ) -> None:
         if manifold not in SURFACES:
             raise ValueError(
@@ -70,6 +73,13 @@ class ManifoldWorld(World):
             )
         self._stream = SplitStream("ManifoldWorld", num_samples, num_held_out)
         check_integers("ManifoldWorld", 0, seed=seed)
+        sentences = {
+            "vocabulary": vocabulary,
+            "concentration": concentration,
+            "exponent": exponent,
+            "min_length": min_length,
+            "max_length": max_length,
+        }
         self._model = topic_model("ManifoldWorld", num_topics, sentences)
         self.manifold, self.surface = manifold, SURFACES[manifold]()
         if radius is None:
@@ -89,4 +99,6 @@ class ManifoldWorld(World):
         edges = self.surface.edges(position[:num_samples], self.radius)
         graph = PretrainGraph(edges, num_nodes=len(position), pos=position)
         task = Task("topic", distance.argmin(dim=1), self._stream.split(keyed_generator(seed, _SPLIT)))
-        return SampleDataset(samples, {"radius": graph}, {"topic": task}, name=f"manifold-world-{self.manifold}")
+        return SampleDataset(
+            samples, {"radius": graph}, {"topic": task}, name=self._stream.name(f"manifold-world-{self.manifold}")
+        )

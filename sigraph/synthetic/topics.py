@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -109,9 +111,9 @@ class TopicModel:
         return token_table((offset, token[real]), self.num_tokens)
 
 
-def topic_model(owner: str, num_topics: int, settings: dict[str, object]) -> TopicModel:
+def topic_model(owner: str, num_topics: int, settings: dict[str, Any]) -> TopicModel:
     """A topic model of a world; what does not fit is said with the world's name."""
     try:
-        return TopicModel(num_topics, **settings)  # type: ignore[arg-type]
+        return TopicModel(num_topics, **settings)
     except ValueError as error:
         raise ValueError(str(error).replace("'TopicModel'", f"{owner!r}")) from None

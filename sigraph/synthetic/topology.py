@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,8 +47,8 @@ class TopologyWorld(World):
         num_held_out: H, further samples, isolated nodes of the graph: each has the classes of a node drawn at random
             and a sentence of its own. They become the test samples.
         seed: Of the world that an experiment's YAML names.
-        **sentences: Of :class:`~sigraph.synthetic.TopicModel`: ``vocabulary``, ``concentration``, ``exponent``,
-            ``min_length``, ``max_length``.
+        vocabulary, concentration, exponent, min_length, max_length: Of the sentences, see
+            :class:`~sigraph.synthetic.TopicModel`.
 
     Shapes:
         - **samples:** N + H token sequences.
@@ -68,7 +66,11 @@ class TopologyWorld(World):
         gap: int = 3,
         num_held_out: int = 0,
         seed: int = 0,
-        **sentences: Any,
+        vocabulary: int = 400,
+        concentration: float = 200.0,
+        exponent: float = 1.0,
+        min_length: int = 6,
+        max_length: int = 18,
     ) -> None:
         if tied_to is not None and tied_to not in TASKS:
             raise ValueError(f"'tied_to' needs to be null, {', '.join(TASKS)} in 'TopologyWorld' (got {tied_to!r})")
@@ -77,9 +79,15 @@ class TopologyWorld(World):
         check_integers("TopologyWorld", 10 * num_clusters, num_samples=num_samples)
         check_integers("TopologyWorld", 1, gap=gap)
         check_integers("TopologyWorld", 0, seed=seed)
-        topic_model("TopologyWorld", 2, sentences)  # refuse wrong ones before the classes are counted
+        self._sentences = {
+            "vocabulary": vocabulary,
+            "concentration": concentration,
+            "exponent": exponent,
+            "min_length": min_length,
+            "max_length": max_length,
+        }
+        topic_model("TopologyWorld", 2, self._sentences)  # refuse wrong ones before the classes are counted
         self.tied_to, self.num_clusters, self.gap, self.seed = tied_to, num_clusters, gap, seed
-        self._sentences = sentences
 
     def generate(self, seed: int = 0) -> SampleDataset:
         num_samples, num_held_out = self._stream.num_samples, self._stream.num_held_out
@@ -109,7 +117,9 @@ class TopologyWorld(World):
         graph = PretrainGraph(edges, num_nodes=len(origin))
         split = self._stream.split(keyed_generator(seed, _SPLIT))
         tasks = {name: Task(name, labels[name][origin], split, classes=names[name]) for name in TASKS}
-        return SampleDataset(samples, {"cycle": graph}, tasks, name=f"topology-world-{self.tied_to or 'none'}")
+        return SampleDataset(
+            samples, {"cycle": graph}, tasks, name=self._stream.name(f"topology-world-{self.tied_to or 'none'}")
+        )
 
 
 def graphlet_degrees(graph: PretrainGraph) -> Tensor:

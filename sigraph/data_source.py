@@ -1,0 +1,43 @@
+"""open_data: the data set that an experiment names, by a name, a path, or the world that generates it."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+from sigraph.build import build
+from sigraph.config.overlay import DataSource
+from sigraph.data import SampleDataset, open_dataset
+from sigraph.synthetic import World
+
+KEPT = 8  # generated data sets
+
+
+def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleDataset:
+    """A data set as ``pretrain.dataset`` says it; a generated one is kept for whoever asks again.
+
+    Args:
+        source: A data set's name, the path of a prepared folder, or a component: a world, generated with its own seed.
+        where: The dotted key, for messages.
+
+    Raises:
+        ConfigError: The world cannot be built.
+        ValueError: As in :func:`~sigraph.data.open_dataset`.
+    """
+    if isinstance(source, str):
+        return open_dataset(source)
+    return _generated(json.dumps(source, sort_keys=True), where)
+
+
+def shown(source: DataSource) -> str:
+    """A data set's name or path, or its world with all that is stated of it, for people."""
+    if isinstance(source, str):
+        return source
+    settings = ", ".join(f"{name}={value}" for name, value in source.items() if name != "_target_")
+    return f"{source['_target_'].rpartition('.')[2]}({settings})"
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _generated(component: str, where: str) -> SampleDataset:
+    world: World = build(json.loads(component), World, where)
+    return world.generate(world.seed)
