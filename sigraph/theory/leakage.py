@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data.columns import is_text
 from sigraph.data.dataset_parts import checked_ids, checked_samples
 from sigraph.data.task import is_labelled
 from sigraph.graphs import GraphConstructor
@@ -43,9 +45,9 @@ def leakage(
       the labels, test samples included, is found as well (see :func:`~sigraph.theory.label_edges.is_label_cliques`).
     - *Repeated samples:* test samples that are alike to a training sample (see
       :func:`~sigraph.theory.near_duplicates.find_alike`) were seen with a label. They are suspicious from two of them
-      on if they are more than 1% of the test set; fewer are said. Rows of features with so few values that rows equal
-      each other by chance are said too, not suspicious: chance is counted as if features were independent, and is the
-      explanation if it gives at least half as many as there are.
+      on if they are more than 1% of the test set; fewer are said. Rows of features, or of codes, with so few values
+      that they equal each other by chance are said too, not suspicious: chance is counted as if columns were
+      independent, and is the explanation if it gives at least half as many as there are.
     - *Conflicts:* alike samples with different labels; said.
 
     Args:
@@ -56,7 +58,8 @@ def leakage(
         samples: Instead of the data set's. N rows.
         graph_labels: What the graph was made from: its constructor, or the labels themselves, missing where a sample
             took no part. [N] or [N, L]
-        pretraining: The data set that is pre-trained on, if it is another.
+        pretraining: The data set that is pre-trained on, if it is another. Its samples are compared by content, and by
+            ids if those of both are text (row numbers mean nothing elsewhere).
         kinds: What columns of records hold; see :func:`~sigraph.theory.near_duplicates.find_alike`.
         cosine: Feature rows at a cosine of at least this are alike too, in (0, 1]; takes time O(train * test * F).
             None: not looked at.
@@ -68,7 +71,7 @@ def leakage(
     samples = samples if samples is not None else (None if dataset is None else dataset.samples)
     samples = None if samples is None else checked_samples(samples)
     called = checked_ids(ids) if ids is not None else (None if dataset is None else dataset.ids)
-    if pretraining is dataset or (pretraining and dataset and pretraining.fingerprint == dataset.fingerprint):
+    if pretraining is not None and dataset is not None and pretraining.fingerprint == dataset.fingerprint:
         pretraining = None
     for name, given in (("samples", samples), ("ids", called)):
         if given is not None and len(given) != task.num_samples:
@@ -80,7 +83,7 @@ def leakage(
 
 
 def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
-    """The test samples that :func:`leakage` finds in training too, without looking at any other sample.
+    """The test samples whose content :func:`leakage` finds in training too, without looking at any other sample.
 
     Returns:
         Sample ids, ascending. Shape [K].
@@ -145,7 +148,7 @@ def _look_at_samples(
     levels: dict[str, np.ndarray] = {}
     alike: Alike | None = None
     if ids is not None:
-        levels["ids"] = numbered(pa.chunked_array([ids]).dictionary_encode().combine_chunks().indices.to_numpy())
+        levels["ids"] = ids.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
     if samples is not None:
         alike = find_alike(samples, ids=ids, kinds=kinds)
         levels |= alike.levels
@@ -162,8 +165,9 @@ def _look_at_samples(
         report.repeated["cosine"] = _new(seen, near)
     report.affected = task.split["test"][torch.from_numpy(seen["test"])].sort().values
     report.conflicts = _conflicts(list(levels.values()), task)
-    if isinstance(samples, Tensor) and report.num_affected:
-        report.by_chance = report.num["test"] * -np.expm1(-len(train) * _chance(samples, task))
+    if report.num_affected:
+        chance = _chance(samples, task) if isinstance(samples, Tensor) else alike.chance if alike else 0.0
+        report.by_chance = float(report.num["test"] * -np.expm1(-len(train) * chance))
     if pretraining is not None:
         report.num_pretrained = _in_pretraining(report, samples, ids, task, pretraining, kinds)
     elif alike is not None:
@@ -188,16 +192,20 @@ def _in_pretraining(
     pretraining: SampleDataset,
     kinds: Mapping[str, str] | None,
 ) -> int | None:
-    test = task.split["test"]
-    if samples is None:
-        return None
-    try:
-        alike = find_alike(_take(samples, test), pretraining.samples, kinds=kinds)
-    except ValueError as error:
-        report.remarks.append(f"not compared with the pre-training samples: {error}")
-        return None
-    number = np.arange(len(test) + len(pretraining))
-    return int(occurs_in(alike.loosest, number[: len(test)], number[len(test) :]).sum())
+    test, others = task.split["test"], pretraining.ids
+    found = np.zeros(len(test), dtype=bool)
+    by_ids = ids is not None and others is not None and is_text(ids.type) and is_text(others.type)
+    if ids is not None and others is not None and by_ids:
+        found |= pc.is_in(_take(ids, test).cast(pa.large_string()), others.cast(pa.large_string())).to_numpy(False)
+    if samples is not None:
+        try:
+            alike = find_alike(_take(samples, test), pretraining.samples, kinds=kinds)
+        except ValueError as error:
+            report.remarks.append(f"not compared with the pre-training samples: {error}")
+            return int(found.sum()) if by_ids else None
+        number = np.arange(len(test) + len(pretraining))
+        found |= occurs_in(alike.loosest, number[: len(test)], number[len(test) :])
+    return int(found.sum()) if by_ids or samples is not None else None
 
 
 def _conflicts(levels: list[np.ndarray], task: Task) -> dict[str, Any]:

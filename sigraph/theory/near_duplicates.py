@@ -36,11 +36,14 @@ class Alike:
             each.
         read_as: What was compared, in words.
         notes: What could not be done, in words.
+        chance: Probability that two rows of several columns of codes are equal if the columns are independent; 0 for
+            other content, which is taken to be rich.
     """
 
     levels: dict[str, np.ndarray]
     read_as: str
     notes: list[str] = field(default_factory=list)
+    chance: float = 0.0
 
     @property
     def loosest(self) -> np.ndarray:
@@ -117,7 +120,8 @@ def _records(tables: list[pa.Table], ids: pa.Array | None, kinds: Mapping[str, s
     elif any(told[name] == "smiles" for name in content) and not notes:
         levels["canonical"] = np.where(empty, -1, _together(loose))
     described = ", ".join(f"{name!r} ({told[name]})" for name in content)
-    return Alike(levels, f"records by {described}", notes)
+    plain = all(told[name] == "exact" for name in content) and len(content) > 1
+    return Alike(levels, f"records by {described}", notes, _chance(exact) if plain else 0.0)
 
 
 def column_kind(name: str, column: pa.ChunkedArray) -> str:
@@ -213,6 +217,14 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
         column = column.cast(column.type.value_type)
     encoded = column.dictionary_encode().combine_chunks()
     return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary
+
+
+def _chance(codes: Sequence[np.ndarray]) -> float:
+    num_pairs, out = len(codes[0]) * (len(codes[0]) - 1) / 2, 1.0
+    for code in codes:
+        count = np.bincount(code + 1).astype(np.float64)
+        out *= max((count * (count - 1) / 2).sum(), 1.0) / max(num_pairs, 1.0)
+    return float(out)
 
 
 def _as_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
