@@ -47,6 +47,15 @@ class Seat:
     backend: str
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What a process shares with the one that started it, and would not have from how it was started."""
+
+    num_threads: int
+    start_method: str  # of its loader's workers
+    environment: dict[str, str]  # that of a server is as old as the server
+
+
 @dataclass
 class _Child:
     seat: Seat
@@ -60,10 +69,11 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
     """A process for each seat; none is left when the block ends."""
     context, children = _context(seats[0].backend), []
     threads = max(1, torch.get_num_threads() // len(seats))
+    around = _Around(threads, multiprocessing.get_start_method(), dict(os.environ))
     try:
         for seat in seats:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_child, args=(target, job, seat, threads, dict(os.environ), theirs))
+            process = context.Process(target=_child, args=(target, job, seat, around, theirs))
             process.start()
             theirs.close()
             children.append(_Child(seat, process, ours))
@@ -123,7 +133,7 @@ def _wait_for_cause(children: list[_Child], look: Callable[[], None]) -> None:
     while time.monotonic() < until:
         look()
         for child in children:
-            if not child.done and (child.process.exitcode or 0) < 0:
+            if not child.done and child.process.exitcode is not None:  # one that says why stays until it is heard
                 raise _lost(child)
         time.sleep(LOOK)
 
@@ -139,12 +149,11 @@ def _lost(child: _Child) -> RuntimeError:
     )
 
 
-def _child(
-    target: Target, job: Job, seat: Seat, num_threads: int, environment: dict[str, str], connection: Connection
-) -> None:
-    os.environ.update(environment)  # a server's is that of its own start
+def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Connection) -> None:
+    os.environ.update(around.environment)
+    multiprocessing.set_start_method(around.start_method, force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's; who started this one ends it
-    start_worker(num_threads)
+    start_worker(around.num_threads)
     if seat.rank:
         logging.disable(logging.WARNING)  # what rank 0 says as well
     node = seat.rank // seat.local_size

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from sigraph.distributed import rank, world_size
 from sigraph.encoders import MLPEncoder
+from sigraph.lead import run_apart
 from sigraph.training import SaveProgress
 
 
@@ -43,6 +44,11 @@ def wait(job: dict[str, Any], tick: Any) -> None:
     """Says its process id, then waits for ever."""
     Path(job["folder"], str(os.getpid())).touch()
     time.sleep(600)
+
+
+def lead_and_wait(folder: str) -> None:
+    """Two processes that wait for ever, and the one that started them."""
+    run_apart(wait, {"folder": folder}, 2, 1, "gloo", print)
 
 
 class Troubled(MLPEncoder):

@@ -3,12 +3,14 @@
 import pyarrow as pa
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 from torch.utils.data import DataLoader
 
 from sigraph.collate import StructureCollator, pretrain_loader
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset, SeedBatch
 from sigraph.objectives import MaskedFeature, Objective
 from sigraph.samplers import NeighborPairSampler
+from sigraph.training import quiet_trainer
 
 N = 50
 
@@ -144,6 +146,32 @@ def test_the_loader_goes_on_in_the_middle_of_an_epoch():
     rest = pretrain_loader(*parts(), batch_size=8, seed=5, num_workers=2)
     rest.sampler.load_state_dict({"seed": 5, "epoch": 2, "step": 4})
     assert all_same(epoch_of(rest, 2), expected[4:])
+
+
+class Seen(LightningModule):
+    """Trains nothing; keeps the ids of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.nodes = torch.nn.Parameter(torch.zeros(())), []
+
+    def training_step(self, batch, batch_idx):
+        self.nodes.append(batch.node.tolist())
+        return self.weight.square()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_own_trainer_that_resumes_goes_on_with_the_next_epoch(num_workers, tmp_path):
+    whole, before, after = Seen(), Seen(), Seen()
+    for module, max_epochs, checkpoint in ((whole, 3, None), (before, 1, None), (after, 3, tmp_path / "p.ckpt")):
+        loader = pretrain_loader(*parts(), batch_size=16, seed=5, num_workers=num_workers)
+        trainer = quiet_trainer(max_epochs=max_epochs, accelerator="cpu")
+        trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+        trainer.save_checkpoint(tmp_path / "p.ckpt")
+    assert len(whole.nodes) == 12 and before.nodes + after.nodes == whole.nodes
 
 
 def test_a_stock_loader_over_ids_gives_the_same_batches_with_0_and_2_workers():

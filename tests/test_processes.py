@@ -1,8 +1,8 @@
 """Several processes from a YAML or by torchrun: what one would do, and an end with a reason whatever happens."""
 
 import csv
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -26,6 +26,7 @@ from sigraph.run_one import pretrain_folder
 from sigraph.stages import pretrain_stage
 from sigraph.training import TimeIsUp
 
+PATH = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
 TORCHRUN = {
     "RANK": "5",
     "WORLD_SIZE": "8",
@@ -78,14 +79,15 @@ def test_what_happens_to_one_ends_all_with_its_reason(how, kind, reason):
 
 
 def test_no_process_outlives_the_one_that_started_it(tmp_path):
-    code = f"import test_processes as t; t.apart(t.process_cases.wait, folder={str(tmp_path)!r})"
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
-    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path})
+    parent = multiprocessing.get_context("forkserver").Process(
+        target=process_cases.lead_and_wait, args=(str(tmp_path),)
+    )
+    parent.start()
     until = time.monotonic() + 90
     while len(found := list(tmp_path.iterdir())) < 2 and time.monotonic() < until:
         time.sleep(0.1)
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
+    parent.kill()
+    parent.join()
     while any(Path("/proc", file.name).exists() for file in found) and time.monotonic() < until:
         time.sleep(0.1)
     assert len(found) == 2 and not any(Path("/proc", file.name).exists() for file in found)
@@ -227,11 +229,10 @@ def test_torchrun_trains_what_a_yaml_does_and_a_failure_is_a_row(two, tmp_path):
     del two["pretrain"]["trainer"]["devices"]
     file = tmp_path / "two.yaml"
     file.write_text(yaml.safe_dump(two))
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     started = subprocess.Popen(
         [*command, "-m", "sigraph", "run", str(file)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": PATH, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
