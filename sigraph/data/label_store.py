@@ -171,10 +171,15 @@ class LabelSetStore(EdgeStore):
         return end - start - 1  # the node lies in its own row
 
     def neighbors(self, node: int) -> Tensor:
-        _, run = self._runs(torch.tensor([node]))
-        _, place = expand(self.first[self.sets.col[run]], self.ahead[run + 1] - self.ahead[run])
-        found = self.order[place].long().sort().values
-        return found[found != node]
+        return self.all_neighbors(torch.tensor([node]))[1]
+
+    def all_neighbors(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        row, run = self._runs(nodes)
+        which, place = expand(self.first[self.sets.col[run]], self.ahead[run + 1] - self.ahead[run])
+        row, found = row[which], self.order[place].long()
+        other = found != nodes[row]
+        key = (row[other] * self.num_nodes + found[other]).sort().values
+        return key // max(self.num_nodes, 1), key % max(self.num_nodes, 1)
 
     def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         own, start, end = self._rows(nodes)

@@ -34,6 +34,16 @@ class EdgeStore(ABC):
     def neighbors(self, node: int) -> Tensor:
         """All neighbours of one node, sorted. Shape [degree] int64."""
 
+    def all_neighbors(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """All neighbours of each node, sorted within a node.
+
+        Returns:
+            Positions in ``nodes``, rising, and neighbours. Shape [M] int64 each.
+        """
+        lists = [self.neighbors(node) for node in nodes.tolist()]
+        sizes = torch.tensor([len(one) for one in lists], dtype=torch.long)
+        return torch.repeat_interleave(sizes), torch.cat([torch.empty(0, dtype=torch.long), *lists])
+
     @abstractmethod
     def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         """``k`` uniform neighbours of each node.
@@ -170,6 +180,11 @@ class CSRStore(EdgeStore):
 
     def neighbors(self, node: int) -> Tensor:
         return self.col[int(self.rowptr[node]) : int(self.rowptr[node + 1])].long()
+
+    def all_neighbors(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        start, end = self._rows(nodes)
+        row, edge = expand(start, end - start)
+        return row, self.col[edge].long()
 
     def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         start, end = self._rows(nodes)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from sigraph.data import CSRStore, EdgeStore, PretrainGraph
-from sigraph.data.pairs import expand
 from sigraph.evaluation.ranks import PooledCounts, count_ranks, rank_figures, sort_in_rows
 from sigraph.evaluation.similarity import Similarity
 
@@ -184,12 +183,8 @@ class _Lines:
 
 def _adjacent(store: EdgeStore, nodes: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Position in ``nodes`` and neighbour, for every neighbour of each. Shape [m] each."""
-    degree = store.degree(nodes)
-    if isinstance(store, CSRStore):
-        row, edge = expand(store.rowptr[nodes], degree)
-        return row.numpy(), store.col[edge].long().numpy()
-    row = torch.repeat_interleave(degree)
-    return row.numpy(), torch.cat([store.neighbors(node) for node in nodes.tolist()]).numpy()
+    row, neighbor = store.all_neighbors(nodes)
+    return row.numpy(), neighbor.numpy()
 
 
 def _pooled(lines: _Lines, scores: list[np.ndarray]) -> float:

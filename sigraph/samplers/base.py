@@ -26,8 +26,8 @@ class PairSampler(ABC):
         weighted: Draw neighbours in proportion to the weights of their edges, independently; an edge of weight 0 never.
             False: uniform and distinct while the degree allows.
         exclude_hops: Pairs up to so many edges apart that are no edges are neither positive nor negative, and none of
-            them is drawn as a negative, >= 1; 1: every pair without an edge is a negative. Pairs that meet at a hub are
-            listed one by one: with 2, a step costs the square of its samples around one hub.
+            them is drawn as a negative, >= 1; 1: every pair without an edge is a negative. 2 costs little even around
+            hubs; from 3 on, what is within two edges of each sample is laid out, near a hub much of the graph.
 
     Raises:
         ValueError: The graph has no nodes or no edges; ``weighted`` without weights.
@@ -117,8 +117,10 @@ class PairSampler(ABC):
     def _ignored(self, anchors: Tensor, candidates: Tensor, positive_index: Tensor) -> Tensor:
         """Pairs within ``exclude_hops`` that are no edges. Shape [2, R]."""
         near = pairs_within(self.store, anchors, candidates, self.exclude_hops)
-        size = candidates.numel()
-        return near[:, ~torch.isin(near[0] * size + near[1], positive_index[0] * size + positive_index[1])]
+        size, other = candidates.numel(), torch.ones(near.size(1), dtype=torch.bool)
+        # The pairs come in order, and every edge is among them.
+        other[torch.searchsorted(near[0] * size + near[1], positive_index[0] * size + positive_index[1])] = False
+        return near[:, other]
 
 
 def unique_in_order(ids: Tensor) -> Tensor:

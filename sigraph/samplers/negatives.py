@@ -8,7 +8,7 @@ from torch import Tensor
 from sigraph.data.draw import draw_ranks, search_missing
 from sigraph.data.random import keyed_generator
 from sigraph.data.store import EdgeStore
-from sigraph.samplers.reach import first_of_each, is_within, neighbors_of
+from sigraph.samplers.reach import first_of_each, is_within
 
 _TRIES = 64  # candidates of a sample that are looked at before it gets none
 _LOOKED_AT = 1 << 16  # samples that are asked before a graph is said to have no negatives
@@ -76,7 +76,7 @@ class NegativeDraws:
     def _in_group(self, nodes: Tensor, k: int, generator: torch.Generator | None) -> Tensor:
         """The complement draw, among the positions of a group."""
         kind = self.kind[nodes]
-        row, neighbor = neighbors_of(self.store, nodes)
+        row, neighbor = self.store.all_neighbors(nodes)
         own = (self.kind[neighbor] == kind[row]).nonzero().view(-1)
         place = self.place[neighbor[own]]  # rising within a row: positions follow ids
         count = torch.bincount(row[own], minlength=nodes.numel())

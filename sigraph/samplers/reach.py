@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
-from sigraph.data.pairs import equal_pairs, expand
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.data.store import EdgeStore
 
-
-def neighbors_of(store: EdgeStore, nodes: Tensor) -> tuple[Tensor, Tensor]:
-    """All neighbours of each node, sorted within a node. Shape [A] -> positions in ``nodes`` [M], neighbours [M]."""
-    if isinstance(store, CSRStore):
-        start = store.rowptr[nodes]
-        row, edge = expand(start, store.rowptr[nodes + 1] - start)
-        return row, store.col[edge].long()
-    lists = [store.neighbors(node) for node in nodes.tolist()]
-    sizes = torch.tensor([len(one) for one in lists], dtype=torch.long)
-    return torch.repeat_interleave(sizes), torch.cat([torch.empty(0, dtype=torch.long), *lists])
+_BUSY = 256  # a node is busy if more than this part of all pairs meets there: then a column of a matrix costs less
+_HELD = 1 << 22  # numbers held at a time
 
 
 def ball(store: EdgeStore, nodes: Tensor, hops: int) -> tuple[Tensor, Tensor]:
@@ -32,10 +25,12 @@ def ball(store: EdgeStore, nodes: Tensor, hops: int) -> tuple[Tensor, Tensor]:
         Positions in ``nodes`` and node ids, of equal shape [M].
     """
     key = frontier = torch.arange(nodes.numel()) * store.num_nodes + nodes
-    for _ in range(hops):
-        which, neighbor = neighbors_of(store, frontier % store.num_nodes)
-        reached = ((frontier // store.num_nodes)[which] * store.num_nodes + neighbor).unique()
-        frontier = reached[~torch.isin(reached, key)]
+    for hop in range(hops):
+        which, neighbor = store.all_neighbors(frontier % store.num_nodes)
+        frontier = (frontier // store.num_nodes)[which] * store.num_nodes + neighbor
+        if hop:  # the first neighbours are distinct and not the node itself
+            frontier = frontier.unique()
+            frontier = frontier[~torch.isin(frontier, key)]
         key = torch.cat([key, frontier])
     return key // store.num_nodes, key % store.num_nodes
 
@@ -80,10 +75,55 @@ def pairs_within(store: EdgeStore, rows: Tensor, cols: Tensor, hops: int) -> Ten
     """
     row, around = ball(store, rows, hops - hops // 2)
     col, met = ball(store, cols, hops // 2)
-    left, right = equal_pairs(around, met)
-    key = (row[left] * cols.numel() + col[right]).unique()
-    found = torch.stack([key // max(cols.numel(), 1), key % max(cols.numel(), 1)])
+    found = meetings(row, around, rows.numel(), col, met, cols.numel())
     return found[:, rows[found[0]] != cols[found[1]]]
+
+
+def meetings(row: Tensor, around: Tensor, num_rows: int, col: Tensor, met: Tensor, num_cols: int) -> Tensor:
+    """Which rows and columns have a node in common, each pair once, however many nodes they share.
+
+    Where many meet at one node, a product of matrices says who does: their pairs are not listed.
+
+    Args:
+        row, around: A row and a node of its own, each once. Shape [P].
+        num_rows: A.
+        col, met: A column and a node of its own, each once. Shape [Q].
+        num_cols: C.
+
+    Returns:
+        Shape [2, R], sorted by row, then column.
+    """
+    node = met.unique()
+    place = torch.searchsorted(node, around).clamp(max=max(node.numel() - 1, 0))
+    shared = (node[place] == around).nonzero().view(-1) if node.numel() else around.new_empty(0)
+    row, around, met = row[shared], place[shared], torch.searchsorted(node, met)
+    count = [torch.bincount(at, minlength=node.numel()) for at in (around, met)]
+    pairs = count[0] * count[1]  # of each node
+    busy = pairs * _BUSY > num_rows * num_cols
+    if int(pairs[busy].sum()) <= num_rows * num_cols:
+        busy[:] = False
+    shape = (num_rows, node.numel()), (node.numel(), num_cols)
+    few = ~busy[around], ~busy[met]
+    few_rows = _incidence(row[few[0]], around[few[0]], shape[0])
+    product = few_rows @ _incidence(met[few[1]], col[few[1]], shape[1])
+    product.sort_indices()
+    if not bool(busy.any()):
+        found = torch.from_numpy(product.indices).long()
+        return torch.stack([torch.repeat_interleave(torch.from_numpy(product.indptr).diff()), found])
+    hubs = busy.nonzero().view(-1).numpy()
+    left = _incidence(row, around, shape[0])[:, hubs]
+    right = torch.from_numpy(_incidence(met, col, shape[1])[hubs].toarray())  # [H, C]
+    parts = []
+    step = max(1, _HELD // max(num_cols, len(hubs)))
+    for start in range(0, num_rows, step):
+        block = torch.from_numpy(left[start : start + step].toarray()) @ right
+        block += torch.from_numpy(product[start : start + step].toarray())
+        parts.append(block.nonzero() + torch.tensor([start, 0]))
+    return torch.cat(parts).t()
+
+
+def _incidence(row: Tensor, col: Tensor, shape: tuple[int, int]) -> csr_array:
+    return coo_array((np.ones(row.numel(), np.float32), (row.numpy(), col.numpy())), shape).tocsr()
 
 
 def first_of_each(values: Tensor) -> Tensor:
