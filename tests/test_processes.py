@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch.distributed.run import get_args_parser as torchrun_parser
 
 from sigraph import lead
+from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.experiment import run
 from sigraph.fitting import PROGRESS
@@ -286,5 +289,18 @@ def test_what_was_started_and_what_the_yaml_says_need_to_agree(monkeypatch):
         lead.check_size(8, 1)
 
 
-def test_the_parts_are_those_of_one_process(two):
-    assert build_parts(config_from_dict(two).arm("sipt").pretrain, 0).steps_per_epoch == 5
+def test_the_page_says_what_works(toy):
+    page = (Path(__file__).parent.parent / "docs" / "several-machines.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    given = yaml.safe_load(block)["pretrain"]
+    toy["pretrain"] |= {**given, "trainer": {**toy["pretrain"]["trainer"], **given["trainer"]}}
+    settings = config_from_dict(toy).arm("sipt").pretrain
+    assert settings.trainer.num_processes == 8 and build_parts(settings, 0).steps_per_epoch == 1
+    for line in re.findall(r"^#SBATCH --(\S+)=", page, re.MULTILINE):
+        assert line in ("nodes", "ntasks-per-node", "gpus-per-node", "cpus-per-task", "time", "array", "gres")
+    options = set(re.findall(r"(?<=\s)--[a-z-]+", " ".join(re.findall(r"sigraph run mine\.yaml[^`\n#]*", page))))
+    assert options == {"--max-time", "--list", "--arm", "--seed", "--jobs"}
+    command = re.search(r"torchrun (.*?)```", page, re.DOTALL)[1].replace("\\\n", " ").split()
+    parsed = torchrun_parser().parse_args(command)
+    assert (parsed.nnodes, parsed.nproc_per_node, parsed.training_script) == ("2", "8", "sigraph")
+    assert cli_parser().parse_args(parsed.training_script_args).file == "mine.yaml"
