@@ -64,6 +64,14 @@ def test_embed_commands_run(mine):
     assert pq.read_table("new.parquet").num_columns == 1 + 64
 
 
+def test_audit_commands_run(mine, capsys):
+    Path("topics.csv").write_text("\n".join(["id,topic", *(f"p{i},{'ab'[i % 2]}" for i in range(60))]))
+    for line in commands("audit"):
+        assert main(line) == 0
+        assert "**promising**" in capsys.readouterr().out
+    assert Path("audit.png").is_file() and len(commands("audit")) == 3
+
+
 def test_yaml_parses(tmp_path):
     text, graphs = blocks(README, "yaml")
     (tmp_path / "mine.yaml").write_text(text)
