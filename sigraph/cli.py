@@ -7,17 +7,13 @@ import errno
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from sigraph import __version__
 from sigraph.audit_command import add_audit_options, audit_run
 from sigraph.embed_command import add_embed_options, embed_run
-from sigraph.launch import launched
 from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
-
-if TYPE_CHECKING:
-    from sigraph.experiment import Results
+from sigraph.run_command import add_run_options, demo_run, experiment_run
 
 _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
@@ -59,144 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         closed = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
         hint = "; `sigraph leaderboard DIR` needs no right to write" if closed and arguments.command == "run" else ""
-        print(f"sigraph: {error}{hint}", file=sys.stderr)
+        print(f"sigraph: {_said(error)}{hint}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
+def _said(error: Exception) -> str:
+    """What went wrong; what the system says without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from sigraph.config import load_config
-
-    overrides = list(arguments.overrides)
-    if arguments.output_dir is not None:
-        overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
-    if arguments.max_time is not None and arguments.max_time < 0:
-        raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
-    # A user's own parts are found beside the YAML and where one stands, after everything that is installed.
-    sys.path += [str(Path(arguments.file).resolve().parent), str(Path.cwd())]
-    launch = launched()
-    if launch is not None and launch.rank:
-        return 0 if arguments.list or arguments.dry_run else _follow()
-    config = load_config(arguments.file, overrides)
-    arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
-    from sigraph.experiment import check_jobs
-
-    wanted = check_jobs(config, [(name, seed) for seed in seeds for name in arms])
-    if arguments.list:
-        from sigraph.parts import check_components
-
-        for name in dict.fromkeys(name for name, _ in wanted):
-            check_components(config.arm(name))
-        return _list(arguments, overrides, wanted)
-    from sigraph.training import quiet_libraries
-
-    quiet_libraries()
-    if arguments.dry_run:
-        from sigraph.plan import plan_table
-
-        print(plan_table(config, wanted))
-        return 0
-    from sigraph.experiment import run
-    from sigraph.progress import BarProgress
-
-    seconds = None if arguments.max_time is None else 60 * arguments.max_time
-    return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
-
-
-def _follow() -> int:
-    """One of several processes that torchrun or srun started: the first one says what to do."""
-    from sigraph.fitting import fit_share
-    from sigraph.lead import follow
-    from sigraph.training import quiet_libraries
-
-    quiet_libraries()
-    follow(fit_share)
-    return 0
-
-
-def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tuple[str, int]]) -> int:
-    """One command a run, for any scheduler; they may run in any order and at the same time."""
-    import shlex
-
-    for name, seed in wanted:
-        command = ["sigraph", "run", arguments.file, *overrides, "--arm", name, "--seed", str(seed)]
-        print(shlex.join(command))
-    return 0
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    from sigraph.config import load_config
-    from sigraph.data.card import shipped_folder
-    from sigraph.experiment import run
-    from sigraph.progress import BarProgress
-    from sigraph.training import quiet_libraries
-
-    file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
-    config = load_config(file, [f"output_dir={_quoted(arguments.output_dir)}"])
-    print(_DEMO_TEXT.format(num_seeds=len(config.seeds)))
-    sys.stdout.flush()
-    quiet_libraries()
-    results = run(config, BarProgress())
-    code = _show(results, arguments.debug)
-    if code == 0:
-        print(f"\nthe latent spaces, without and with the graph: {_picture(results, ['objective-only', 'sipt'])}")
-    return code
-
-
-_DEMO_TEXT = """\
-1,200 samples lie on a torus; each shows only 16 noisy words. The pre-training graph joins samples that lie close
-together. Which of 8 topics is a sample about? 40 labels to train on, 1,000 test samples, {num_seeds} seeds, four arms:
-  sipt            masked words + the graph          objective-only   masked words alone
-  rewired-graph   the same, graph's ends shuffled   no-pretraining   random encoder
-The encoder sees one sample at a time: the graph is used in pre-training only.
-"""
-
-
-def _picture(results: Results, arms: list[str]) -> Path:
-    """The latent spaces of two arms of a finished run, first seed."""
-    from sigraph.parts import load_parts
-    from sigraph.report import latent_figure
-    from sigraph.run_one import run_folder
-
-    config = results.config
-    panels, seed = {}, config.seeds[0]
-    for name in arms:
-        arm = config.arm(name)
-        panels[name], dataset, observed = load_parts(arm.pretrain, seed, run_folder(config, arm, seed))
-    task = dataset.task(config.finetune[0].task)
-    path = Path(config.output_dir) / config.name / "latent.png"
-    return latent_figure(panels, task.labels, path, observed.local_consistency(task.labels), task.name, seed)
-
-
-def _show(results: Results, debug: bool) -> int:
-    from sigraph.leakage_check import leakage_lines
-
-    config = results.config
-    print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
-    print(results.leaderboard().table())
-    folder = Path(config.output_dir) / config.name
-    print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
-    for line in leakage_lines(results.records):
-        print(line)
-    for reason in dict.fromkeys(record["reason"] for record in results.failed):
-        same = [record for record in results.failed if record["reason"] == reason]
-        runs = "; ".join(
-            f"{arm}, seed {', '.join(str(record['seed']) for record in same if record['arm'] == arm)}"
-            for arm in dict.fromkeys(record["arm"] for record in same)
-        )
-        print(f"failed: {runs}: {reason}", file=sys.stderr)
-        if debug:
-            print(same[0]["traceback"], file=sys.stderr)
-    if results.failed and not debug:
-        print("results.json holds the traceback of each; --debug shows them", file=sys.stderr)
-    if results.unfinished:
-        print(f"\n{len(results.unfinished)} runs are not finished; the same command resumes", file=sys.stderr)
-    return 1 if results.failed or results.unfinished else 0
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
@@ -234,13 +107,6 @@ def _prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _quoted(text: str) -> str:
-    """As a YAML string, whatever it holds."""
-    import json
-
-    return json.dumps(text)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -262,26 +128,16 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(function=function)
         return command
 
-    demo = add("demo", _demo, "Pre-train on the embedded data set and show what the graph gave.", "sigraph demo")
+    demo = add("demo", demo_run, "Pre-train on the embedded data set and show what the graph gave.", "sigraph demo")
     demo.add_argument("--output-dir", default="runs", help="where results are kept (default: runs)")
 
     run = add(
         "run",
-        _run,
+        experiment_run,
         "Run an experiment: arms x seeds x tasks. Finished work is recognised, interrupted work resumed.",
         "sigraph run experiments/cora/mlp.yaml seeds=[0,1] pretrain.structure_weight=0.5",
     )
-    run.add_argument("file", metavar="FILE", help="the experiment's YAML")
-    run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted overrides, values in YAML")
-    run.add_argument("--output-dir", help="where results are kept (default: the file's output_dir, else runs)")
-    run.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each (default: 1)")
-    run.add_argument("--arm", action="append", metavar="NAME", help="only this arm; repeat for more")
-    run.add_argument("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
-    run.add_argument("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
-    run.add_argument(
-        "--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing"
-    )
-    run.add_argument("--list", action="store_true", help="print one command for each run, for a scheduler")
+    add_run_options(run)
 
     add_audit_options(
         add(

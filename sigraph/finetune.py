@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset, Task
+from sigraph.data.arguments import check_kinds
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator, neighbor_prediction
@@ -181,6 +182,8 @@ def fine_tune(
         score_test: False: the test labels are not looked at, as in a search over settings.
     """
     settings = settings or FinetuneSettings()
+    check_kinds("fine_tune", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset), task=(task, Task))
+    check_kinds("fine_tune", settings=(settings, FinetuneSettings))
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")

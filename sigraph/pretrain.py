@@ -107,6 +107,11 @@ class PretrainModule(LightningModule):
                 if batch.target is None:
                     raise ValueError("the batch has no target: give the objective to the StructureCollator too")
                 parts["objective_loss"] = self.objective(encoding, batch.target)
+        if batch.target is not None and self.objective is None:
+            raise ValueError(
+                "the batch was made for an objective, its samples are corrupted: give it to PretrainModule too, or not "
+                "to the StructureCollator (pretrain_loader)"
+            )
         for name, value in parts.items():
             if not isinstance(value, Tensor) or value.dim():
                 made = self.structure_loss if name == "structure_loss" else self.objective

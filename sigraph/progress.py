@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TextIO
 
 from tqdm import tqdm
@@ -28,17 +29,20 @@ class Progress:
 
 
 class BarProgress(Progress):
-    """A bar over all epochs on a terminal, and a line for each finished (arm, seed) everywhere.
+    """A line for each finished (arm, seed); a bar over all epochs on a terminal, elsewhere a line now and then.
 
     Args:
         stream: Where it writes; a bar is drawn only if this is a terminal.
+        every_seconds: Without a bar, least time between two lines about what is not finished.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+    def __init__(self, stream: TextIO | None = None, every_seconds: float = 60.0) -> None:
+        self.stream, self.every_seconds = stream or sys.stderr, every_seconds
         self.bar: tqdm | None = None
+        self._done, self._total, self._last = 0, 0, time.monotonic()
 
     def start(self, num_runs: int, num_epochs: int) -> None:
+        self._total = num_epochs
         if self.stream.isatty() and num_epochs:
             layout = "{percentage:3.0f}% |{bar:30}| {elapsed} < {remaining}  {desc}"
             self.bar = tqdm(total=num_epochs, file=self.stream, leave=False, bar_format=layout)
@@ -47,8 +51,13 @@ class BarProgress(Progress):
         if self.bar is not None:
             self.bar.set_description_str(what, refresh=False)
             self.bar.update(count)
+            return
+        self._done += count
+        if time.monotonic() - self._last >= self.every_seconds:
+            self.say(f"{what} ({self._done} of {self._total} epochs of pre-training in all)")
 
     def say(self, text: str) -> None:
+        self._last = time.monotonic()
         tqdm.write(text, file=self.stream)
         self.stream.flush()
 

@@ -1,5 +1,6 @@
 """run(config): run folders, records, failures, tables."""
 
+import io
 import json
 
 import pytest
@@ -179,3 +180,12 @@ def test_bar_progress_writes_lines_without_a_terminal(capsys):
     progress.say("[1/2] done")
     progress.close()
     assert capsys.readouterr().err == "[1/2] done\n"
+
+
+def test_a_log_hears_now_and_then_of_what_is_not_finished(toy):
+    for every, heard in ((0.0, True), (60.0, False)):
+        log = io.StringIO()
+        progress = BarProgress(log, every_seconds=every)
+        run(config_from_dict({**toy, "name": f"every-{every:g}"}), progress)
+        assert ("sipt, seed 0: pre-training (1 of 8 epochs of pre-training in all)" in log.getvalue()) is heard
+        assert "[4/4]" in log.getvalue()

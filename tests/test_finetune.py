@@ -470,3 +470,10 @@ def test_leave_one_out_looks_at_no_test_score_unless_asked(dataset, encoder):
 def test_leave_one_out_is_for_neighbors():
     with pytest.raises(ValueError, match=r"'leave_one_out' needs 'head' knn .got 'linear'"):
         FinetuneSettings("linear", leave_one_out=True)
+
+
+def test_arguments_in_another_order_are_said(encoder, dataset):
+    with pytest.raises(ValueError, match=r"'encoder' needs to be a Encoder in 'fine_tune' \(got SampleDataset\)"):
+        fine_tune(dataset, encoder, task())
+    with pytest.raises(ValueError, match=r"'settings' needs to be a FinetuneSettings .*\(got str\)"):
+        fine_tune(encoder, dataset, task(), "linear")

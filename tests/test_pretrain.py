@@ -167,6 +167,13 @@ def test_bad_arguments_are_named(arguments, message):
         PretrainModule(**{"encoder": Identity(), "structure_loss": SumLoss(), "objective": Square(), **arguments})
 
 
+def test_a_batch_made_for_an_objective_needs_one_in_the_module():
+    """Its samples are corrupted; trained on without a word they would be what the encoder learns from."""
+    with pytest.raises(ValueError, match="made for an objective, its samples are corrupted"):
+        PretrainModule(Identity(), SumLoss()).losses(batch())
+    assert PretrainModule(Identity(), SumLoss(), Square(), 1.0).losses(batch())["loss"].item() == 11
+
+
 def test_a_batch_without_target_says_what_is_missing():
     with pytest.raises(ValueError, match="give the objective to the StructureCollator too"):
         PretrainModule(Identity(), SumLoss(), Square(), 0.5).losses(batch(target=False))
@@ -201,7 +208,7 @@ def test_a_loss_that_is_no_scalar_is_named(value, got):
     with pytest.raises(
         ValueError, match=rf"structure_loss needs to be a scalar tensor, returned by 'Rows' \(got {got}"
     ):
-        PretrainModule(Identity(), Rows()).losses(batch())
+        PretrainModule(Identity(), Rows()).losses(batch(target=False))
 
 
 def test_several_processes_need_a_sampler_and_a_loss_they_can_share(monkeypatch):

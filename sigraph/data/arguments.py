@@ -34,6 +34,18 @@ def check_flags(owner: str, **values: Any) -> None:
             raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {value!r})")
 
 
+def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
+    """Refuse what is no instance of a class, e.g. arguments in the wrong order.
+
+    Args:
+        owner: As in :func:`check_integers`.
+        values: By argument name: the value, and what it needs to be.
+    """
+    for name, (value, kind) in values.items():
+        if not isinstance(value, kind):
+            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {type(value).__name__})")
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a real number; true and false are none, and no text is."""
     return isinstance(value, Real) and not isinstance(value, bool)

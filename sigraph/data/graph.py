@@ -75,8 +75,8 @@ class PretrainGraph(Data):
         Args:
             data: With ``edge_index``; a 1-D ``edge_weight`` is used if there.
         """
-        if data.edge_index is None:
-            raise ValueError("'data' needs an 'edge_index' in 'PretrainGraph.from_data' (got none)")
+        if not isinstance(data, Data) or data.edge_index is None:
+            raise ValueError("'data' needs to be a PyG Data with an 'edge_index' in 'PretrainGraph.from_data'")
         edges = {"edge_index", "edge_weight", "num_nodes"}
         kept = {key: value for key, value in data if key not in edges and not data.is_edge_attr(key)}
         return cls(data.edge_index, data.num_nodes, data.edge_weight, kept.pop("group", None), **kept)
@@ -89,6 +89,8 @@ class PretrainGraph(Data):
             g: Directed or not, multi or not.
             weight: Edge attribute to use as weight, if every edge has it.
         """
+        if not hasattr(g, "nodes"):
+            raise ValueError(f"'g' needs a networkx graph in 'PretrainGraph.from_networkx' (got {type(g).__name__})")
         position = {node: i for i, node in enumerate(g.nodes)}
         edges = [(position[u], position[v], data.get(weight)) for u, v, data in g.edges(data=True)]
         edge_index = torch.tensor([edge[:2] for edge in edges], dtype=torch.long).view(-1, 2).t()

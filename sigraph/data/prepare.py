@@ -137,6 +137,11 @@ def _find(name: str | Path) -> tuple[Path, Card]:
         known = f"{did_you_mean(folder.name, names)}; there are: {', '.join(names)}; and {found}"
         raise ValueError(f"unknown data set {str(name)!r}{known}")
     folder = folder.resolve()
+    if (folder / MANIFEST).is_file() and not (folder / RECIPE).is_file():
+        raise ValueError(
+            f"{folder} is prepared already; to make it anew from your tables: `sigraph prepare --samples ... --out "
+            f"{name} --force`"
+        )
     for file in (CARD, RECIPE):
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder} holds no {file}: neither a prepared data set nor one to prepare")

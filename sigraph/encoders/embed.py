@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sigraph.data.arguments import check_integers, check_kinds
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder
@@ -18,14 +19,17 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         encoder: Its training mode, layer by layer, is as before when this returns.
         dataset: Where the samples are fetched from.
         node: Ids of the samples. Shape [M]; None: all of them.
-        batch_size: Samples at a time; changes memory, not values.
+        batch_size: Samples at a time, >= 1; changes memory, not values.
 
     Returns:
         On the CPU. Shape [M, D].
 
     Raises:
-        ValueError: The encoder cannot read the samples; an embedding is NaN or infinite (names the first sample).
+        ValueError: An argument is of another kind; the encoder cannot read the samples; an embedding is NaN or infinite
+            (names the first sample).
     """
+    check_kinds("embed", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset))
+    check_integers("embed", 1, batch_size=batch_size)
     encoder.check_samples(dataset)
     node = torch.arange(len(dataset)) if node is None else node
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))

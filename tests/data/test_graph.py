@@ -412,7 +412,7 @@ def test_from_data_keeps_node_and_graph_attributes():
     assert graph.num_nodes == 4 and store_edges(graph.store) == {(0, 1): 2.0, (1, 0): 2.0}
     assert torch.equal(graph.x, data.x) and torch.equal(graph.y, data.y) and graph.name == "toy"
     assert graph.edge_attr is None and "edge_attr" not in graph
-    with pytest.raises(ValueError, match="'data' needs an 'edge_index'"):
+    with pytest.raises(ValueError, match="'data' needs to be a PyG Data with an 'edge_index'"):
         PretrainGraph.from_data(Data(x=torch.rand(2, 2)))
 
 
@@ -727,3 +727,10 @@ def test_methods_that_need_csr_say_so():
 def test_local_consistency_by_hand():
     # 0 - 1 - 2 - 3, labels a a b (missing): node 0 agrees 1/1, node 1 1/2, node 2 0/1.
     assert small().local_consistency(torch.tensor([0, 0, 1, -1, 0])) == pytest.approx((1 + 0.5 + 0) / 3)
+
+
+def test_what_is_no_graph_of_the_library_is_said():
+    with pytest.raises(ValueError, match="'g' needs a networkx graph"):
+        PretrainGraph.from_networkx([[0, 1]])
+    with pytest.raises(ValueError, match="'data' needs to be a PyG Data"):
+        PretrainGraph.from_data({"edge_index": [[0], [1]]})

@@ -337,7 +337,7 @@ def test_a_data_set_that_is_not_found_says_where_a_folder_was_looked_for(tmp_pat
         ),
         ("own/papers", rf"unknown data set 'own/papers'; there are: .*; and there is no folder 'own/papers' {here}"),
         ("prepared/cora", rf"did you mean 'cora'.* no folder 'prepared/cora' {here}"),
-        (str(tmp_path / "gone"), rf"there are: citeseer, cora, .*; and there is no folder '{tmp_path}/gone'$"),
+        (str(tmp_path / "gone"), rf"there are: .*, cora, .*; and there is no folder '{tmp_path}/gone'$"),
         (tmp_path / "gone", "there is no folder '.*gone'$"),
     ):
         for find in (open_dataset, prepare):
@@ -365,3 +365,9 @@ def test_data_root_follows_the_environment(monkeypatch, tmp_path):
     assert data_root() == tmp_path
     monkeypatch.delenv("SIGRAPH_DATA")
     assert data_root() == Path("~/.cache/sigraph").expanduser()
+
+
+def test_a_prepared_folder_of_ones_own_is_not_to_prepare(tmp_path):
+    SampleDataset(torch.eye(3)).save(tmp_path / "mine")
+    with pytest.raises(ValueError, match=r"is prepared already; .* `sigraph prepare --samples ... --out"):
+        prepare(tmp_path / "mine")

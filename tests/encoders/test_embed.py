@@ -95,3 +95,14 @@ def test_a_nan_is_an_error_that_names_the_first_sample(dataset, value):
         embed(Broken(), dataset, batch_size=3)
     with pytest.raises(ValueError, match="first: sample 9"):
         embed(Broken(), dataset, torch.tensor([1, 9, 6]))
+
+
+@pytest.mark.parametrize("swap", [True, False])
+def test_arguments_of_another_kind_are_said(swap):
+    encoder, dataset = MLPEncoder(3, out_channels=2), SampleDataset(torch.eye(3))
+    if swap:
+        with pytest.raises(ValueError, match=r"'encoder' needs to be a Encoder in 'embed' \(got SampleDataset\)"):
+            embed(dataset, encoder)
+    else:
+        with pytest.raises(ValueError, match="'batch_size' needs to be an integer >= 1"):
+            embed(encoder, dataset, batch_size=0)
