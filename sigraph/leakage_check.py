@@ -55,7 +55,7 @@ class LeakageCheck:
         for made in report.label_edges:
             if made["test"] and not made["allowed"]:
                 raise ConfigError(
-                    f"arm {arm.name!r}: pretrain.graph: {made['made_from']} makes edges from labels that are those of "
+                    f"pretrain.graph: {made['made_from']} makes edges from labels that are those of "
                     f"{made['test']:,} test samples of task {task.name!r}; leave that task or this graph out, or say "
                     "that it is meant: allow_label_edges: true"
                 )

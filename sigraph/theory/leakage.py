@@ -169,6 +169,7 @@ def _look_at_samples(
         chance = _chance(samples, task) if isinstance(samples, Tensor) else alike.chance if alike else 0.0
         report.by_chance = float(report.num["test"] * -np.expm1(-len(train) * chance))
     if pretraining is not None:
+        report.is_pretrained_elsewhere = True
         report.num_pretrained = _in_pretraining(report, samples, ids, task, pretraining, kinds)
     elif alike is not None:
         test, others = task.split["test"].numpy(), np.ones(task.num_samples, dtype=bool)

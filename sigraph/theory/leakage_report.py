@@ -28,6 +28,7 @@ class LeakageReport:
         affected: Test samples that also occur in training, at any level. Shape [K] sample ids.
         num_pretrained: Test samples that also occur among the pre-training samples (themselves left out), which saw no
             label; None: not looked at.
+        is_pretrained_elsewhere: Whether another data set than the task's is pre-trained on.
         conflicts: Groups of alike samples whose labels differ: ``groups``, ``groups_in_train`` (whose training samples
             differ among themselves), ``samples``, ``first`` (the ids of five groups).
         by_chance: Test rows that a training row would equal by chance, in expectation, if features were independent.
@@ -43,6 +44,7 @@ class LeakageReport:
     repeated: dict[str, dict[str, int]] = field(default_factory=dict)
     affected: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     num_pretrained: int | None = None
+    is_pretrained_elsewhere: bool = False
     conflicts: dict[str, Any] | None = None
     by_chance: float = 0.0
     read_as: str = "nothing: no samples, no ids"
@@ -77,6 +79,9 @@ class LeakageReport:
             found.append(f"{self.conflicts['groups']:,} repeated samples carry different labels")
         if self.transductive and self.transductive["test"]:
             found.append(f"transductive: {self.transductive['test']:,} test samples are nodes of the graph")
+        if self.is_pretrained_elsewhere and self.num_pretrained:
+            count = f"{self.num_pretrained:,} of {self.num['test']:,}"
+            found.append(f"{count} test samples also occur in pre-training, which sees no label of theirs")
         return [*found, *self.remarks]
 
     def _repeated(self) -> str:
@@ -94,7 +99,16 @@ class LeakageReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain containers, ready for JSON."""
         names = ("task", "num", "transductive", "label_edges", "is_label_cliques", "repeated", "num_affected")
-        more = ("num_pretrained", "conflicts", "by_chance", "read_as", "suspicious", "reasons", "notes")
+        more = (
+            "num_pretrained",
+            "is_pretrained_elsewhere",
+            "conflicts",
+            "by_chance",
+            "read_as",
+            "suspicious",
+            "reasons",
+            "notes",
+        )
         return {**{name: getattr(self, name) for name in (*names, *more)}, "affected": self.affected.tolist()}
 
     def table(self) -> str:

@@ -9,8 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import blocks
+from pages import read as read_page
 
-from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
+from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task, open_dataset
 from sigraph.graphs import (
     DatasetGraph,
     HopClosure,
@@ -324,6 +326,7 @@ def test_another_pretraining_set_is_compared_by_content_and_ids():
     before = SampleDataset(pa.table({"text": ["E, e", "x x", "c c"]}))
     report = leakage(home, None, home.task(), pretraining=before)
     assert report.num_pretrained == 2 and report.transductive is None and not report.suspicious
+    assert "2 of 3 test samples also occur in pre-training, which sees no label of theirs" in report.line()
     other = SampleDataset(torch.eye(3), ids=["p", "q", "r"])
     report = leakage(home, None, home.task(), ids=["q", "a", "b", "r", "c"], pretraining=other)
     assert report.num_pretrained == 1 and "not compared with the pre-training samples" in report.line()
@@ -390,3 +393,21 @@ def test_stability_has_26_test_sequences_in_training_which_is_said(data_source):
     assert report.num_affected == 26 and report.num["test"] == 12_851 and not report.suspicious
     assert report.conflicts["groups_in_train"] == 42 and np.isclose(report.by_chance, 0)
     assert "26 of 12,851 test samples also occur in training" in report.line()
+
+
+def test_the_page_shows_what_works(capsys):
+    page = read_page("docs/leakage.md")
+    for code in blocks(page, "python"):
+        exec(compile(code, "docs/leakage.md", "exec"), {})
+    table, affected = capsys.readouterr().out.split("\n\n")[0], "tensor([3])"
+    assert table in page and "| also in training, normalised |  | 0 | 1 |" in table and affected in page
+
+
+@pytest.mark.parametrize("name", ["cora", "manifold-torus"])
+def test_known_data_sets_are_as_the_page_says(name, data_source):
+    data = open_dataset(name)
+    report = leakage(data, data.graph(), data.task())
+    assert not report.suspicious and not report.is_label_cliques
+    row = next(line for line in read_page("docs/leakage.md").splitlines() if line.startswith(f"| {name} |"))
+    assert row.split(" | ")[1] == f"{report.num_affected} of {report.num['test']:,}"
+    assert report.by_chance < 1e-6
