@@ -171,8 +171,7 @@ class CSRStore(EdgeStore):
         return self  # never written to
 
     def _rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        start = self.rowptr[nodes]
-        return start, self.rowptr[nodes + 1]
+        return self.rowptr.index_select(0, nodes), self.rowptr.index_select(0, nodes + 1)
 
     def degree(self, nodes: Tensor) -> Tensor:
         start, end = self._rows(nodes)
@@ -191,8 +190,8 @@ class CSRStore(EdgeStore):
         rank = draw_ranks(end - start, k, generator)  # [A, k]
         if self.num_edges == 0:
             return rank
-        neighbor = self.col[(start[:, None] + rank).clamp(min=0)].long()
-        return torch.where(rank < 0, -1, neighbor)
+        place = (start[:, None] + rank).clamp(min=0).view(-1)
+        return torch.where(rank < 0, -1, self.col.index_select(0, place).view_as(rank).long())
 
     def draw_non_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         start, end = self._rows(nodes)
