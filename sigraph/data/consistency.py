@@ -22,7 +22,7 @@ class Agreement:
     Args:
         kind: ``classification``, ``multilabel`` or ``regression``.
         node: Node of each entry, int32. Shape [M].
-        column: Its class or label column, int32; zeros for regression. Shape [M].
+        column: Its class (below 2^31 where they are counted) or label column, int32; zeros for regression. Shape [M].
         share: Share of its labelled neighbours that have that class or label too; regression: the mean of their
             values. Shape [M] float64.
         own: The node's own value, for regression. Shape [M] float64.

@@ -73,14 +73,13 @@ def edge_blocks(store: CSRStore, size: int | None = None) -> Iterator[tuple[int,
 
 def _matches_by_set(store: LabelSetStore, y: Tensor, known: Tensor) -> Tensor:
     """By how many samples of each class the joined sets hold: [S, S] @ [S, C], both sparse."""
-    own, label = store.set_of.long().numpy(), y.numpy()
-    sample = known.nonzero().view(-1).numpy()
-    shape = (store.num_sets, int(y.max()) + 1 if y.numel() else 0)
+    own, sample = store.set_of.long().numpy(), known.nonzero().view(-1).numpy()
+    out = np.zeros(y.numel(), np.int64)
     if not sample.size:
-        return torch.zeros(y.numel(), dtype=torch.long)
-    counts = csr_matrix((np.ones(sample.size, np.int64), (own[sample], label[sample])), shape)
+        return torch.from_numpy(out)
+    classes, label = np.unique(y.numpy()[sample], return_inverse=True)
+    counts = csr_matrix((np.ones(sample.size, np.int64), (own[sample], label)), (store.num_sets, classes.size))
     joined = (np.ones(store.sets.num_edges, np.int64), store.sets.col.numpy(), store.sets.rowptr.numpy())
     around = csr_matrix(joined, (store.num_sets, store.num_sets)) @ counts
-    out = np.zeros(label.size, np.int64)
-    out[sample] = np.asarray(around[own[sample], label[sample]]).reshape(-1) - 1
+    out[sample] = np.asarray(around[own[sample], label]).reshape(-1) - 1
     return torch.from_numpy(out)

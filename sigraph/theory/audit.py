@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,16 +16,23 @@ from sigraph.data.neighborhood import neighbor_sums
 from sigraph.data.task import is_labelled, label_type
 from sigraph.graphs import GraphConstructor
 from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
+from sigraph.theory.audited import (
+    LABELS,
+    Graphs,
+    Tasks,
+    check_fit,
+    compact_classes,
+    named_graphs,
+    named_tasks,
+    used_labels,
+)
 from sigraph.theory.interval import bootstrap_interval
 from sigraph.theory.leakage import leakage
 from sigraph.theory.leakage_report import LeakageReport
 from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
 from sigraph.theory.shape import GraphShape, graph_shape
 
-LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 LEAST_Z, LEAST_GAIN = 3.0, 0.15
-Graphs = PretrainGraph | Mapping[str, PretrainGraph]
-Tasks = Task | Tensor | Mapping[str, Task | Tensor] | Sequence[Task]
 
 
 def audit(
@@ -82,7 +88,7 @@ def audit(
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
-    graphs, named = _graphs(graph), _tasks(tasks)
+    graphs, named = named_graphs(graph), named_tasks(tasks)
     for what, value, known in (("labels", labels, LABELS), ("null", null, NULLS)):
         if value not in known:
             raise ValueError(f"{what!r} needs to be one of {', '.join(known)} in 'audit' (got {value!r})")
@@ -90,7 +96,7 @@ def audit(
     check_integers("audit", 0, seed=seed)
     for name, task in named.items():
         for key, value in graphs.items():
-            _check_fit(key, value, name, task)
+            check_fit(key, value, name, task)
     settings = _Settings(labels, null, draws, resamples, seed)
     rows = []
     for key, value in graphs.items():
@@ -121,19 +127,6 @@ def decide(
     return "weak", f"LC {value:.3f} is only {gain:.3f} above what chance gives, {mean:.3f}, but surely so: z {z:.1f}"
 
 
-def used_labels(task: Task | Tensor, labels: str = "seen") -> Tensor:
-    """The labels that an audit looks at; the others are marked missing. Shape as the labels."""
-    if isinstance(task, Tensor):
-        return task
-    if labels == "all":
-        return task.labels
-    y = task.labels if task.type == "classification" or task.labels.is_floating_point() else task.labels.float()
-    out = torch.full_like(y, -1 if task.type == "classification" else torch.nan)
-    for part in LABELS[labels]:
-        out[task.split[part]] = y[task.split[part]]
-    return out
-
-
 # One row ##############################################################################################################
 
 
@@ -159,10 +152,13 @@ def _fill(
     row.coverage = _share(store.degree(torch.arange(store.num_nodes)) > 0, samples)
     row.labelled_coverage = _share(near, samples)
     row.leakage = None if leak is None else leak.to_dict()
+    numbers = list(range(y.size(1))) if y.dim() == 2 else []
+    if row.type == "classification":
+        y, numbers = compact_classes(y)
     found = node_agreement(store, y)
     problem = _undefined(found, y, known, row.shape)
     if problem is None:
-        _measure(row, found, graph, y, task, settings)
+        _measure(row, found, graph, y, _names(task, numbers), settings)
     row.verdict, row.reason = decide(row.local_consistency, row.null_mean, row.z, leak)
     if row.verdict == "useless" and row.z is None:
         row.reason = problem or _without_spread(row)
@@ -172,7 +168,7 @@ def _fill(
 
 
 def _measure(
-    row: AuditRow, found: Agreement, graph: PretrainGraph, y: Tensor, task: Task | Tensor, settings: _Settings
+    row: AuditRow, found: Agreement, graph: PretrainGraph, y: Tensor, names: list[str], settings: _Settings
 ) -> None:
     """Local consistency, its interval and its null, of all and of each class or label column."""
     draws, seed = settings.draws, settings.seed
@@ -187,7 +183,7 @@ def _measure(
     row.null_mean, row.null_std = _number(chance.mean), _number(chance.std)
     row.z = _z(row.local_consistency, chance.mean, chance.std)
     if found.own is None:
-        row.parts = _parts(found, chance, part_interval, _names(task, found))
+        row.parts = _parts(found, chance, part_interval, names)
     if found.kind == "classification":
         row.majority = float(found.count.max() / found.count.sum())
 
@@ -241,65 +237,7 @@ def _share(mask: Tensor, among: Tensor) -> float | None:
     return float(mask[among].double().mean()) if bool(among.any()) else None
 
 
-def _names(task: Task | Tensor, found: Agreement) -> list[str]:
+def _names(task: Task | Tensor, numbers: list[int]) -> list[str]:
     """What the user calls each class or label column."""
-    given = task.classes if isinstance(task, Task) else None
-    own = given if given is not None and len(given) >= found.num_columns else range(found.num_columns)
-    return [str(name) for name in own]
-
-
-# What is audited ######################################################################################################
-
-
-def _graphs(graph: Graphs) -> dict[str, PretrainGraph]:
-    graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
-    if not graphs or not all(isinstance(value, PretrainGraph) for value in graphs.values()):
-        raise ValueError(f"'graph' needs a PretrainGraph, or some by name, in 'audit' (got {_say(graph)})")
-    return graphs
-
-
-def _tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
-    if isinstance(tasks, Task):
-        return {tasks.name: tasks}
-    if isinstance(tasks, Mapping):
-        named = dict(tasks)
-    elif isinstance(tasks, Tensor):
-        named = {"task": tasks}
-    else:
-        listed = list(tasks)
-        if not all(isinstance(task, Task) for task in listed):
-            raise ValueError("'tasks' needs Task objects in a list, or labels by name, in 'audit'")
-        named = {task.name: task for task in listed}
-        if len(named) < len(listed):
-            raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
-    if not named:
-        raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
-    return {name: value if isinstance(value, Task) else _labels(name, value) for name, value in named.items()}
-
-
-def _labels(name: str, value: Any) -> Tensor:
-    try:
-        y = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"task {name!r} needs a Task or labels as numbers in 'audit' (got {_say(value)})") from error
-    y = y.long() if y.dtype == torch.bool else y
-    kind = label_type(y)
-    known = y[~y.isnan()] if y.is_floating_point() else y
-    if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
-        raise ValueError(f"labels of task {name!r} need to be 0, 1 or NaN (missing) in 'audit', since they are 2-D")
-    if bool(torch.isinf(known).any()):
-        raise ValueError(f"labels of task {name!r} need to be finite or NaN (missing) in 'audit'")
-    return y
-
-
-def _check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:
-    count = task.num_samples if isinstance(task, Task) else task.size(0)
-    if count != graph.store.num_nodes:
-        raise ValueError(
-            f"task {name!r} needs one label a node of graph {key!r}, {graph.store.num_nodes:,}, in 'audit' "
-            f"(got {count:,}); mark missing ones (-1, or NaN) rather than leaving them out"
-        )
-
-
-def _say(value: Any) -> str:
-    return type(value).__name__ + (f" of {len(value)}" if isinstance(value, Mapping) else "")
+    given = task.classes if isinstance(task, Task) and task.classes is not None else []
+    return [str(given[number]) if number < len(given) else str(number) for number in numbers]

@@ -121,6 +121,20 @@ def test_several_graphs_and_tasks_are_ranked():
     )
 
 
+def test_classes_may_be_any_numbers():
+    graph, y = blocks()
+    wild = torch.tensor([7, 10**12, 2**40])[y]
+    wild[3] = -5
+    plain = torch.where(wild < 0, -1, y)
+    one, two = only(graph, wild), only(graph, plain)
+    assert [part.name for part in one.parts] == ["7", str(10**12), str(2**40)]
+    assert one.local_consistency == two.local_consistency and one.z == two.z
+    named = Task("topic", y, split_of(120), classes=["a", "b", "c"])
+    assert [part.name for part in only(graph, named).parts] == ["a", "b", "c"]
+    sets = PretrainGraph.from_store(LabelSetStore.from_sets(torch.arange(120) % 3))
+    assert only(sets, wild).local_consistency == 1 and sets.local_consistency(wild) == 1
+
+
 def test_tasks_as_a_list_of_tasks():
     graph, y = blocks()
     tasks = [Task(name, y, split_of(120)) for name in ("one", "two")]

@@ -1,0 +1,93 @@
+"""What is audited: graphs and tasks by name, and the labels that are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sigraph.data import PretrainGraph, Task
+from sigraph.data.task import label_type
+
+LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
+Graphs = PretrainGraph | Mapping[str, PretrainGraph]
+Tasks = Task | Tensor | Mapping[str, Task | Tensor] | Sequence[Task]
+
+
+def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
+    graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
+    if not graphs or not all(isinstance(value, PretrainGraph) for value in graphs.values()):
+        raise ValueError(f"'graph' needs a PretrainGraph, or some by name, in 'audit' (got {_say(graph)})")
+    return graphs
+
+
+def named_tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
+    if isinstance(tasks, Task):
+        return {tasks.name: tasks}
+    if isinstance(tasks, Mapping):
+        named = dict(tasks)
+    elif isinstance(tasks, Tensor):
+        named = {"task": tasks}
+    else:
+        listed = list(tasks)
+        if not all(isinstance(task, Task) for task in listed):
+            raise ValueError("'tasks' needs Task objects in a list, or labels by name, in 'audit'")
+        named = {task.name: task for task in listed}
+        if len(named) < len(listed):
+            raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
+    if not named:
+        raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
+    return {name: value if isinstance(value, Task) else _labels(name, value) for name, value in named.items()}
+
+
+def _labels(name: str, value: Any) -> Tensor:
+    try:
+        y = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"task {name!r} needs a Task or labels as numbers in 'audit' (got {_say(value)})") from error
+    y = y.long() if y.dtype == torch.bool else y
+    kind = label_type(y)
+    known = y[~y.isnan()] if y.is_floating_point() else y
+    if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
+        raise ValueError(f"labels of task {name!r} need to be 0, 1 or NaN (missing) in 'audit', since they are 2-D")
+    if bool(torch.isinf(known).any()):
+        raise ValueError(f"labels of task {name!r} need to be finite or NaN (missing) in 'audit'")
+    return y
+
+
+def check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:
+    count = task.num_samples if isinstance(task, Task) else task.size(0)
+    if count != graph.store.num_nodes:
+        raise ValueError(
+            f"task {name!r} needs one label a node of graph {key!r}, {graph.store.num_nodes:,}, in 'audit' "
+            f"(got {count:,}); mark missing ones (-1, or NaN) rather than leaving them out"
+        )
+
+
+def _say(value: Any) -> str:
+    return type(value).__name__ + (f" of {len(value)}" if isinstance(value, Mapping) else "")
+
+
+def used_labels(task: Task | Tensor, labels: str = "seen") -> Tensor:
+    """The labels that an audit looks at; the others are marked missing. Shape as the labels."""
+    if isinstance(task, Tensor):
+        return task
+    if labels == "all":
+        return task.labels
+    y = task.labels if task.type == "classification" or task.labels.is_floating_point() else task.labels.float()
+    out = torch.full_like(y, -1 if task.type == "classification" else torch.nan)
+    for part in LABELS[labels]:
+        out[task.split[part]] = y[task.split[part]]
+    return out
+
+
+def compact_classes(y: Tensor) -> tuple[Tensor, list[int]]:
+    """Classes numbered 0, 1, ... as they occur, missing ones -1, and what each number stands for.
+
+    Class ids may be any integers >= 0; what is counted by class needs room for those that occur alone.
+    """
+    values, place = y.unique(return_inverse=True)
+    num_missing = int((values < 0).sum())
+    return (place - num_missing).clamp(min=-1), values[num_missing:].tolist()
