@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -21,7 +20,8 @@ from sigraph.data import SampleDataset, Task
 from sigraph.data.arguments import check_kinds
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
-from sigraph.evaluation import Evaluator, neighbor_prediction
+from sigraph.evaluation import Evaluator
+from sigraph.nearest_head import nearest_predictions
 from sigraph.training import KeepBest, fit, quiet_trainer
 
 HEADS = ("linear", "full", "knn")
@@ -188,10 +188,13 @@ def fine_tune(
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
     encoder.check_samples(dataset)
-    if settings.leave_one_out:
-        return _leave_one_out(encoder, dataset, task, evaluator, settings.k, score_test)
     if settings.head == "knn":
-        return _nearest(encoder, dataset, task, evaluator, settings.k, score_test)
+        parts = nearest_predictions(encoder, dataset, task, settings.k, settings.leave_one_out, score_test)
+        scores = {
+            part: evaluator.eval({"y_true": task.labels[task.split[part]], "y_pred": predicted})[evaluator.metric]
+            for part, predicted in parts.items()
+        }
+        return FinetuneResult(scores["valid"], scores.get("test"), 0, 0, predicted=parts.get("test"))
     torch.manual_seed(keyed_seed(seed, 0))
     scale = [_UnitLength()] if settings.normalize else []
     head = nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
@@ -280,50 +283,3 @@ def _loader(table: Any, task: Task, part: str, batch_size: int | None, seed: int
         generator=keyed_generator(seed, 1),
         collate_fn=_Rows(table, task.labels),
     )
-
-
-def _nearest(
-    encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int, score_test: bool
-) -> FinetuneResult:
-    """Votes (classes, labels) or means (regression) of the nearest training samples by cosine."""
-    train = task.split["train"]
-    if k > len(train):
-        raise ValueError(f"'k' needs to be <= {len(train)}, the training samples of task {task.name!r} (got {k})")
-    y = task.labels.float().numpy() if task.type != "classification" else task.labels.numpy()
-    if task.type == "classification":
-        model = KNeighborsClassifier(k, metric="cosine")
-    else:  # the mean of 0/1 labels is the share of votes
-        model = KNeighborsRegressor(k, metric="cosine")
-    z = {part: embed(encoder, dataset, ids).numpy() for part, ids in task.split.items()}
-    if task.type == "multilabel" and torch.isnan(task.labels[train].float()).any():
-        raise ValueError(f"'head' knn needs complete training labels for task {task.name!r} (some are missing)")
-    model.fit(z["train"], y[train.numpy()])
-
-    def score(part: str, predicted: Any) -> float:
-        return evaluator.eval({"y_true": y[task.split[part].numpy()], "y_pred": predicted})[evaluator.metric]
-
-    valid = score("valid", model.predict(z["valid"]))
-    if not score_test:
-        return FinetuneResult(valid, None, 0, 0)
-    predicted = model.predict(z["test"])
-    return FinetuneResult(valid, score("test", predicted), 0, 0, predicted=torch.from_numpy(predicted))
-
-
-def _leave_one_out(
-    encoder: Encoder, dataset: SampleDataset, task: Task, evaluator: Evaluator, k: int, score_test: bool
-) -> FinetuneResult:
-    """Votes or means of the nearest others, by cosine, among all samples of the split."""
-    ids = torch.cat(list(task.split.values()))
-    y = task.labels[ids]
-    if task.type != "classification":
-        y = y.float()
-    predicted = neighbor_prediction(embed(encoder, dataset, ids), y, k)
-    parts = dict(zip(task.split, torch.split(predicted, [len(part) for part in task.split.values()]), strict=True))
-
-    def score(part: str) -> float:
-        scored = {"y_true": task.labels[task.split[part]], "y_pred": parts[part]}
-        return evaluator.eval(scored)[evaluator.metric]
-
-    if not score_test:
-        return FinetuneResult(score("valid"), None, 0, 0)
-    return FinetuneResult(score("valid"), score("test"), 0, 0, predicted=parts["test"])

@@ -26,6 +26,7 @@ from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.leakage_check import LeakageCheck
 from sigraph.losses import StructureLoss
+from sigraph.nearest_head import check_neighbors
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import PairSampler
@@ -192,6 +193,8 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
                 home = whole if own or entry.dataset is None else open_data(entry.dataset, f"finetune.{i}.dataset")
                 encoder.check_samples(home)
                 Evaluator(task := home.task(entry.task))
+                if entry.head == "knn":
+                    check_neighbors(task, entry.k, entry.leave_one_out)
                 leakage.look(arm, whole, home, task, graph)
                 partial_build(entry.optimizer, Optimizer, f"finetune.{i}.optimizer")
     return leakage.lines()

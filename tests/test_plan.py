@@ -111,6 +111,11 @@ def test_dry_run_looks_the_tasks_up(file, capsys):
     assert "unknown task 'blok'" in capsys.readouterr().err
 
 
+def test_more_neighbours_than_samples_are_said_before_anything_trains(file, capsys):
+    assert main(["run", file, "finetune.0.head=knn", "finetune.0.k=99"]) == 2
+    assert "'k' needs to be <= " in capsys.readouterr().err
+
+
 def test_the_estimate_is_of_the_order_of_the_run(toy):
     toy |= {"seeds": [0], "arms": {"sipt": {"pretrain.trainer.max_epochs": 60}}, "baseline": None}
     config = config_from_dict(toy)
