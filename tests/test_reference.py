@@ -179,7 +179,9 @@ def test_overrides_work_as_they_stand(line, toy):
     sigraph.parts.build_parts(config.arm("sipt").pretrain, 0)
 
 
-def test_every_field_of_a_record_is_described_and_there(toy):
+def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_path):
+    toy_dataset.samples[20] = toy_dataset.samples[0]  # a test sample that training knows
+    toy_dataset.save(tmp_path / "toy", overwrite=True)
     toy["grid"] = {"pretrain.structure_weight": [0.2, 0.5]}
     records = run(config_from_dict(toy)).records
     toy |= {"name": "fails", "grid": {}}
