@@ -74,7 +74,8 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
         for seat in seats:
             ours, theirs = context.Pipe()
             process = context.Process(target=_child, args=(target, job, seat, around, theirs))
-            process.start()
+            with _deaf_to_interrupts():
+                process.start()
             theirs.close()
             children.append(_Child(seat, process, ours))
         yield children
@@ -149,10 +150,23 @@ def _lost(child: _Child) -> RuntimeError:
     )
 
 
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started in it does not hear Ctrl-C, which reaches all of a terminal's: who started it ends it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Connection) -> None:
     os.environ.update(around.environment)
     multiprocessing.set_start_method(around.start_method, force=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's; who started this one ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_worker(around.num_threads)
     if seat.rank:
         logging.disable(logging.WARNING)  # what rank 0 says as well
