@@ -96,6 +96,8 @@ def _records(tables: list[pa.Table], ids: pa.Array | None, kinds: Mapping[str, s
     told = {name: (kinds or {}).get(name) or column_kind(name, tables[0].column(name)) for name in shared}
     content = [name for name in shared if told[name] != "exact" or name in (kinds or {})]
     content = content or [name for name in shared if not _is_ids(name, tables[0].column(name), ids)]
+    if not content and len(tables) == 1:
+        content = shared  # nothing is known of a sample but its id
     if not content:
         raise ValueError(f"'sets' need a column in common besides ids in 'find_alike' (got {', '.join(names)})")
     exact, loose, notes = [], [], []

@@ -141,6 +141,11 @@ def test_sets_of_different_kinds_are_refused():
         find_alike(table(["a"]), table(["a"], "title"))
 
 
+def test_samples_of_nothing_but_ids_repeat_none():
+    numbers = pa.array([4, 7, 9])
+    assert not same(find_alike(pa.table({"node": numbers}), ids=numbers).loosest)
+
+
 def test_kinds_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match="names 'titel', which is no column"):
         find_alike(table(["a"]), kinds={"titel": "text"})
