@@ -73,7 +73,12 @@ def fit_share(job: dict[str, Any], tick: Ticks) -> tuple[Fitted, bytes]:
 def validation_of(parts: Parts) -> HeldOutValidation:
     """How a pre-training is validated."""
     return HeldOutValidation(
-        parts.dataset, parts.held_out, parts.graph, visible_classes(parts), parts.config.valid_every
+        parts.dataset,
+        parts.held_out,
+        parts.graph,
+        visible_classes(parts),
+        parts.config.valid_every,
+        parts.config.valid_queries,
     )
 
 

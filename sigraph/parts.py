@@ -24,6 +24,7 @@ from sigraph.data_source import open_data
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
+from sigraph.graphs.label_graph import reads_labels
 from sigraph.leakage_check import LeakageCheck
 from sigraph.losses import StructureLoss
 from sigraph.nearest_head import check_neighbors
@@ -53,7 +54,7 @@ def pretrain_hash(config: PretrainConfig) -> str:
     How many processes share a batch does, as each draws for itself.
     """
     plain = config.to_dict()
-    for key in ("num_workers", "valid_every"):
+    for key in ("num_workers", "valid_every", "valid_queries"):
         plain.pop(key)
     for key in ("devices", "num_nodes", "strategy"):
         plain["trainer"].pop(key)
@@ -92,7 +93,7 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     whole = open_data(config.dataset)
     dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
-    observed = constructor.base(dataset, keyed_generator(seed, GRAPH))
+    observed = _observed(constructor, dataset, whole, seed)
     observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
     graph = constructor.expand(observed)
     torch.manual_seed(keyed_seed(seed, INIT))
@@ -136,6 +137,15 @@ def _check_shared(config: PretrainConfig, module: PretrainModule) -> None:
             f"pretrain.structure_loss: {size} processes cannot compute a part of {type(loss).__name__!r} each; train "
             "with pretrain.trainer.devices=1, or write it as terms()"
         )
+
+
+def _observed(constructor: GraphConstructor, dataset: SampleDataset, whole: SampleDataset, seed: int) -> PretrainGraph:
+    """The observed edges among the samples that are pre-trained on; a part of the data set itself has no labels."""
+    generator = keyed_generator(seed, GRAPH)
+    if dataset is whole or not reads_labels(constructor):
+        return constructor.base(dataset, generator)
+    everywhere = whole.replace(graphs={"made": constructor.base(whole, generator)})
+    return everywhere.subset(seen_in_pretraining(whole)).graph()
 
 
 def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.Tensor, SampleDataset, PretrainGraph]:

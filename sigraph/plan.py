@@ -16,8 +16,8 @@ from lightning.pytorch import Callback, Trainer
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.experiment import Job, check_jobs
-from sigraph.parts import Parts, build_parts, check_arms, pretrain_hash, visible_classes
-from sigraph.pretrain import HeldOutValidation
+from sigraph.fitting import validation_of
+from sigraph.parts import Parts, build_parts, check_arms, pretrain_hash
 from sigraph.training import fit, quiet_trainer
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
@@ -127,9 +127,7 @@ def _seconds(parts: Parts) -> float:
         callbacks=[clock],
     )
     fit(trainer, parts.module, loader)
-    validation = HeldOutValidation(
-        parts.dataset, parts.held_out, parts.graph, visible_classes(parts), config.valid_every
-    )
+    validation = validation_of(parts)
     start = time.perf_counter()
     validation.measure(parts.module.encoder)
     each = time.perf_counter() - start

@@ -44,6 +44,24 @@ def test_an_inductive_pretraining_has_the_seen_samples_and_the_edges_among_them(
     assert len(held) == round(rate * len(inside))
 
 
+def test_an_inductive_pretraining_may_use_a_graph_of_labels(toy, toy_dataset):
+    """It sees no tasks, but the edges that the train labels make among the samples it has."""
+    cliques = {"_target_": "sigraph.graphs.LabelCliques", "labels": "block"}
+    nested = {"_target_": "sigraph.graphs.Rewired", "rate": 0.0, "graph": cliques}
+    task = toy_dataset.task("block")
+    train = task.split["train"]
+    train = train[torch.isin(train, SEEN)]
+    same = {(a, b) for a in train.tolist() for b in train.tolist() if a < b and task.labels[a] == task.labels[b]}
+    for graph in (cliques, nested):
+        parts = build_parts(pretraining(toy, inductive=True, valid_edge_rate=0.0, graph=graph), 0)
+        assert same and edge_set(SEEN[parts.graph.edge_index]) == same
+
+
+def test_the_cost_of_validation_shapes_no_encoder(toy):
+    assert len({pretrain_hash(pretraining(toy, valid_queries=count)) for count in (None, 5, 10_000)}) == 1
+    assert build_parts(pretraining(toy, valid_queries=5), 0).config.valid_queries == 5
+
+
 def test_a_widened_graph_does_not_pass_through_hidden_samples(toy, toy_dataset):
     two_hops = {"name": "blocks", "hops": 2}
     graph = build_parts(pretraining(toy, inductive=True, valid_edge_rate=0.0, graph=two_hops), 0).graph

@@ -81,6 +81,7 @@ class PretrainConfig(_Plain):
             edges; as many steps as without. Default: transductive, all samples without their labels.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
+        valid_queries: Samples at most that a validation asks about, which caps its cost; null: all. Changes no result.
         num_workers: Processes that prepare batches; 0: the main one does. Changes no result.
         optimizer: Component: how the weights are moved.
         scheduler: Component: the learning-rate schedule; null: none.
@@ -98,6 +99,7 @@ class PretrainConfig(_Plain):
     inductive: bool = key(False)
     valid_edge_rate: float = key(0.05, low=0, below=1)
     valid_every: int = key(10, low=1)
+    valid_queries: int | None = key(10_000, low=1)
     num_workers: int = key(0, low=0)
     optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-3}, home="torch.optim")
     scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 
@@ -23,6 +24,13 @@ class GraphConstructor(ABC):
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         """What is trained on, from what was observed; the graph itself unless overridden."""
         return graph
+
+    def inner(self) -> Iterator[GraphConstructor]:
+        """The constructors it is made of, one level deep."""
+        for value in vars(self).values():
+            for part in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(part, GraphConstructor):
+                    yield part
 
     def __call__(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         """Both steps, nothing held out."""

@@ -47,8 +47,7 @@ class LabelGraph(GraphConstructor):
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         if not dataset.tasks:
             raise ValueError(
-                f"{type(self).__name__!r} needs a data set with a task, for its labels (got none in {dataset.name!r}; "
-                "an inductive pre-training sees no tasks)"
+                f"{type(self).__name__!r} needs a data set with a task, for its labels (got none in {dataset.name!r})"
             )
         task = dataset.task(self.labels)
         graph = self.from_labels(task.labels if self.allow_label_edges else train_labels(task))
@@ -58,6 +57,11 @@ class LabelGraph(GraphConstructor):
                 "part agree as asked"
             )
         return graph
+
+
+def reads_labels(constructor: GraphConstructor) -> bool:
+    """Whether a constructor, or one that it is made of, makes edges from labels."""
+    return isinstance(constructor, LabelGraph) or any(reads_labels(part) for part in constructor.inner())
 
 
 def train_labels(task: Task) -> Tensor:

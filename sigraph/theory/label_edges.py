@@ -37,10 +37,8 @@ def label_graphs(constructor: GraphConstructor) -> Iterator[LabelGraph]:
         yield constructor
     if isinstance(constructor, Rewired) and constructor.rate == 1:
         return
-    for value in vars(constructor).values():
-        for part in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(part, GraphConstructor):
-                yield from label_graphs(part)
+    for part in constructor.inner():
+        yield from label_graphs(part)
 
 
 def labels_in_edges(constructor: GraphConstructor, dataset: SampleDataset) -> list[MadeFrom]:
