@@ -58,8 +58,8 @@ def canonical_smiles(text: pa.Array) -> pa.Array:
 
 
 def _normalized_unicode(text: pa.Array) -> pa.Array:
-    plain = pc.utf8_normalize(pc.utf8_lower(pc.utf8_normalize(text, "NFKC")), "NFKC")
-    plain = pc.replace_substring_regex(plain, r"\p{Cf}+", "")
+    seen = pc.replace_substring_regex(text, r"\p{Cf}+", "")  # first: an accent behind them joins its letter
+    plain = pc.utf8_normalize(pc.utf8_lower(pc.utf8_normalize(seen, "NFKC")), "NFKC")
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(plain, r"[\p{P}\p{Z}\p{Cc}]+", " "))
 
 
