@@ -62,6 +62,22 @@ def test_two_workers_share_the_pages_and_their_memory_stays_flat(million, contex
     assert told[0][3] != told[60][3]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's account of memory")
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_ten_million_edges_take_no_memory_of_the_workers(tmp_path, context):
+    random_graph(1_000_000, 5_000_000).save(tmp_path / "g")
+    size = (tmp_path / "g" / "col.npy").stat().st_size
+    assert size > 39e6  # 10^7 directed edges
+    graph = PretrainGraph.open(tmp_path / "g")
+    assert graph.num_edges > 9_999_000
+    loader = DataLoader(Draws(graph, 400), None, num_workers=2, multiprocessing_context=context)
+    told = sorted(list(row) for row in loader)
+    for worker in (0, 1):
+        memory = [row[2] for row in told if row[0] == worker]
+        assert len(memory) == 400 and memory[-1] - memory[9] < 4e6, memory  # ten steps to warm up, then flat
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's account of memory")
 def test_opening_takes_no_proportional_memory_and_builds_no_edge_index(million):
     PretrainGraph.open(million)
