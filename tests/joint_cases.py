@@ -228,6 +228,7 @@ def run(rank: int, folder: Path) -> None:
     module.structure_weight = 1.0
     module.objective = None
     batch = batch_of(module_of(InfoNCELoss()), [SCENARIOS["other numbers of samples"][rank]], first=rank)
+    batch.target = None
     whole = step(module, batch)["encoder.weight"]
     pretrain.gather = lambda *x: tuple(y.detach() for y in gather(*x))
     results["cut"] = (whole, step(module, batch)["encoder.weight"])
