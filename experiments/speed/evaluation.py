@@ -12,13 +12,11 @@ other work. Memory is the peak on top of embeddings, graph and labels. What the 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
+import measure
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, ndcg_score
@@ -40,7 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="up to 2,000 samples")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # repeats among random edges
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}\n")
+    print(measure.one_core() + "\n")
     agree()
     retrieval([1_000, 2_000] if arguments.quick else [1_000, 10_000, 100_000], 2_000 if arguments.quick else 10_000)
     leave_one_out(500 if arguments.quick else LOO_SAMPLES)
@@ -65,28 +63,30 @@ def retrieval(sizes: list[int], largest_peer: int) -> None:
     head = ["graph", "N", "sigraph", "with pooled", "scikit-learn", "with pooled", "scikit-learn / sigraph"]
     rows = []
     for size in sizes:
-        ours, pooled = apart("ours", "random", size), None
+        ours, pooled = in_a_process("ours", "random", size), None
         if size <= largest_peer:
-            pooled = apart("ours pooled", "random", size)
-        theirs = [apart(name, "random", size) for name in ("dense", "dense pooled")] if size <= largest_peer else None
+            pooled = in_a_process("ours pooled", "random", size)
+        theirs = (
+            [in_a_process(name, "random", size) for name in ("dense", "dense pooled")] if size <= largest_peer else None
+        )
         row = ["random", f"{size:,}", cell(ours), "–" if pooled is None else cell(pooled)]
         row += ["–"] * 3 if theirs is None else [*map(cell, theirs), f"{theirs[0][0] / ours[0]:.0f} x"]
         rows.append(row)
     middle = sizes[min(1, len(sizes) - 1)]
     for kind, size in (("star", middle), ("nearly complete", min(middle, 3_000))):
-        rows.append([kind, f"{size:,}", cell(apart("ours", kind, size)), *["–"] * 4])
-    table(head, rows)
+        rows.append([kind, f"{size:,}", cell(in_a_process("ours", kind, size)), *["–"] * 4])
+    measure.table(head, rows)
 
 
 def leave_one_out(size: int) -> None:
     print(f"Leave-one-out {NEIGHBORS}-NN, N = {size:,}, {COLUMNS} label columns; seconds (of the processor), MB\n")
     rows = [
-        ["sigraph", cell(apart("loo", "complete", size))],
-        ["sigraph, 30 % of the labels missing", cell(apart("loo", "missing", size))],
-        ["scikit-learn, one search for all", cell(apart("loo one search", "complete", size))],
-        [f"scikit-learn, one fit a sample ({FITS} of them, scaled)", cell(apart("loo fits", "complete", size))],
+        ["sigraph", cell(in_a_process("loo", "complete", size))],
+        ["sigraph, 30 % of the labels missing", cell(in_a_process("loo", "missing", size))],
+        ["scikit-learn, one search for all", cell(in_a_process("loo one search", "complete", size))],
+        [f"scikit-learn, one fit a sample ({FITS} of them, scaled)", cell(in_a_process("loo fits", "complete", size))],
     ]
-    table(["", "time, memory"], rows)
+    measure.table(["", "time, memory"], rows)
 
 
 # What is measured #####################################################################################################
@@ -171,47 +171,32 @@ CASES: dict[str, Callable] = {
 # How ##################################################################################################################
 
 
-def apart(name: str, kind: str, size: int) -> Measured:
+def in_a_process(name: str, kind: str, size: int) -> Measured:
     """Measured in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        taken, busy, memory = pool.apply(measure, (name, kind, size))
+    taken, busy, memory = measure.apart(alone, name, kind, size)
     scale = size / FITS if name == "loo fits" else 1
     return scale * taken, scale * busy, memory
 
 
-def measure(name: str, kind: str, size: int) -> Measured:
+def alone(name: str, kind: str, size: int) -> Measured:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     FUNCTIONS[name](*CASES[kind](100))  # imports and first calls
     case = CASES[kind](size)
     if isinstance(case[1], sg.PretrainGraph):
         len(case[1].csr())  # built once, not part of an evaluation
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
-    before, times = status("VmRSS"), []
+    before, times = measure.start_peak(), []
     while not times or (sum(t for t, _ in times) < SECONDS and len(times) < MOST):
         wall, busy = time.perf_counter(), time.process_time()
         FUNCTIONS[name](*case)
         times.append((time.perf_counter() - wall, time.process_time() - busy))
-    return *min(times), (status("VmHWM") - before) / 1024
-
-
-def status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+    return *min(times), (measure.peak_memory() - before) / 2**20
 
 
 def cell(measured: Measured) -> str:
     taken, busy, memory = measured
     digits = 2 if busy < 10 else 0
     return f"{taken:.{digits}f} ({busy:.{digits}f}), {memory:.0f} MB"
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 if __name__ == "__main__":

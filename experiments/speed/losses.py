@@ -20,12 +20,10 @@ densely with autograd; a Python loop over anchors.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import platform
-import time
 from collections.abc import Callable
-from pathlib import Path
 
+import measure
 import torch
 from torch import Tensor
 
@@ -54,7 +52,9 @@ def main() -> None:
         return
     if arguments.compile:
         names = ("dense", "dense, compiled", "multi-similarity")
-        table(["B", *names], [[f"{size:,}", *(cell(apart(name, size)) for name in names)] for size in sizes[:2]])
+        measure.table(
+            ["B", *names], [[f"{size:,}", *(cell(apart(name, size)) for name in names)] for size in sizes[:2]]
+        )
         return
     agree()
     mining(sizes)
@@ -82,13 +82,15 @@ def mining(sizes: list[int]) -> None:
         rows.append(row)
         before = ours
     head = ["B", "floor, ms", "sigraph: time / floor, memory", "growth of time, memory"]
-    table([*head, "pytorch-metric-learning", "dense autograd", "Python loop"], rows)
+    measure.table([*head, "pytorch-metric-learning", "dense autograd", "Python loop"], rows)
 
 
 def others(sizes: list[int]) -> None:
     print("Every loss of sigraph: time / floor, memory\n")
     names = [name for name in LOSSES if name != "multi-similarity"]
-    table(["loss", *(f"B = {size:,}" for size in sizes)], [[n, *(cell(apart(n, s)) for s in sizes)] for n in names])
+    measure.table(
+        ["loss", *(f"B = {size:,}" for size in sizes)], [[n, *(cell(apart(n, s)) for s in sizes)] for n in names]
+    )
 
 
 def threads(size: int) -> None:
@@ -103,11 +105,10 @@ def cell(measured: tuple[float, float, float]) -> str:
 
 def apart(name: str, size: int, num_threads: int = 1) -> tuple[float, float, float]:
     """Seconds of the loss, of the floor, and MB, measured in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (name, size, num_threads))
+    return measure.apart(alone, name, size, num_threads)
 
 
-def measure(name: str, size: int, num_threads: int) -> tuple[float, float, float]:
+def alone(name: str, size: int, num_threads: int) -> tuple[float, float, float]:
     torch.set_num_threads(num_threads)
     step(name, *case(64))()  # imports and first calls
     z, pairs = case(size)
@@ -117,8 +118,8 @@ def measure(name: str, size: int, num_threads: int) -> tuple[float, float, float
     products = floor(z)
     best, least, spent, count = float("inf"), float("inf"), 0.0, 0
     while count < LEAST or (spent < SECONDS and count < MOST):
-        taken = seconds(run)
-        best, least = min(best, taken), min(least, seconds(products))
+        taken = measure.timed(run)
+        best, least = min(best, taken), min(least, measure.timed(products))
         spent, count = spent + taken, count + 1
     return best, least, memory
 
@@ -237,21 +238,9 @@ def floor(z: Tensor) -> Function:
 
 def peak_memory(run: Function) -> float:
     """MB that one call takes on top of what is there, as the system counts it."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
-    before = status("VmRSS")
+    before = measure.start_peak()
     run()
-    return (status("VmHWM") - before) / 1024
-
-
-def status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
-def seconds(run: Function) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    return (measure.peak_memory() - before) / 2**20
 
 
 def gpu(device: str, sizes: list[int]) -> None:
@@ -272,7 +261,7 @@ def gpu(device: str, sizes: list[int]) -> None:
                 memory = (torch.cuda.max_memory_allocated(device) - before) / MB
                 row.append(f"{cell((*times, memory))} ({1e3 * times[0]:.2f} ms)")
             rows.append(row)
-    table(["loss", "embeddings", *(f"B = {size:,}" for size in sizes)], rows)
+    measure.table(["loss", "embeddings", *(f"B = {size:,}" for size in sizes)], rows)
 
 
 def gpu_ms(run: Function) -> float:
@@ -282,14 +271,6 @@ def gpu_ms(run: Function) -> float:
     end.record()
     torch.cuda.synchronize()
     return start.elapsed_time(end)
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,30 @@
 """How fast steps are drawn from a pre-training graph, beside two peers in the same run, on one core.
 
-    python experiments/speed/sampler.py            # about two minutes
+    python experiments/speed/sampler.py            # about four minutes
     python experiments/speed/sampler.py --quick    # up to 10^4 nodes, seconds
 
-Random graphs of average degree 10. A triplet is (anchor, neighbour, non-neighbour). Each figure is the median of
-several repetitions after one that is not counted; rates are per second of wall time with one thread.
+Random graphs of average degree 10, and graphs with hubs. A triplet is (anchor, neighbour, non-neighbour). Each figure
+is the median of several repetitions after one that is not counted; rates are per second of wall time with one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import random
-import statistics
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import networkx as nx
 import torch
+from measure import one_core, rate, seconds, table
 from torch_geometric.utils import structured_negative_sampling
 
 import sigraph as sg
 
 DEGREE, BATCH = 10, 4096
+SEEDS = 512  # of a step on the graphs with hubs
+PYG_LIMIT = 1_000_000  # beyond, it takes minutes
 NETWORKX_LIMIT = 100_000  # its graph of 10^6 nodes takes gigabytes
 
 
@@ -31,14 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="up to 10^4 nodes")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # repeats among random edges
-    sizes = [1_000, 10_000] if arguments.quick else [10_000, 100_000, 1_000_000]
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}\n")
+    sizes = [1_000, 10_000] if arguments.quick else [10_000, 100_000, 1_000_000, 5_000_000]
+    print(one_core() + "\n")
     graphs = {n: random_graph(n) for n in sizes}
     triplets(graphs)
     steps(graphs)
     between(graphs[sizes[min(1, len(sizes) - 1)]])
+    power_laws(2_000 if arguments.quick else 100_000, 300 if arguments.quick else 2_000)
 
 
 def random_graph(num_nodes: int) -> sg.PretrainGraph:
@@ -63,7 +64,7 @@ def triplets(graphs: dict[int, sg.PretrainGraph]) -> None:
         def pyg(edge_index=graph.edge_index, num_nodes=num_nodes) -> int:
             return structured_negative_sampling(edge_index, num_nodes, contains_neg_self_loops=False)[0].numel()
 
-        rates = [rate(ours), rate(pyg, 3)]
+        rates = [rate(ours), rate(pyg, 3) if num_nodes <= PYG_LIMIT else None]
         rates.append(rate(networkx_triplets(graph), 3) if num_nodes <= NETWORKX_LIMIT else None)
         rows.append([f"{num_nodes:,}", *(shown(r, "M", 1e6) for r in rates), *(ratio(rates[0], r) for r in rates[1:])])
     table(["nodes", "sigraph", "PyG", "networkx + rejection", "sigraph / PyG", "sigraph / networkx"], rows)
@@ -142,19 +143,51 @@ def between(graph: sg.PretrainGraph) -> None:
     table(["B", "sigraph", "networkx loop", "networkx / sigraph"], rows)
 
 
-def seconds(function: Callable[[], int], repeats: int = 7) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def power_laws(size: int, dense_size: int) -> None:
+    """Steps on graphs with hubs beside those on a random graph of as many nodes."""
+    dense = torch.combinations(torch.arange(dense_size)).t()
+    kept = torch.rand(dense.size(1), generator=torch.Generator().manual_seed(0)) > 0.01
+    leaves = torch.arange(1, size + 1)
+    graphs = {
+        f"random, {size:,}": random_graph(size),
+        f"star, {size:,} leaves": sg.PretrainGraph(torch.stack([torch.zeros_like(leaves), leaves])),
+        f"Barabási–Albert, {size:,}": sg.PretrainGraph(barabasi_albert(size, DEGREE // 2), size),
+        f"random, {dense_size:,}": random_graph(dense_size),
+        f"complete but 1 %, {dense_size:,}": sg.PretrainGraph(dense[:, kept], dense_size),
+    }
+    kinds = {
+        "pairs": sg.samplers.NeighborPairSampler,
+        "pairs, `exclude_hops: 2`, no negatives": partial(
+            sg.samplers.NeighborPairSampler, num_negatives=0, exclude_hops=2
+        ),
+        "walks": sg.samplers.RandomWalkSampler,
+        "subgraphs": sg.samplers.SubgraphSampler,
+        "degree-balanced": sg.samplers.DegreeBalancedSampler,
+    }
+    print(f"A step of {SEEDS} seed samples on graphs with hubs: milliseconds (positives)\n")
+    rows = []
+    for name, graph in graphs.items():
+        generator = torch.Generator().manual_seed(4)
+        seeds = torch.randperm(graph.num_nodes, generator=generator)[:SEEDS]
+        rows.append([name, f"{int(graph.csr()[0].diff().max()):,}"])
+        for kind in kinds.values():
+            sampler = kind(graph)
+            positives = sampler.sample(seeds, generator)[1].num_positives
+            took = seconds(partial(sampler.sample, seeds, generator), 5)
+            rows[-1].append(f"{1e3 * took:.1f} ({positives:,})")
+    table(["graph", "largest degree", *kinds], rows)
 
 
-def rate(function: Callable[[], int], repeats: int = 7) -> float:
-    """Things made a second; ``function`` returns how many it made."""
-    return function() / seconds(function, repeats)
+def barabasi_albert(num_nodes: int, m: int) -> torch.Tensor:
+    """Each node sends m edges to ends of earlier edges, that is by degree. Shape [2, num_nodes * m]."""
+    generator = torch.Generator().manual_seed(0)
+    source = torch.arange(num_nodes).repeat_interleave(m)
+    place = (torch.rand(source.numel(), generator=generator) * (2 * torch.arange(source.numel()) + 1)).long()
+    ends = [0] * (2 * source.numel())
+    for i, (node, at) in enumerate(zip(source.tolist(), place.tolist(), strict=True)):
+        ends[2 * i] = node
+        ends[2 * i + 1] = ends[at]
+    return torch.tensor(ends).view(-1, 2).t()
 
 
 def shown(value: float | None, unit: str, factor: float) -> str:
@@ -163,14 +196,6 @@ def shown(value: float | None, unit: str, factor: float) -> str:
 
 def ratio(ours: float, theirs: float | None) -> str:
     return "–" if theirs is None else f"{ours / theirs:.1f} x"
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from measure import one_core, peak_memory, table, timed
 from scipy.sparse import coo_matrix
 
 import sigraph as sg
@@ -49,7 +47,7 @@ def main() -> None:
         alone(*arguments.alone)
         return
     size = 10**8 if arguments.full else 10**5 if arguments.quick else arguments.size
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}\n", flush=True)
+    print(one_core() + "\n", flush=True)
     in_memory(min(size, IN_MEMORY))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         out_of_core(size, arguments.memory_limit, Path(folder))
@@ -80,7 +78,7 @@ def in_memory(size: int) -> None:
         ("scipy coo_matrix.tocsr: repeats summed, as directed as given", scipy_csr),
         ("torch.sort of row * N + col: repeats dropped, as directed as given", torch_sort),
     ]
-    times = [seconds(function) for _, function in ways]
+    times = [min(timed(function) for _ in range(3)) for _, function in ways]
     print(f"CSR in memory from {edges.size(1):,} directed edges, both ways, shuffled; {num_nodes:,} nodes\n")
     rows = [[name, f"{t:.2f} s", f"{t / times[0]:.1f} x"] for (name, _), t in zip(ways, times, strict=True)]
     table(["way", "time", "of sigraph's"], rows)
@@ -149,34 +147,10 @@ def in_a_process(*arguments: object) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def peak_memory() -> int:
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.is_file() else None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(found[1]) * 1024 if found else most * (1 if sys.platform == "darwin" else 1024)
-
-
 def random_edges(num_nodes: int, size: int, generator: np.random.Generator) -> np.ndarray:
     """Pairs of different nodes. Shape [2, size] int64."""
     u, shift = generator.integers(0, num_nodes, size), generator.integers(1, num_nodes, size)
     return np.stack([u, (u + shift) % num_nodes])
-
-
-def seconds(function: Callable[[], object], repeats: int = 3) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""What the scripts of this folder share: seconds, memory, processes of their own, and tables."""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def one_core() -> str:
+    """Torch to one thread; returns the line that says on what a table was measured."""
+    torch.set_num_threads(1)
+    return f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}"
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def seconds(function: Callable[[], object], repeats: int = 7) -> float:
+    """Median of several calls after one that is not counted."""
+    function()
+    return statistics.median(timed(function) for _ in range(repeats))
+
+
+def rate(function: Callable[[], int], repeats: int = 7) -> float:
+    """Things made a second; ``function`` returns how many it made."""
+    return function() / seconds(function, repeats)
+
+
+def in_turn(functions: Sequence[Callable[[], object]], repeats: int = 3) -> tuple[list[float], list[object]]:
+    """Median seconds of functions called one after the other, so that a busy moment hits all; and their results.
+
+    The first round is not counted, unless it is the only one (``repeats`` 1).
+    """
+    times: list[list[float]] = [[] for _ in functions]
+    results: list[object] = [None] * len(functions)
+    for _ in range(repeats + (repeats > 1)):
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            results[i] = function()
+            times[i].append(time.perf_counter() - start)
+    return [statistics.median(mine[repeats > 1 :]) for mine in times], results
+
+
+def apart(function: Callable, *arguments: object) -> Any:
+    """What a function of a script returns in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def start_peak() -> int:
+    """Bytes held now; from here on the peak is counted anew. Linux."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak_memory() -> int:
+    """The most bytes this process has held, imports included."""
+    if Path("/proc/self/status").is_file():
+        return _status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+def table(head: list[str], rows: list[list[str]]) -> None:
+    """A Markdown table to standard output."""
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print(flush=True)
