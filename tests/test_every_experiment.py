@@ -36,10 +36,15 @@ def test_there_are_experiments():
 def test_runs_two_steps(file, tmp_path):
     original = load_config(file)
     folder = tmp_path / "data"
-    stand_in(original.pretrain.dataset).save(folder)
+    dataset = [f"pretrain.dataset='{folder}'"]
+    if isinstance(original.pretrain.dataset, str):
+        stand_in(original.pretrain.dataset).save(folder)
+    else:  # a world makes a small one by itself
+        held_out = [i for i, entry in enumerate(original.finetune) if entry.dataset]
+        dataset = ["pretrain.dataset.num_samples=60", *(f"finetune.{i}.dataset.num_held_out=20" for i in held_out)]
     short = [f"finetune.{i}.max_epochs=2" for i in range(len(original.finetune))]
     overrides = [
-        f"pretrain.dataset='{folder}'",
+        *dataset,
         f"output_dir='{tmp_path / 'runs'}'",
         "pretrain.batch_size=30",
         "pretrain.trainer.max_epochs=1",

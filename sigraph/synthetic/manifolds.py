@@ -19,7 +19,7 @@ from sigraph.synthetic.topics import topic_model
 _CENTRE, _PLACE, _SPLIT = 10, 11, 12  # streams; the topic model has those below
 # Neighbours of a node far from any border. With the default topics and 300 samples the local consistency is about .93
 # (plane), .91 (Moebius strip), .87 (sphere), .89 (torus).
-DEGREE = {"plane": 7.0, "moebius": 6.0, "sphere": 8.0, "torus": 4.3}
+DEGREE = {"plane": 12.0, "moebius": 10.0, "sphere": 12.5, "torus": 8.0}
 
 
 class ManifoldWorld(World):
@@ -55,7 +55,7 @@ class ManifoldWorld(World):
         self,
         manifold: str = "plane",
         num_samples: int = 300,
-        num_topics: int = 4,
+        num_topics: int = 3,
         radius: float | None = None,
         spread: float = 0.2,
         num_held_out: int = 0,

@@ -106,7 +106,7 @@ def test_manifold_graph_and_labels_by_brute_force(name):
     position = graph.pos[:120].double()
     near = surface.distance(position[:, None], position) <= world.radius
     assert torch.equal(graph.edge_index, near.fill_diagonal_(False).nonzero().t())
-    assert graph.pos.shape == (140, surface.dim) and dataset.task().num_outputs == 4
+    assert graph.pos.shape == (140, surface.dim) and dataset.task().num_outputs == 3
 
 
 @pytest.mark.parametrize("name", SURFACES)
