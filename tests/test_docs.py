@@ -151,7 +151,10 @@ def test_two_processes_train_the_same_encoder(beside):
     assert size == 2 and one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/experiment-file.md", "experiments/README.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "experiments/README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))],
+)
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", read(name)):
         if "://" not in target:
