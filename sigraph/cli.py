@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from sigraph import __version__
-from sigraph.audit_command import add_audit_options, audit_run
-from sigraph.embed_command import add_embed_options, embed_run
-from sigraph.prepare_command import add_own_data_options, is_own_data, prepare_own
-from sigraph.run_command import add_run_options, demo_run, experiment_run
+from sigraph.commands.audit import add_audit_options, audit_run
+from sigraph.commands.embed import add_embed_options, embed_run
+from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
+from sigraph.commands.run import add_run_options, demo_run, experiment_run
 
 _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.

@@ -10,15 +10,15 @@ from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
 from sigraph.evaluation.leaderboard import Leaderboard
-from sigraph.fitting import fit_share
-from sigraph.grid import choose
 from sigraph.launch import Launch, launched
-from sigraph.lead import check_size, follow, leading
-from sigraph.parallel import Killed, in_processes
-from sigraph.parts import check_arms
-from sigraph.progress import Progress
 from sigraph.provenance import own_sources
-from sigraph.run_one import record_failure, run_folder, run_one
+from sigraph.running.fitting import fit_share
+from sigraph.running.grid import choose
+from sigraph.running.lead import check_size, follow, leading
+from sigraph.running.parallel import Killed, in_processes
+from sigraph.running.parts import check_arms
+from sigraph.running.progress import Progress
+from sigraph.running.run_one import record_failure, run_folder, run_one
 from sigraph.training import TimeIsUp
 
 Job = tuple[str, int]  # an arm's name and a seed

@@ -20,9 +20,9 @@ from sigraph.config import ConfigError
 from sigraph.config.overlay import DataSource
 from sigraph.data.folder import sha256
 from sigraph.encoders import Encoder
-from sigraph.parts import ENCODER
 from sigraph.provenance import own_sources
-from sigraph.run_one import RESULTS, SETTINGS
+from sigraph.running.parts import ENCODER
+from sigraph.running.run_one import RESULTS, SETTINGS
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from sigraph.distributed import rank, world_size
 from sigraph.encoders import MLPEncoder
-from sigraph.lead import run_apart
+from sigraph.running.lead import run_apart
 from sigraph.training import SaveProgress
 
 

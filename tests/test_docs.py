@@ -17,7 +17,7 @@ from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
-from sigraph.parts import build_parts
+from sigraph.running.parts import build_parts
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}

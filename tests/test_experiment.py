@@ -11,8 +11,8 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.encoders import Encoder, Encoding
 from sigraph.experiment import run
-from sigraph.progress import BarProgress, Progress
-from sigraph.run_one import run_folder
+from sigraph.running.progress import BarProgress, Progress
+from sigraph.running.run_one import run_folder
 
 
 class FailsToTrain(Encoder):

@@ -12,8 +12,8 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.encoders import MLPEncoder, embed
 from sigraph.experiment import run
 from sigraph.load import load_encoder, pretrained_on
-from sigraph.parts import ENCODER, load_parts
-from sigraph.run_one import RESULTS, SETTINGS, run_folder
+from sigraph.running.parts import ENCODER, load_parts
+from sigraph.running.run_one import RESULTS, SETTINGS, run_folder
 
 OWN = """
 import torch

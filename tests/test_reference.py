@@ -11,7 +11,7 @@ import torch
 import yaml
 from contracts import concrete_subclasses
 
-import sigraph.parts
+import sigraph.running.parts
 from sigraph import reference
 from sigraph.build import NESTED_BASES
 from sigraph.config import config_from_dict
@@ -97,14 +97,14 @@ def test_all_that_is_shipped_is_described():
 
 
 def test_arguments_said_to_be_filled_in_are(toy, monkeypatch):
-    seen, build = {}, sigraph.parts.build
+    seen, build = {}, sigraph.running.parts.build
 
     def spy(component, expected, where, **available):
         seen[where.removeprefix("pretrain.")] = (expected, set(available))
         return build(component, expected, where, **available)
 
-    monkeypatch.setattr(sigraph.parts, "build", spy)
-    sigraph.parts.build_parts(config_from_dict(toy).arm("sipt").pretrain, 0)
+    monkeypatch.setattr(sigraph.running.parts, "build", spy)
+    sigraph.running.parts.build_parts(config_from_dict(toy).arm("sipt").pretrain, 0)
     homes = {field.name: field.metadata.get("home") for field in dataclasses.fields(PretrainConfig)}
     assert {*seen, "dataset"} == {*LATE} and not LATE["dataset"]  # a world has no data yet
     for slot, (expected, available) in seen.items():
@@ -176,7 +176,7 @@ def test_yaml_works_as_it_stands(block, toy):
 @pytest.mark.parametrize("line", re.findall(r"^sigraph run mine\.yaml (.*)$", PAGE, re.MULTILINE))
 def test_overrides_work_as_they_stand(line, toy):
     config = config_from_dict(toy, shlex.split(line))
-    sigraph.parts.build_parts(config.arm("sipt").pretrain, 0)
+    sigraph.running.parts.build_parts(config.arm("sipt").pretrain, 0)
 
 
 def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_path):

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 import sigraph as sg
 from sigraph.config import config_from_dict
 from sigraph.encoders import embed
-from sigraph.parts import ENCODER
+from sigraph.running.parts import ENCODER
+from sigraph.running.stages import pretrain_stage
 from sigraph.samplers import HardNegativeSampler
-from sigraph.stages import pretrain_stage
 from sigraph.training import SaveProgress, quiet_trainer
 
 

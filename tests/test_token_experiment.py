@@ -12,8 +12,8 @@ from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
 from sigraph.encoders import embed
 from sigraph.experiment import run
 from sigraph.load import load_encoder
-from sigraph.parts import build_parts, load_parts
-from sigraph.run_one import run_folder
+from sigraph.running.parts import build_parts, load_parts
+from sigraph.running.run_one import run_folder
 
 ENCODERS = {
     "BagOfWordsEncoder": {"hidden_channels": 8, "out_channels": 4},

@@ -25,8 +25,8 @@ import torch
 import sigraph as sg
 from sigraph.config import PretrainConfig, config_from_dict
 from sigraph.data import SampleDataset
-from sigraph.fitting import fit_parts
-from sigraph.parts import build_parts
+from sigraph.running.fitting import fit_parts
+from sigraph.running.parts import build_parts
 from sigraph.training import quiet_libraries
 
 CLIQUE, BATCH, EPOCHS = 32, 1024, 5

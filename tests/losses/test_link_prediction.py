@@ -10,7 +10,7 @@ from sigraph.build import build
 from sigraph.config import config_from_dict
 from sigraph.data.pairs import Pairs
 from sigraph.losses import LinkPredictionLoss, StructureLoss
-from sigraph.parts import build_parts
+from sigraph.running.parts import build_parts
 
 OPTIONS = [(), ("weight", "self"), ("ignore", "ids"), ("groups", "weight"), ("negative", "ignore", "ids", "groups")]
 SCORES = ["dot", "cosine", "distance", "bilinear"]

@@ -15,8 +15,8 @@ from sigraph.config import config_from_dict
 from sigraph.data import Pairs, PretrainGraph, SampleDataset
 from sigraph.encoders import MLPEncoder
 from sigraph.losses import ContrastiveLoss, CrossBatchMemory, InfoNCELoss, MultiSimilarityLoss, StructureLoss
-from sigraph.parts import build_parts
 from sigraph.pretrain import PretrainModule
+from sigraph.running.parts import build_parts
 from sigraph.samplers import NeighborPairSampler
 from sigraph.training import quiet_trainer
 

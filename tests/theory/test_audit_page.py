@@ -6,8 +6,8 @@ import shlex
 import pytest
 from pages import blocks, read
 
-from sigraph.audit_command import add_audit_options
 from sigraph.cli import _Parser
+from sigraph.commands.audit import add_audit_options
 from sigraph.theory.audit import LEAST_GAIN, LEAST_Z
 from sigraph.theory.audit_report import VERDICTS
 

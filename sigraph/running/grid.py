@@ -10,12 +10,12 @@ from filelock import FileLock
 
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
-from sigraph.data_source import open_data
-from sigraph.parts import pretrain_hash
-from sigraph.progress import Progress
 from sigraph.provenance import commit, own_sources
-from sigraph.run_one import experiment_folder, pretrain_folder, stop_without_room
-from sigraph.stages import finetune_stage, pretrain_stage, read_record, write_json
+from sigraph.running.data_source import open_data
+from sigraph.running.parts import pretrain_hash
+from sigraph.running.progress import Progress
+from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_without_room
+from sigraph.running.stages import finetune_stage, pretrain_stage, read_record, write_json
 from sigraph.training import TimeIsUp
 
 GRID_FOLDER = "_grid"

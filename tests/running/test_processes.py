@@ -16,20 +16,20 @@ import yaml
 from safetensors.torch import load_file
 from torch.distributed.run import get_args_parser as torchrun_parser
 
-from sigraph import lead
 from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.experiment import run
-from sigraph.fitting import PROGRESS
 from sigraph.launch import Launch, read_launch
-from sigraph.lead import run_apart
-from sigraph.parts import ENCODER, build_parts, pretrain_hash
-from sigraph.processes import rebuilt, report
-from sigraph.run_one import pretrain_folder
-from sigraph.stages import pretrain_stage
+from sigraph.running import lead
+from sigraph.running.fitting import PROGRESS
+from sigraph.running.lead import run_apart
+from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
+from sigraph.running.processes import rebuilt, report
+from sigraph.running.run_one import pretrain_folder
+from sigraph.running.stages import pretrain_stage
 from sigraph.training import TimeIsUp
 
-PATH = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)])
 TORCHRUN = {
     "RANK": "5",
     "WORLD_SIZE": "8",
@@ -290,7 +290,7 @@ def test_what_was_started_and_what_the_yaml_says_need_to_agree(monkeypatch):
 
 
 def test_the_page_says_what_works(toy):
-    page = (Path(__file__).parent.parent / "docs" / "several-machines.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent.parent / "docs" / "several-machines.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     given = yaml.safe_load(block)["pretrain"]
     toy["pretrain"] |= {**given, "trainer": {**toy["pretrain"]["trainer"], **given["trainer"]}}

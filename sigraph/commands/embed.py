@@ -39,9 +39,9 @@ def embed_run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.out, arguments.force)
     sys.path.append(str(Path.cwd()))  # a user's own encoder, as for `sigraph run`
 
-    from sigraph.data_source import shown
     from sigraph.encoders import embed
     from sigraph.load import load_encoder, pretrained_on
+    from sigraph.running.data_source import shown
 
     source, fingerprint, features = pretrained_on(arguments.folder)
     name = shown(source)
@@ -83,7 +83,7 @@ def _open(
 ) -> tuple[SampleDataset, str]:
     """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
     from sigraph.data import TableReport, from_tables, open_dataset
-    from sigraph.data_source import open_data, shown
+    from sigraph.running.data_source import open_data, shown
 
     file = None if wanted is None else Path(wanted).expanduser()
     if file is not None and file.is_file():

@@ -164,8 +164,8 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
 
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:
+    from sigraph.commands.prepare import by_task, sources
     from sigraph.data.labelled_graph import read_labelled_graphs
-    from sigraph.prepare_command import by_task, sources
 
     edges, tasks = sources("edges", [arguments.what, *arguments.edges]), sources("task", arguments.more)
     if not tasks:
@@ -190,9 +190,9 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.build import build
     from sigraph.config import load_config
     from sigraph.data.random import keyed_generator
-    from sigraph.data_source import open_data, shown
     from sigraph.graphs import GraphConstructor
-    from sigraph.parts import GRAPH, seen_in_pretraining
+    from sigraph.running.data_source import open_data, shown
+    from sigraph.running.parts import GRAPH, seen_in_pretraining
     from sigraph.theory.label_edges import labels_in_edges
 
     sys.path += [str(Path(file).resolve().parent), str(Path.cwd())]  # a user's own graphs

@@ -8,10 +8,10 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict, load_config
-from sigraph.data_source import open_data, shown
 from sigraph.experiment import run
-from sigraph.plan import plan_table
-from sigraph.run_one import run_folder
+from sigraph.running.data_source import open_data, shown
+from sigraph.running.plan import plan_table
+from sigraph.running.run_one import run_folder
 from sigraph.synthetic import ManifoldWorld
 
 WORLD = {"_target_": "sigraph.synthetic.ManifoldWorld", "manifold": "torus", "num_samples": 60}
@@ -154,6 +154,6 @@ def test_a_run_of_a_world_that_changed_is_not_embedded(tree, tmp_path, monkeypat
     run(config)
     folder = run_folder(config, config.arm("sipt"), 0)
     changed = open_data({**WORLD, "seed": 1})
-    monkeypatch.setattr("sigraph.data_source.open_data", lambda source: changed)
+    monkeypatch.setattr("sigraph.running.data_source.open_data", lambda source: changed)
     assert main(["embed", str(folder), "--out", str(tmp_path / "z.npy")]) != 0
     assert "ManifoldWorld(manifold=torus, num_samples=60)' has changed since the run" in capsys.readouterr().err

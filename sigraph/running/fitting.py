@@ -20,11 +20,11 @@ from sigraph.config.overlay import construct
 from sigraph.config.place import Place
 from sigraph.data.random import keyed_seed
 from sigraph.distributed import rank, world_size
-from sigraph.lead import run_apart
-from sigraph.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.pretrain import HeldOutValidation
 from sigraph.provenance import own_sources
 from sigraph.refresh import RefreshNegatives
+from sigraph.running.lead import run_apart
+from sigraph.running.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler
 from sigraph.training import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 

@@ -23,15 +23,15 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset
 from sigraph.data.folder import atomic_file, sha256
 from sigraph.data.random import keyed_seed
-from sigraph.data_source import open_data
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneSettings, fine_tune
-from sigraph.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
-from sigraph.leakage_check import without_repeated
 from sigraph.losses import StructureLoss
-from sigraph.parts import ENCODER, HEAD, Parts, build_parts, visible_classes
 from sigraph.provenance import commit, own_sources
+from sigraph.running.data_source import open_data
+from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
+from sigraph.running.leakage_check import without_repeated
+from sigraph.running.parts import ENCODER, HEAD, Parts, build_parts, visible_classes
 from sigraph.theory import certify
 
 logger = logging.getLogger(__name__)

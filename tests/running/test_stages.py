@@ -6,12 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sigraph import __version__, stages
+from sigraph import __version__
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.experiment import _summary
-from sigraph.parts import ENCODER, pretrain_hash
-from sigraph.stages import PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
+from sigraph.running import stages
+from sigraph.running.parts import ENCODER, pretrain_hash
+from sigraph.running.stages import PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
 from sigraph.training import SaveProgress
 
 

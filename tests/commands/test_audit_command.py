@@ -9,8 +9,8 @@ import pytest
 import torch
 import yaml
 
-from sigraph.audit_command import describe_graph
 from sigraph.cli import main
+from sigraph.commands.audit import describe_graph
 from sigraph.data import PretrainGraph, SampleDataset, build_store
 
 KEYS = {

@@ -11,17 +11,18 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from sigraph import fitting, provenance, stages
-from sigraph import run_one as module
+from sigraph import provenance
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, Task
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
-from sigraph.parts import ENCODER
-from sigraph.progress import Progress
 from sigraph.provenance import commit
-from sigraph.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
+from sigraph.running import fitting, stages
+from sigraph.running import run_one as module
+from sigraph.running.parts import ENCODER
+from sigraph.running.progress import Progress
+from sigraph.running.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
 from sigraph.training import TimeIsUp
 
 KEPT = ("commit", "device", "wall_seconds", "peak_memory_mb", "versions")

@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.data.folder import atomic_file, is_disk_full
-from sigraph.parts import ENCODER, pretrain_hash
-from sigraph.progress import Progress
 from sigraph.provenance import code_of, commit, environment, own_sources
-from sigraph.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
+from sigraph.running.parts import ENCODER, pretrain_hash
+from sigraph.running.progress import Progress
+from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
 from sigraph.training import TimeIsUp
 
 PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"

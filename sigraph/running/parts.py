@@ -20,16 +20,16 @@ from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
 from sigraph.data.random import keyed_generator, keyed_seed
-from sigraph.data_source import open_data
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
-from sigraph.leakage_check import LeakageCheck
 from sigraph.losses import StructureLoss
 from sigraph.nearest_head import check_neighbors
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
+from sigraph.running.data_source import open_data
+from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
 
 ENCODER = "encoder.safetensors"

@@ -16,10 +16,10 @@ from sigraph import training
 from sigraph.config import config_from_dict
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
-from sigraph.parts import ENCODER
-from sigraph.progress import Progress
-from sigraph.run_one import pretrain_folder, run_folder
-from sigraph.stages import PROGRESS
+from sigraph.running.parts import ENCODER
+from sigraph.running.progress import Progress
+from sigraph.running.run_one import pretrain_folder, run_folder
+from sigraph.running.stages import PROGRESS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs kill -9 and fork")
 

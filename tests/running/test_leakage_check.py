@@ -13,10 +13,10 @@ from sigraph.encoders import MLPEncoder
 from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
 from sigraph.finetune import FinetuneSettings, fine_tune
-from sigraph.leakage_check import leakage_lines, without_repeated
-from sigraph.progress import Progress
-from sigraph.run_one import RESULTS, run_folder
-from sigraph.stages import FINETUNE
+from sigraph.running.leakage_check import leakage_lines, without_repeated
+from sigraph.running.progress import Progress
+from sigraph.running.run_one import RESULTS, run_folder
+from sigraph.running.stages import FINETUNE
 from sigraph.theory.leakage import repeated_in_training
 
 
@@ -90,7 +90,7 @@ def test_a_score_that_is_not_defined_without_them_is_null_with_the_reason():
 def test_the_search_is_made_once_a_task_and_data_set(toy_dataset, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "sigraph.leakage_check.repeated_in_training", lambda *a: calls.append(a) or repeated_in_training(*a)
+        "sigraph.running.leakage_check.repeated_in_training", lambda *a: calls.append(a) or repeated_in_training(*a)
     )
     for data in ("first", "first", "second"):
         without_repeated(toy_dataset, toy_dataset.task("block"), torch.zeros(17, 2), data)
@@ -116,7 +116,7 @@ def test_a_run_says_it_before_and_keeps_the_scores(leaky):
 
 def test_scores_are_those_of_a_run_that_does_not_look(leaky, monkeypatch, tmp_path):
     looked = run(config_from_dict(leaky)).records
-    monkeypatch.setattr("sigraph.stages.without_repeated", lambda *a: {})
+    monkeypatch.setattr("sigraph.running.stages.without_repeated", lambda *a: {})
     plain = run(config_from_dict({**leaky, "output_dir": str(tmp_path / "plain")})).records
     scores = [
         [(task["valid"], task["test"]) for record in records for task in record["tasks"]] for records in (looked, plain)

@@ -23,12 +23,12 @@ import torch
 import torch.distributed as dist
 
 from sigraph.config import ConfigError
-from sigraph.parallel import start_worker
+from sigraph.running.parallel import start_worker
 from sigraph.training import TimeIsUp
 
 Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
-IMPORTED = ["sigraph.fitting"]  # takes most of the seconds that a process needs to start
+IMPORTED = ["sigraph.running.fitting"]  # takes most of the seconds that a process needs to start
 LOOK = 0.1  # seconds between two looks at what sends nothing by itself
 GRACE = 1.0  # seconds in which the cause of a failure may come in after its consequence
 

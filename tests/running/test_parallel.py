@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sigraph.parallel import Killed, in_processes
+from sigraph.running.parallel import Killed, in_processes
 
 
 def square(number):

@@ -14,7 +14,7 @@ from sigraph.data import SampleDataset, from_tables
 from sigraph.encoders import embed
 from sigraph.experiment import run
 from sigraph.load import load_encoder
-from sigraph.run_one import run_folder
+from sigraph.running.run_one import run_folder
 
 
 @pytest.fixture

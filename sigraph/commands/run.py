@@ -47,7 +47,7 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
     wanted = check_jobs(config, [(name, seed) for seed in seeds for name in arms])
     if arguments.list:
-        from sigraph.parts import check_components
+        from sigraph.running.parts import check_components
 
         for name in dict.fromkeys(name for name, _ in wanted):
             check_components(config.arm(name))
@@ -56,12 +56,12 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
     quiet_libraries()
     if arguments.dry_run:
-        from sigraph.plan import plan_table
+        from sigraph.running.plan import plan_table
 
         print(plan_table(config, wanted))
         return 0
     from sigraph.experiment import run
-    from sigraph.progress import BarProgress
+    from sigraph.running.progress import BarProgress
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
     return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
@@ -69,8 +69,8 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
 def _follow() -> int:
     """One of several processes that torchrun or srun started: the first one says what to do."""
-    from sigraph.fitting import fit_share
-    from sigraph.lead import follow
+    from sigraph.running.fitting import fit_share
+    from sigraph.running.lead import follow
     from sigraph.training import quiet_libraries
 
     quiet_libraries()
@@ -93,7 +93,7 @@ def demo_run(arguments: argparse.Namespace) -> int:
     from sigraph.config import load_config
     from sigraph.data.card import shipped_folder
     from sigraph.experiment import run
-    from sigraph.progress import BarProgress
+    from sigraph.running.progress import BarProgress
     from sigraph.training import quiet_libraries
 
     file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
@@ -119,9 +119,9 @@ The encoder sees one sample at a time: the graph is used in pre-training only.
 
 def _picture(results: Results, arms: list[str]) -> Path:
     """The latent spaces of two arms of a finished run, first seed."""
-    from sigraph.parts import load_parts
     from sigraph.report import latent_figure
-    from sigraph.run_one import run_folder
+    from sigraph.running.parts import load_parts
+    from sigraph.running.run_one import run_folder
 
     config = results.config
     panels, seed = {}, config.seeds[0]
@@ -134,7 +134,7 @@ def _picture(results: Results, arms: list[str]) -> Path:
 
 
 def _show(results: Results, debug: bool) -> int:
-    from sigraph.leakage_check import leakage_lines
+    from sigraph.running.leakage_check import leakage_lines
 
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")

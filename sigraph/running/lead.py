@@ -18,7 +18,7 @@ from typing import Any
 import torch.distributed as dist
 
 from sigraph.launch import Launch, launched
-from sigraph.processes import LOOK, Job, Seat, Target, outcome, rebuilt, report, started
+from sigraph.running.processes import LOOK, Job, Seat, Target, outcome, rebuilt, report, started
 from sigraph.training import TimeIsUp
 
 

@@ -5,14 +5,14 @@ import json
 import pytest
 import torch
 
-import sigraph.grid
+import sigraph.running.grid
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
 from sigraph.evaluation import Evaluator
 from sigraph.experiment import run
-from sigraph.grid import choose
-from sigraph.run_one import pretrain_folder, run_folder
-from sigraph.stages import FINETUNE, PROGRESS, pretrain_stage
+from sigraph.running.grid import choose
+from sigraph.running.run_one import pretrain_folder, run_folder
+from sigraph.running.stages import FINETUNE, PROGRESS, pretrain_stage
 from sigraph.training import TimeIsUp
 
 ALPHA = "pretrain.structure_loss.alpha"
@@ -24,8 +24,8 @@ class Trials:
 
     def __init__(self, monkeypatch, scores, greater=True):
         self.scores, self.greater, self.seeds, self.arms = scores, greater, [], []
-        monkeypatch.setattr(sigraph.grid, "pretrain_stage", self.pretrain)
-        monkeypatch.setattr(sigraph.grid, "finetune_stage", self.finetune)
+        monkeypatch.setattr(sigraph.running.grid, "pretrain_stage", self.pretrain)
+        monkeypatch.setattr(sigraph.running.grid, "finetune_stage", self.finetune)
 
     def pretrain(self, config, seed, folder, deadline=None):
         self.arms.append(config)
@@ -115,8 +115,8 @@ def test_a_search_is_found_again_until_something_of_it_changes(toy, monkeypatch,
     assert num_trials(grid={LR: [0.1, 0.2, 0.3]}) == 3
     assert num_trials(pretrain={**toy["pretrain"], "batch_size": 10}) == 2
     assert num_trials(finetune=[{**toy["finetune"][0], "max_epochs": 5}]) == 2
-    monkeypatch.setattr("sigraph.stages.__version__", "99")
-    monkeypatch.setattr("sigraph.grid.__version__", "99")
+    monkeypatch.setattr("sigraph.running.stages.__version__", "99")
+    monkeypatch.setattr("sigraph.running.grid.__version__", "99")
     assert num_trials() == 2 and num_trials() == 0
     toy_dataset.replace(graphs=toy_dataset.graphs, tasks={"block": toy_dataset.task("block")}).save(
         tmp_path / "toy", overwrite=True
@@ -179,7 +179,7 @@ def test_an_arm_whose_every_value_fails_is_a_failed_row_beside_the_others(toy):
 
 def fits(monkeypatch):
     """Epochs of every pre-training that starts from here on."""
-    from sigraph import fitting
+    from sigraph.running import fitting
 
     started, original = [], fitting.quiet_trainer
     monkeypatch.setattr(fitting, "quiet_trainer", lambda **o: started.append(o["max_epochs"]) or original(**o))

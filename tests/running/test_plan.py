@@ -9,8 +9,8 @@ import yaml
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.experiment import run
-from sigraph.plan import plan, plan_table
-from sigraph.run_one import run_folder
+from sigraph.running.plan import plan, plan_table
+from sigraph.running.run_one import run_folder
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_plan_counts_trials_and_shared_pretrainings(toy, monkeypatch):
 def test_the_total_is_every_pretraining_once(toy, monkeypatch, grid, total):
     """Two arms of three seeds at ten seconds; two trials more for the arm that has a structure loss."""
     one = {"num_parameters": 1, "num_samples": 1, "num_edges": 1, "num_steps": 1, "seconds": 10.0, "peak_memory_mb": 1}
-    monkeypatch.setattr("sigraph.plan._measure", lambda arm, seed: one)
+    monkeypatch.setattr("sigraph.running.plan._measure", lambda arm, seed: one)
     toy["arms"]["sipt-head"] = {"finetune.0.max_epochs": 9}
     toy["grid"] = {f"pretrain.{key}": values for key, values in grid.items()}
     assert total in plan_table(config_from_dict({**toy, "seeds": [0, 1, 2]}))
