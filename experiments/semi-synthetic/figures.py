@@ -22,10 +22,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from sigraph.data_source import open_data
 from sigraph.encoders import embed
 from sigraph.evaluation import neighbor_prediction
 from sigraph.load import load_encoder
+from sigraph.running.data_source import open_data
 
 PREFIX = "semi-synthetic-"
 MANIFOLDS = {"plane": "plane", "moebius": "Möbius strip", "sphere": "sphere", "torus": "torus"}
