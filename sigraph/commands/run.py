@@ -24,7 +24,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
     add("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
     add("--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing")
-    add("--list", action="store_true", help="print one command for each run, for a scheduler")
+    add("--list", action="store_true", help="print one command for each run, for a scheduler; --dry-run checks more")
 
 
 def experiment_run(arguments: argparse.Namespace) -> int:

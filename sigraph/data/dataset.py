@@ -278,7 +278,7 @@ class SampleDataset:
         Args:
             path: The folder.
             verify: Read everything once: check the sums, and the features for NaN. Otherwise sizes are checked, and
-                the sums of files that changed after the folder was written.
+                the sums of files whose time is not that of their writing.
 
         Raises:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.

@@ -26,12 +26,13 @@ IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 
 
 def write_manifest(folder: Path, parts: Iterable[str]) -> None:
-    """List size and sum of every file of some parts (files or folders), in their order."""
+    """List size, sum and time of writing of every file of some parts (files or folders), in their order."""
     manifest = {}
     for start in (folder / part for part in parts):
         files = sorted(start.rglob("*")) if start.is_dir() else [start]
         for file in (file for file in files if file.is_file()):
-            entry = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            about = file.stat()
+            entry = {"bytes": about.st_size, "sha256": sha256(file), "written": about.st_mtime_ns}
             manifest[file.relative_to(folder).as_posix()] = entry
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
@@ -39,8 +40,8 @@ def write_manifest(folder: Path, parts: Iterable[str]) -> None:
 def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[str, dict[str, Any]]:
     """The manifest of a prepared folder, once every file in it was found with the size it states.
 
-    The sums of files that were written after the manifest are checked as well: a changed file keeps its size as often
-    as not, and what was trained on it must never be taken for what was trained on the old one.
+    The sum of a file whose time of writing is not the one that the manifest noted is checked as well: a changed file
+    keeps its size as often as not, and what was trained on it must never be taken for what was trained on the old one.
 
     Args:
         path: The folder.
@@ -54,20 +55,22 @@ def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[st
             f"{path} is not a prepared data set (no {MANIFEST}), or its writing was cut short; {way}"
         )
     again = f"truncated or tampered; {again or _write_again(path, '', ' --force')}"
-    written = file.stat().st_mtime_ns
     try:
         manifest = json.loads(file.read_text())
-        expected = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in manifest.items()}
+        expected = {
+            str(name): (int(entry["bytes"]), str(entry["sha256"]), entry.get("written"))
+            for name, entry in manifest.items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is not a manifest ({error}); {again}") from error
-    for name, (num_bytes, digest) in expected.items():
+    for name, (num_bytes, digest, written) in expected.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"{file} names {name!r}, which is outside the folder; {again}")
         found = (path / name).stat() if (path / name).is_file() else None
         if found is None or found.st_size != num_bytes:
             got = "no file" if found is None else found.st_size
             raise ValueError(f"{path / name} needs {num_bytes} bytes (got {got}): {again}")
-        if (verify or found.st_mtime_ns > written) and (got := sha256(path / name)) != digest:
+        if (verify or found.st_mtime_ns != written) and (got := sha256(path / name)) != digest:
             raise ValueError(f"{path / name} needs sha256 {digest} (got {got}): {again}")
     if CARD not in expected or not {FEATURES, RECORDS} & set(expected):
         raise ValueError(f"{file} lists no {CARD} or no samples; {again}")

@@ -81,6 +81,11 @@ def _same_cell(a: Group, b: Group) -> bool:
     return a.key(names) == b.key(names)
 
 
+def _same_task(a: Group, b: Group) -> bool:
+    names = ("experiment", "dataset", "task", "head", "entry", "metric")
+    return a.key(names) == b.key(names)
+
+
 def _differs(group: Group, above: Group) -> list[str]:
     row, other = group.row, above.row
     found = []
@@ -139,8 +144,12 @@ def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
         p_value=paired_t(ours, theirs),
         p_wilcoxon=wilcoxon(ours, theirs),
     )
-    fewer = len(seeds) < max(len(group.scores), len(found[0].scores))
-    return [f"compared on {len(seeds)} common seeds"] if fewer else []
+    notes = []
+    if found[0] is not next(g for g in groups if g.runs and g.row["arm"] == baseline and _same_task(g, group)):
+        notes.append(f"compared with an older row of {baseline}, of the same code")
+    if len(seeds) < max(len(group.scores), len(found[0].scores)):
+        notes.append(f"compared on {len(seeds)} common seeds")
+    return notes
 
 
 def _correct(groups: list[Group]) -> None:

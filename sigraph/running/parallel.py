@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from sigraph.training import quiet_libraries
 
-Done = Generator[tuple[Any, Any], None, tuple[list[Any], list[Any]]]
+Done = Generator[tuple[Any, Any], None, tuple[list[Any], list[Any], int | None]]
 
 
+@dataclass(frozen=True)
 class Killed:
-    """In place of a result: the process that worked on it was killed, twice, the second time on this alone."""
+    """In place of a result: the process that worked on it ended at once, twice, the second time on this alone.
 
-    reason = "the process was killed, as the system does when memory is short; fewer jobs at a time need less"
+    Args:
+        code: How it ended: the negative number of a signal, or what it gave to ``exit``; None: not known.
+    """
+
+    code: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """In words."""
+        if self.code is not None and self.code > 0:
+            return f"the process ended itself with exit code {self.code}"
+        how = "" if self.code is None else f" by signal {-self.code}"
+        memory = ", as the system does when memory is short; fewer jobs at a time need less"
+        return f"the process was killed{how}{memory if self.code in (None, -9) else ''}"
 
 
 def in_processes(function: Callable[[Any], Any], items: Sequence[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
@@ -40,24 +56,26 @@ def in_processes(function: Callable[[Any], Any], items: Sequence[Any], jobs: int
     """
     left, suspects = list(items), list[Any]()
     while left:
-        left, hit = yield from _until_one_dies(function, left, jobs)
+        left, hit, _ = yield from _until_one_dies(function, left, jobs)
         suspects += hit
     for item in suspects:
-        again, hit = yield from _until_one_dies(function, [item], 1)
+        again, hit, code = yield from _until_one_dies(function, [item], 1)
         if again or hit:
-            yield item, Killed()
+            yield item, Killed(code)
 
 
 def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int) -> Done:
-    """Results until a process is killed; returns what had not been begun and what was being worked on."""
+    """Results until a process is killed; returns what had not been begun, what was being worked on, how it ended."""
     threads, context = max(1, (os.cpu_count() or 1) // jobs), multiprocessing.get_context("spawn")
     left, hit, flying = list(items), list[Any](), dict[Future, Any]()
+    others, workers = set(multiprocessing.active_children()), set[Any]()
     with ProcessPoolExecutor(jobs, context, start_worker, (threads,)) as pool:
         try:
             while not hit and (left or flying):
                 while left and len(flying) < jobs:
                     future = pool.submit(function, left[0])
                     flying[future] = left.pop(0)
+                workers |= set(multiprocessing.active_children()) - others
                 for future in wait(flying, return_when=FIRST_COMPLETED)[0]:
                     item = flying.pop(future)
                     try:
@@ -73,7 +91,8 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
             for worker in multiprocessing.active_children():  # what they were doing resumes
                 worker.kill()
             raise
-    return left, hit + list(flying.values())
+    ends = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0, -signal.SIGTERM)]
+    return left, hit + list(flying.values()), next(iter(ends), None)
 
 
 def start_worker(threads: int) -> None:

@@ -137,6 +137,8 @@ def test_a_worker_that_the_system_kills_is_a_failed_run_and_the_others_finish(to
     config = config_from_dict({**toy, "baseline": "sipt"})
     results = run(config, jobs=2)
     assert [(r["arm"], r["status"]) for r in results.records] == [("sipt", "ok"), ("sipt-deadly", "failed")]
-    assert "was killed" in results.failed[0]["reason"] and set(results.failed[0]["sources"]) == {"deadly_encoder"}
+    assert results.failed[0]["reason"] == "the process ended itself with exit code 9" and set(
+        results.failed[0]["sources"]
+    ) == {"deadly_encoder"}
     kept = json.loads((run_folder(config, config.arm("sipt-deadly"), 0) / "results.json").read_text())
-    assert kept["status"] == "failed" and "was killed" in results.leaderboard().table()
+    assert kept["status"] == "failed" and "exit code 9" in results.leaderboard().table()

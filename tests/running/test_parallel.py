@@ -30,7 +30,13 @@ def test_every_item_has_its_result():
 
 def test_one_that_is_killed_takes_no_other_with_it():
     found = dict(in_processes(deadly, range(6), 2))
-    assert isinstance(found.pop(3), Killed) and found == {i: i for i in (0, 1, 2, 4, 5)}
+    assert found.pop(3) == Killed(9) and found == {i: i for i in (0, 1, 2, 4, 5)}
+
+
+def test_how_a_process_ended_is_said():
+    assert Killed(7).reason == "the process ended itself with exit code 7"
+    assert "by signal 9, as the system does when memory is short" in Killed(-9).reason
+    assert Killed(-11).reason == "the process was killed by signal 11" and "memory" in Killed().reason
 
 
 def test_an_error_comes_through():
