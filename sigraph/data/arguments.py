@@ -43,7 +43,10 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
     """
     for name, (value, kind) in values.items():
         if not isinstance(value, kind):
-            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {type(value).__name__})")
+            got = f"{value!r:.40}" if isinstance(value, str) else type(value).__name__
+            if isinstance(value, type):
+                got = f"the class {value.__name__}{': forgotten ()?' if issubclass(value, kind) else ''}"
+            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got})")
 
 
 def is_number(value: Any) -> bool:

@@ -39,21 +39,25 @@ def named_tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
             raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
     if not named:
         raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
-    return {name: value if isinstance(value, Task) else _labels(name, value) for name, value in named.items()}
+    return {
+        name: value if isinstance(value, Task) else checked_labels(f"task {name!r}", value, "a Task or labels", "audit")
+        for name, value in named.items()
+    }
 
 
-def _labels(name: str, value: Any) -> Tensor:
+def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
+    """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
     try:
         y = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"task {name!r} needs a Task or labels as numbers in 'audit' (got {_say(value)})") from error
+        raise ValueError(f"{what} needs {needed} as numbers in {owner!r} (got {_say(value)})") from error
     y = y.long() if y.dtype == torch.bool else y
     kind = label_type(y)
     known = y[~y.isnan()] if y.is_floating_point() else y
     if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
-        raise ValueError(f"labels of task {name!r} need to be 0, 1 or NaN (missing) in 'audit', since they are 2-D")
+        raise ValueError(f"labels of {what} need to be 0, 1 or NaN (missing) in {owner!r}, since they are 2-D")
     if bool(torch.isinf(known).any()):
-        raise ValueError(f"labels of task {name!r} need to be finite or NaN (missing) in 'audit'")
+        raise ValueError(f"labels of {what} need to be finite or NaN (missing) in {owner!r}")
     return y
 
 

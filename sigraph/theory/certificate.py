@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# What is measured of labels that are no classes: the theorem is about classes.
+_MEASURED = {"regression": "rank correlation with the value", "multilabel": "share of labels in common"}
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -53,7 +56,9 @@ class Certificate:
         overlap_slack: No radius overlaps by more than this more; 0 up to 2^23 pairs.
         edges_outside: Edges outside that radius.
         non_edges_inside: Non-edges inside it.
-        local_consistency: Of the graph and the labels, if they were given: what is promised.
+        label_type: ``classification``, ``multilabel`` or ``regression``; None without labels.
+        local_consistency: Of the graph and the labels, if they were given: what is promised of classes, and no promise
+            of labels of another type.
         accuracy: Of the nearest neighbour's label, leave one out: what is reached.
         vote_accuracy: Of the three nearest neighbours' vote.
 
@@ -77,6 +82,7 @@ class Certificate:
     overlap_slack: float | None
     edges_outside: int | None
     non_edges_inside: int | None
+    label_type: str | None = None
     local_consistency: float | None = None
     accuracy: float | None = None
     vote_accuracy: float | None = None
@@ -89,10 +95,13 @@ class Certificate:
         """Markdown: what is promised, what is reached."""
         rows = []
         if self.local_consistency is not None or self.accuracy is not None:
-            rows.append(("label of the nearest neighbour", _least(self.local_consistency), _share(self.accuracy)))
-            rows.append(
-                ("label by vote of the three nearest", _least(self.local_consistency), _share(self.vote_accuracy))
-            )
+            what = _MEASURED.get(self.label_type or "")
+            promise = "" if what else _least(self.local_consistency)
+            if what:
+                rows.append((f"{what} of neighbours in the graph, no promise", "", _share(self.local_consistency)))
+            one = f"{what} of the nearest neighbour" if what else "label of the nearest neighbour"
+            three = f"{what} of the three nearest" if what else "label by vote of the three nearest"
+            rows += [(one, promise, _share(self.accuracy)), (three, promise, _share(self.vote_accuracy))]
         if self.bound is not None:
             b, r = self.bound, f"{self.bound.radius:.4g}"
             rows.append((f"edges outside radius {r}", f"<= {b.edges_outside:,}", f"{b.counted_outside:,}"))

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import check_kinds
 from sigraph.data.random import keyed_generator
+from sigraph.data.task import label_type
 from sigraph.losses import ContrastiveLoss, StructureLoss
 from sigraph.theory.all_pairs import EXACT_PAIRS, Counts, Radii, tiles
+from sigraph.theory.audited import checked_labels
 from sigraph.theory.certificate import Bound, Certificate
 from sigraph.theory.geometry import Geometry, inner
 from sigraph.theory.promise import promised, reached
@@ -51,8 +54,8 @@ def certify(
         graph: Its edges, without weights and groups. Isolated nodes are non-neighbours of all and no anchors.
         loss: Gives measure and margins, also from inside a memory. None, and losses that state no measure (those of
             pytorch-metric-learning): the cosine.
-        y: Labels, for what is promised and reached: 1-D integer = classes (-1 missing), 1-D float = regression (NaN
-            missing), 2-D = multi-label (NaN missing). Local consistency's counterpart in the latent space: accuracy;
+        y: Labels, for what is promised (of classes alone) and reached: 1-D integer = classes (-1 missing), 1-D float =
+            regression (NaN missing), 2-D = multi-label (NaN missing). Local consistency's counterpart in the latent space: accuracy;
             Spearman's correlation with the neighbours' mean; per label column the share of carriers whose neighbour
             (most of the three) carries it too, averaged. Only labelled samples ask and answer.
         max_anchors: Above it so many random anchors are looked at, each with all samples; and so many labelled samples
@@ -60,17 +63,20 @@ def certify(
         seed: Of that choice.
 
     Raises:
-        ValueError: The sizes differ, or an embedding is NaN or infinite.
+        ValueError: An argument is of another kind, the sizes differ, or an embedding is NaN or infinite.
 
     O(N^2 D) time, each pair once; O(N D) memory beside the graph, never N x N.
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1; the bounds
     are Markov's inequality.
     """
+    check_kinds("certify", graph=(graph, PretrainGraph))
+    if loss is not None:
+        check_kinds("certify", loss=(loss, StructureLoss))
     z = _checked(embeddings, graph)
     if max_anchors is not None and max_anchors < 1:
         raise ValueError(f"'max_anchors' needs to be >= 1 in 'certify' (got {max_anchors})")
-    y = None if y is None else torch.as_tensor(y)
+    y = None if y is None else checked_labels("'y'", y, "labels (of a Task: its labels)", "certify")
     if y is not None and len(y) != len(z):
         raise ValueError(f"'y' needs one label per embedding, {len(z)}, in 'certify' (got {len(y)})")
     geometry, generator = Geometry(z, loss), keyed_generator(seed)
@@ -82,7 +88,7 @@ def certify(
     counts, num_pairs = _count(geometry, graph, anchors, margin)
     labels: dict[str, Any] = {}
     if y is not None:
-        labels["local_consistency"] = promised(graph, y)
+        labels["label_type"], labels["local_consistency"] = label_type(y), promised(graph, y)
         labels["accuracy"], labels["vote_accuracy"] = reached(y, geometry, max_anchors, generator)
     is_anchor = counts.farthest.isfinite() & counts.nearest.isfinite()
     return Certificate(

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 import torch
 from pages import anchors, blocks, read
 
@@ -31,6 +32,18 @@ def test_a_certificate_is_plain_numbers_and_a_table():
     assert any(f"<= {found.bound.edges_outside:,}" in line for line in table)
     no_bound = certify(z, graph, InfoNCELoss()).table()
     assert "<=" not in no_bound and "AUC" in no_bound
+
+
+@pytest.mark.parametrize("y", [torch.arange(30) / 7, (torch.arange(60).view(30, 2) % 3 == 0).float()])
+def test_what_is_measured_of_other_labels_than_classes_is_no_promise(y):
+    z, graph = case(30)
+    found = certify(z, graph, y=y)
+    assert found.label_type == ("regression" if y.dim() == 1 else "multilabel")
+    assert ">=" not in found.table()
+    rows = found.table().splitlines()[2:5]
+    for row, value in zip(rows, (found.local_consistency, found.accuracy, found.vote_accuracy), strict=True):
+        assert row.endswith(f"| – | {value:.4f} |")
+    assert "in the graph, no promise" in rows[0] and "label of the" not in found.table()
 
 
 def test_the_page_shows_what_its_code_prints(capsys):

@@ -86,6 +86,23 @@ def agrees(certificate, expected, within=1e-12):
         assert got == value or got == pytest.approx(value, abs=within), name
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"loss": "ContrastiveLoss"}, r"'loss' needs to be a StructureLoss in 'certify' \(got 'ContrastiveLoss'\)"),
+        ({"loss": ContrastiveLoss}, r"got the class ContrastiveLoss: forgotten \(\)\?"),
+        ({"loss": int}, r"got the class int\)"),
+        ({"graph": torch.zeros(2, 0).long()}, r"'graph' needs to be a PretrainGraph in 'certify' \(got Tensor\)"),
+        ({"y": ["a"] * 9}, r"'y' needs labels .* as numbers in 'certify' \(got list\)"),
+        ({"y": torch.full((9, 2), 3.0)}, "labels of 'y' need to be 0, 1 or NaN"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(wrong, message):
+    z, graph = case(0, 9)
+    with pytest.raises(ValueError, match=message):
+        certify(**{"embeddings": z, "graph": graph, **wrong})
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 24), st.floats(0, 1), st.booleans())
 def test_every_figure_is_that_of_a_loop_over_all_pairs(seed, n, rate, whole):
