@@ -55,9 +55,9 @@ def certify(
         loss: Gives measure and margins, also from inside a memory. None, and losses that state no measure (those of
             pytorch-metric-learning): the cosine.
         y: Labels, for what is promised (of classes alone) and reached: 1-D integer = classes (-1 missing), 1-D float =
-            regression (NaN missing), 2-D = multi-label (NaN missing). Local consistency's counterpart in the latent space: accuracy;
-            Spearman's correlation with the neighbours' mean; per label column the share of carriers whose neighbour
-            (most of the three) carries it too, averaged. Only labelled samples ask and answer.
+            regression (NaN missing), 2-D = multi-label (NaN missing). Local consistency's counterpart in the latent
+            space: accuracy; Spearman's correlation with the neighbours' mean; per label column the share of carriers
+            whose neighbour (most of the three) carries it too, averaged. Only labelled samples ask and answer.
         max_anchors: Above it so many random anchors are looked at, each with all samples; and so many labelled samples
             ask. None: no limit.
         seed: Of that choice.
