@@ -42,9 +42,10 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     with _disk_full_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
-        temporary = Path(tempfile.mkdtemp(prefix=own_prefix(path), dir=path.parent))
+        with _target_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path)
+            temporary = Path(tempfile.mkdtemp(prefix=own_prefix(path), dir=path.parent))
         try:
             yield temporary
             temporary.chmod(0o755)
@@ -72,9 +73,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     with _disk_full_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
-        handle, name = tempfile.mkstemp(prefix=own_prefix(path), dir=path.parent)
+        with _target_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path)
+            handle, name = tempfile.mkstemp(prefix=own_prefix(path), dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -189,6 +191,20 @@ def map_array(file: str | Path) -> Tensor:
             raise
     except (ValueError, TypeError, EOFError) as error:
         raise ValueError(f"{file} is not a plain .npy array ({error})") from error
+
+
+@contextmanager
+def _target_named(path: Path) -> Iterator[None]:
+    """Errors of making a temporary beside ``path`` name what was asked for."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        above = next((folder for folder in path.parents if folder.exists()), path.parent)
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"cannot be written: {above} is no folder", str(path)) from error
+        raise OSError(error.errno, f"cannot be written ({error.strerror})", str(path)) from error
 
 
 @contextmanager

@@ -159,6 +159,24 @@ def test_other_errors_stay_as_they_are(tmp_path, other):
         assert error.value is other and not names(tmp_path)
 
 
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_a_place_that_cannot_be_written_is_named_as_given(tmp_path, atomic, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    for target in (tmp_path / "file" / "x", tmp_path / "file" / "deep" / "x"):
+        with pytest.raises(NotADirectoryError, match=f"{tmp_path / 'file'} is no folder") as error, atomic(target):
+            pass
+        assert error.value.filename == str(target)
+
+    def refuse(prefix, dir):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x")
+
+    for made in ("mkstemp", "mkdtemp"):
+        monkeypatch.setattr(f"sigraph.data.folder.tempfile.{made}", refuse)
+    with pytest.raises(PermissionError, match=r"written .Permission denied") as error, atomic(tmp_path / "y"):
+        pass
+    assert error.value.filename == str(tmp_path / "y") and names(tmp_path) == ["file"]
+
+
 def test_arrays_and_header_come_back(tmp_path):
     write(tmp_path / "toy")
     arrays, header = open_folder(tmp_path / "toy", "toy", verify=True)
