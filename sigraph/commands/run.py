@@ -42,6 +42,7 @@ def experiment_run(arguments: argparse.Namespace) -> int:
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
+    _check_output(config.output_dir)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
     from sigraph.experiment import check_jobs
 
@@ -65,6 +66,14 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
     return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
+
+
+def _check_output(output_dir: str) -> None:
+    """Refuse a place for results that is a file, or lies below one."""
+    path = Path(output_dir)
+    above = next((folder for folder in (path, *path.parents) if folder.exists()), path)
+    if above.exists() and not above.is_dir():
+        raise ValueError(f"'output_dir' needs to be a folder (got {output_dir}: {above} is a file); name another one")
 
 
 def _follow() -> int:

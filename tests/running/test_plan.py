@@ -91,6 +91,15 @@ def test_dry_run_is_of_the_arms_and_seeds_asked_for(file, capsys):
     assert "1 runs (1 arms)" in out and "| sipt" not in out
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--list"]])
+@pytest.mark.parametrize("below", ["", "deep"])
+def test_results_cannot_be_kept_in_a_file(file, tmp_path, capsys, options, below):
+    (tmp_path / "afile").write_text("mine")
+    assert main(["run", file, *options, "--output-dir", str(tmp_path / "afile" / below)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and f"{tmp_path / 'afile'} is a file" in said.err
+
+
 @pytest.mark.parametrize("option", ["--dry-run", "--list"])
 @pytest.mark.parametrize(
     ("override", "said"),
