@@ -17,7 +17,14 @@ from sigraph.data.edge_table import guess_ends
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.import_tables import edge_array
-from sigraph.data.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
+from sigraph.data.labels import (
+    LabelTable,
+    encode_labels,
+    integers_as_classes,
+    read_labels,
+    refuse_conflicts,
+    split_parts,
+)
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
 from sigraph.data.task import SPLITS, Task, is_labelled
@@ -159,6 +166,7 @@ def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleT
     y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))
     y[position] = labels
     out.tasks[name] = y
+    out.notes += [f"task {name!r}: {note}" for note in integers_as_classes(name, y, classes)]
     columns = classes if classes is not None else list(rows.labels) if y.dim() == 2 else []
     out.names[name] = [str(column) for column in columns]
     if parts is None:

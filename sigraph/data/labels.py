@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,7 @@ from sigraph.data.tables import Source, is_array_file, read_array, read_table
 
 PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
 # What other tools write for a missing value, lower case; "" is a cell of blanks.
+_MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
 MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 
 
@@ -136,6 +138,22 @@ def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[
         raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
     index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
     return torch.from_numpy(index), classes.to_pylist()
+
+
+def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | None) -> list[str]:
+    """A note where integers that are taken for classes look like numbers: over 20 of them, or under 3 samples each.
+
+    Args:
+        name: The task's name.
+        y: Class ids, -1 missing.
+        classes: What they stand for; None: no classes.
+    """
+    if not classes or not all(isinstance(each, int) for each in classes):
+        return []
+    count, labelled = len(classes), int((y >= 0).sum())
+    if count <= _MANY_CLASSES and labelled >= _FEW_SAMPLES * count:
+        return []
+    return [f"{count:,} integer classes; if they are numbers: --task-type {name}=regression"]
 
 
 def split_parts(where: str, split: pa.ChunkedArray | None) -> np.ndarray | None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.columns import missing_as_null
-from sigraph.data.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
+from sigraph.data.labels import LabelTable, encode_labels, integers_as_classes, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import TaskRead, some
@@ -66,6 +66,7 @@ def make_task(
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
     task = Task(name, y, split, metric, about=about, classes=classes)
     described, more = _describe(y, classes, list(rows.labels))
+    more += integers_as_classes(name, y, classes)
     sizes = {p: split[p].numel() for p in SPLITS}
     return task, TaskRead(
         name, rows.where, task.type, task.metric, described, int(labelled.sum()), how, sizes, notes + more
@@ -132,8 +133,6 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str]
         notes = []
         if -1 in classes:
             notes.append("-1 is taken for a class; leave the cell of a missing label empty")
-        if len(classes) > 100 and len(classes) > int((y >= 0).sum()) // 2:
-            notes.append("most classes have one sample: if these are amounts, say --task-type regression")
         return f"{len(classes):,} classes, {some(counted)}", notes
     known = y[~torch.isnan(y)]
     if y.dim() == 2:

@@ -64,6 +64,17 @@ def test_own_files(files, capsys):
     assert functions["leakage"]["transductive"]["test"] > 0
 
 
+def test_integers_that_look_like_numbers_are_said(files, capsys):
+    said = "integer classes; if they are numbers: --task-type year=regression"
+    for count, classes in ((60, 21), (60, 20), (50, 20), (8, 4)):
+        rows = "".join(f"p{i},{1990 + i % classes}\n" for i in range(count))
+        (files / "year.csv").write_text(f"id,year\n{rows}")
+        _, notes = rows_of(capsys, "edges.csv", "year.csv")
+        expected = classes > 20 or count < 3 * classes
+        assert [f"task 'year': {classes} {said}" in note for note in notes].count(True) == expected
+    assert not any(said in note for note in rows_of(capsys, "edges.csv", "year.csv", "--task-type", "regression")[1])
+
+
 def test_the_table_says_the_verdict_and_its_reason(files, capsys):
     assert main(["audit", "edges.csv", "topic.csv"]) == 0
     said = capsys.readouterr().out
