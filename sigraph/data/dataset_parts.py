@@ -64,6 +64,11 @@ def describe_samples(samples: Tensor | pa.Table) -> str:
     return f"records with the columns {', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''}"
 
 
+def samples_of(dataset: SampleDataset) -> str:
+    """The samples of a data set for a message, by its name if it has one."""
+    return f"the samples of data set {dataset.name!r}" if dataset.name else "the samples"
+
+
 def named_parts(kind: str, parts: Any, expected: type[P]) -> dict[str, P]:
     """Graphs or tasks by name, copied.
 

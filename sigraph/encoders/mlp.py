@@ -7,7 +7,7 @@ from torch_geometric.nn import MLP
 
 from sigraph.data.arguments import check_flags, check_integers, check_rates
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.dataset_parts import describe_samples
+from sigraph.data.dataset_parts import describe_samples, samples_of
 from sigraph.encoders.base import Encoder, Encoding
 
 
@@ -55,7 +55,7 @@ class MLPEncoder(Encoder):
         if dataset.in_channels != self.in_channels:
             way = "choose 'in_channels' so" if dataset.in_channels else "make features of them, or use another encoder"
             raise ValueError(
-                f"'MLPEncoder' needs rows of {self.in_channels} features, but the samples of data set {dataset.name!r} "
+                f"'MLPEncoder' needs rows of {self.in_channels} features, but {samples_of(dataset)} "
                 f"are {describe_samples(dataset.samples)}; {way}"
             )
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.dataset_parts import describe_samples
+from sigraph.data.dataset_parts import describe_samples, samples_of
 from sigraph.data.tokens import FIRST_TOKEN, Tokens
 from sigraph.encoders.base import Encoder
 
@@ -36,13 +36,13 @@ class TokenEncoder(Encoder):
                 else "make token sequences of them (sigraph.data.token_table), or use another encoder"
             )
             raise ValueError(
-                f"{name!r} needs token sequences over a vocabulary of {self.num_tokens}, but the samples of data set "
-                f"{dataset.name!r} are {describe_samples(dataset.samples)}; {way}"
+                f"{name!r} needs token sequences over a vocabulary of {self.num_tokens}, but "
+                f"{samples_of(dataset)} are {describe_samples(dataset.samples)}; {way}"
             )
         if self.max_length is not None and (longest := dataset.max_length or 0) > self.max_length:
             raise ValueError(
-                f"'max_length' needs to be >= {longest} in {name!r}, the tokens of the longest sample of data set "
-                f"{dataset.name!r} (got {self.max_length}); choose it so, or cut the sequences"
+                f"'max_length' needs to be >= {longest} in {name!r}, the tokens of the longest of "
+                f"{samples_of(dataset)} (got {self.max_length}); choose it so, or cut the sequences"
             )
 
     def check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:

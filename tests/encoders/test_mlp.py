@@ -88,6 +88,8 @@ def test_samples_that_it_cannot_read_are_said_with_their_data_set():
     encoder.check_samples(SampleDataset(torch.ones(3, 4)))
     with pytest.raises(ValueError, match=r"needs rows of 4 features, .*'toy' are rows of 5 features; choose 'in_cha"):
         encoder.check_samples(SampleDataset(torch.ones(3, 5), name="toy"))
+    with pytest.raises(ValueError, match=r"but the samples are rows of 5 features"):
+        encoder.check_samples(SampleDataset(torch.ones(3, 5)))
     records = SampleDataset(pa.table({"id": [1, 2], "text": ["a", "b"]}), name="notes")
     with pytest.raises(ValueError, match=r"data set 'notes' are records with the columns 'id', 'text'; make features"):
         encoder.check_samples(records)
