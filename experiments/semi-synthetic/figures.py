@@ -92,7 +92,9 @@ def deviation(values: list[float]) -> float:
 
 
 def spread(values: list[float]) -> str:
-    return f"{mean(values):.3f} ± {deviation(values):.3f}" if values else ""
+    if not values:
+        return ""
+    return f"{mean(values):.3f}" + (f" ± {deviation(values):.3f}" if len(values) > 1 else "")
 
 
 def style(axis: Axes, x: str, y: str) -> None:
