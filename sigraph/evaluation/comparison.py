@@ -61,7 +61,9 @@ def annotate(groups: list[Group], baselines: dict[str, str | None]) -> None:
     notes: list[list[str]] = []
     for i, group in enumerate(groups):
         group.row.update(dict.fromkeys(_COMPARED), num_failed=len(group.failed))
-        found = [_unfinished(group.failed) if group.failed else "ok"]
+        told = group.row["label_edges"]
+        found = [f"suspicious: {told}"] if told else []
+        found += [_unfinished(group.failed)] if group.failed else [] if told else ["ok"]
         above = next((g for g in reversed(groups[:i]) if _same_cell(g, group)), None)
         if above is not None:
             found += _differs(group, above)

@@ -171,24 +171,32 @@ def _group(key: tuple, runs: list[tuple[dict, dict]]) -> Group:
         "num_steps": record["pretrain"].get("num_steps"),
         "seconds": statistics.fmean(r["pretrain"]["seconds"] + entry["seconds"] for r, entry in runs),
         "transductive": record.get("transductive", record["pretrain"].get("transductive")),
-        **_without_repeated([entry.get("leakage") for _, entry in runs]),
+        **_leakage([entry.get("leakage") for _, entry in runs]),
     }
     better = task.get("greater_is_better", task["metric"] not in _LOWER_IS_BETTER)
     return Group(row, {r["seed"]: entry["test"] for r, entry in runs}, better, record, runs)
 
 
-def _without_repeated(found: list[Any]) -> dict[str, Any]:
-    """Test samples that also occur in training, and the mean test score without them; None where a run lacks it."""
+def _leakage(found: list[Any]) -> dict[str, Any]:
+    """Test samples that also occur in training, and the mean test score without them; None where a run lacks it.
+
+    With them ``label_edges``: how the graph tells labels of test samples; None: it does not, or no record says so.
+    """
     known = [one for one in found if isinstance(one, dict)]
     scores = [one["test_without"] for one in known if one.get("test_without") is not None]
     without = statistics.fmean(scores) if len(scores) == len(found) else None
-    return {"num_affected": max((one.get("num_affected", 0) for one in known), default=0), "test_without": without}
+    return {
+        "num_affected": max((one.get("num_affected", 0) for one in known), default=0),
+        "test_without": without,
+        "label_edges": next((one["label_edges"] for one in known if one.get("label_edges")), None),
+    }
 
 
 def _empty_group(record: dict[str, Any]) -> Group:
     """Of an arm none of whose runs finished: which tasks it would have had is not known."""
     names = (*FAMILY, *ORIGIN, "test_mean", "test_std", "valid_mean", "valid_std", "num_parameters", "num_steps")
-    row: dict[str, Any] = dict.fromkeys((*names, "seconds", "transductive", "num_affected", "test_without"))
+    more = ("seconds", "transductive", "num_affected", "test_without", "label_edges")
+    row: dict[str, Any] = dict.fromkeys((*names, *more))
     row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}
     row |= {"experiment": record["experiment"], "arm": record["arm"], "hash": record["hash"]}
     row |= dict(zip(CODE, _code(record), strict=True))

@@ -98,7 +98,7 @@ def _warnings(group: Group) -> list[str]:
     if not row["dataset"].startswith("ogb"):
         found.append(f"{row['dataset']} is no OGB data set")
     if row["status"] != "ok":
-        found.append(row["status"])
+        found.append(row["status"].removeprefix("ok; "))
     if row["num_affected"]:
         score = row["test_without"]
         without = "" if score is None else f" (test {row['metric']} {score:.4f} without them)"

@@ -18,7 +18,7 @@ FIELDS = (  # those that others rely on first
     *("dataset", "entry", "hash", "data", "version", "commit", "sources", "seeds", "num_failed"),
     *("baseline", "difference", "num_pairs"),
     *("rre_low", "rre_high", "p_wilcoxon", "p_holm", "rank", "num_steps", "transductive"),
-    *("num_affected", "test_without"),
+    *("num_affected", "test_without", "label_edges"),
 )
 _NONE = "–"
 _LONGEST = 120  # characters of a status in Markdown; the other formats give it in full

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sigraph.build import build
-from sigraph.config import ArmConfig, ConfigError
+from sigraph.config import ArmConfig, ConfigError, PretrainConfig
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor
@@ -44,14 +44,13 @@ class LeakageCheck:
         Raises:
             ConfigError: The graph is made from labels that are those of test samples, which nobody allowed.
         """
-        config, own = arm.pretrain, home is whole or home.fingerprint == whole.fingerprint
+        own = home is whole or home.fingerprint == whole.fingerprint
         key = (whole.fingerprint, home.fingerprint, task.name)
         if key not in self._reports:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
         report = dataclasses.replace(self._reports[key], label_edges=[])
-        if own and not config.inductive and config.structure_weight and config.trainer.max_epochs:
-            constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
-            look_at_graph(report, graph, task, labels_in_edges(constructor, whole))
+        if own and _trains_on_graph(arm.pretrain):
+            _look_at_edges(report, arm.pretrain, whole, task, graph)
         for made in report.label_edges:
             if made["test"] and not made["allowed"]:
                 raise ConfigError(
@@ -68,6 +67,39 @@ class LeakageCheck:
         items = self._lines.items()
         inside = [found for found, _ in items if any(set(found) < set(other) for other, _ in items)]
         return [line for found, line in items if found not in inside]
+
+
+def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: PretrainGraph) -> dict[str, str]:
+    """By task of the pre-training data set, how the graph that is trained on tells the labels of test samples.
+
+    Args:
+        config: Of the pre-training.
+        dataset: All that it is given.
+        graph: What is trained on; node i is sample i unless ``inductive``.
+
+    Returns:
+        The reasons, in words; nothing of tasks that the graph does not give away.
+    """
+    found: dict[str, str] = {}
+    if _trains_on_graph(config):
+        for name, task in dataset.tasks.items():
+            report = LeakageReport(name, {part: rows.numel() for part, rows in task.split.items()})
+            _look_at_edges(report, config, dataset, task, graph)
+            if report.suspicious:
+                found[name] = "; ".join(report.reasons)
+    return found
+
+
+def _trains_on_graph(config: PretrainConfig) -> bool:
+    """Whether edges of samples that are tested reach the encoder."""
+    return bool(not config.inductive and config.structure_weight and config.trainer.max_epochs)
+
+
+def _look_at_edges(
+    report: LeakageReport, config: PretrainConfig, whole: SampleDataset, task: Task, graph: PretrainGraph | None
+) -> None:
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    look_at_graph(report, graph, task, labels_in_edges(constructor, whole))
 
 
 def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | None, data: str) -> dict[str, Any]:
@@ -107,14 +139,46 @@ def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | Non
     return {"leakage": {**found, "test_without": score}}
 
 
-def leakage_lines(records: list[dict[str, Any]]) -> list[str]:
-    """What the records of runs say of repeated test samples, a line for each task."""
-    said: dict[str, None] = {}
+def with_told(task: dict[str, Any], told: dict[str, str]) -> dict[str, Any]:
+    """A fine-tuning's record with what :func:`told_by_edges` found of its task under ``leakage``, ``label_edges``."""
+    reason = told.get(task["task"]) if task["data"] == task["pretrain_data"] else None
+    return {**task, "leakage": {**task.get("leakage", {}), "label_edges": reason}} if reason else task
+
+
+def without_told(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same records before :func:`with_told`, which older ones are."""
+    plain = []
+    for task in tasks:
+        found = task.get("leakage")
+        rest = {key: value for key, value in found.items() if key != "label_edges"} if isinstance(found, dict) else None
+        plain.append({**task, "leakage": rest or None})
+    return plain
+
+
+def leakage_lines(records: list[dict[str, Any]], only: str | None = None) -> list[str]:
+    """What the records of runs say of labels in edges and of repeated test samples, a line for each task.
+
+    Args:
+        records: As in ``results.json``; what they lack is not said.
+        only: This task alone; None: all.
+    """
+    told: dict[tuple[Any, ...], dict[str, None]] = {}
+    repeated: dict[str, None] = {}
     for record in records:
         for task in record.get("tasks") or []:
-            if found := task.get("leakage"):
+            found = task.get("leakage")
+            if not isinstance(found, dict) or only not in (None, task["task"]):
+                continue
+            if reason := found.get("label_edges"):
+                key = record["experiment"], task["task"], task["dataset"], reason
+                told.setdefault(key, {})[str(record["arm"])] = None
+            if found.get("num_affected"):
                 count = f"{found['num_affected']:,} of {found['num_test']:,}"
                 what = f"test samples of task {task['task']!r} of {task['dataset']} also occur in training"
                 where = "the leaderboard's JSON and results.json hold the scores without them"
-                said[f"leakage: {count} {what}; {where}"] = None
-    return list(said)
+                repeated[f"leakage: {count} {what}; {where}"] = None
+    suspicious = [
+        f"leakage: suspicious: {name} ({', '.join(arms)}), task {task!r} of {data}: {reason}"
+        for (name, task, data, reason), arms in told.items()
+    ]
+    return [*dict.fromkeys(suspicious), *repeated]

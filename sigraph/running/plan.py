@@ -7,7 +7,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,9 @@ from sigraph.training import fit, quiet_trainer
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
 
 
-def plan(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> list[dict[str, Any]]:
+def plan(
+    config: ExperimentConfig, jobs: Sequence[Job] | None = None, say: Callable[[str], None] = lambda line: None
+) -> list[dict[str, Any]]:
     """One row an arm, from building it and timing a few real steps on its first seed; nothing is kept.
 
     ``seconds`` is the pre-training of one seed with its validations, ``num_seeds`` how many of them there are,
@@ -33,6 +35,7 @@ def plan(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> list[di
     Args:
         config: The experiment.
         jobs: The (arm, seed) that would run; None: all.
+        say: Told what is worth saying of leakage, a line for each task.
 
     Raises:
         ConfigError, ValueError: As in :func:`~sigraph.experiment.run`, before anything is timed.
@@ -41,7 +44,8 @@ def plan(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> list[di
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    check_arms([config.arm(name) for name in seeds], config.seeds[0])
+    for line in check_arms([config.arm(name) for name in seeds], config.seeds[0]):
+        say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
     for name, own in seeds.items():
@@ -56,8 +60,9 @@ def plan(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> list[di
 
 
 def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> str:
-    """The rows of :func:`plan` as text, with the total."""
-    rows = plan(config, jobs)
+    """The rows of :func:`plan` as text, with the total and what is worth saying of leakage."""
+    leakage: list[str] = []
+    rows = plan(config, jobs, leakage.append)
     lines = ["| arm | parameters | samples | edges | steps a seed | seconds a seed | grid |", "|" + " --- |" * 7]
     total = 0.0
     for row in rows:
@@ -77,6 +82,7 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
         f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each",
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
         f"memory: about {peak:,.0f} MB a process",
+        *leakage,
     ]
     return "\n".join(text)
 

@@ -11,6 +11,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from filelock import FileLock, Timeout
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.data.folder import atomic_file, is_disk_full
 from sigraph.provenance import code_of, commit, environment, own_sources
-from sigraph.running.parts import ENCODER, pretrain_hash
+from sigraph.running.leakage_check import told_by_edges, with_told, without_told
+from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
 from sigraph.training import TimeIsUp
@@ -86,15 +88,16 @@ def run_one(
         try:
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp
-            encoder, dataset, info = pretrain_stage(
-                arm.pretrain, seed, shared, lambda count: progress.epochs(f"{what}: pre-training", count), deadline
-            )
+            parts = build_parts(arm.pretrain, seed)
+            told = told_by_edges(arm.pretrain, parts.whole, parts.graph)
+            tick = partial(progress.epochs, f"{what}: pre-training")
+            encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, tick, deadline, parts)
+            del parts
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
                 accelerator = arm.pretrain.trainer.accelerator
-                record["tasks"].append(
-                    finetune_stage(entry, seed, encoder, dataset, shared, accelerator, sources=info["sources"])
-                )
+                done = finetune_stage(entry, seed, encoder, dataset, shared, accelerator, sources=info["sources"])
+                record["tasks"].append(with_told(done, told))
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
@@ -143,7 +146,9 @@ def _keep(
     record: dict[str, Any], config: ExperimentConfig, arm: ArmConfig, folder: Path, shared: Path
 ) -> dict[str, Any]:
     before = read_json(folder / RESULTS)
-    same = before is not None and all(before.get(key) == record.get(key) for key in ("status", "pretrain", "tasks"))
+    same = before is not None and all(before.get(key) == record.get(key) for key in ("status", "pretrain"))
+    if before and same:
+        same = without_told(before.get("tasks") or []) == without_told(record["tasks"])
     if before and same:
         record.update({key: before[key] for key in _ENVIRONMENT if key in before})
     if before and before.get("status") == "ok" and record["status"] != "ok":

@@ -47,6 +47,7 @@ def pretrain_stage(
     folder: Path,
     tick: Callable[[int], None] = lambda count: None,
     deadline: float | None = None,
+    parts: Parts | None = None,
 ) -> tuple[Encoder, SampleDataset, dict[str, Any]]:
     """Pre-train for one seed, or find it done.
 
@@ -57,6 +58,7 @@ def pretrain_stage(
             Arms that pre-train the same share it: whoever comes second waits and finds it done.
         tick: Called with the number of epochs that were done.
         deadline: When to save and stop, on the clock of :func:`time.time`.
+        parts: What ``config`` builds for ``seed``, if it was built already; it is used up.
 
     Returns:
         The encoder, the whole data set, and the figures that are kept in ``pretrain.json``.
@@ -64,7 +66,7 @@ def pretrain_stage(
     Raises:
         TimeIsUp: The deadline passed; the same call resumes.
     """
-    parts = build_parts(config, seed)
+    parts = parts or build_parts(config, seed)
     encoder, origin = parts.module.encoder, made_from(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):

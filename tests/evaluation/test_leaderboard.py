@@ -480,3 +480,9 @@ def test_a_failed_seed_of_an_own_part_stands_in_its_row():
     own = {"sources": {"mine": "1"}}
     (row,) = Leaderboard([*seeds("sipt", 0.5, **own), failed("sipt", 1, **own)]).rows()
     assert row["n"] == 1 and row["num_failed"] == 1
+
+
+def test_a_warning_of_the_form_does_not_begin_with_ok():
+    board = Leaderboard([record("sipt", 0, (task(0.5),))], baseline="base")
+    assert board.rows()[0]["status"].startswith("ok; not compared")
+    assert "# warning: not compared: no finished run of base" in board.table("ogb")

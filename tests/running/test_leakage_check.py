@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
 from sigraph.encoders import MLPEncoder
@@ -14,6 +15,7 @@ from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.running.leakage_check import leakage_lines, without_repeated
+from sigraph.running.plan import plan_table
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import RESULTS, run_folder
 from sigraph.running.stages import FINETUNE
@@ -197,3 +199,77 @@ def test_label_edges_that_are_allowed_run_and_are_suspicious(toy):
     heard = Heard()
     run(config_from_dict(toy), heard)
     assert not any(line.startswith("leakage") for line in heard.lines)
+
+
+@pytest.fixture
+def telling(toy):
+    """The toy experiment on the cliques of all labels."""
+    cliques = {"_target_": "sigraph.graphs.LabelCliques", "labels": "block", "allow_label_edges": True}
+    toy["pretrain"] |= {"graph": cliques, "valid_edge_rate": 0.0}
+    toy["finetune"] = [{"task": task, "head": "linear", "max_epochs": 2} for task in ("block", "size")]
+    toy["seeds"] = [0]
+    return toy
+
+
+TOLD = "LabelCliques of task 'block' makes edges that tell the labels of 17 of 17 test and"
+
+
+def test_labels_in_edges_are_recorded_and_said_everywhere(telling, capsys):
+    config = config_from_dict(telling)
+    results = run(config)
+    record = json.loads((run_folder(config, config.arm("sipt"), 0) / RESULTS).read_text())
+    block, size = record["tasks"]
+    assert list(block["leakage"]) == ["label_edges"] and block["leakage"]["label_edges"].startswith(TOLD)
+    assert "leakage" not in size
+    board = results.leaderboard()
+    rows = json.loads(board.table("json"))["rows"]
+    told = {(row["arm"], row["task"]): row["label_edges"] for row in rows}
+    assert told["sipt", "block"] == block["leakage"]["label_edges"] and told["sipt", "size"] is None
+    assert told["objective-only", "block"] is None  # does not train on the graph
+    status = {(row["arm"], row["task"]): row["status"] for row in rows}
+    assert status["sipt", "block"].startswith(f"suspicious: {TOLD}") and status["sipt", "size"] == "ok"
+    for format in ("csv", "markdown"):
+        assert f"suspicious: {TOLD}" in board.table(format)
+    assert f"# warning: suspicious: {TOLD}" in board.table("ogb")
+    (line,) = leakage_lines(results.records)
+    assert line.startswith("leakage: suspicious: toy-experiment (sipt") and f"task 'block' of toy: {TOLD}" in line
+    assert main(["leaderboard", telling["output_dir"]]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["", line]
+    assert main(["leaderboard", telling["output_dir"], "--task", "size"]) == 0
+    assert "leakage" not in capsys.readouterr().out
+
+
+def test_records_that_lack_it_are_completed_and_stay_finished(telling):
+    config = config_from_dict(telling)
+    run(config)
+    file = run_folder(config, config.arm("sipt"), 0) / RESULTS
+    record = json.loads(file.read_text())
+    older = {**record, "tasks": [{k: v for k, v in task.items() if k != "leakage"} for task in record["tasks"]]}
+    file.write_text(json.dumps(older))
+    assert leakage_lines([older]) == []
+    again = run(config)
+    assert all(found["found"] for found in again.records) and json.loads(file.read_text()) == record
+
+
+def test_a_damaged_record_says_nothing():
+    tasks = [{"task": "t", "dataset": "d", "leakage": "?"}, {"task": "t", "dataset": "d", "leakage": {}}]
+    assert leakage_lines([{"experiment": "e", "arm": "a", "tasks": tasks}]) == []
+
+
+def test_a_failed_run_stays_beside_the_suspicion(telling):
+    results = run(config_from_dict(telling))
+    failed = [{**record, "seed": 1, "status": "failed", "reason": "no luck", "tasks": []} for record in results.records]
+    row = next(row for row in Leaderboard([*results.records, *failed]).rows() if row["label_edges"])
+    assert row["status"].startswith(f"suspicious: {TOLD}") and "; 1 failed: no luck" in row["status"]
+
+
+def test_the_table_of_runs_says_repeated_samples(leaky, capsys):
+    results = run(config_from_dict(leaky))
+    assert main(["leaderboard", leaky["output_dir"]]) == 0
+    assert capsys.readouterr().out.splitlines()[-1:] == leakage_lines(results.records)
+    assert main(["leaderboard", leaky["output_dir"], "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"]
+
+
+def test_the_dry_run_says_it(leaky):
+    assert "\nleakage: toy, task 'block': suspicious: 3 of 17 test" in plan_table(config_from_dict(leaky))
