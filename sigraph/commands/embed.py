@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sigraph.config.overlay import DataSource
-    from sigraph.data import SampleDataset
+    from sigraph.data import SampleDataset, TableReport
 
 _SUFFIXES = (".npy", ".parquet")
 
@@ -88,11 +90,13 @@ def _open(
     file = None if wanted is None else Path(wanted).expanduser()
     if file is not None and file.is_file():
         report = TableReport()
-        dataset = from_tables(file, {}, ignore=ignore, report=report)
+        dataset, ignore = _read(file, ignore, features, report)
         others = _others(report.samples.columns, features) if report.samples else []
         if others:  # they alone may keep the rest from being numbers
             dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report)
         notes = "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
+        if features is not None:  # all columns left are needed: to leave one out is no way
+            notes = re.sub(r"; without [^;]* \(--ignore\) the rest are features", "", notes)
         return _in_order(dataset, features, str(wanted)), notes
     if ignore:
         raise ValueError("--ignore is for a table of samples (--dataset FILE); a prepared data set has its features")
@@ -112,12 +116,38 @@ def _open(
     return dataset, ""
 
 
+def _read(
+    file: Path, ignore: Sequence[str], features: list[str] | None, report: TableReport
+) -> tuple[SampleDataset, Sequence[str]]:
+    """A table of samples, and what was left out of it: also columns with gaps that the pre-training did not have."""
+    from sigraph.data import from_tables
+    from sigraph.data.sample_table import MissingCellsError
+
+    while True:
+        try:
+            return from_tables(file, {}, ignore=ignore, report=report), ignore
+        except MissingCellsError as error:
+            if not _others([error.column], features):
+                raise ValueError(f"{error.found}; fill them: the encoder reads this column") from error
+            ignore = [*ignore, error.column]
+
+
 def _others(columns: Iterable[str], features: list[str] | None) -> list[str]:
     """Columns of a table that the pre-training did not have; a list column is a feature for each of its items."""
     if features is None:
         return []
-    raw = {*features, *(name.rpartition(".")[0] for name in features)}
-    return [column for column in columns if column not in raw]
+    columns = list(columns)
+    used = _spelled(columns, {*features, *(name.rpartition(".")[0] for name in features)}).values()
+    return [column for column in columns if column not in used]
+
+
+def _spelled(columns: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
+    """The column of each wanted name: as written, else the only one alike but for upper and lower case."""
+    wanted = list(wanted)
+    there, asked = Counter(column.lower() for column in columns), Counter(name.lower() for name in wanted)
+    alike = {c.lower(): c for c in columns if there[c.lower()] == 1 and asked[c.lower()] == 1}
+    found = {name: name if name in columns else alike.get(name.lower()) for name in wanted}
+    return {name: column for name, column in found.items() if column is not None}
 
 
 def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> SampleDataset:
@@ -127,7 +157,7 @@ def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> 
     names = dataset.feature_names
     if features is None or names is None or names == features:
         return dataset
-    place = {column: i for i, column in enumerate(names)}
+    place = {feature: names.index(column) for feature, column in _spelled(names, features).items()}
     missing = [column for column in features if column not in place]
     if missing:
         shown = f"{', '.join(map(repr, missing[:5]))}{', ...' if len(missing) > 5 else ''}"

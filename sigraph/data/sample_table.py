@@ -18,6 +18,19 @@ from sigraph.data.tables import Source, TableFile, is_array_file, read_array, re
 from sigraph.data.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 
 
+class MissingCellsError(ValueError):
+    """A column of features has cells that are missing or not finite.
+
+    Args:
+        column: Its name.
+        found: What is wrong, without the way out.
+    """
+
+    def __init__(self, column: str, found: str) -> None:
+        super().__init__(f"{found}; fill them, or leave the column out (--ignore {column})")
+        self.column, self.found = column, found
+
+
 @dataclass
 class SampleTable:
     """Samples, their ids, and the columns set apart (labels, split, groups). Row i is sample i."""
@@ -146,9 +159,10 @@ def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.nda
         wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
         if wrong.size:
             rows = ", ".join(str(row + 1) for row in wrong[:10])
-            raise ValueError(
+            raise MissingCellsError(
+                name,
                 f"{file.name}, column {name!r}: {wrong.size:,} cells are missing or not finite (row {rows}"
-                f"{', ...' if wrong.size > 10 else ''}); fill them, or leave the column out (--ignore {name})"
+                f"{', ...' if wrong.size > 10 else ''})",
             )
         out[:, start : start + widths[name]] = block
         start += widths[name]

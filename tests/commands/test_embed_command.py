@@ -125,6 +125,18 @@ def test_features_are_matched_by_name(toy, tmp_path, capsys):
     assert main(command) == 0
     assert "left out: 'note', 'year'" in capsys.readouterr().out
     assert np.allclose(np.load(tmp_path / "z.npy"), z, atol=1e-6)
+    (tmp_path / "new.csv").write_text("id,X1,x0,X2,x3,x4,x5,X5,year\n1,2,1,3,4,5,6,9,\n2,3,2,4,5,6,7,9,1999\n")
+    assert main([*command, "--force"]) == 0  # a gap in a column that the encoder does not read; other cases
+    rows = torch.tensor([[1.0, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6, 7]])
+    assert np.allclose(np.load(tmp_path / "z.npy"), embed(load_encoder(folder), SampleDataset(rows)), atol=1e-6)
+    (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x5\n1,1,2,3,4,5,?\n")
+    assert main([*command, "--force"]) == 2
+    said = capsys.readouterr().err
+    assert "records, since 'x5' holds no numbers (row 1: '?')); give" in said and "--ignore" not in said
+    (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x5\n1,1,2,3,4,5,\n2,1,2,3,4,5,6\n")
+    assert main([*command, "--force"]) == 2
+    said = capsys.readouterr().err
+    assert "column 'x5': 1 cells are missing" in said and "; fill them: the encoder" in said and "--ignore" not in said
     (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x6\n1,1,2,3,4,5,6\n")
     assert main([*command, "--force"]) == 2
     assert "lacks 1 of the 6 features of the pre-training: 'x5'" in capsys.readouterr().err
