@@ -135,6 +135,7 @@ def test_labels_that_do_not_make_a_task(labels, options, message):
 def test_what_may_surprise_is_noted():
     for labels, note in (
         ([-1, 1] * 6, "-1 is taken for a class"),
+        ([1, 2, 3, 4, 5] * 2 + [1, 2], "5 integer classes; if they are numbers: --task-type t=regression"),
         ([0.0, 1.0] * 6, "if they are classes, say --task-type classification"),
     ):
         report = TableReport()
