@@ -101,7 +101,8 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
 def test_a_new_seed_task_or_arm_repeats_nothing(tree, monkeypatch):
     run(config_from_dict(tree))
     fits = []
-    from sigraph import finetune, fitting
+    from sigraph import finetune
+    from sigraph.running import fitting
 
     original = finetune.quiet_trainer
     for module in (fitting, finetune):

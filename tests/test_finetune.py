@@ -474,5 +474,5 @@ def test_leave_one_out_is_for_neighbors():
 def test_arguments_in_another_order_are_said(encoder, dataset):
     with pytest.raises(ValueError, match=r"'encoder' needs to be a Encoder in 'fine_tune' \(got SampleDataset\)"):
         fine_tune(dataset, encoder, task())
-    with pytest.raises(ValueError, match=r"'settings' needs to be a FinetuneSettings .*\(got str\)"):
+    with pytest.raises(ValueError, match=r"'settings' needs to be a FinetuneSettings .*\(got 'linear'\)"):
         fine_tune(encoder, dataset, task(), "linear")
