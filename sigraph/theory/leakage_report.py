@@ -76,7 +76,10 @@ class LeakageReport:
             chance = f" (about {self.by_chance:,.0f} by chance: rows have few values)" if self.by_chance >= 1 else ""
             found.append(self._repeated() + chance)
         if self.conflicts and self.conflicts["groups"]:
-            found.append(f"{self.conflicts['groups']:,} repeated samples carry different labels")
+            count, train = self.conflicts["groups"], self.conflicts["groups_in_train"]
+            found.append(
+                f"{count:,} repeated samples carry different labels in all splits, {train:,} of them in training"
+            )
         if self.transductive and self.transductive["test"]:
             found.append(f"transductive: {self.transductive['test']:,} test samples are nodes of the graph")
         if self.is_pretrained_elsewhere and self.num_pretrained:

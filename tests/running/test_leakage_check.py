@@ -104,8 +104,9 @@ def test_a_run_says_it_before_and_keeps_the_scores(leaky):
     results = run(config, heard)
     assert not results.failed
     assert heard.lines[0].startswith("leakage: toy, task 'block': suspicious: 3 of 17 test samples also occur")
-    said = "3 repeated samples carry different labels; transductive: 2 test samples are nodes of the graph"
-    assert heard.lines[1] == f"leakage: toy, task 'size': {said}"
+    said = "3 repeated samples carry different labels in all splits, 0 of them in training"
+    transductive = "transductive: 2 test samples are nodes of the graph"
+    assert heard.lines[1] == f"leakage: toy, task 'size': {said}; {transductive}"
     assert all(line.startswith("[") for line in heard.lines[2:])
     for record in results.records:
         linear, knn, size = record["tasks"]
