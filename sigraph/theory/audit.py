@@ -30,7 +30,7 @@ from sigraph.theory.interval import bootstrap_interval
 from sigraph.theory.leakage import leakage
 from sigraph.theory.leakage_report import LeakageReport
 from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
-from sigraph.theory.shape import GraphShape, graph_shape
+from sigraph.theory.shape import graph_shape
 
 LEAST_Z, LEAST_GAIN = 3.0, 0.15
 
@@ -59,8 +59,9 @@ def audit(
 
     Args:
         graph: A graph, or graphs by name.
-        tasks: A task, tasks by name or in a list; or labels alone, as a tensor or by name (1-D integer = classes, -1
-            missing; 1-D float = regression, NaN missing; 2-D = multi-label in {0, 1}, NaN missing).
+        tasks: A task, tasks by name or in a list; or labels alone, a tensor, an array or a list of numbers, perhaps by
+            name (1-D integer = classes, -1 missing; 1-D float = regression, NaN missing; 2-D = multi-label in {0, 1},
+            NaN missing).
         labels: Which labels of a :class:`Task` are looked at. ``seen``: of train and valid, since whoever chooses a
             graph by labels of the test samples has tested on them; ``train``; ``all``, for a description of data that
             chooses nothing. Of labels that come without a split all are used.
@@ -156,7 +157,7 @@ def _fill(
     if row.type == "classification":
         y, numbers = compact_classes(y)
     found = node_agreement(store, y)
-    problem = _undefined(found, y, known, row.shape)
+    problem = _undefined(found, y, known, row)
     if problem is None:
         _measure(row, found, graph, y, _names(task, numbers), settings)
     row.verdict, row.reason = decide(row.local_consistency, row.null_mean, row.z, leak)
@@ -199,11 +200,11 @@ def _parts(found: Agreement, chance: Null, interval: Tensor, names: list[str]) -
     return parts
 
 
-def _undefined(found: Agreement, y: Tensor, known: Tensor, shape: GraphShape) -> str | None:
+def _undefined(found: Agreement, y: Tensor, known: Tensor, row: AuditRow) -> str | None:
     """Why local consistency is not defined; None if it is."""
     if not bool(known.any()):
-        return "no sample has a label that may be looked at"
-    if shape.num_edges == 0:
+        return "no sample has a label that may be looked at" if row.num_samples else "there are no labels"
+    if row.shape.num_edges == 0:
         return "the graph has no edges"
     if not found.node.numel():
         if found.kind == "multilabel" and not bool((y == 1).any()):

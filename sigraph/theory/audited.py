@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +15,8 @@ from sigraph.data.task import label_type
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]
-Tasks = Task | Tensor | Mapping[str, Task | Tensor] | Sequence[Task]
+Tasks = Task | Tensor | np.ndarray | Mapping[str, Task | Tensor | np.ndarray] | Sequence[Task] | Sequence[float]
+_ACCEPTED = "a Task, several in a list or by name, or labels (a tensor, an array, a list of numbers), also by name"
 
 
 def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
@@ -27,13 +30,16 @@ def named_tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
     if isinstance(tasks, Task):
         return {tasks.name: tasks}
     if isinstance(tasks, Mapping):
-        named = dict(tasks)
-    elif isinstance(tasks, Tensor):
+        named: dict[str, Any] = dict(tasks)
+    elif isinstance(tasks, Tensor | np.ndarray) or _is_numbers(tasks):
         named = {"task": tasks}
     else:
-        listed = list(tasks)
-        if not all(isinstance(task, Task) for task in listed):
-            raise ValueError("'tasks' needs Task objects in a list, or labels by name, in 'audit'")
+        if not isinstance(tasks, Sequence) or isinstance(tasks, str):
+            raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got {_say(tasks)})")
+        listed = [task for task in tasks if isinstance(task, Task)]
+        if len(listed) < len(tasks):
+            kinds = ", ".join(dict.fromkeys(type(task).__name__ for task in tasks))
+            raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got a list of {kinds})")
         named = {task.name: task for task in listed}
         if len(named) < len(listed):
             raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
@@ -43,6 +49,13 @@ def named_tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
         name: value if isinstance(value, Task) else checked_labels(f"task {name!r}", value, "a Task or labels", "audit")
         for name, value in named.items()
     }
+
+
+def _is_numbers(tasks: Any) -> bool:
+    """Whether these are numbers in a list, or rows of them."""
+    if not isinstance(tasks, Sequence) or isinstance(tasks, str) or not len(tasks):
+        return False
+    return all(isinstance(one, numbers.Real) or _is_numbers(one) for one in tasks)
 
 
 def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -185,9 +186,9 @@ def test_leakage_makes_a_graph_suspicious():
 @pytest.mark.parametrize(
     ("y", "reason"),
     [
-        (torch.full((6,), -1), "no sample has a label"),
-        (torch.full((6,), NAN), "no sample has a label"),
-        (torch.full((6, 2), NAN), "no sample has a label"),
+        (torch.full((6,), -1), "there are no labels"),
+        (torch.full((6,), NAN), "there are no labels"),
+        (torch.full((6, 2), NAN), "there are no labels"),
         (torch.zeros(6, 2), "no sample carries a label"),
         (torch.tensor([3, 3, 3, 3, 3, 3]), "of one class"),
         (torch.ones(6), "the target is constant"),
@@ -220,7 +221,12 @@ def test_graphs_without_edges_or_nodes():
         (torch.eye(5), torch.zeros(5), {}, r"'graph' needs a PretrainGraph.*got Tensor"),
         (FIVE, {}, {}, "at least one task"),
         (FIVE, {"t": ["a", "b"]}, {}, "needs a Task or labels as numbers"),
-        (FIVE, ["t"], {}, "Task objects in a list"),
+        (FIVE, ["t"], {}, r"needs a Task, several.*labels \(a tensor, an array, a list.*got a list of str"),
+        (FIVE, [Task("t", torch.arange(5) % 2, split_of(5)), 1], {}, "got a list of Task, int"),
+        (FIVE, None, {}, r"'tasks' needs a Task, several.*got NoneType"),
+        (FIVE, 3, {}, r"'tasks' needs a Task, several.*got int"),
+        (FIVE, "topic", {}, r"'tasks' needs a Task, several.*got str"),
+        (FIVE, [], {}, "at least one task"),
         (FIVE, torch.full((5, 2), 2.0), {}, "0, 1 or NaN"),
         (FIVE, torch.tensor([1.0, math.inf, 0, 0, 0]), {}, "finite or NaN"),
         (FIVE, torch.zeros(5, 1, 1), {}, "'y' needs to be 1-D"),
@@ -233,6 +239,14 @@ def test_graphs_without_edges_or_nodes():
 def test_what_does_not_fit_is_said(graph, tasks, options, message):
     with pytest.raises(ValueError, match=message):
         audit(graph, tasks, **options)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, -1], [0.0, 0.5, 1.0, 2.0, math.nan], [[0, 1], [1, 0]] * 2 + [[0, 0]]])
+@pytest.mark.parametrize("as_given", [np.array, list])
+def test_arrays_and_lists_are_labels_as_tensors_are(labels, as_given):
+    wanted, found = audit(FIVE, torch.tensor(labels)), audit(FIVE, as_given(labels))
+    assert found.rows == wanted.rows and found.rows[0].task == "task"
+    assert audit(FIVE, {"task": as_given(labels)}).rows[0].type == wanted.rows[0].type
 
 
 def test_two_level_graphs_are_audited_without_being_written_out(monkeypatch):
