@@ -77,6 +77,9 @@ def audit_run(arguments: argparse.Namespace) -> int:
             dataset=group.dataset,
             graph_labels=group.made_by,
         )
+        for row in found.rows:
+            if not group.has_graph and row.verdict == "useless":
+                row.reason = "there is no graph to judge"
         rows += found.rows
     report = type(found)(rows)
     _rename(report, wanted.names)
@@ -99,6 +102,7 @@ class _Group:
     tasks: dict[str, Task | Tensor]
     dataset: SampleDataset | None = None
     made_by: dict[str, GraphConstructor] = field(default_factory=dict)
+    has_graph: bool = True
 
 
 @dataclass
@@ -160,7 +164,7 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
         notes.append(f"data set {dataset.name!r} has no graph: only leakage between its samples is looked at")
         graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
-    return _Wanted([_Group(graphs, dict(dataset.tasks), dataset)], notes, names)
+    return _Wanted([_Group(graphs, dict(dataset.tasks), dataset, has_graph=bool(dataset.graphs))], notes, names)
 
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:
@@ -192,7 +196,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.data.random import keyed_generator
     from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data, shown
-    from sigraph.running.parts import GRAPH, seen_in_pretraining
+    from sigraph.running.parts import GRAPH, said_of, seen_in_pretraining
     from sigraph.theory.label_edges import labels_in_edges
 
     sys.path += [str(Path(file).resolve().parent), str(Path.cwd())]  # a user's own graphs
@@ -218,12 +222,13 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
         arms.setdefault(key, []).append(arm.name)
         if key in group.graphs:
             continue
-        constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
         generator = keyed_generator(config.seeds[0], GRAPH)
-        if settings.inductive:
-            group.graphs[key] = _among(constructor, dataset, seen_in_pretraining(dataset), generator)
-        else:
-            group.graphs[key] = constructor(dataset, generator)
+        with said_of(arm):
+            constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
+            if settings.inductive:
+                group.graphs[key] = _among(constructor, dataset, seen_in_pretraining(dataset), generator)
+            else:
+                group.graphs[key] = constructor(dataset, generator)
         group.made_by[key] = constructor
         for made in labels_in_edges(constructor, dataset):
             wanted.notes.append(f"graph {key} is made of {made.what}: LC with these labels is high by construction")

@@ -108,8 +108,8 @@ def read_labels(
     )
 
 
-def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[str | int] | None]:
-    """Labels of the rows as a tensor, and what each class id stands for."""
+def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tuple[Tensor, list[str | int] | None]:
+    """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be."""
     types = {column: values.type for column, values in rows.labels.items()}
     if len(types) > 1:
         return _encode_columns(name, rows), None
@@ -134,7 +134,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str) -> tuple[Tensor, list[
         rows.notes += _words_for_missing(values)
     classes = pc.unique(values.combine_chunks()).drop_null()
     classes = classes.take(pc.sort_indices(classes))
-    if len(classes) < 2:
+    if len(classes) < least:
         raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
     index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
     return torch.from_numpy(index), classes.to_pylist()

@@ -192,7 +192,7 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
     built: dict[str, tuple[SampleDataset, Encoder]] = {}
     for arm in arms:
         code, graph = pretrain_hash(arm.pretrain), None
-        with _said_of(arm):
+        with said_of(arm):
             if code not in built:
                 parts = build_parts(arm.pretrain, seed)
                 graph = parts.graph
@@ -224,7 +224,7 @@ def check_components(arm: ArmConfig) -> None:
         ("structure_loss", StructureLoss, filled),
         ("objective", Objective, filled),
     ]
-    with _said_of(arm):
+    with said_of(arm):
         for slot, base, late in slots:
             component = getattr(config, slot)
             if component is not None:
@@ -237,7 +237,7 @@ def check_components(arm: ArmConfig) -> None:
 
 
 @contextlib.contextmanager
-def _said_of(arm: ArmConfig) -> Iterator[None]:
+def said_of(arm: ArmConfig) -> Iterator[None]:
     """Errors about settings say whose they are."""
     try:
         yield

@@ -133,6 +133,33 @@ def test_a_data_set_without_a_graph_is_looked_at_for_leakage(toy_dataset, tmp_pa
     (row,), notes = rows_of(capsys, str(tmp_path / "bare"))
     assert row["verdict"] == "suspicious" and "6 of 17 test samples" in row["reason"] and row["graph"] == "none"
     assert "has no graph: only leakage" in notes[0]
+    SampleDataset(toy_dataset.samples, None, {"block": toy_dataset.task("block")}, name="b").save(tmp_path / "honest")
+    (row,), _ = rows_of(capsys, str(tmp_path / "honest"))
+    assert (row["verdict"], row["reason"]) == ("useless", "there is no graph to judge")
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([], "there are no labels"),
+        (["p0,", "p1,"], "there are no labels"),
+        (["p0,a", "p1,a", "p2,a"], "all labelled samples with a labelled neighbour are of one class"),
+        (["p0,7", "p1,7", "p2,"], "all labelled samples with a labelled neighbour are of one class"),
+    ],
+)
+def test_labels_that_tell_nothing_are_a_row_with_the_reason(tmp_path, monkeypatch, capsys, cells, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edges.csv").write_text("source,target\np0,p1\np1,p2\n")
+    (tmp_path / "topic.csv").write_text("\n".join(["id,topic", *cells]) + "\n")
+    (row,), _ = rows_of(capsys, "edges.csv", "topic.csv")
+    assert (row["verdict"], row["reason"]) == ("useless", reason)
+
+
+def test_a_component_that_does_not_fit_is_said_with_its_arm(toy, tmp_path, capsys):
+    toy["arms"]["odd"] = {"pretrain.graph": {"_target_": "sigraph.graphs.LabelCliques", "label": "block"}}
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(toy, sort_keys=False))
+    assert main(["audit", str(tmp_path / "toy.yaml")]) == 2
+    assert "sigraph: arm 'odd': pretrain.graph: " in capsys.readouterr().err
 
 
 def test_an_experiment_with_the_graphs_of_its_arms(toy, tmp_path, capsys):
@@ -189,7 +216,6 @@ def test_a_picture(files, capsys):
         (["edges.csv", "topic.csv", "--task-type", "size=regression"], "names the task 'size'"),
         (["edges.csv", "stranger.csv"], "not one of its ids (such as 'z1') is an end of an edge"),
         (["edges.csv", "size.csv"], "mixed id types"),
-        (["edges.csv", "one.csv"], "needs at least two classes"),
         (["edges.csv", "twice.csv"], "rows that disagree about label or split"),
         (["edges.csv", "labels.npy"], "mixed id types"),
         (["numbers.csv", "short.npy"], "unknown ids in"),
@@ -199,7 +225,6 @@ def test_a_picture(files, capsys):
 )
 def test_wrong_requests_say_what_to_do(files, capsys, arguments, message):
     (files / "stranger.csv").write_text("id,topic\nz1,a\nz2,b\n")
-    (files / "one.csv").write_text("id,topic\np1,a\np2,a\n")
     (files / "twice.csv").write_text("id,topic\np1,a\np1,b\n")
     (files / "text.txt").write_text("p1 p2\n")
     np.save(files / "short.npy", np.arange(10) % 2)
