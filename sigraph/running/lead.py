@@ -108,8 +108,8 @@ def follow(target: Target) -> list[Any]:
         try:
             with started(target, order["job"], [control.seat(number, order["backend"])]) as children:
                 outcome(children, lambda count: None, look)
-        except (_Stopped, TimeIsUp):
-            pass
+        except (_Stopped, TimeIsUp):  # the leader ended it, or all processes agreed on the time: it knows
+            continue
         except Exception as error:
             control.fail(number, error)
 
