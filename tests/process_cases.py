@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import multiprocessing
 import os
 import signal
 import sys
@@ -24,7 +26,8 @@ def add_up(job: dict[str, Any], tick: Any) -> dict[str, Any]:
     dist.all_reduce(total)
     for _ in range(dist.get_rank() + 2):
         tick(job["count"])
-    return {"total": float(total), "rank": dist.get_rank(), "threads": torch.get_num_threads()}
+    workers = multiprocessing.get_start_method()
+    return {"total": float(total), "rank": dist.get_rank(), "threads": torch.get_num_threads(), "workers": workers}
 
 
 def fail(job: dict[str, Any], tick: Any) -> None:
@@ -64,6 +67,7 @@ class Troubled(MLPEncoder):
         super().__init__(in_channels, **options)
         self.trouble, self.mark, self.steps = trouble, mark, 0
         if world_size() > 1:
+            faulthandler.dump_traceback_later(240, exit=True)  # torch would wait for half an hour and not say where
             SaveProgress.__init__.__defaults__ = (0.0, None)
         if rank() == 1 and runs:
             sys.addaudithook(lambda event, arguments: _forbid(event, arguments, runs))

@@ -18,7 +18,7 @@ from typing import Any
 import torch.distributed as dist
 
 from sigraph.launch import Launch, launched
-from sigraph.running.processes import LOOK, Job, Seat, Target, outcome, rebuilt, report, started
+from sigraph.running.processes import HERE, LOOK, Job, Seat, Target, outcome, rebuilt, report, started
 from sigraph.training import TimeIsUp
 
 
@@ -46,8 +46,8 @@ def run_apart(
     launch, size = launched(), local_size * num_nodes
     check_size(local_size, num_nodes)
     if launch is None:
-        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-        seats = [Seat(i, size, i, size, "127.0.0.1", store.port, "fit", backend) for i in range(size)]
+        store = dist.TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
+        seats = [Seat(i, size, i, size, HERE, store.port, "fit", backend) for i in range(size)]
         with started(target, job, seats) as children:
             return outcome(children, tick, lambda: None)
     control = _control(launch)

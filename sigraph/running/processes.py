@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from sigraph.training import TimeIsUp
 Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
 IMPORTED = ["sigraph.running.fitting"]  # takes most of the seconds that a process needs to start
+HERE, LOOPBACK = "127.0.0.1", {"linux": "lo", "darwin": "lo0"}
 LOOK = 0.1  # seconds between two looks at what sends nothing by itself
 GRACE = 1.0  # seconds in which the cause of a failure may come in after its consequence
 
@@ -52,7 +54,6 @@ class _Around:
     """What a process shares with the one that started it, and would not have from how it was started."""
 
     num_threads: int
-    start_method: str  # of its loader's workers
     environment: dict[str, str]  # that of a server is as old as the server
 
 
@@ -69,7 +70,7 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
     """A process for each seat; none is left when the block ends."""
     context, children = _context(seats[0].backend), []
     threads = max(1, torch.get_num_threads() // len(seats))
-    around = _Around(threads, multiprocessing.get_start_method(), dict(os.environ))
+    around = _Around(threads, dict(os.environ))
     try:
         for seat in seats:
             ours, theirs = context.Pipe()
@@ -165,13 +166,16 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Connection) -> None:
     os.environ.update(around.environment)
-    multiprocessing.set_start_method(around.start_method, force=True)
+    # A loader's worker forked beside threads of gloo or a GPU can wait for ever for a lock that one of them had.
+    multiprocessing.set_start_method("spawn", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_worker(around.num_threads)
     if seat.rank:
         logging.disable(logging.WARNING)  # what rank 0 says as well
     node = seat.rank // seat.local_size
     os.environ.update(LOCAL_RANK=str(seat.local_rank), NODE_RANK=str(node))  # read by Lightning
+    if seat.address == HERE and sys.platform in LOOPBACK:  # else gloo goes by the machine's name, maybe into a firewall
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
     try:
         store = dist.PrefixStore(seat.prefix, dist.TCPStore(seat.address, seat.port, is_master=False))
         if seat.backend == "nccl":

@@ -55,7 +55,7 @@ def apart(target, **job):
 def test_the_value_and_the_ticks_are_those_of_the_first():
     ticks = []
     value = run_apart(process_cases.add_up, {"count": 3}, 2, 1, "gloo", ticks.append)
-    assert value == {"total": 3.0, "rank": 0, "threads": 1} and ticks == [3, 3]
+    assert value == {"total": 3.0, "rank": 0, "threads": 1, "workers": "spawn"} and ticks == [3, 3]
 
 
 @pytest.mark.parametrize(
