@@ -158,7 +158,8 @@ class PretrainModule(LightningModule):
                 share = num_anchors / denominator(torch.tensor(float(num_anchors), device=count.device))
             for name in ("positives_per_anchor", "anchors_without_positive"):
                 shown[name] = share * shown[name]
-            shown = {name: average(value) for name, value in shown.items()}
+            means = average(torch.stack([value.float() for value in shown.values()]))  # one message, not one each
+            shown = dict(zip(shown, means, strict=True))
         self.log_dict(shown, on_step=False, on_epoch=True, batch_size=batch.num_seeds, sync_dist=world_size() > 1)
         return parts["loss"]
 

@@ -94,6 +94,7 @@ def shared_training(devices: int, num_nodes: int, accelerator: str, strategy: st
         cluster_environment=LightningEnvironment(),
         process_group_backend=backend,
         find_unused_parameters=strategy == "ddp_find_unused_parameters_true",
+        gradient_as_bucket_view=True,  # gradients are summed where they lie
     )
     # On the CPU torch has no batch normalisation over processes.
     return {"devices": devices, "num_nodes": num_nodes, "strategy": ddp, "sync_batchnorm": backend == "nccl"}
