@@ -60,10 +60,7 @@ def _is_numbers(tasks: Any) -> bool:
 
 def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
-    try:
-        y = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{what} needs {needed} as numbers in {owner!r} (got {_say(value)})") from error
+    y = as_numbers(what, value, needed, owner)
     y = y.long() if y.dtype == torch.bool else y
     kind = label_type(y)
     known = y[~y.isnan()] if y.is_floating_point() else y
@@ -72,6 +69,14 @@ def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     if bool(torch.isinf(known).any()):
         raise ValueError(f"labels of {what} need to be finite or NaN (missing) in {owner!r}")
     return y
+
+
+def as_numbers(what: str, value: Any, needed: str, owner: str) -> Tensor:
+    """Tensor, array or list of numbers as a tensor; the rest is for messages."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{what} needs {needed} as numbers in {owner!r} (got {_say(value)})") from error
 
 
 def check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:

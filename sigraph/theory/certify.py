@@ -13,7 +13,7 @@ from sigraph.data.random import keyed_generator
 from sigraph.data.task import label_type
 from sigraph.losses import ContrastiveLoss, StructureLoss
 from sigraph.theory.all_pairs import EXACT_PAIRS, Counts, Radii, tiles
-from sigraph.theory.audited import checked_labels
+from sigraph.theory.audited import as_numbers, checked_labels
 from sigraph.theory.certificate import Bound, Certificate
 from sigraph.theory.geometry import Geometry, inner
 from sigraph.theory.promise import promised, reached
@@ -109,7 +109,7 @@ def certify(
 
 
 def _checked(embeddings: Tensor, graph: PretrainGraph) -> Tensor:
-    z = torch.as_tensor(embeddings).detach().cpu()
+    z = as_numbers("'embeddings'", embeddings, "one row a node", "certify").detach().cpu()
     num_nodes = graph.store.num_nodes
     if z.dim() != 2 or z.size(1) == 0 or not z.is_floating_point():
         raise ValueError(

@@ -373,7 +373,7 @@ def test_what_does_not_fit_is_said():
     broken[4, 1] = torch.nan
     with pytest.raises(ValueError, match=r"'embeddings' needs finite values .* in 1 rows, first: 4"):
         certify(broken, graph)
-    for wrong in (z[:9], z[None], z.long(), z[:, :0]):
+    for wrong in (z[:9], z[None], z.long(), z[:, :0], "abc", None, {"z": z}):
         with pytest.raises(ValueError, match="'embeddings' needs"):
             certify(wrong, graph)
     with pytest.raises(ValueError, match=r"'y' needs one label per embedding, 10, .*got 9"):
