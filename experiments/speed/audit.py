@@ -5,19 +5,17 @@
 
 A random graph of average degree 20; labels of three kinds: 40 columns of which a sample carries one in twenty, 10
 classes, and a number. Times are of the wall and, in brackets, of the processor; memory is the peak on top of graph and
-labels. Each line is a process of its own. The peer measures local consistency of permuted labels by `--draws`
+labels, in MB; each cell is a process of its own. The peer measures local consistency of permuted labels by `--draws`
 permutations, of which it does a few and is scaled; what it finds is compared with the closed form first.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import platform
-import time
 import warnings
-from pathlib import Path
 
+import measure
 import torch
 
 import sigraph as sg
@@ -40,10 +38,9 @@ def main() -> None:
     print("| labels | audit | chance | peer: permuted draws | peer / audit |")
     print("| --- | --- | --- | --- | --- |")
     for kind in KINDS:
-        ours = apart("audit", kind, arguments)
-        peer = apart("peer", kind, arguments)
-        times = [f"{taken:.1f} s ({busy:.1f}), {memory:,.0f} MB" for taken, busy, memory, _ in (ours, peer)]
-        print(f"| {kind} | {times[0]} | {ours[3]} | {times[1]} | {peer[0] / ours[0]:.1f} x |", flush=True)
+        ours, how = measure.apart(alone, "audit", kind, arguments)
+        peer, _ = measure.apart(alone, "peer", kind, arguments)
+        print(f"| {kind} | {ours} | {how} | {peer} | {peer.wall / ours.wall:.1f} x |", flush=True)
 
 
 def agree() -> None:
@@ -83,33 +80,18 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def apart(what: str, kind: str, arguments: argparse.Namespace) -> tuple[float, float, float, str]:
-    """Measured in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (what, kind, arguments.edges, arguments.draws, arguments.threads))
-
-
-def measure(what: str, kind: str, num_edges: int, draws: int, threads: int) -> tuple[float, float, float, str]:
-    torch.set_num_threads(threads)
+def alone(what: str, kind: str, arguments: argparse.Namespace) -> tuple[measure.Spent, str]:
+    """What it takes, and how chance was found."""
+    torch.set_num_threads(arguments.threads)
     small = case(100)
     sg.audit(small, labels(kind, small.num_nodes))  # imports and first calls
-    graph = case(num_edges)
-    y, how = labels(kind, graph.num_nodes), ""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
-    before, wall, busy, scale = status("VmRSS"), time.perf_counter(), time.process_time(), 1.0
+    graph, how = case(arguments.edges), []
+    y = labels(kind, graph.num_nodes)
     if what == "audit":
-        how = sg.audit(graph, y, draws=draws).rows[0].null or ""
-    else:
-        for draw in range(PEER):
-            drawn(graph, y, draw)
-        scale = draws / PEER
-    wall, busy = time.perf_counter() - wall, time.process_time() - busy
-    return scale * wall, scale * busy, (status("VmHWM") - before) / 1024, how
-
-
-def status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+        spent = measure.spent(lambda: how.append(sg.audit(graph, y, draws=arguments.draws).rows[0].null or ""))
+        return spent, how[0]
+    spent = measure.spent(lambda: [drawn(graph, y, draw) for draw in range(PEER)])
+    return spent.scaled(arguments.draws / PEER), ""
 
 
 if __name__ == "__main__":

@@ -11,13 +11,10 @@ is the peak on top of embeddings, graph and labels. What the two compute is comp
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import platform
-import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
+import measure
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
@@ -31,7 +28,6 @@ from sigraph.theory import certify
 WIDTH, GROUP, DRAWN = 128, 20, 5
 NEAR, FAR = 0.3, 1.0  # margins
 Case = tuple[torch.Tensor, sg.PretrainGraph]
-Measured = tuple[float, float, float]  # seconds, processor seconds, MB
 
 
 def main() -> None:
@@ -39,7 +35,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="up to 2,000 samples")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # repeats among random edges
-    print(f"{platform.processor() or platform.machine()}, one thread, torch {torch.__version__}\n")
+    print(measure.one_core() + "\n")
     agree()
     print(
         "All pairs: recovered anchors, hit rate, AUC, best radius; for the margin loss also its bounds. Seconds (of the"
@@ -48,11 +44,11 @@ def main() -> None:
     rows = []
     for size in [1_000, 2_000] if arguments.quick else [1_000, 4_000, 20_000, 100_000]:
         names = ["margins", "labels", *(["cosine"] if size <= 20_000 else []), *(["dense"] if size <= 4_000 else [])]
-        found = {name: apart(name, size) for name in names}
-        row = [f"{size:,}", *(cell(found[name]) if name in found else "–" for name in FUNCTIONS)]
-        rows.append([*row, f"{found['dense'][1] / found['margins'][1]:.0f} x" if "dense" in found else "–"])
+        found = {name: measure.apart(alone, name, size) for name in names}
+        row = [f"{size:,}", *(str(found[name]) if name in found else "–" for name in FUNCTIONS)]
+        rows.append([*row, f"{found['dense'].busy / found['margins'].busy:.0f} x" if "dense" in found else "–"])
     head = ["N", "sigraph", "with a margin loss", "and labels", "dense, with margins", "dense / sigraph"]
-    table(head, rows)
+    measure.table(head, rows)
 
 
 def agree() -> None:
@@ -109,42 +105,13 @@ FUNCTIONS: dict[str, Callable] = {
 # How ##################################################################################################################
 
 
-def apart(name: str, size: int) -> Measured:
-    """Measured in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, (name, size))
-
-
-def measure(name: str, size: int) -> Measured:
+def alone(name: str, size: int) -> measure.Spent:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     FUNCTIONS[name](*random_case(100))  # imports and first calls
     case = random_case(size)
     len(case[1].csr())  # built once, not part of it
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
-    before, wall, busy = status("VmRSS"), time.perf_counter(), time.process_time()
-    FUNCTIONS[name](*case)
-    taken = time.perf_counter() - wall, time.process_time() - busy
-    return *taken, (status("VmHWM") - before) / 1024
-
-
-def status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
-def cell(measured: Measured) -> str:
-    taken, busy, memory = measured
-    digits = 2 if busy < 10 else 0
-    return f"{taken:.{digits}f} ({busy:.{digits}f}), {memory:.0f} MB"
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
+    return measure.spent(lambda: FUNCTIONS[name](*case))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ other work. Memory is the peak on top of embeddings, graph and labels. What the 
 from __future__ import annotations
 
 import argparse
-import time
 import warnings
 from collections.abc import Callable
 
@@ -30,7 +29,6 @@ WIDTH, DEGREE, K = 128, 10, 10
 LOO_SAMPLES, COLUMNS, NEIGHBORS, FITS = 3_000, 40, 3, 20
 SECONDS, MOST = 10.0, 5  # of repetitions
 Case = tuple[torch.Tensor, sg.PretrainGraph]
-Measured = tuple[float, float, float]  # seconds, processor seconds, MB
 
 
 def main() -> None:
@@ -69,22 +67,22 @@ def retrieval(sizes: list[int], largest_peer: int) -> None:
         theirs = (
             [in_a_process(name, "random", size) for name in ("dense", "dense pooled")] if size <= largest_peer else None
         )
-        row = ["random", f"{size:,}", cell(ours), "–" if pooled is None else cell(pooled)]
-        row += ["–"] * 3 if theirs is None else [*map(cell, theirs), f"{theirs[0][0] / ours[0]:.0f} x"]
+        row = ["random", f"{size:,}", str(ours), "–" if pooled is None else str(pooled)]
+        row += ["–"] * 3 if theirs is None else [*map(str, theirs), f"{theirs[0].wall / ours.wall:.0f} x"]
         rows.append(row)
     middle = sizes[min(1, len(sizes) - 1)]
     for kind, size in (("star", middle), ("nearly complete", min(middle, 3_000))):
-        rows.append([kind, f"{size:,}", cell(in_a_process("ours", kind, size)), *["–"] * 4])
+        rows.append([kind, f"{size:,}", str(in_a_process("ours", kind, size)), *["–"] * 4])
     measure.table(head, rows)
 
 
 def leave_one_out(size: int) -> None:
     print(f"Leave-one-out {NEIGHBORS}-NN, N = {size:,}, {COLUMNS} label columns; seconds (of the processor), MB\n")
     rows = [
-        ["sigraph", cell(in_a_process("loo", "complete", size))],
-        ["sigraph, 30 % of the labels missing", cell(in_a_process("loo", "missing", size))],
-        ["scikit-learn, one search for all", cell(in_a_process("loo one search", "complete", size))],
-        [f"scikit-learn, one fit a sample ({FITS} of them, scaled)", cell(in_a_process("loo fits", "complete", size))],
+        ["sigraph", str(in_a_process("loo", "complete", size))],
+        ["sigraph, 30 % of the labels missing", str(in_a_process("loo", "missing", size))],
+        ["scikit-learn, one search for all", str(in_a_process("loo one search", "complete", size))],
+        [f"scikit-learn, one fit a sample ({FITS} of them, scaled)", str(in_a_process("loo fits", "complete", size))],
     ]
     measure.table(["", "time, memory"], rows)
 
@@ -171,32 +169,20 @@ CASES: dict[str, Callable] = {
 # How ##################################################################################################################
 
 
-def in_a_process(name: str, kind: str, size: int) -> Measured:
+def in_a_process(name: str, kind: str, size: int) -> measure.Spent:
     """Measured in a process of its own."""
-    taken, busy, memory = measure.apart(alone, name, kind, size)
-    scale = size / FITS if name == "loo fits" else 1
-    return scale * taken, scale * busy, memory
+    found = measure.apart(alone, name, kind, size)
+    return found.scaled(size / FITS) if name == "loo fits" else found
 
 
-def alone(name: str, kind: str, size: int) -> Measured:
+def alone(name: str, kind: str, size: int) -> measure.Spent:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     FUNCTIONS[name](*CASES[kind](100))  # imports and first calls
     case = CASES[kind](size)
     if isinstance(case[1], sg.PretrainGraph):
         len(case[1].csr())  # built once, not part of an evaluation
-    before, times = measure.start_peak(), []
-    while not times or (sum(t for t, _ in times) < SECONDS and len(times) < MOST):
-        wall, busy = time.perf_counter(), time.process_time()
-        FUNCTIONS[name](*case)
-        times.append((time.perf_counter() - wall, time.process_time() - busy))
-    return *min(times), (measure.peak_memory() - before) / 2**20
-
-
-def cell(measured: Measured) -> str:
-    taken, busy, memory = measured
-    digits = 2 if busy < 10 else 0
-    return f"{taken:.{digits}f} ({busy:.{digits}f}), {memory:.0f} MB"
+    return measure.spent(lambda: FUNCTIONS[name](*case), SECONDS, MOST)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -76,6 +76,32 @@ def peak_memory() -> int:
 def _status(field: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+class Spent(NamedTuple):
+    """What a call took."""
+
+    wall: float  # seconds
+    busy: float  # of the processor
+    memory: float  # MB at the peak, on top of what was held before
+
+    def scaled(self, factor: float) -> Spent:
+        """What a longer call of the same kind would take."""
+        return Spent(factor * self.wall, factor * self.busy, self.memory)
+
+    def __str__(self) -> str:
+        digits = 2 if self.busy < 10 else 0
+        return f"{self.wall:.{digits}f} ({self.busy:.{digits}f}), {self.memory:,.0f} MB"
+
+
+def spent(function: Callable[[], object], enough: float = 0.0, most: int = 1) -> Spent:
+    """The quickest of several calls: until they took ``enough`` seconds together, or are ``most``. Linux."""
+    before, times = start_peak(), []
+    while not times or (sum(wall for wall, _ in times) < enough and len(times) < most):
+        wall, busy = time.perf_counter(), time.process_time()
+        function()
+        times.append((time.perf_counter() - wall, time.process_time() - busy))
+    return Spent(*min(times), (peak_memory() - before) / 2**20)
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:
