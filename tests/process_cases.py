@@ -6,6 +6,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -47,6 +48,14 @@ def wait(job: dict[str, Any], tick: Any) -> None:
     """Says its process id, then waits for ever."""
     Path(job["folder"], str(os.getpid())).touch()
     time.sleep(600)
+
+
+def fail_with_workers(job: dict[str, Any], tick: Any) -> None:
+    """Each has a process of its own; rank 1 fails, rank 0 waits for it."""
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(job["folder"], str(worker.pid)).touch()
+    dist.barrier()
+    fail(job, tick)
 
 
 def lead_and_wait(folder: str) -> None:

@@ -86,8 +86,17 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
         for child in children:
             if child.done:
                 child.process.join(5)
+            else:
+                _kill_group(child.process.pid)
             child.process.kill()
             child.process.join()
+
+
+def _kill_group(leader: int | None) -> None:
+    """End a process with its loader's workers, which would notice some seconds later that it is gone."""
+    if leader is not None and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it leads none yet, or all are gone
+            os.killpg(leader, signal.SIGKILL)
 
 
 def _context(backend: str) -> Any:
@@ -166,6 +175,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Connection) -> None:
     os.environ.update(around.environment)
+    if hasattr(os, "setsid"):
+        os.setsid()  # leads a group, with which it is ended
     # A loader's worker forked beside threads of gloo or a GPU can wait for ever for a lock that one of them had.
     multiprocessing.set_start_method("spawn", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -96,6 +96,24 @@ def test_no_process_outlives_the_one_that_started_it(tmp_path):
     assert len(found) == 2 and not any(Path("/proc", file.name).exists() for file in found)
 
 
+@pytest.mark.parametrize("how", ["raise", "killed"])
+def test_workers_of_a_process_end_with_it(how, tmp_path):
+    with pytest.raises((ValueError, RuntimeError)):
+        apart(process_cases.fail_with_workers, how=how, folder=str(tmp_path))
+    found, until = [Path("/proc", file.name) for file in tmp_path.iterdir()], time.monotonic() + 3
+    while any(map(runs, found)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(found) == 2 and not any(map(runs, found))
+
+
+def runs(process):
+    """Whether there is such a process; one that nobody has asked how it ended is none."""
+    try:
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_an_exception_comes_over_by_name_and_text():
     class OddError(Exception):
         pass
