@@ -31,6 +31,7 @@ Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
 IMPORTED = ["sigraph.running.fitting"]  # takes most of the seconds that a process needs to start
 HERE, LOOPBACK = "127.0.0.1", {"linux": "lo", "darwin": "lo0"}
+QUIET = "ignore:resource_tracker:UserWarning"
 LOOK = 0.1  # seconds between two looks at what sends nothing by itself
 GRACE = 1.0  # seconds in which the cause of a failure may come in after its consequence
 
@@ -105,6 +106,8 @@ def _context(backend: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
+    if QUIET not in sys.warnoptions:  # these go to the tracker, which clears up after processes that were ended
+        sys.warnoptions.append(QUIET)
     return context
 
 
