@@ -97,6 +97,9 @@ class SampleDataset:
         self.feature_names = checked_names(feature_names, self.in_channels)
         self._check_counts()
 
+    _rows: HeldArray | None  # feature rows, or
+    _records: Any  # a pyarrow Table
+
     def _take(self, samples: Any) -> None:
         self._records, self._rows, self._tokens = None, None, None
         if isinstance(samples, HeldArray):
