@@ -177,10 +177,11 @@ def read_graph(
             all(column.is_integer for column in pair),
             file.is_typed,
         )
-        unknown = table.index.say_unknown(joined, position.reshape(-1), ~known, "edges")
+        said = table.index.say_unknown(joined, position.reshape(-1), ~known, "edges")
         if not drop_unknown:
-            raise ValueError(f"{joined.where}: {unknown}; drop these edges by --drop-unknown, or add the samples")
-        notes.append(f"dropped {unknown}")
+            raise ValueError(f"{joined.where}: {said}; drop these edges by --drop-unknown, or add the samples")
+        notes.append(f"dropped {said}")
+        unknown = f"such as {joined.show(joined.text.filter(pa.array(position.reshape(-1) < 0))[:1])}"
     ends_known = position[:, known]
     weights = None
     if weight is not None:
@@ -200,7 +201,8 @@ def read_graph(
     dropped = graph.__dict__["dropped"]
     if graph.num_edges == 0:
         num_unknown = int((~known).sum())
-        raise ValueError(nothing_left(file.name, file.table.num_rows, num_unknown, dropped["self_loops"], unknown))
+        counts = (file.table.num_rows, num_unknown, dropped["self_loops"])
+        raise ValueError(nothing_left(file.name, *counts, unknown))
     unused = [column for column in file.table.column_names if column not in (*ends, weight)]
     if unused:
         notes.append(f"columns not used: {', '.join(map(repr, unused))}")

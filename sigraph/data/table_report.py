@@ -67,6 +67,7 @@ class TaskRead:
     metric: str
     labels: str
     num_labelled: int
+    num_samples: int
     split: str
     sizes: dict[str, int]
     notes: list[str] = field(default_factory=list)
@@ -76,10 +77,14 @@ class TaskRead:
         sizes = ", ".join(f"{part} {size:,}" for part, size in self.sizes.items())
         return [
             f"task {self.name!r}  {self.file}: {self.type}, metric {self.metric}",
-            f"  labels   {self.num_labelled:,} samples: {self.labels}",
+            f"  labels   {self._labelled()}: {self.labels}",
             f"  split    {sizes} ({self.split})",
             *(f"  note     {note}" for note in self.notes),
         ]
+
+    def _labelled(self) -> str:
+        few = f" of {self.num_samples:,}" if self.num_labelled < self.num_samples else ""
+        return f"{self.num_labelled:,}{few} samples"
 
 
 @dataclass
