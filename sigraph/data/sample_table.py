@@ -90,7 +90,7 @@ def read_samples(
     notes = [*file.notes, *([f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else [])]
     notes += say_unnamed(file, numbers)
     samples: Tensor | pa.Table
-    features = None
+    features, is_read = None, True
     if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
         kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
         notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
@@ -99,12 +99,12 @@ def read_samples(
         notes += _lost_in_float32(values)
         features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
     else:
-        kind, samples = "records", pa.table({id_column: ids.ids, **values})
+        kind, samples, is_read = "records", pa.table({id_column: ids.ids, **values}), False
         notes += _why_records(values, blocks)
     table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
     columns = {column: type_name(column_values.type) for column, column_values in values.items()}
-    return table, SamplesRead(file.name, len(index), described, kind, columns, notes)
+    return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read)
 
 
 def _split_column(file: TableFile, taken: set[str]) -> str | None:
@@ -226,14 +226,12 @@ def _token_samples(file: TableFile, columns: dict[str, pa.Array]) -> pa.Table:
 def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) -> list[str]:
     """Which columns keep the others from being features."""
     others = [name for name, fits in blocks.items() if not fits]
-    unread = "no encoder of sigraph reads records without a column 'tokens' of lists of integers; write one of yours"
     if len(others) == len(blocks):
-        return [f"records of text: {unread}, or turn them into numbers or 'tokens'"]
+        return []
     name = others[0]
     note = f"records, since {name!r} holds no numbers"
     if is_text(values[name].type) and (row := first_odd(values[name])) >= 0:
         cell = values[name][row].as_py()
         comma = ", a decimal comma?" if re.fullmatch(r"[+-]?\d+,\d+", cell.strip()) else ""
         note += f" (row {row + 1}: {cell!r:.40}{comma})"
-    out = " ".join(f"--ignore {other}" for other in others[:3]) + (" ..." if len(others) > 3 else "")
-    return [f"{note}; {unread}, write categories as columns of 0 and 1, or leave text out ({out}): the rest are features"]
+    return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]

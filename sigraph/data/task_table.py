@@ -147,4 +147,4 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
         return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
-    return f"numbers from {float(known.min()):.10g} to {float(known.max()):.10g}", []
+    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}", []
