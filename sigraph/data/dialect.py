@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.csv as pa_csv
 
-from sigraph.data.text_faults import LongLineError, lines_of, longest_row, open_bytes, pieces_of_lines
+from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 NAMES = {"\t": "tabs"}
@@ -118,12 +118,11 @@ def _has_quoted_cell(path: Path, delimiter: str) -> bool:
     """Whether a cell begins with a quote. The file is read whole, and each of its lines has to be a short one."""
     opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
     before, found = b"\n", False
-    with open_bytes(path) as file:
-        for number, piece in enumerate(pieces_of_lines(path, file, longest_row())):
-            if not found:
-                start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
-                found = opening.search(before + start) is not None
-            before = piece[-1:]
+    for number, piece in enumerate(pieces_of_lines(path, longest_row())):
+        if not found:
+            start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
+            found = opening.search(before + start) is not None
+        before = piece[-1:]
     return found
 
 

@@ -140,7 +140,8 @@ def read_array(source: Source) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
-        array = np.lib.format.open_memmap(path, mode="r")  # no pickle, no archive of several
+        with np.errstate(over="ignore"):  # a shape that no memory holds
+            array = np.lib.format.open_memmap(path, mode="r")  # no pickle, no archive of several
     except (ValueError, TypeError, EOFError, OverflowError, SyntaxError, OSError) as error:
         raise ValueError(f"{path} is not a plain .npy array ({one_line(error)})") from error
     if array.dtype.kind not in "biuf":

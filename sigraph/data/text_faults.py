@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,15 +53,27 @@ def refuse_long_lines(path: Path, longest: int) -> None:
     Raises:
         LongLineError: There is one.
     """
+    for _ in pieces_of_lines(path, longest):
+        pass
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, decompressed."""
     with open_bytes(path) as file:
-        for _ in pieces_of_lines(path, file, longest):
-            pass
+        while True:
+            try:
+                piece = file.read(PIECE)
+            except OSError as error:
+                raise packing_fault(path, error) from error
+            if not piece:
+                return
+            yield piece
 
 
-def pieces_of_lines(path: Path, file: pa.NativeFile, longest: int) -> Iterator[bytes]:
+def pieces_of_lines(path: Path, longest: int) -> Iterator[bytes]:
     """The bytes of a file, whose lines have to be short ones."""
     line, length = 1, 0
-    while piece := file.read(PIECE):
+    for piece in _pieces(path):
         last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         if last >= 0:
             line, length = line + piece.count(b"\n"), 0
@@ -78,20 +90,29 @@ def refuse_deep_rows(path: Path) -> None:
         ValueError: More than so many; the message names the line. Or a line is longer than a row may be.
     """
     line, depth, rest, suspect = 1, 0, [b""], False
-    with open_bytes(path) as file:
-        for piece in chain(pieces_of_lines(path, file, LONGEST_ROW), [b"\n"]):
-            # Brackets in texts count too at first, and are told apart where there are many of them.
-            level = depth + np.cumsum(_STEP[np.frombuffer(piece, np.uint8)])
-            suspect |= int(level.max()) - min(int(level.min()), 0) > DEEPEST
-            last = piece.rfind(b"\n")
-            if last >= 0 and suspect:
-                rows = b"".join([*rest, piece[:last]]).split(b"\n")
-                deep = next((number for number, row in enumerate(rows) if _depth(row) > DEEPEST), None)
-                if deep is not None:
-                    where = f"{path}, line {line + deep:,}"
-                    raise ValueError(f"{where}: lists and objects stand within each other more than {DEEPEST} deep")
-            rest = [*rest, piece] if last < 0 else [piece[last + 1 :]]
-            line, depth, suspect = line + piece.count(b"\n"), int(level[-1]) if last < 0 else 0, suspect and last < 0
+    for piece in chain(pieces_of_lines(path, LONGEST_ROW), [b"\n"]):
+        # Brackets in texts count too at first, and are told apart where there are many of them.
+        level = depth + np.cumsum(_STEP[np.frombuffer(piece, np.uint8)])
+        suspect |= _rises(level)
+        last = piece.rfind(b"\n")
+        if last >= 0 and suspect:
+            rows = b"".join([*rest, piece[:last]]).split(b"\n")
+            deep = next((number for number, row in enumerate(rows) if _depth(row) > DEEPEST), None)
+            if deep is not None:
+                where = f"{path}, line {line + deep:,}"
+                raise ValueError(f"{where}: lists and objects stand within each other more than {DEEPEST} deep")
+        if last < 0:
+            rest.append(piece)
+            depth = int(level[-1])
+        else:  # what follows the last line end begins a row
+            level = level[last + 1 :] - level[last]
+            depth, suspect = int(level[-1]) if level.size else 0, _rises(level)
+            line, rest = line + piece.count(b"\n"), [piece[last + 1 :]]
+
+
+def _rises(level: np.ndarray) -> bool:
+    """Whether brackets may lead too deep."""
+    return int(level.max(initial=0)) - int(level.min(initial=0)) > DEEPEST
 
 
 def _depth(row: bytes) -> int:
@@ -104,6 +125,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def packing_fault(path: Path, error: OSError) -> ValueError:
+    """What an error of reading means: a ``.gz`` that is cut short or damaged, or none at all."""
+    return ValueError(f"{path} cannot be read: {one_line(error)}")
+
+
 def lines_of(path: Path) -> Iterator[str]:
     """Line by line, each byte a character and each line end as it stands; in bounded memory.
 
@@ -111,7 +137,13 @@ def lines_of(path: Path) -> Iterator[str]:
         ValueError: A line is longer than any row may be.
     """
     with io.TextIOWrapper(open_bytes(path), encoding="latin-1", newline="") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_ROW + 1), ""), start=1):
+        for number in count(1):
+            try:
+                line = file.readline(LONGEST_ROW + 1)
+            except OSError as error:
+                raise packing_fault(path, error) from error
+            if not line:
+                return
             if len(line) > LONGEST_ROW:
                 raise LongLineError(path, number, LONGEST_ROW)
             yield line.removeprefix("\xef\xbb\xbf") if number == 1 else line
@@ -125,19 +157,16 @@ def open_bytes(path: Path) -> pa.NativeFile:
 def find_encoding_fault(path: Path) -> str | None:
     """Line and byte of the first place that is not UTF-8, in words; None if there is none."""
     decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
-    with open_bytes(path) as file:
-        while True:
-            piece = file.read(PIECE)
-            carried = decoder.getstate()[0]
-            try:
-                decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:
-                wrong = (carried + piece)[error.start : error.start + 1]
-                line += (carried + piece)[: error.start].count(b"\n")
-                return f"{path}, line {line}: not UTF-8 (byte 0x{wrong.hex()}); save the file as UTF-8"
-            if not piece:
-                return None
-            line += piece.count(b"\n")
+    for piece in chain(_pieces(path), [b""]):
+        carried = decoder.getstate()[0]
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            wrong = (carried + piece)[error.start : error.start + 1]
+            line += (carried + piece)[: error.start].count(b"\n")
+            return f"{path}, line {line}: not UTF-8 (byte 0x{wrong.hex()}); save the file as UTF-8"
+        line += piece.count(b"\n")
+    return None
 
 
 def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:

@@ -205,6 +205,9 @@ def test_all_doors_agree(tmp_path, monkeypatch, case):
             assert (other.graph().edge_weight is None) == (dataset.graph().edge_weight is None)
 
 
+HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 99999999999)}"
+
+
 def arrays(folder, **values):
     for name, array in values.items():
         np.save(folder / f"{name}.npy", np.asarray(array))
@@ -225,10 +228,10 @@ def test_arrays_agree_with_a_table_of_row_numbers(tmp_path):
     for s, e, t in [(samples, edges, labels), (tables[0], edges, labels), (samples, tables[1], tables[2])]:
         found = from_tables(s, {"e": e}, {"t": t})
         assert found.fingerprint == expected.fingerprint and found.ids.to_pylist() == numbers
-    big = arrays(tmp_path, b=2**24 + np.arange(2 * N).reshape(N, 2))[0]
+    big = arrays(tmp_path, b=2**24 + np.arange(N)[:, None] + [0, 0])[0]
     report = TableReport()
     from_tables(big, {"e": edges}, report=report)
-    assert "30 different numbers become 23 in 'column1'; and so in 1 more" in str(report)
+    assert "30 different numbers become 15 in 'column1'; and so in 1 more" in str(report)
 
 
 def test_arrays_beside_ids_are_taken_row_by_row_only_where_that_is_clear(tmp_path):
@@ -252,7 +255,7 @@ def test_arrays_beside_ids_are_taken_row_by_row_only_where_that_is_clear(tmp_pat
         (np.full((N, 2), np.nan), "30 cells are missing or not finite"),
         (np.full((N, 2), 1e39), "30 cells are too large for float32"),
         (b"PK\x03\x04nonsense", "not a plain .npy array"),
-        (b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 99999999999)}", ""),
+        (b"\x93NUMPY\x01\x00\x76\x00" + HUGE.ljust(118), "not a plain .npy array"),
     ],
 )
 def test_arrays_that_are_none(tmp_path, content, message):
