@@ -68,7 +68,7 @@ def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
         notes.append(f"quotes are read as characters, since those of line {line:,} enclose no cell")
         return Dialect(delimiter, False, False, decimal_comma, tuple(notes))
     if odd:
-        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; a quote inside a cell is written twice, and the cell in quotes")
+        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; a quote in a cell is written twice, and the cell in quotes")
     if swallowed:
         first, last = swallowed
         notes.append(
@@ -80,7 +80,7 @@ def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
 
 def column_names(written: list[str], header: bool) -> list[str]:
     """Columns as sigraph calls them: blanks around a name do not count, and those without one are numbered."""
-    return [header and name.strip() or f"column{i}" for i, name in enumerate(written, start=1)]
+    return [(header and name.strip()) or f"column{i}" for i, name in enumerate(written, start=1)]
 
 
 def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str]]:

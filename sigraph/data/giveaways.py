@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,6 @@ from sigraph.data.columns import as_numbers, is_number, is_text
 from sigraph.data.table_report import some
 from sigraph.data.task import SPLITS, Task, is_labelled
 
-Whole = Callable[[int], np.ndarray]  # a column, all known samples of it
 LEAST = 5  # samples outside the largest class, and values in order: what fewer do may be chance
 _CELLS = 1 << 24  # looked at to find what is worth a whole look
 _ROWS = (256, 4096)
@@ -57,55 +57,63 @@ def _way(found: list[str]) -> str:
     return f": if it is what is to be learned under another name, leave it out ({which})"
 
 
+class _Columns(NamedTuple):
+    """Some columns over the samples that are known."""
+
+    names: Sequence[str]
+    few: np.ndarray  # [n', F] some rows of them
+    whole: Callable[[int], np.ndarray]  # a column, [n]
+    is_ordered: bool = True  # whether its values have an order; codes of texts have none
+
+
 def _find(samples: Tensor | pa.Table, names: Sequence[str] | None, known: np.ndarray, y: np.ndarray) -> list[str]:
-    """Names of the columns that tell ``y`` of the known samples."""
+    """Names of the columns that tell ``y`` of the known samples: by some rows of all, then by all rows of some."""
+    count, width = len(y), samples.size(1) if isinstance(samples, Tensor) else 1
+    number = min(count, int(np.clip(_CELLS // width, *_ROWS)))
+    rows = np.sort(np.random.default_rng(0).choice(count, number, replace=False))
     if isinstance(samples, Tensor):
-        row = torch.from_numpy(np.flatnonzero(known))
-        named = names or [f"column{i}" for i in range(1, samples.size(1) + 1)]
-        width = max(1, _CELLS // max(len(row), 1))
-        blocks = (
-            (samples[:, start : start + width], named[start : start + width])
-            for start in range(0, samples.size(1), width)
+        parts = _of_features(samples, names or [f"column{i + 1}" for i in range(width)], known, rows)
+    else:
+        parts = _of_records(samples, known, rows)
+    return [name for columns in parts for name in _told(columns, y, rows)]
+
+
+def _of_features(samples: Tensor, names: Sequence[str], known: np.ndarray, rows: np.ndarray) -> Iterator[_Columns]:
+    row = torch.from_numpy(np.flatnonzero(known))
+    width = max(1, _CELLS // max(len(rows), 1))
+    for start in range(0, samples.size(1), width):
+        block = samples[:, start : start + width]
+        yield _Columns(
+            names[start : start + width], block[row[rows]].numpy(), lambda i, block=block: block[row, i].numpy()
         )
-        rows = _some_rows(len(row), samples.size(1))
-        return [
-            name
-            for block, block_names in blocks
-            for name in _told(block[row[rows]].numpy(), lambda i, block=block: block[row, i].numpy(), y, rows, block_names)
-        ]
-    found = []
+
+
+def _of_records(samples: pa.Table, known: np.ndarray, rows: np.ndarray) -> Iterator[_Columns]:
     for name in samples.column_names:
         cells = samples.column(name)
         if is_number(cells.type):
-            values, ordered = as_numbers(cells)[known], True
+            values = as_numbers(cells)[known]
         elif is_text(cells.type):
             codes = pc.index_in(cells, value_set=pc.unique(cells)).to_numpy(zero_copy_only=False)
-            values, ordered = codes[known].astype(np.float64), False
+            values = codes[known].astype(np.float64)
         else:
             continue
-        rows = _some_rows(len(values), 1)
-        found += _told(values[rows][:, None], lambda i, values=values: values, y, rows, [name], ordered)
-    return found
+        yield _Columns([name], values[rows][:, None], lambda i, values=values: values, is_number(cells.type))
 
 
-def _some_rows(count: int, width: int) -> np.ndarray:
-    """Rows to look at first."""
-    number = min(count, int(np.clip(_CELLS // width, *_ROWS)))
-    return np.sort(np.random.default_rng(0).choice(count, number, replace=False))
-
-
-def _told(few: np.ndarray, whole: Whole, y: np.ndarray, rows: np.ndarray, names: Sequence[str], ordered: bool = True) -> list[str]:
-    """Of some columns, those that tell ``y``: first by some rows, then by all."""
-    most = len(rows) // 3
+def _told(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Those of some columns that tell ``y``."""
+    names, few, whole, is_ordered = columns
     if y.ndim == 2:
-        return _equal_columns(few, whole, y, rows, names)
+        return _equal_columns(columns, y, rows)
     if y.dtype.kind == "f":
         likely = _tells_numbers(few, y[rows])
         return [names[i] for i in np.flatnonzero(likely) if _tells_numbers(whole(i)[:, None], y)[0]]
     if len(y) - int(np.unique(y, return_counts=True)[1].max(initial=0)) < LEAST:
         return []
-    likely = _tells_classes(few, y[rows], most, ordered)
-    return [names[i] for i in np.flatnonzero(likely) if _tells_classes(whole(i)[:, None], y, most, ordered)[0]]
+    most = len(rows) // 3
+    likely = _tells_classes(few, y[rows], most, is_ordered)
+    return [names[i] for i in np.flatnonzero(likely) if _tells_classes(whole(i)[:, None], y, most, is_ordered)[0]]
 
 
 def _tells_classes(x: np.ndarray, y: np.ndarray, most: int, ordered: bool) -> np.ndarray:
@@ -131,17 +139,17 @@ def _tells_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return equal | (in_order & (2 * different >= max(len(y), 2 * LEAST)))
 
 
-def _equal_columns(few: np.ndarray, whole: Whole, y: np.ndarray, rows: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Which columns are one of several columns of labels, or its opposite."""
-    counts = (y == 1).sum(axis=0)
-    labels = y[:, (counts >= LEAST) & ((y == 0).sum(axis=0) >= LEAST) & ~np.isnan(y).any(axis=0)] > 0
-    ones = np.packbits(labels[rows], axis=0).T
-    known = {row.tobytes() for row in ones} | {row.tobytes() for row in np.packbits(~labels[rows], axis=0).T}
-    binary = ((few == 0) | (few == 1)).all(axis=0)
-    likely = [i for i in np.flatnonzero(binary) if np.packbits(few[:, i] > 0).tobytes() in known]
+def _equal_columns(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Those of some columns that are one of several columns of labels, or its opposite."""
+    enough = np.minimum((y == 1).sum(axis=0), (y == 0).sum(axis=0)) >= LEAST
+    labels = y[:, enough & ~np.isnan(y).any(axis=0)] > 0
+    either = np.concatenate([labels[rows], ~labels[rows]], axis=1)
+    known = {column.tobytes() for column in np.packbits(either, axis=0).T}
+    is_binary = ((columns.few == 0) | (columns.few == 1)).all(axis=0)
     found = []
-    for i in likely:
-        column = whole(i)[:, None] > 0
-        if ((labels == column).all(axis=0) | (labels != column).all(axis=0)).any():
-            found.append(names[i])
+    for i in np.flatnonzero(is_binary):
+        if np.packbits(columns.few[:, i] > 0).tobytes() in known:
+            column = columns.whole(i)[:, None] > 0
+            if ((labels == column).all(axis=0) | (labels != column).all(axis=0)).any():
+                found.append(columns.names[i])
     return found

@@ -44,7 +44,7 @@ def classes_alike(values: pa.ChunkedArray) -> list[str]:
     if not len(again):
         return []
     alike = classes.filter(pc.equal(plain, again[0])).to_pylist()
-    return [f"the classes {', '.join(map(repr, alike[:3]))} differ in blanks or case alone; write them alike if one is meant"]
+    return [f"the classes {', '.join(map(repr, alike[:3]))} differ in blanks or case alone; write alike what is one"]
 
 
 def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:

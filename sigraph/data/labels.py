@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,8 +79,8 @@ def read_labels(
     found = file.first_of(*own) or file.table.column_names[0]
     if not file.is_typed and found.lower() not in own and table.index.holds([found]):
         raise ValueError(
-            f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', or "
-            "say so (--no-header) if no table has one"
+            f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
+            "or say so (--no-header) if no table has one"
         )
     ids = read_ids(file, found)
     position = table.index.find(ids)
@@ -230,8 +229,8 @@ def _check_positions(name: str, table: SampleTable) -> None:
     if not np.array_equal(ids, rows) and np.array_equal(np.sort(ids), rows):
         row = int(np.flatnonzero(ids != rows)[0])
         raise ValueError(
-            f"{name} has labels in some order and no ids, but the ids of {table.name} are not in order (row {row + 1:,} "
-            f"is {ids[row]}); give the labels as a table with ids, or sort the samples"
+            f"{name} has labels in some order and no ids, but the ids of {table.name} are not in order (row "
+            f"{row + 1:,} is {ids[row]}); give the labels as a table with ids, or sort the samples"
         )
 
 
@@ -242,8 +241,8 @@ def _chosen_columns(name: str, rows: LabelTable, labels: Tensor, least: int) -> 
     if wrong.numel():
         raise ValueError(
             f"{rows.where}: classes in {len(rows.labels)} columns need exactly one 1 a row (got "
-            f"{int((labels[wrong[0]] == 1).sum())} in row {int(wrong[0]) + 1:,}, and {wrong.numel():,} such rows); without "
-            f"--task-type {name}=classification they are multi-label"
+            f"{int((labels[wrong[0]] == 1).sum())} in row {int(wrong[0]) + 1:,}, and {wrong.numel():,} such rows); "
+            f"without --task-type {name}=classification they are multi-label"
         )
     y = torch.where(missing, -1, labels.nan_to_num().argmax(dim=1))
     found = y[y >= 0].unique().tolist()

@@ -100,7 +100,9 @@ def build_store(
                 progress("merging", share)
             if writer.num_edges == 0:
                 raise ValueError(
-                    nothing_left(str(stream.path), reader.num_rows, reader.num_dropped, reader.self_loops, reader.unknown)
+                    nothing_left(
+                        str(stream.path), reader.num_rows, reader.num_dropped, reader.self_loops, reader.unknown
+                    )
                 )
             for file in scratch.iterdir():
                 file.unlink()

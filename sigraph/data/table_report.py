@@ -13,7 +13,7 @@ UNREAD = (
 
 @dataclass
 class SamplesRead:
-    """Samples as understood: which column is the id, which columns are what, whether an encoder of sigraph reads them."""
+    """Samples as understood: which column is the id, which are what, and whether an encoder of sigraph reads them."""
 
     file: str
     count: int

@@ -124,9 +124,7 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
         except (pa.ArrowException, OSError, MemoryError) as error:
             raise ValueError(f"{path} is not a Parquet file that can be read ({one_line(error)})") from error
     packed = f"{kind} packed as .gz, which is for text: unpack it" if path.suffix.lower() == ".gz" and kind else kind
-    raise ValueError(
-        f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {packed or 'no ending'})"
-    )
+    raise ValueError(f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {packed or 'no ending'})")
 
 
 def is_array_file(source: Source) -> bool:

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from sigraph.data.tables import read_table
 from sigraph.data.table_stream import TableStream
+from sigraph.data.tables import read_table
 
 
 def both(path, header=True):

@@ -1,4 +1,4 @@
-"""Every door by which a table comes in - CSV, TSV, JSONL, Parquet, arrays, Python, out of core - says the same of it."""
+"""Every door by which a table comes in says the same of it: CSV, TSV, JSONL, Parquet, arrays, Python, out of core."""
 
 import csv
 import gzip
@@ -25,7 +25,13 @@ BIG = 1_700_000_000
 CASES = {
     "as they should be": ({}, {}, {}, {}, "30 undirected"),
     "weights": ({}, {"weight": [0.1 * i for i in range(N)]}, {}, {}, "weights in 'weight'"),
-    "weights on some edges": ({}, {"weight": [None, *range(1, N)]}, {}, {}, r"lacks 1 weights in 30 rows \(first: row 1"),
+    "weights on some edges": (
+        {},
+        {"weight": [None, *range(1, N)]},
+        {},
+        {},
+        r"lacks 1 weights in 30 rows \(first: row 1",
+    ),
     "negative weights": ({}, {"weight": [*range(1, N), -1.5]}, {}, {}, "needs finite values >= 0 .*-1.5 in row 30"),
     "weights that are text": ({}, {"weight": ["1", *"b" * (N - 1)]}, {}, {}, r"needs weights that are numbers .*'b'"),
     "weights beyond float32": ({}, {"weight": [1e39, *range(1, N)]}, {}, {}, "finite values >= 0 .*1e.39 in row 1"),
@@ -54,13 +60,37 @@ CASES = {
     ),
     "a feature that is missing": ({"x": [None, *X[1:]]}, {}, {}, {}, r"column 'x': 1 cells are missing or not finite"),
     "a feature beyond float32": ({"x": [1e39, *X[1:]]}, {}, {}, {}, r"column 'x': 1 cells are too large for float32"),
-    "features that lose digits": ({"x": [2**24 + i for i in range(N)]}, {}, {}, {}, "30 different numbers become 15 in"),
+    "features that lose digits": (
+        {"x": [2**24 + i for i in range(N)]},
+        {},
+        {},
+        {},
+        "30 different numbers become 15 in",
+    ),
     "row numbers": ({"index": list(range(N))}, {}, {}, {}, "left out: 'index', which numbers the rows"),
-    "row numbers of edges and labels": ({}, {"index": list(range(N))}, {"index": list(range(N))}, {}, "left out: 'index'"),
-    "true and false": ({"y": [i % 2 == 0 for i in range(N)]}, {}, {"label": [i % 3 == 0 for i in range(N)]}, {}, "1 10"),
+    "row numbers of edges and labels": (
+        {},
+        {"index": list(range(N))},
+        {"index": list(range(N))},
+        {},
+        "left out: 'index'",
+    ),
+    "true and false": (
+        {"y": [i % 2 == 0 for i in range(N)]},
+        {},
+        {"label": [i % 3 == 0 for i in range(N)]},
+        {},
+        "1 10",
+    ),
     "the label among the features": ({"y": [ord(c) for c in LABELS["label"]]}, {}, {}, {}, "'y' tells the class of"),
     "text among the features": ({"y": ["k"] * N}, {}, {}, {}, "no encoder of sigraph reads these records"),
-    "a split of numbers": ({"split": [i % 3 for i in range(N)]}, {}, {}, {}, r"needs train, valid or test \(got integers\)"),
+    "a split of numbers": (
+        {"split": [i % 3 for i in range(N)]},
+        {},
+        {},
+        {},
+        r"needs train, valid or test \(got integers\)",
+    ),
     "a split that tells": (
         {"y": [i % 3 for i in range(N)]},
         {},
@@ -238,7 +268,9 @@ def test_arrays_beside_ids_are_taken_row_by_row_only_where_that_is_clear(tmp_pat
     edges, labels = arrays(tmp_path, e=[[0, 1, 2], [1, 2, 3]], t=np.arange(N) % 3)
     order = [1, 0, *range(2, N)]
     shuffled = pa.table({"id": order, "x": X})
-    with pytest.raises(ValueError, match=r"t.npy has labels in some order and no ids, .* \(row 1 is 1\); give the labels"):
+    with pytest.raises(
+        ValueError, match=r"t.npy has labels in some order and no ids, .* \(row 1 is 1\); give the labels"
+    ):
         from_tables(shuffled, edges, labels)
     assert from_tables(shuffled, edges).graph().edge_index[:, 0].tolist() == [0, 1]  # edges are of ids
     report = TableReport()

@@ -83,10 +83,14 @@ def test_json_within_json_within_json_does_not_end_the_process(tmp_path, monkeyp
     monkeypatch.setattr("sigraph.data.text_faults.PIECE", piece)
     path = tmp_path / "s.jsonl"
     path.write_text('{"id": 0}\n{"id": 1, "x": ' + "[" * 70 + "]" * 70 + "}\n")
-    with pytest.raises(ValueError, match=r"s.jsonl, line 2: lists and objects stand within each other more than 64 deep"):
+    with pytest.raises(
+        ValueError, match=r"s.jsonl, line 2: lists and objects stand within each other more than 64 deep"
+    ):
         read_table(path)
     path.write_text('{"id": 0}\n{"id": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
-    with pytest.raises(ValueError, match=r"s.jsonl, line 2: lists and objects stand within each other more than 64 deep"):
+    with pytest.raises(
+        ValueError, match=r"s.jsonl, line 2: lists and objects stand within each other more than 64 deep"
+    ):
         read_table(path)
     texts = ["[" * 500, '\\"{"' * 500, "]{" * 500]
     path.write_text("".join(json.dumps({"id": i, "x": text}) + "\n" for i, text in enumerate(texts * 100)))
