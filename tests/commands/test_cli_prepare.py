@@ -219,9 +219,8 @@ def test_other_spellings_of_a_table_give_the_same_samples(small, capsys):
     folder, rows, ask = small
     assert ask() == 0
     plain = capsys.readouterr().out.replace("s.csv", "FILE")
-    table(
-        folder, "semi.csv", ("id", "topic", "x1", "x2"), *((a, b, *map(comma, more)) for a, b, *more in rows), mark=";"
-    )
+    with_commas = ((*row[:2], *map(comma, row[2:])) for row in rows)
+    table(folder, "semi.csv", ("id", "topic", "x1", "x2"), *with_commas, mark=";")
     table(folder, "padded.csv", ("id", " topic", " x1", " x2"), *rows)
     table(folder, "index.csv", ("", "id", "topic", "x1", "x2"), *((i, *row) for i, row in enumerate(rows)))
     for name, note in (
@@ -286,14 +285,9 @@ def test_labels_without_a_header_beside_tables_with_one(small, capsys):
 
 
 def test_targets_keep_what_the_file_says(small, capsys):
-    folder, rows, ask = small
-    when = [1_700_000_000 + row[0] for row in rows]
-    table(
-        folder,
-        "s.csv",
-        ("id", "when", "cid", "x"),
-        *((row[0], t, 2**24 + row[0], row[2]) for row, t in zip(rows, when, strict=True)),
-    )
+    folder, rows, _ = small
+    when = [1_700_000_000 + i for i in range(60)]
+    table(folder, "s.csv", ("id", "when", "cid", "x"), *((i, when[i], 2**24 + i, x) for i, _, x, _ in rows))
     label = ("--label", "when", "--task-type", "when=regression", "--out", str(folder / "out"))
     assert main(["prepare", "--samples", str(folder / "s.csv"), "--edges", str(folder / "e.csv"), *label]) == 0
     said = capsys.readouterr().out
