@@ -155,6 +155,7 @@ def _refuse(arguments: argparse.Namespace, what: str) -> None:
 
 def _of_dataset(dataset: SampleDataset) -> _Wanted:
     from sigraph.data import PretrainGraph
+    from sigraph.data.giveaways import say_giveaways
 
     if not dataset.tasks:
         raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
@@ -164,6 +165,9 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
         notes.append(f"data set {dataset.name!r} has no graph: only leakage between its samples is looked at")
         graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
+    for name, task in dataset.tasks.items():
+        found = say_giveaways(dataset.samples, dataset.feature_names, task, is_given="split drawn" not in task.about)
+        notes += [f"task {name!r}: {note} when it is prepared" for note in found]
     return _Wanted([_Group(graphs, dict(dataset.tasks), dataset, has_graph=bool(dataset.graphs))], notes, names)
 
 
