@@ -18,6 +18,7 @@ from sigraph.config import config_from_dict
 from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
 from sigraph.running.parts import build_parts
+from sigraph.trust import trusting
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}
@@ -46,7 +47,8 @@ def beside(tmp_path, monkeypatch):
         (tmp_path / name).write_text(code)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    yield tmp_path
+    with trusting(["mylosses"]):
+        yield tmp_path
     sys.modules.pop("mylosses", None)
 
 
