@@ -85,9 +85,8 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
         source = source if isinstance(source, dict) else str(source)
         return PretrainedOn(source, str(record["data"]), record["pretrain"].get("features"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"
-        ) from error
+        why = type(error).__name__ if isinstance(error, yaml.YAMLError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{file} does not say the run's data set ({why}); {_AGAIN}") from error
 
 
 def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:

@@ -155,7 +155,12 @@ def test_two_processes_train_the_same_encoder(beside):
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "experiments/README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))],
+    [
+        "README.md",
+        "SECURITY.md",
+        "experiments/README.md",
+        *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+    ],
 )
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", read(name)):

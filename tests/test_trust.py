@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pages import read
 
 from sigraph.build import build, check, is_shipped
 from sigraph.cli import main
@@ -81,6 +82,12 @@ def refused(target, where="slot"):
         check_trust(target, where)
     assert str(caught.value).startswith(f"{where}: ") and "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_the_pages_name_what_is_imported_and_the_option():
+    page = read("docs/experiment-file.md").partition("### Whose code runs")[2].partition("\n### ")[0]
+    assert all(name in page for name in LIBRARIES) and "--trust" in page and "--list" in page
+    assert "docs/experiment-file.md#whose-code-runs" in read("SECURITY.md") and "--trust NAME" in read("README.md")
 
 
 # By name

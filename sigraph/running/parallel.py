@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from sigraph.foreign_text import guard_output
 from sigraph.training import quiet_libraries
 from sigraph.trust import Trust, current_trust, take_over
 
@@ -99,6 +100,7 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
 def start_worker(threads: int, trust: Trust) -> None:
     """What a process does first; ``trust`` is that of the one that started it."""
     take_over(trust)
+    guard_output()
     torch.set_num_threads(threads)
     quiet_libraries()
     threading.Thread(target=_end_with_parent, daemon=True).start()
