@@ -20,7 +20,6 @@ _STEERING = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\n]")
-PICTURE = {"text.parse_math": False}  # of matplotlib: a dollar in a name is a dollar
 _KEY = re.compile(r"[\w .+-]{1,60}")
 
 

@@ -247,6 +247,17 @@ def test_run_takes_nothing_from_where_one_stands_but_on_ones_word(planted, exper
     assert planted.ran == ["planted_own"]
 
 
+def test_what_only_lies_beside_a_yaml_is_no_library(planted, experiment, tmp_path, monkeypatch):
+    """Libraries try to import what they can do without; it would be found there."""
+    for name in ("faiss", "torch_scatter", "torch_sparse", "pyg_lib", "rdkit", "sitecustomize"):
+        planted.plant(name, tmp_path / "there")
+        planted.plant(name, tmp_path / "stands")
+    monkeypatch.chdir(tmp_path / "stands")
+    before = [*sys.path]
+    assert main(["run", str(experiment("sigraph.encoders.MLPEncoder")), "--dry-run"]) == 0
+    assert sys.path == before and planted.ran == []
+
+
 def test_extends_adds_no_place(planted, experiment, tmp_path, capsys):
     planted.plant("planted_own", tmp_path / "there")
     file = experiment()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sigraph.data.folder import atomic_file
-from sigraph.foreign_text import PICTURE, printable
+from sigraph.foreign_text import printable
 from sigraph.theory.audit_report import AuditReport, AuditRow
 
 _COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}
@@ -18,7 +18,7 @@ _MOST = 40  # classes or label columns of a row
 _COLUMNS = 3
 
 
-@rc_context(PICTURE)
+@rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def audit_figure(report: AuditReport, path: str | Path) -> Path:
     """Draw a panel for each graph and task: LC with its interval, and what chance gives, by class or label column.
 

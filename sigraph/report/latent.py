@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sigraph.data.folder import atomic_file
 from sigraph.evaluation import label_agreement
-from sigraph.foreign_text import PICTURE, printable
+from sigraph.foreign_text import printable
 
 
-@matplotlib.rc_context(PICTURE)
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def latent_figure(
     panels: Mapping[str, Tensor],
     y: Tensor,
