@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +14,14 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sigraph.build import build
-from sigraph.config import ConfigError
+from sigraph.build import build, is_shipped
 from sigraph.config.overlay import DataSource
 from sigraph.data.folder import sha256
 from sigraph.encoders import Encoder
 from sigraph.provenance import own_sources
 from sigraph.running.parts import ENCODER
 from sigraph.running.run_one import RESULTS, SETTINGS
+from sigraph.trust import trusting
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ SHOWN = 10
 _AGAIN = "run the experiment again, which makes what is missing and repeats nothing else"
 
 
-def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None) -> Encoder:
+def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None, trust: Iterable[str] = ()) -> Encoder:
     """The encoder that a run pre-trained, on the CPU and in evaluation mode.
 
     It is built from the settings in ``results.json``, which can name subclasses of :class:`~sigraph.encoders.Encoder`
@@ -39,12 +38,14 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     Args:
         folder: A run's folder, ``<output_dir>/<experiment>/<arm>/<hash>/seed-<s>``.
         in_channels: Features of a sample, for an encoder whose record does not say.
+        trust: Packages or modules that the record may name besides sigraph and what it builds on. Importing one runs
+            its code; one that is not installed is looked for where you stand.
 
     Raises:
         FileNotFoundError, NotADirectoryError: There is no such folder.
         ValueError: It is no run's folder (the message lists those below it), the run failed, a file is damaged, or the
             weights do not fit.
-        ConfigError: The encoder cannot be built; names a module of one's own that is not found.
+        ConfigError: The encoder cannot be built, or names a module that is not trusted or not found.
 
     Example:
         >>> encoder = sigraph.load_encoder("runs/mine/sipt/0a1b2c3d4e5f/seed-0")
@@ -53,12 +54,12 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     path, record = _open_run(folder)
     where = f"{path / RESULTS}, pretrain.encoder"
     component = _encoder_component(path, record)
-    for target in _targets(component):
-        _check_module(target, where)
     available = {} if in_channels is None else {"in_channels": in_channels}
-    with torch.random.fork_rng(devices=[]):
-        encoder: Encoder = build(component, Encoder, where, **available)
-    _note_changes(component, record["pretrain"].get("sources") or {}, where)
+    with trusting(trust):
+        is_shipped(component, where)  # all that it names, before any of it is imported
+        with torch.random.fork_rng(devices=[]):
+            encoder: Encoder = build(component, Encoder, where, **available)
+        _note_changes(component, record["pretrain"].get("sources") or {}, where)
     _load_weights(encoder, path / ENCODER, record["pretrain"].get("encoder_sha256"))
     return encoder.eval()
 
@@ -84,9 +85,8 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
         source = source if isinstance(source, dict) else str(source)
         return PretrainedOn(source, str(record["data"]), record["pretrain"].get("features"))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"
-        ) from error
+        why = type(error).__name__ if isinstance(error, yaml.YAMLError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{file} does not say the run's data set ({why}); {_AGAIN}") from error
 
 
 def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -136,26 +136,6 @@ def _encoder_component(path: Path, record: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(component, dict) or not isinstance(component.get("_target_"), str):
         raise ValueError(f"{path / RESULTS} does not say how the encoder is built ('pretrain.encoder'); {_AGAIN}")
     return component
-
-
-def _targets(settings: Any) -> Iterator[str]:
-    """Every ``_target_`` of a component and of those in it."""
-    if isinstance(settings, dict):
-        if isinstance(settings.get("_target_"), str):
-            yield settings["_target_"]
-        settings = list(settings.values())
-    if isinstance(settings, list):
-        for value in settings:
-            yield from _targets(value)
-
-
-def _check_module(target: str, where: str) -> None:
-    root = target.partition(".")[0]
-    if importlib.util.find_spec(root) is None:
-        raise ConfigError(
-            f"{where}: {target!r} needs the module {root!r}, which is not found; if it is your own, say where it lies, "
-            f"usually beside the experiment's YAML: sys.path.append(FOLDER) in Python, PYTHONPATH=FOLDER in a shell"
-        )
 
 
 def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -> None:

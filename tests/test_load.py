@@ -53,7 +53,7 @@ def own_run(toy, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         toy["pretrain"]["encoder"] = {"_target_": "ownencoder.OwnEncoder", "gate": {"_target_": "torch.nn.Tanh"}}
         config = config_from_dict(toy)
-        assert not run(config).failed
+        assert not run(config, trust=["ownencoder"]).failed
         return run_folder(config, config.arm("sipt"), 0)
 
     yield make
@@ -177,28 +177,35 @@ def test_weights_need_to_fit_exactly(folder):
 @pytest.mark.parametrize("target", ["torch.nn.Linear", "subprocess.Popen", "sigraph.losses.InfoNCELoss", "os.system"])
 def test_only_encoders_are_built(folder, target):
     rewrite(folder, _target_=target)
-    with pytest.raises(ConfigError, match="Encoder"):
-        load_encoder(folder)
+    with pytest.raises(ConfigError, match=r"Encoder|of the standard library"):
+        load_encoder(folder, trust=["os", "subprocess"])
 
 
-def test_ones_own_encoder_needs_its_module(own_run, toy_dataset, tmp_path, monkeypatch, caplog):
+def test_ones_own_encoder_needs_ones_word_and_its_module(own_run, toy_dataset, tmp_path, monkeypatch, caplog):
     folder = own_run()
-    z = embed(load_encoder(folder), toy_dataset)
+    with pytest.raises(ConfigError, match=r"would import 'ownencoder' .*ownencoder\.py.*trust=\['ownencoder'\]"):
+        load_encoder(folder)  # loaded or not
+    z = embed(load_encoder(folder, trust=["ownencoder"]), toy_dataset)
     assert z.shape == (40, 3) and bool((z.abs() <= 1).all())
     assert not caplog.records
     sys.modules.pop("ownencoder")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
-        with pytest.raises(ConfigError, match=r"needs the module 'ownencoder'.*sys\.path\.append\(FOLDER\)"):
+        with pytest.raises(ConfigError, match=r"no package 'ownencoder' is installed.*--trust ownencoder"):
             load_encoder(folder)
+        with pytest.raises(ConfigError, match=r"no package 'ownencoder' is installed.*PYTHONPATH=FOLDER"):
+            load_encoder(folder, trust=["ownencoder"])
+        patch.chdir(tmp_path)
+        assert torch.equal(embed(load_encoder(folder, trust="ownencoder"), toy_dataset), z)
+        sys.modules.pop("ownencoder")
     (tmp_path / "ownencoder.py").write_text(OWN.format(keep="self.in_channels = in_channels") + "# other\n")
-    assert torch.equal(embed(load_encoder(folder), toy_dataset), z)
+    assert torch.equal(embed(load_encoder(folder, trust=["ownencoder"]), toy_dataset), z)
     assert "'ownencoder' has changed since" in caplog.text
 
 
 def test_a_module_found_inside_a_component_is_named(folder):
     rewrite(folder, act={"_target_": "nosuchmodule.Act"})
-    with pytest.raises(ConfigError, match="needs the module 'nosuchmodule'"):
+    with pytest.raises(ConfigError, match=r"pretrain\.encoder\.act: no package 'nosuchmodule'"):
         load_encoder(folder)
 
 
@@ -207,6 +214,6 @@ def test_an_encoder_that_does_not_keep_its_width_is_told_it(own_run, toy_dataset
     record = json.loads((folder / RESULTS).read_text())
     if "in_channels" not in record["pretrain"]["encoder"]:
         with pytest.raises(ConfigError, match="needs 'in_channels'"):
-            load_encoder(folder)
-    z = embed(load_encoder(folder, in_channels=6), toy_dataset)
+            load_encoder(folder, trust=["ownencoder"])
+    z = embed(load_encoder(folder, in_channels=6, trust=["ownencoder"]), toy_dataset)
     assert z.shape == (40, 3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sigraph.foreign_text import printable
+
 SHOWN = 8
 UNREAD = (
     "no encoder of sigraph reads these records: write text as a column 'tokens' of lists of integers, a category as a "
@@ -107,7 +109,7 @@ class TableReport:
             *self.graphs,
             *self.tasks,
         ]
-        return "\n".join(line for part in parts for line in part.lines())
+        return printable("\n".join(line for part in parts for line in part.lines()))
 
 
 def some(items: list[str]) -> str:
