@@ -229,7 +229,7 @@ def _neighbors(record: dict[str, Any]) -> str:
     if found.get("hit_rate") is not None:
         parts.append(f"{found['hit_rate']:.3f} are edges")
     if found.get("accuracy") is not None:
-        promised = found["local_consistency"]
+        promised = found.get("local_consistency")
         parts.append(
             f"{found['accuracy']:.3f} share a label" + ("" if promised is None else f" (promised {promised:.3f})")
         )

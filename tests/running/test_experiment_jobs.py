@@ -1,6 +1,5 @@
 """Runs in several processes: the same records, shared work done once, failures and errors as in one process."""
 
-import json
 import multiprocessing
 import os
 import pickle
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.data.sealed import read_sealed
 from sigraph.experiment import _run_job, run
 from sigraph.running.grid import GRID_FOLDER
 from sigraph.running.parallel import start_worker
@@ -141,5 +141,5 @@ def test_a_worker_that_the_system_kills_is_a_failed_run_and_the_others_finish(to
     assert results.failed[0]["reason"] == "the process ended itself with exit code 9" and set(
         results.failed[0]["sources"]
     ) == {"deadly_encoder"}
-    kept = json.loads((run_folder(config, config.arm("sipt-deadly"), 0) / "results.json").read_text())
+    kept = read_sealed(run_folder(config, config.arm("sipt-deadly"), 0) / "results.json")
     assert kept["status"] == "failed" and "exit code 9" in results.leaderboard().table()
