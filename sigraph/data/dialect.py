@@ -43,7 +43,7 @@ class Dialect:
         return pa_csv.ParseOptions(delimiter=self.delimiter, quote_char=quote, newlines_in_values=self.spans_lines)
 
 
-def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
+def find_dialect(path: Path, usual: str, header: bool = True, free: int | None = None) -> Dialect:
     """Read a file once for what its cells are separated by, and for quotes.
 
     Rows are never lost silently: a cell in quotes that goes on over lines that look like rows is said, with its lines;
@@ -54,13 +54,15 @@ def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
         path: The file, perhaps ``.gz``.
         usual: The separator that its name stands for.
         header: Whether its first row names the columns.
+        free: Bytes that the file has to fit in; None: it is read in pieces.
 
     Raises:
-        ValueError: A line is longer than any row may be; a quote closes in the middle of a cell of a CSV file.
+        ValueError: The file does not fit; a line is longer than any row may be; a quote closes in the middle of a cell
+            of a CSV file.
     """
     delimiter, notes = _find_separator(path, usual, header)
     decimal_comma = delimiter != usual and delimiter != ","
-    if not _has_quoted_cell(path, delimiter):
+    if not _has_quoted_cell(path, delimiter, free):
         return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
     swallowed, odd = _read_quoted(path, delimiter)
     if usual == "\t" and (odd or (swallowed and swallowed[1] - swallowed[0] > 1)) and _is_even(path, delimiter):
@@ -114,11 +116,11 @@ def _filled(path: Path) -> Iterator[str]:
     return (line for line in lines_of(path) if line.strip("\r\n"))
 
 
-def _has_quoted_cell(path: Path, delimiter: str) -> bool:
+def _has_quoted_cell(path: Path, delimiter: str, free: int | None) -> bool:
     """Whether a cell begins with a quote. The file is read whole, and each of its lines has to be a short one."""
     opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
     before, found = b"\n", False
-    for number, piece in enumerate(pieces_of_lines(path, longest_row())):
+    for number, piece in enumerate(pieces_of_lines(path, longest_row(), free)):
         if not found:
             start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
             found = opening.search(before + start) is not None

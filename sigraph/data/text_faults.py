@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from sigraph.data.free_memory import refuse_more
+
 if TYPE_CHECKING:
     from sigraph.data.dialect import Dialect
 
@@ -70,10 +72,12 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def pieces_of_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """The bytes of a file, whose lines have to be short ones."""
-    line, length = 1, 0
+def pieces_of_lines(path: Path, longest: int, free: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file, whose lines have to be short ones; and all of it, if asked for, fit into some memory."""
+    line, length, total = 1, 0, 0
     for piece in _pieces(path):
+        total += len(piece)
+        refuse_more(path, total, free)
         last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         if last >= 0:
             line, length = line + piece.count(b"\n"), 0
@@ -83,14 +87,14 @@ def pieces_of_lines(path: Path, longest: int) -> Iterator[bytes]:
         yield piece
 
 
-def refuse_deep_rows(path: Path) -> None:
-    """Refuse JSON of lists within lists within lists, in bounded memory.
+def refuse_deep_rows(path: Path, free: int | None = None) -> None:
+    """Refuse JSON of lists within lists within lists, in bounded memory; and what does not fit into some memory.
 
     Raises:
         ValueError: More than so many; the message names the line. Or a line is longer than a row may be.
     """
     line, depth, rest, suspect = 1, 0, [b""], False
-    for piece in chain(pieces_of_lines(path, LONGEST_ROW), [b"\n"]):
+    for piece in chain(pieces_of_lines(path, LONGEST_ROW, free), [b"\n"]):
         # Brackets in texts count too at first, and are told apart where there are many of them.
         level = depth + np.cumsum(_STEP[np.frombuffer(piece, np.uint8)])
         suspect |= _rises(level)
