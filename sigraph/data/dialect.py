@@ -6,8 +6,10 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow.csv as pa_csv
 
 from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
@@ -64,13 +66,15 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
     decimal_comma = delimiter != usual and delimiter != ","
     if not _has_quoted_cell(path, delimiter, free):
         return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+    if _closes_in_line(path, delimiter):
+        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
     swallowed, odd = _read_quoted(path, delimiter)
     if usual == "\t" and (odd or (swallowed and swallowed[1] - swallowed[0] > 1)) and _is_even(path, delimiter):
         line = odd[0] if odd else (swallowed or (0, 0))[0]
         notes.append(f"quotes are read as characters, since those of line {line:,} enclose no cell")
         return Dialect(delimiter, False, False, decimal_comma, tuple(notes))
     if odd:
-        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; a quote in a cell is written twice, and the cell in quotes")
+        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; write quotes inside a cell twice, and the cell in quotes")
     if swallowed:
         first, last = swallowed
         notes.append(
@@ -121,11 +125,36 @@ def _has_quoted_cell(path: Path, delimiter: str, free: int | None) -> bool:
     opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
     before, found = b"\n", False
     for number, piece in enumerate(pieces_of_lines(path, longest_row(), free)):
-        if not found:
+        if not found and b'"' in piece:
             start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
             found = opening.search(before + start) is not None
         before = piece[-1:]
     return found
+
+
+def _closes_in_line(path: Path, delimiter: str) -> bool:
+    """Whether every quote begins or ends a cell, or stands twice in one, and no cell goes on in the next line.
+
+    Seen of whole blocks at once: the first, third, ... quote of a line follows a separator or a quote, the second,
+    fourth, ... is followed by one. What is not so plain is read row by row.
+    """
+    around = np.zeros(256, bool)
+    around[list(b'\r\n"' + delimiter.encode())] = True
+    rest = b""
+    for piece in chain(pieces_of_lines(path, longest_row()), [b"\n"]):
+        last = piece.rfind(b"\n")
+        if last < 0:
+            return False
+        block = np.frombuffer(b"\n" + (rest + piece[: last + 1]).removeprefix(b"\xef\xbb\xbf"), np.uint8)
+        rest = piece[last + 1 :]
+        quote, end = np.flatnonzero(block == ord('"')), np.flatnonzero((block == ord("\n")) | (block == ord("\r")))
+        before = np.searchsorted(quote, end)  # quotes before each line end
+        if (np.diff(before) % 2).any():
+            return False
+        is_opening = np.arange(quote.size) % 2 == 0
+        if not around[block[np.where(is_opening, quote - 1, quote + 1)]].all():
+            return False
+    return not rest
 
 
 def _read_quoted(path: Path, delimiter: str) -> tuple[tuple[int, int] | None, tuple[int, str] | None]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 LONGEST_ROW = 1 << 28  # bytes; beyond, a file is no table, or a bomb
 DEEPEST = 64  # lists and objects within each other in a row of JSON
-_STEP = np.zeros(256, np.int32)  # how much deeper a byte of JSON leads
-_STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -96,7 +94,7 @@ def refuse_deep_rows(path: Path, free: int | None = None) -> None:
     line, depth, rest, suspect = 1, 0, [b""], False
     for piece in chain(pieces_of_lines(path, LONGEST_ROW, free), [b"\n"]):
         # Brackets in texts count too at first, and are told apart where there are many of them.
-        level = depth + np.cumsum(_STEP[np.frombuffer(piece, np.uint8)])
+        level = _levels(piece, depth)
         suspect |= _rises(level)
         last = piece.rfind(b"\n")
         if last >= 0 and suspect:
@@ -107,9 +105,9 @@ def refuse_deep_rows(path: Path, free: int | None = None) -> None:
                 raise ValueError(f"{where}: lists and objects stand within each other more than {DEEPEST} deep")
         if last < 0:
             rest.append(piece)
-            depth = int(level[-1])
+            depth = int(level[-1]) if level.size else depth
         else:  # what follows the last line end begins a row
-            level = level[last + 1 :] - level[last]
+            level = _levels(piece[last + 1 :], 0)
             depth, suspect = int(level[-1]) if level.size else 0, _rises(level)
             line, rest = line + piece.count(b"\n"), [piece[last + 1 :]]
 
@@ -121,7 +119,14 @@ def _rises(level: np.ndarray) -> bool:
 
 def _depth(row: bytes) -> int:
     """How deep lists and objects of a row of JSON stand within each other."""
-    return int(np.cumsum(_STEP[np.frombuffer(_STRING.sub(b"", row), np.uint8)]).max(initial=0))
+    return int(_levels(_STRING.sub(b"", row), 0).max(initial=0))
+
+
+def _levels(text: bytes, depth: int) -> np.ndarray:
+    """How deep each bracket of JSON leads, from some depth."""
+    byte = np.frombuffer(text, np.uint8) | 32  # of [ and { the same, and of ] and }
+    bracket = byte[(byte == ord("{")) | (byte == ord("}"))]
+    return depth + np.cumsum(ord("|") - bracket.astype(np.int32))
 
 
 def one_line(error: BaseException) -> str:
