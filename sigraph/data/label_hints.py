@@ -51,8 +51,7 @@ def classes_alike(values: pa.ChunkedArray) -> list[str]:
 def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
     """A note on cells that seem to be lists of terms, of which each combination became a class."""
     cells = values.drop_null()
-    for mark in _ONE_CLASS = 0.9  # share of the labels
-_SEPARATORS:
+    for mark in _SEPARATORS:
         is_list = pc.match_substring(cells, mark)
         if not len(cells) or 5 * pc.sum(is_list).as_py() < len(cells):
             continue
