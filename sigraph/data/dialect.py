@@ -91,7 +91,10 @@ def column_names(written: list[str], header: bool) -> list[str]:
 
 def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str]]:
     """What separates the cells, where it is not what the file's name says, and that it does so."""
-    lines = [re.sub(r'"[^"]*"', "", line) for _, line in zip(range(_LOOKED_AT), _filled(path), strict=False)]
+    start = next(pieces_of_lines(path, longest_row()), b"").removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    begun = re.split(r"[\r\n]+", start.lstrip("\r\n"))
+    whole = begun[:-1] or begun  # the last one is cut short, or empty
+    lines = [re.sub(r'"[^"]*"', "", line) for line in whole if line][:_LOOKED_AT]
     if not lines:
         return usual, []
 
