@@ -220,7 +220,7 @@ def clean_name(text: str) -> str:
 
 def source_name(source: Source, fallback: str) -> str:
     """What a graph, task or data set is called by default: after its file."""
-    if isinstance(source, pa.Table):
+    if not isinstance(source, str | Path):
         return fallback
     return clean_name(re.sub(r"(\.[A-Za-z]+){1,2}$", "", Path(source).name))
 
@@ -242,7 +242,7 @@ def _named(kind: str, sources: Source | Sequence[Source] | Mapping[str, Source])
     """Sources by name; files are named after themselves."""
     if isinstance(sources, Mapping):
         return dict(sources)
-    listed = [sources] if isinstance(sources, str | Path | pa.Table) else list(sources)
+    listed = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     return _unique(kind, [(source_name(source, kind), source) for source in listed])
 
 
