@@ -5,6 +5,10 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 
 def check_integers(owner: str, least: int, **values: Any) -> None:
     """Refuse what is no integer >= ``least``.
@@ -47,6 +51,25 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
             if isinstance(value, type):
                 got = f"the class {value.__name__}{': forgotten ()?' if issubclass(value, kind) else ''}"
             raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got})")
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor, an array, a column of a table or lists of numbers as a tensor.
+
+    Raises:
+        ValueError: It is none; what is wrong, without a name.
+    """
+    if isinstance(value, Tensor):
+        return value
+    try:
+        if hasattr(value, "__array__"):
+            array = np.asarray(value)
+            value = array if array.flags.writeable else array.copy()
+        elif isinstance(value, list | tuple) and any(isinstance(one, Tensor | np.ndarray) for one in value):
+            value = torch.stack([as_tensor(one) for one in value])
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"no array of numbers: {str(error).partition(chr(10))[0]}") from error
 
 
 def is_number(value: Any) -> bool:
