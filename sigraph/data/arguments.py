@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -38,8 +39,31 @@ def check_flags(owner: str, **values: Any) -> None:
             raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {value!r})")
 
 
+def is_one_of(value: Any, known: Sequence[str | None]) -> bool:
+    """Whether a value is one of some words (or None, if that is one of them), whatever its kind."""
+    return (value is None or isinstance(value, str)) and value in known
+
+
+def check_generator(owner: str, generator: Any) -> None:
+    """Refuse what is no source of randomness; a seed is none."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"'generator' needs a torch.Generator or None in {owner!r} (got {shown(generator)}); a seed makes one: "
+            "torch.Generator().manual_seed(seed)"
+        )
+
+
+def check_choices(owner: str, known: Sequence[str], **values: Any) -> None:
+    """Refuse what is none of some words."""
+    for name, value in values.items():
+        if not is_one_of(value, known):
+            raise ValueError(f"{name!r} needs to be one of {', '.join(known)} in {owner!r} (got {shown(value)})")
+
+
 def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
     """Refuse what is no instance of a class, e.g. arguments in the wrong order.
+
+    A class may know how it is made from other things: its ``way_from(value)`` says so in words.
 
     Args:
         owner: As in :func:`check_integers`.
@@ -50,7 +74,14 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
             got = f"{value!r:.40}" if isinstance(value, str) else type(value).__name__
             if isinstance(value, type):
                 got = f"the class {value.__name__}{': forgotten ()?' if issubclass(value, kind) else ''}"
-            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got})")
+            way = kind.way_from(value) if hasattr(kind, "way_from") else ""
+            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got}){way and '; ' + way}")
+
+
+def shown(value: Any) -> str:
+    """A value for a message: as it is written if that is short, otherwise its kind."""
+    plain = value is None or isinstance(value, str | int | float)
+    return f"{value!r:.60}" if plain else f"a {type(value).__name__}"
 
 
 def as_tensor(value: Any) -> Tensor:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
+from sigraph.data.arguments import shown
 from sigraph.data.card import CARD, Card, did_you_mean
 from sigraph.data.dataset_parts import (
     card_to_write,
@@ -157,6 +158,15 @@ class SampleDataset:
         if isinstance(self._ids, Path):
             self._ids = pq.read_table(self._ids).column(0).combine_chunks()
         return self._ids
+
+    @staticmethod
+    def way_from(value: Any) -> str:
+        """How a data set is made from a value that is none, for messages; empty where there is no telling."""
+        if isinstance(value, str | Path):
+            return "open it: sigraph.open_dataset(...)"
+        if isinstance(value, Tensor | pa.Table):
+            return "make one: sigraph.SampleDataset(...)"
+        return "make one: sigraph.SampleDataset(torch.tensor(...))" if hasattr(value, "__array__") else ""
 
     def __len__(self) -> int:
         return self.samples.size(0) if isinstance(self.samples, Tensor) else self.samples.num_rows
@@ -319,8 +329,9 @@ def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) ->
         raise ValueError(f"data set {dataset!r} has no {kind}{way}")
     if name is None:
         return next(iter(items.values()))
-    if name not in items:
+    if not isinstance(name, str) or name not in items:
         raise ValueError(
-            f"unknown {kind} {name!r} of data set {dataset!r}{did_you_mean(name, items)}; there are: {', '.join(items)}"
+            f"unknown {kind} {shown(name)} of data set {dataset!r}{did_you_mean(str(name), items)}; there are: "
+            f"{', '.join(items)}"
         )
     return items[name]

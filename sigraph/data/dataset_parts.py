@@ -30,26 +30,26 @@ CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
 P = TypeVar("P", PretrainGraph, Task)
 
 
-def checked_samples(samples: Any) -> Tensor | pa.Table:
+def checked_samples(samples: Any, owner: str = "SampleDataset") -> Tensor | pa.Table:
     """Feature rows as a float32 tensor [N, F], or records; those of token sequences say how large the vocabulary is."""
     if isinstance(samples, pa.Table):
         return with_vocabulary(samples) if has_tokens(samples) else samples
     if not isinstance(samples, Tensor):
         raise ValueError(
-            f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in 'SampleDataset' (got {type(samples)})"
+            f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in {owner!r} (got {type(samples)})"
             f"{_way_of_samples(samples)}"
         )
     if samples.dim() != 2 or samples.size(1) == 0 or samples.layout != torch.strided:
         sparse = "" if samples.layout == torch.strided else ", sparse; use samples.to_dense()"
-        raise ValueError(f"'samples' needs shape [N, F], F > 0, in 'SampleDataset' (got {list(samples.shape)}{sparse})")
+        raise ValueError(f"'samples' needs shape [N, F], F > 0, in {owner!r} (got {list(samples.shape)}{sparse})")
     if not samples.is_floating_point():
         way = "" if samples.is_complex() else f"; use samples.{'double' if lost_in_float32(samples) else 'float'}()"
-        raise ValueError(f"'samples' needs floats in 'SampleDataset' (got {samples.dtype}){way}")
-    say_lost("samples", "SampleDataset", samples, stacklevel=5)
+        raise ValueError(f"'samples' needs floats in {owner!r} (got {samples.dtype}){way}")
+    say_lost("samples", owner, samples, stacklevel=5)
     rows = samples.detach().float()
     if samples.dtype == torch.float64 and bool((rows.isinf() & samples.isfinite()).any()):
         raise ValueError(
-            f"'samples' needs features of at most {LARGEST:.4g}, float32, in 'SampleDataset' (got "
+            f"'samples' needs features of at most {LARGEST:.4g}, float32, in {owner!r} (got "
             f"{float(samples[rows.isinf() & samples.isfinite()][0])})"
         )
     return rows
@@ -66,7 +66,7 @@ def _way_of_samples(samples: Any) -> str:
     return "; use torch.tensor(samples.toarray())" if issparse(samples) else ""
 
 
-def check_finite(samples: Tensor) -> None:
+def check_finite(samples: Tensor, owner: str = "SampleDataset") -> None:
     """Refuse NaN and infinite features, naming the first rows; reads a piece at a time."""
     rows = max(1, CHUNK // samples.size(1))
     bad: list[int] = []
@@ -77,7 +77,7 @@ def check_finite(samples: Tensor) -> None:
         bad += (wrong[: 5 - len(bad)] + start).tolist()
     if num_bad:
         raise ValueError(
-            f"'samples' needs finite features in 'SampleDataset' (got NaN or infinite ones in {num_bad} rows; "
+            f"'samples' needs finite features in {owner!r} (got NaN or infinite ones in {num_bad} rows; "
             f"first: {', '.join(map(str, bad))})"
         )
 
@@ -124,18 +124,25 @@ def named_parts(kind: str, parts: Any, expected: type[P]) -> dict[str, P]:
     return dict(parts)
 
 
-def checked_ids(ids: Any) -> pa.Array | None:
+def checked_ids(ids: Any, owner: str = "SampleDataset") -> pa.Array | None:
     """What the user calls each sample, as an array of integers or text."""
     if ids is None:
         return None
-    what = f"'ids' needs integers or text, one a sample, in a list or an array (got {said(ids)}"
+    what = f"'ids' needs integers or text, one a sample, in a list or an array, in {owner!r} (got {said(ids)}"
     if isinstance(ids, str | bytes | Mapping | Set) or not isinstance(ids, Iterable):
         raise ValueError(f"{what})")
-    if isinstance(ids, Tensor):
-        ids = ids.tolist()
     try:
+        ids = ids.tolist() if isinstance(ids, Tensor) else ids
         out = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+    ) as error:
         raise ValueError(f"{what}: {str(error).partition(chr(10))[0]})") from error
     out = out.combine_chunks() if isinstance(out, pa.ChunkedArray) else out
     out = out.dictionary_decode() if isinstance(out, pa.DictionaryArray) else out

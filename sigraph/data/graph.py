@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from sigraph.data.arguments import as_tensor
 from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
 from sigraph.data.folder import map_array
+from sigraph.data.foreign import said, way_from
 from sigraph.data.from_adjacency import read_adjacency
 from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
@@ -72,6 +74,8 @@ class PretrainGraph(Data):
         self._adopt(store := CSRStore.from_edges(given, num_nodes, weight))
         self.__dict__["averaged"] = store.averaged
         self.__dict__["dropped"] = say_dropped(given.size(1), store.num_edges // 2, store.dropped, store.averaged)
+
+    way_from = staticmethod(way_from)  # for messages where another thing was given
 
     # Construction from elsewhere ######################################################################################
 
@@ -337,11 +341,14 @@ class PretrainGraph(Data):
         return node_agreement(self.store, y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
-        nodes = torch.as_tensor(nodes)
+        try:
+            nodes = as_tensor(nodes)
+        except ValueError as error:
+            raise ValueError(f"'{name}' needs a list of integer node ids (got {said(nodes)}: {error})") from error
         if nodes.numel() == 0:
             return nodes.long().view(-1)
         num_nodes = self.store.num_nodes
-        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.dtype == torch.bool:
+        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.is_complex() or nodes.dtype == torch.bool:
             raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
         low, high = int(nodes.min()), int(nodes.max())
         if low < 0 or high >= num_nodes:

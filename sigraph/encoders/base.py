@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from os import PathLike
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -32,6 +33,13 @@ class Encoder(nn.Module, ABC):
     """
 
     out_channels: int  # D
+
+    @staticmethod
+    def way_from(value: Any) -> str:
+        """How an encoder is had from a value that is none, for messages; empty where there is no telling."""
+        if isinstance(value, str | PathLike):
+            return "load it: sigraph.load_encoder(RUN_FOLDER)"
+        return "a module becomes one as a subclass of sigraph.encoders.Encoder" if isinstance(value, nn.Module) else ""
 
     def check_samples(self, dataset: SampleDataset) -> None:
         """Refuse a data set whose samples this encoder cannot read, before anything trains; by default none is.

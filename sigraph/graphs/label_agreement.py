@@ -66,7 +66,9 @@ class LabelAgreement(LabelGraph):
         table = carried if whole else torch.cat([carried, known & ~carried], dim=1)
         sets, number = distinct_rows(table, width)  # [S, L] or [S, 2 L]
         most = self.max_differences
-        if most is None:
+        if most is not None:
+            most = min(most, width)
+        else:
             most = _closest(sets, width, number.bincount(), self.density or 0.0)
         index = [torch.empty(2, 0, dtype=torch.long)]
         for first, differ in _differences(sets, width, most):

@@ -98,7 +98,8 @@ class RadiusGraph(GraphConstructor):
 
     def _all_within(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         space, factor = search_space(x, self.metric, "RadiusGraph")
-        squared = (self.radius if self.metric == "cosine" else self.radius**2) / factor
+        squared = (self.radius if self.metric == "cosine" else min(self.radius, 1e150) ** 2) / factor
+        squared = min(squared, 1e30)  # float32, with room; no two points of the space are as far apart
 
         def near(row: Tensor, col: Tensor) -> Tensor:
             return exact_distance(x, row, col, self.metric) <= self.radius
