@@ -21,7 +21,7 @@ def check_integers(owner: str, least: int, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-            raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {shown(value)})")
 
 
 def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:
@@ -29,14 +29,14 @@ def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:
     for name, value in values.items():
         if not is_number(value) or not 0 <= value < 1 or (above_zero and value == 0):
             needed = f"{'(' if above_zero else '['}0, 1)"
-            raise ValueError(f"{name!r} needs to be in {needed} in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be in {needed} in {owner!r} (got {shown(value)})")
 
 
 def check_flags(owner: str, **values: Any) -> None:
     """Refuse what is neither true nor false; the text 'no' would count as true."""
     for name, value in values.items():
         if not isinstance(value, bool):
-            raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {shown(value)})")
 
 
 def is_one_of(value: Any, known: Sequence[str | None]) -> bool:
@@ -79,9 +79,11 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: as it is written if that is short, otherwise its kind."""
-    plain = value is None or isinstance(value, str | int | float)
-    return f"{value!r:.60}" if plain else f"a {type(value).__name__}"
+    """A value for a message: as it is written if that is short and says something, otherwise its kind."""
+    text = repr(value)
+    if isinstance(value, str | int) or (len(text) <= 60 and "\n" not in text and " at 0x" not in text):
+        return text[:60]
+    return f"a {type(value).__name__}"
 
 
 def as_tensor(value: Any) -> Tensor:

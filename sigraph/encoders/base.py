@@ -48,6 +48,17 @@ class Encoder(nn.Module, ABC):
             ValueError: What the encoder needs, and what the samples are.
         """
 
+    def note_samples(self, dataset: SampleDataset) -> str:
+        """What of new samples this encoder does not know and reads as unknown, in words; empty: it knows everything.
+
+        Samples are new where they are embedded alone, and nothing trains.
+
+        Raises:
+            ValueError: It cannot read the samples; by default as :meth:`check_samples`.
+        """
+        self.check_samples(dataset)
+        return ""
+
     @abstractmethod
     def forward(self, inputs: Any) -> Encoding:
         """Encode a batch of samples, each independently of the others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.hops import check_hops, hop_graph
 
@@ -44,6 +45,6 @@ def check_constructor(graph: object, owner: str) -> None:
     """Refuse what is no graph constructor."""
     if not isinstance(graph, GraphConstructor):
         raise ValueError(
-            f"'graph' needs to be a graph constructor in {owner!r} (got {graph!r}); a graph of the data set is "
+            f"'graph' needs to be a graph constructor in {owner!r} (got {shown(graph)}); a graph of the data set is "
             "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
         )

@@ -106,6 +106,6 @@ def check_metric(metric: Any, owner: str) -> str:
 def check_search(exact: Any, min_recall: Any, owner: str) -> None:
     """The options of the search, if they are possible."""
     if exact is not None and not isinstance(exact, bool):
-        raise ValueError(f"'exact' needs to be true, false or null in {owner!r} (got {exact!r})")
+        raise ValueError(f"'exact' needs to be true, false or null in {owner!r} (got {shown(exact)})")
     if isinstance(min_recall, bool) or not isinstance(min_recall, int | float) or not 0 < min_recall <= 1:
-        raise ValueError(f"'min_recall' needs to be in (0, 1] in {owner!r} (got {min_recall!r})")
+        raise ValueError(f"'min_recall' needs to be in (0, 1] in {owner!r} (got {shown(min_recall)})")

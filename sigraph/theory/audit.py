@@ -93,6 +93,9 @@ def audit(
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
     if isinstance(graph, SampleDataset):
+        for what, parts in (("graph", graph.graphs), ("task", graph.tasks)):
+            if not parts and (what == "graph" or tasks is None):
+                raise ValueError(f"data set {graph.name!r} has no {what} to look at in 'audit'")
         dataset = graph if dataset is None else dataset
         graph, tasks = graph.graphs, graph.tasks if tasks is None else tasks
     graphs, named = named_graphs(graph), named_tasks(tasks)

@@ -26,9 +26,9 @@ def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
     graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
     wrong = [value for value in graphs.values() if not isinstance(value, PretrainGraph)]
     if not graphs or wrong:
-        way = way_from(wrong[0] if wrong else graph)
+        way = way_from(wrong[0]) if wrong else "" if isinstance(graph, Mapping) else way_from(graph)
         if not wrong and isinstance(graph, str | Path):
-            way = f"open a data set, sigraph.audit(sigraph.open_dataset(...)); {way}"
+            way = "open it: sigraph.audit(sigraph.open_dataset(...)), or a graph by PretrainGraph.open(...)"
         raise ValueError(
             f"'graph' needs a PretrainGraph, or some by name, or a SampleDataset, in 'audit' (got {_say(graph)}"
             f"{' with a ' + type(wrong[0]).__name__ if wrong else ''}){way and '; ' + way}"
@@ -72,8 +72,6 @@ def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
     y = as_numbers(what, value, needed, owner)
     y = y.long() if y.dtype == torch.bool else y
-    if y.dim() not in (1, 2):
-        raise ValueError(f"labels of {what} need shape [N] or [N, num_columns] in {owner!r} (got {list(y.shape)})")
     kind = label_type(y)
     known = y[~y.isnan()] if y.is_floating_point() else y
     if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
