@@ -1,4 +1,4 @@
-"""An opened store: shared by workers that are forked or start anew, its memory flat; swapped, truncated and replaced files."""
+"""An opened store: shared by workers, forked or not, its memory flat; swapped, truncated and replaced files."""
 
 import pickle
 import re
