@@ -110,7 +110,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     edges, tasks = sources("edges", arguments.edges), sources("task", arguments.task)
     if arguments.out is not None:
         files = [arguments.samples, *edges.values(), *tasks.values()]
-        _check_target(Path(arguments.out), arguments.force, "manifest.json", files)
+        _check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
     try:
         rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
@@ -166,7 +166,7 @@ def _prepare_graph(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         raise ValueError("--edges needs --out DIR, the folder to write")
     ((name, file),) = sources("edges", arguments.edges).items()
-    _check_target(Path(arguments.out), arguments.force, "header.json", [file])
+    _check_target(Path(arguments.out), arguments.force, "sigraph-csr", [file])
 
     from sigraph.data import build_store
 
@@ -226,15 +226,15 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
         yield tell
 
 
-def _check_target(out: Path, force: bool, mark: str, sources: Sequence[str]) -> None:
-    """Refuse to replace anything but a folder with such a file in it, and that only when asked to."""
+def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> None:
+    """Refuse to replace anything but a folder of this kind and nothing else in it, and that only when asked to."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not force:
         raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    if not (out / mark).is_file():
-        what = "a prepared data set" if mark == "manifest.json" else "a graph's folder"
-        raise ValueError(f"{out} is not {what}, so --force does not replace it; choose another --out")
+    from sigraph.data.owned import check_owned
+
+    check_owned(out, {kind})
     inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]
     if inside:
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")

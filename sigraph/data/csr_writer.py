@@ -7,8 +7,9 @@ from types import TracebackType
 
 import numpy as np
 
+from sigraph.data.array_folder import seal_folder
 from sigraph.data.edge_runs import Piece
-from sigraph.data.folder import seal_folder
+from sigraph.data.owned import CSR
 
 ROWS = 1 << 20  # whose ends are found at a time
 
@@ -78,7 +79,7 @@ class CSRWriter:
         for stream in self._streams:
             stream.close()
         about = {"num_nodes": self.num_nodes, "num_edges": self.num_edges}
-        seal_folder(self.folder, "sigraph-csr", about)
+        seal_folder(self.folder, CSR, about)
 
     def _end_rows(self, row: np.ndarray, stop: int) -> None:
         """The ends of the rows up to ``stop``; ``row``, sorted, are those of edges about to be written."""

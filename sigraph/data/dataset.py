@@ -23,20 +23,22 @@ from sigraph.data.dataset_parts import (
 )
 from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
+from sigraph.data.owned import DATASET, replaces
 from sigraph.data.prepared import (
     FEATURES,
     IDS,
     RECORDS,
-    check_manifest,
+    Manifest,
+    check_rows,
     content_hash,
-    manifest_hash,
     open_samples,
-    part_names,
+    read_manifest,
     read_task,
     write_manifest,
     write_samples,
     write_task,
 )
+from sigraph.data.sums import HeldArray
 from sigraph.data.task import SPLITS, Task, is_labelled
 from sigraph.data.tokens import TokenColumn, has_tokens
 
@@ -80,9 +82,10 @@ class SampleDataset:
         ids: pa.Array | Sequence[int | str] | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        self._ids: pa.Array | Path | None = checked_ids(ids)  # a path: not read yet
-        self._path: Path | None = None  # of the samples, if they are mapped
-        self._fingerprint: str | None = None  # of the prepared folder, if opened from one
+        self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
+        self._path: Path | None = None  # of the samples, if they are mapped from a file of the user's
+        self._manifest: Manifest | None = None  # of the prepared folder, if opened from one
+        self._fingerprint: str | None = None
         self._graphs, self._tasks = named_parts("graph", graphs, PretrainGraph), named_parts("task", tasks, Task)
         self.name, self.card = name or (card.name if card else ""), card
         if isinstance(samples, str | Path):
@@ -94,9 +97,23 @@ class SampleDataset:
         self.feature_names = checked_names(feature_names, self.in_channels)
         self._check_counts()
 
+    _rows: HeldArray | None  # feature rows, or
+    _records: Any  # a pyarrow Table
+
     def _take(self, samples: Any) -> None:
-        self.samples = checked_samples(samples)
-        self._tokens = TokenColumn(self.samples) if has_tokens(self.samples) else None
+        self._records, self._rows, self._tokens = None, None, None
+        if isinstance(samples, HeldArray):
+            self._rows = samples
+        elif isinstance(found := checked_samples(samples), Tensor):
+            self._rows = HeldArray(found)
+        else:
+            self._records = found
+            self._tokens = TokenColumn(found) if has_tokens(found) else None
+
+    @property
+    def samples(self) -> Tensor | pa.Table:
+        """Feature rows [N, F] or N records; of a prepared folder, all of them checked against their sums."""
+        return self._records if self._rows is None else self._rows.whole()
 
     def _check_counts(self) -> None:
         if len(self) == 0:
@@ -129,7 +146,7 @@ class SampleDataset:
     @property
     def in_channels(self) -> int | None:
         """F, the width of a feature row; None for records."""
-        return self.samples.size(1) if isinstance(self.samples, Tensor) else None
+        return None if self._rows is None else self._rows.raw.size(1)
 
     @property
     def num_tokens(self) -> int | None:
@@ -144,12 +161,12 @@ class SampleDataset:
     @property
     def ids(self) -> pa.Array | None:
         """What the user calls each sample, [N]; None: by its number. Read from a prepared folder when asked for."""
-        if isinstance(self._ids, Path):
-            self._ids = pq.read_table(self._ids).column(0).combine_chunks()
+        if isinstance(self._ids, Manifest):
+            self._ids = pq.read_table(self._ids.checked(IDS)).column(0).combine_chunks()
         return self._ids
 
     def __len__(self) -> int:
-        return self.samples.size(0) if isinstance(self.samples, Tensor) else self.samples.num_rows
+        return self._records.num_rows if self._rows is None else len(self._rows)
 
     def __repr__(self) -> str:
         width = f"in_channels={self.in_channels}" if self.in_channels is not None else "records"
@@ -168,11 +185,11 @@ class SampleDataset:
             list of B records, each a dictionary.
         """
         node = checked_node(node, len(self))
-        if isinstance(self.samples, Tensor):
-            return self.samples.index_select(0, node)
+        if self._rows is not None:
+            return self._rows.take(node)
         if self._tokens is not None:
             return self._tokens.fetch(node)
-        return self.samples.take(pa.array(node.cpu().numpy())).to_pylist()
+        return self._records.take(pa.array(node.cpu().numpy())).to_pylist()
 
     def graph(self, name: str | None = None) -> PretrainGraph:
         """A pre-training graph by name; without a name the first."""
@@ -200,11 +217,11 @@ class SampleDataset:
         ids = checked_node(ids, len(self), "ids")
         if (different := ids.unique().numel()) != ids.numel():
             raise ValueError(f"'ids' needs each sample once in 'subset' (got {ids.numel()} ids of {different} samples)")
-        samples = self.samples[ids] if isinstance(self.samples, Tensor) else self.samples.take(pa.array(ids.numpy()))
+        samples = self._records.take(pa.array(ids.numpy())) if self._rows is None else self._rows.take(ids)
         graphs = {}
         for name, graph in self._graphs.items():
             index, edge = graph.store.edges_between(ids, ids)
-            weight = None if graph.store.weight is None else graph.store.weight[edge]
+            weight = graph.store.weight_of(edge)
             group = None if graph.group is None else graph.group[ids]
             graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
         return SampleDataset(samples, graphs, name=self.name, feature_names=self.feature_names)
@@ -212,13 +229,16 @@ class SampleDataset:
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_tokens"] = None
-        if self._path is not None:
-            state["samples"] = None
+        if self._path is not None or (self._manifest is not None and self._rows is None):
+            state["_rows"] = state["_records"] = None  # mapped rows of a prepared folder travel as their path and sums
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._take(self.samples if self._path is None else open_samples(self._path))
+        if self._path is not None:
+            self._take(open_samples(self._path))
+        elif self._rows is None:
+            self._take(self._records if self._manifest is None else pq.read_table(self._manifest.checked(RECORDS)))
 
     @property
     def fingerprint(self) -> str:
@@ -227,7 +247,7 @@ class SampleDataset:
 
     def measure(self) -> dict[str, Any]:
         """Counts as a card states them: ``samples``, ``graphs`` (undirected edges, isolated nodes), ``tasks``."""
-        kind = "features" if isinstance(self.samples, Tensor) else "records"
+        kind = "records" if self._rows is None else "features"
         graphs, tasks = {}, {}
         for name, graph in self._graphs.items():
             isolated = int((graph.csr()[0].diff() == 0).sum())
@@ -254,12 +274,17 @@ class SampleDataset:
 
         Args:
             path: The folder.
-            overwrite: Replace what is there.
+            overwrite: Replace a prepared folder that is there; a folder of anything else, or one that holds anything
+                else besides, is never replaced.
+
+        Raises:
+            FileExistsError: There is something that must stay; the message names it.
+            DiskFullError: No room; what was there is as it was.
         """
         path = Path(path)
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-        with atomic_folder(path) as folder:
+        with atomic_folder(path, replaces({DATASET})) as folder:
             card_to_write(self, path.name).write(folder / CARD)
             write_samples(self.samples, folder)
             if self.ids is not None:
@@ -268,8 +293,7 @@ class SampleDataset:
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
-            parts = [*(f"graphs/{name}" for name in self._graphs), *(f"tasks/{name}" for name in self._tasks)]
-            write_manifest(folder, [CARD, FEATURES, RECORDS, IDS, *parts])
+            write_manifest(folder, self._graphs, self._tasks)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
@@ -277,27 +301,30 @@ class SampleDataset:
 
         Args:
             path: The folder.
-            verify: Read everything once: check the sums, and the features for NaN. Otherwise sizes are checked, and
-                the sums of files whose time is not that of their writing.
+            verify: Read everything once: check the sums, and the features for NaN. Otherwise every part is checked
+                against its sum when it is first read, block by block where it is mapped.
 
         Raises:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
-            ValueError: A file is missing, truncated or altered.
+            ValueError: A file is missing, truncated or altered; what is mapped may raise it later too.
         """
         path = Path(path).resolve()
-        manifest = check_manifest(path, verify)
+        manifest = read_manifest(path, verify)
         out = object.__new__(cls)
-        out.card = Card.read(path / CARD)
-        out.name = out.card.name
-        out._path = path / (FEATURES if FEATURES in manifest else RECORDS)
-        out._take(open_samples(out._path))
-        out._ids = path / IDS if IDS in manifest else None
+        out.card = Card.read(manifest.checked(CARD))
+        out.name, out._path, out._manifest = out.card.name, None, manifest
+        if FEATURES in manifest:
+            out._take(rows := manifest.array(FEATURES))
+            check_rows(rows.raw, rows.file)
+            if verify:
+                check_finite(rows.whole())
+        else:
+            out._take(pq.read_table(manifest.checked(RECORDS)))
+        out._ids = manifest if IDS in manifest else None
         out.feature_names = out.card.samples.columns
-        if verify and isinstance(out.samples, Tensor):
-            check_finite(out.samples)
-        out._graphs = {n: PretrainGraph.open(path / "graphs" / n, verify) for n in part_names(manifest, "graphs")}
-        out._tasks = {n: read_task(path / "tasks" / n) for n in part_names(manifest, "tasks")}
-        out._fingerprint = manifest_hash(manifest)
+        out._graphs = {name: manifest.graph(name, verify) for name in manifest.graphs}
+        out._tasks = {name: read_task(manifest, name) for name in manifest.tasks}
+        out._fingerprint = manifest.hash()
         out._check_counts()
         return out
 

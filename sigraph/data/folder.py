@@ -1,28 +1,22 @@
-"""Folders of ``.npy`` files with a header: written all or nothing, mapped without being read, checked when opened."""
+"""Files and folders that appear whole or not at all, and that replace nothing but what they may."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
-from torch import Tensor
 
-from sigraph.data.leftovers import own_prefix, sweep
+from sigraph.data.exchange import exchange
+from sigraph.data.leftovers import aside, own_prefix, sweep
 
-HEADER = "header.json"
-SPOTS, SPOT = 64, 512  # places of a file that are compared when it is opened, and the bytes of each
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -31,17 +25,27 @@ class DiskFullError(OSError):
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, may_replace: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """A temporary folder beside ``path`` that takes its place when the block ends without an error.
 
-    An existing folder is replaced. After an error (a full disk, an interrupt) the temporary folder is removed and
-    ``path`` is as it was. What a killed process left of another attempt is removed.
+    An empty folder is replaced, any other only if ``may_replace`` allows it. The two swap their names in one step where
+    the system has that (Linux, macOS), so that there is a folder at every moment; elsewhere the old one is set aside
+    for an instant, and put back if the new one cannot be moved. After an error (a full disk, an interrupt) the
+    temporary folder is removed and ``path`` is as it was. What a killed process left of another attempt is removed.
+
+    Args:
+        path: The folder; a link to one is followed.
+        may_replace: Called with a folder that is there and not empty, first and again before it is replaced; raises
+            what says why it must stay. None: it must stay.
 
     Raises:
+        FileExistsError: There is something at ``path`` that must stay.
         DiskFullError: The block, or the rest, ran out of room.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
     with _disk_full_named(path):
+        _check_free(path, may_replace)
         with _target_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path)
@@ -49,17 +53,49 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o755)
-            if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=own_prefix(_old(path)), dir=path.parent))
-                path.replace(old / path.name)
-                temporary.replace(path)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                temporary.replace(path)
+            _check_free(path, may_replace)
+            put_in_place(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        sweep(_old(path))  # only now: it may have been the last whole one
+        sweep(aside(path))  # only now: it may have been the last whole one
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Move a folder to ``path``; what is there is replaced and removed.
+
+    Raises:
+        OSError: It could not be done: what was there is there, or the message says where it lies.
+    """
+    if not path.exists():
+        new.replace(path)
+        return
+    if exchange(new, path):
+        shutil.rmtree(new, ignore_errors=True)  # the old one by now
+        return
+    old = Path(tempfile.mkdtemp(prefix=own_prefix(aside(path)), dir=path.parent))
+    path.replace(old / path.name)
+    try:
+        new.replace(path)
+    except OSError as error:
+        try:
+            (old / path.name).replace(path)
+        except OSError:
+            what = f"the new folder could not be moved here ({error.strerror}); the old data lie in {old / path.name}"
+            raise OSError(error.errno, what, str(path)) from error
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_free(path: Path, may_replace: Callable[[Path], None] | None) -> None:
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir():
+        raise FileExistsError(errno.EEXIST, "is a file, where a folder is to be written", str(path))
+    if may_replace is None:
+        raise FileExistsError(errno.EEXIST, "is there and not empty", str(path))
+    may_replace(path)
 
 
 @contextmanager
@@ -103,96 +139,6 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in NO_ROOM
 
 
-def write_folder(path: str | Path, kind: str, arrays: dict[str, Tensor | Path], about: dict[str, Any]) -> None:
-    """Write tensors, or copies of ``.npy`` files, as ``<name>.npy`` and a header with their sums, all or nothing."""
-    with atomic_folder(path) as folder:
-        for name, array in arrays.items():
-            file = folder / f"{name}.npy"
-            if isinstance(array, Path):
-                shutil.copyfile(array, file)
-            else:
-                np.save(file, array.detach().cpu().numpy(), allow_pickle=False)
-        seal_folder(folder, kind, about)
-
-
-def seal_folder(folder: Path, kind: str, about: dict[str, Any]) -> None:
-    """Write the header of a folder whose ``.npy`` files are complete: sizes, sums, and sums of some places."""
-    files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": sha256(file), "spots": spot_sum(file)}
-        for file in sorted(folder.glob("*.npy"))
-    }
-    header = {"kind": kind, "version": 1, **about, "files": files}
-    (folder / HEADER).write_text(json.dumps(header, indent=2))
-
-
-def folder_identity(header: dict[str, Any]) -> str:
-    """What tells a folder's content from another's: a sum of the sums in its header."""
-    return hashlib.sha256(json.dumps(header["files"], sort_keys=True).encode()).hexdigest()
-
-
-def spot_sum(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's size and of 64 evenly spaced blocks: another file is told at no cost."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for i in range(SPOTS):
-            file.seek(max(size - SPOT, 0) * i // (SPOTS - 1))
-            digest.update(file.read(SPOT))
-    return digest.hexdigest()
-
-
-def open_folder(path: str | Path, kind: str, verify: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Map what :func:`write_folder` wrote.
-
-    Args:
-        path: The folder.
-        kind: What the header must say it is.
-        verify: Check the sums too, which reads everything once.
-
-    Returns:
-        The mapped tensors by name (copy-on-write: the files are never written to) and the header.
-    """
-    path = Path(path)
-    header_file = path / HEADER
-    if not header_file.is_file():
-        raise FileNotFoundError(f"{path} holds no {HEADER}: it is not a saved graph, or its writing was cut short")
-    try:
-        header = json.loads(header_file.read_text())
-    except ValueError as error:
-        raise ValueError(f"{header_file} is not valid JSON ({error}); write the folder again") from error
-    if not isinstance(header, dict) or header.get("kind") != kind or header.get("version") != 1:
-        raise ValueError(f"{header_file} needs kind {kind!r}, version 1; write the folder again with this sigraph")
-    try:
-        files = {
-            path / Path(name).name: (about["bytes"], about["sha256"], about.get("spots"))
-            for name, about in header["files"].items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{header_file} lists no files, sizes and sums: altered; write the folder again") from error
-    arrays = {}
-    for file, (needed, checksum, spots) in files.items():
-        size = file.stat().st_size if file.is_file() else None
-        if size != needed:
-            raise ValueError(f"{file} needs {needed} bytes (got {size}): truncated; write the folder again")
-        if (spots is not None and spot_sum(file) != spots) or (verify and sha256(file) != checksum):
-            raise ValueError(f"{file} does not match its sum in {HEADER}: altered; write the folder again")
-        arrays[file.stem] = map_array(file)
-    return arrays, header
-
-
-def map_array(file: str | Path) -> Tensor:
-    """A ``.npy`` file as a memory-mapped tensor, copy-on-write; pickles and object arrays are refused."""
-    try:
-        try:
-            return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
-        except ValueError as error:
-            if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
-                return torch.from_numpy(np.load(file, allow_pickle=False))
-            raise
-    except (ValueError, TypeError, EOFError) as error:
-        raise ValueError(f"{file} is not a plain .npy array ({error})") from error
-
-
 @contextmanager
 def _target_named(path: Path) -> Iterator[None]:
     """Errors of making a temporary beside ``path`` name what was asked for."""
@@ -219,7 +165,3 @@ def _disk_full_named(path: Path) -> Iterator[None]:
         why = f"the disk is full, or a limit is reached ({getattr(cause, 'strerror', None) or cause})"
         way = "nothing was changed; free some space, or write elsewhere"
         raise DiskFullError(number, f"{why}; {way}", str(path)) from cause
-
-
-def _old(path: Path) -> Path:
-    return path.with_name(f"{path.name}-old")

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from sigraph.data.array_folder import AGAIN, open_folder
 from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
-from sigraph.data.folder import map_array
 from sigraph.data.label_store import LabelSetStore, in_full
+from sigraph.data.owned import GRAPHS, LABEL_SETS
 from sigraph.data.store import CSRStore, EdgeStore
 
 
@@ -108,22 +109,31 @@ class PretrainGraph(Data):
         return graph
 
     @classmethod
-    def open(cls, path: str | Path, verify: bool = False) -> PretrainGraph:
-        """Map a graph written by :meth:`save`: nothing is read but a header, workers share the pages.
+    def open(cls, path: str | Path, verify: bool = False, again: str = AGAIN) -> PretrainGraph:
+        """Map a graph written by :meth:`save`: nothing is read but a header and sums, workers share the pages.
 
         Args:
             path: The folder.
-            verify: Read everything once and check the sums.
+            verify: Read everything once and check the sums; otherwise each block is checked when it is first touched.
+            again: What is wrong with a folder that does not fit and how it is written again, for messages.
         """
-        kind = LabelSetStore if (Path(path) / "set_of.npy").is_file() else CSRStore
-        graph = cls.from_store(store := kind.open(path, verify))
-        if (group := Path(path) / "group.npy").is_file():
-            graph.group = check_group(map_array(group), store.num_nodes)
+        folder = open_folder(path, GRAPHS, verify, again)
+        kind = LabelSetStore if folder.header["kind"] == LABEL_SETS else CSRStore
+        graph = cls.from_store(store := kind.from_folder(path, folder))
+        if "group" in folder.arrays:
+            graph.group = check_group(folder.arrays["group"].whole(), store.num_nodes)
             graph.__dict__["_mapped_group"] = _Version(graph.group)
         return graph
 
     def save(self, path: str | Path) -> None:
-        """Write edges, weights and groups as a folder of ``.npy`` files, all or nothing."""
+        """Write edges, weights and groups as a folder of ``.npy`` files, all or nothing.
+
+        Args:
+            path: The folder; a graph's folder that is there is replaced, nothing else is.
+
+        Raises:
+            FileExistsError: There is something else, or something besides; the message names it.
+        """
         store = self.store
         if not isinstance(store, CSRStore | LabelSetStore):
             raise ValueError(f"'save' needs a graph with a CSRStore (got {type(store).__name__})")
@@ -211,15 +221,15 @@ class PretrainGraph(Data):
         elif mapped and isinstance(store, CSRStore) and store.path and mapped == _Version(self.group):
             state["_store"] = copy.copy(state["_store"])
             state["_store"]["group"] = None  # mapped again where it is unpickled
-            state["_group_file"] = store.path / "group.npy"
+            state["_group_folder"] = store.path
         state.pop("_signature", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        group_file = state.pop("_group_file", None)
+        group_folder = state.pop("_group_folder", None)
         super().__setstate__(state)
-        if group_file is not None:
-            self.group = map_array(group_file)
+        if group_folder is not None:
+            self.group = open_folder(group_folder, GRAPHS).arrays["group"].whole()
             self.__dict__["_mapped_group"] = _Version(self.group)
         if state.get("_lazy"):
             self.__dict__["_signature"] = self._sign()
@@ -227,7 +237,7 @@ class PretrainGraph(Data):
     def __repr__(self) -> str:
         raw = self.__dict__["_store"]
         extra = [key for key in raw if key not in {"edge_index", "num_nodes"}]
-        weighted = ["edge_weight"] if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is not None else []
+        weighted = ["edge_weight"] if self.__dict__.get("_lazy") and self.__dict__["_edges"].is_weighted else []
         return (
             f"{type(self).__name__}(num_nodes={self.num_nodes}, num_edges={self.num_edges}"
             + "".join(f", {key}" for key in weighted + extra)
@@ -262,7 +272,7 @@ class PretrainGraph(Data):
     @property
     def edge_weight(self) -> Tensor | None:
         """[E], in the order of ``edge_index``; None for an unweighted graph."""
-        if self.__dict__.get("_lazy") and self.__dict__["_edges"].weight is None:
+        if self.__dict__.get("_lazy") and not self.__dict__["_edges"].is_weighted:
             return None
         return self._store.get("edge_weight")
 

@@ -8,13 +8,14 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from sigraph.data.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.data.draw import draw_ranks
-from sigraph.data.folder import folder_identity, open_folder, write_folder
+from sigraph.data.owned import LABEL_SETS
 from sigraph.data.pairs import expand
+from sigraph.data.sealed import DamagedError
 from sigraph.data.store import CSRStore, EdgeStore
 
 EXPAND_LIMIT = 50_000_000  # directed edges; some 40 bytes each while they are written out
-_KIND = "sigraph-label-sets"
 _ARRAYS = ("set_of", "order", "place", "first", "own", "ahead", "outside")  # beside those of the sets' CSR
 
 
@@ -86,9 +87,14 @@ class LabelSetStore(EdgeStore):
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> LabelSetStore:
         """Map a saved store; see :meth:`CSRStore.open`."""
-        arrays, header = open_folder(path, _KIND, verify)
+        return cls.from_folder(path, open_folder(path, LABEL_SETS, verify))
+
+    @classmethod
+    def from_folder(cls, path: str | Path, folder: ArrayFolder) -> LabelSetStore:
+        """The store of an opened folder, all of it checked now: draws go back and forth over all of its arrays."""
+        arrays, header = {name: array.whole() for name, array in folder.arrays.items()}, folder.header
         if lacking := {*_ARRAYS, "rowptr", "col"} - arrays.keys():
-            raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}: altered; write it again")
+            raise DamagedError(f"{path} lacks {', '.join(sorted(lacking))}: {AGAIN}")
         store = object.__new__(cls)
         for name in _ARRAYS:
             setattr(store, name, arrays[name])
@@ -97,11 +103,11 @@ class LabelSetStore(EdgeStore):
         needed = dict(zip(_ARRAYS, (*[num_nodes] * 3, num_sets + 1, num_sets, num_pairs + 1, num_pairs), strict=True))
         wrong = [name for name, size in needed.items() if arrays[name].shape != (size,)]
         if wrong or (num_nodes, num_sets) != (header.get("num_nodes"), header.get("num_sets")):
-            raise ValueError(f"{path}: sizes do not fit ({', '.join(wrong) or 'header'}): altered; write it again")
+            raise DamagedError(f"{path}: sizes do not fit ({', '.join(wrong) or 'header'}): {AGAIN}")
         store._adopt(sets)
         if store.num_edges != header.get("num_edges"):
-            raise ValueError(f"{path} needs {header.get('num_edges')} edges (got {store.num_edges}): write it again")
-        store.path, store.identity = Path(path).resolve(), folder_identity(header)
+            raise DamagedError(f"{path} needs {header.get('num_edges')} edges (got {store.num_edges}): {AGAIN}")
+        store.path, store.identity = Path(path).resolve(), folder.identity
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:
@@ -110,7 +116,7 @@ class LabelSetStore(EdgeStore):
         if self.weight is not None:
             arrays["weight"] = self.weight
         about = {"num_nodes": self.num_nodes, "num_sets": self.num_sets, "num_edges": self.num_edges}
-        write_folder(path, _KIND, {**arrays, **(more or {})}, about)
+        write_folder(path, LABEL_SETS, {**arrays, **(more or {})}, about)
 
     def __reduce__(self):
         if self.path is not None:

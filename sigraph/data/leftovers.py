@@ -37,6 +37,21 @@ def sweep(path: Path) -> None:
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
+def aside(path: Path) -> Path:
+    """What a folder is called while another takes its place, where the two cannot swap their names in one step."""
+    return path.with_name(f"{path.name}-old")
+
+
+def where_kept(path: Path) -> str:
+    """Words for a message: where the folder lies that was just making room at ``path`` when a process was killed."""
+    pattern = re.compile(rf"\.{re.escape(aside(path).name)}-[0-9a-f]{{8}}-\d+-\w+")
+    if not path.parent.is_dir():
+        return ""
+    homes = [home for home in path.parent.iterdir() if pattern.fullmatch(home.name)]
+    kept = sorted(str(home / path.name) for home in homes if (home / path.name).is_dir())
+    return f"; the folder that was here lies in {' and '.join(kept)}" if kept else ""
+
+
 @cache
 def _place() -> str:
     """Where process ids mean the same: this machine since it started, this container."""

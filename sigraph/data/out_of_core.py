@@ -17,6 +17,7 @@ from sigraph.data.edge_table import guess_ends, read_weights
 from sigraph.data.edges import check_edge_weight
 from sigraph.data.folder import atomic_folder
 from sigraph.data.ids import SHOWN, IdColumn, IdIndex, read_ids
+from sigraph.data.owned import GRAPHS, replaces
 from sigraph.data.table_report import GraphRead
 from sigraph.data.table_stream import TableStream
 from sigraph.data.tables import TableFile
@@ -60,7 +61,7 @@ def build_store(
         weight_column: By default ``weight``, if there is one.
         header: Whether CSV and TSV files name their columns.
         drop_unknown: Drop edges of ids that are not among ``ids`` rather than refuse them.
-        overwrite: Replace what is there.
+        overwrite: Replace a graph's folder that is there; nothing else is ever replaced.
         progress: Is told what is being done, and the share of it that is.
 
     Returns:
@@ -85,7 +86,7 @@ def build_store(
         raise ValueError(f"'num_nodes' needs to be the number of 'ids', {len(index)} (got {num_nodes})")
     reader = _EdgeReader(stream, index, num_nodes, edge_columns, weight_column, drop_unknown)
     progress = progress or (lambda what, share: None)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, replaces(GRAPHS)) as folder:
         scratch = folder / "runs"
         scratch.mkdir()
         runs = EdgeRuns(scratch, _room(memory_limit), reader.weight is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
@@ -18,9 +17,10 @@ from typing import Any
 from sigraph.data.card import CARD, Card, card_names, did_you_mean, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.download import raw_file
-from sigraph.data.folder import atomic_file
+from sigraph.data.folder import atomic_file, put_in_place
 from sigraph.data.leftovers import own_prefix, sweep
-from sigraph.data.prepared import MANIFEST, PREPARED, check_manifest
+from sigraph.data.owned import DATASET, MANIFEST, check_owned
+from sigraph.data.prepared import PREPARED, read_manifest
 
 RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"
@@ -57,7 +57,8 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
 
     Args:
         name: Name of a shipped data set; or a folder with a ``card.yaml`` and a ``prepare.py``.
-        force: Prepare again even if the folder is there, intact and up to date with its card.
+        force: Prepare again even if the folder is there, intact and up to date with its card. A folder that is not
+            sigraph's, or holds anything besides, is never replaced.
         root: Where data are kept; by default :func:`data_root`.
         trust_recipe: Run the ``prepare.py`` of a folder that sigraph did not ship.
 
@@ -72,7 +73,7 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     key = card.name if shipped else f"{card.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     target = root / PREPARED / key
     if not force and target.exists() and any(target.iterdir()):
-        check_manifest(target, again=f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`")
+        read_manifest(target, again=f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`")
         if _card_digest(target) == card.digest():
             return target
         logger.info("%s: the card changed since it was prepared; preparing it again", card.name)
@@ -81,6 +82,8 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
             f"{folder / RECIPE} was not shipped with sigraph and would run as code; "
             "read it, then allow it: trust_recipe=True in 'prepare'"
         )
+    if target.exists() and any(target.iterdir()):
+        check_owned(target, {DATASET})
     recorded = _read_known(root).get(key, {})
     unstated = [entry.path for entry in card.files if entry.sha256 is None]
     absent = [cached for path in unstated if not (cached := root / "raw" / path).is_file()]
@@ -184,15 +187,15 @@ def _write(dataset: SampleDataset, target: Path, previous: int | None) -> None:
     with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True) as own:
         staged = Path(own) / target.name
         dataset.save(staged)
+        as_it_was = previous is not None and target.exists() and _identity(target) == previous
+        if as_it_was and any(target.iterdir()):
+            check_owned(target, {DATASET})
         try:
-            with contextlib.suppress(FileNotFoundError):  # another process is replacing it
-                if previous is not None and _identity(target) == previous:
-                    target.replace(Path(own) / "previous")
-            staged.replace(target)
+            put_in_place(staged, target) if as_it_was else staged.replace(target)
         except OSError:
             if not (target / MANIFEST).is_file():
                 raise
-            check_manifest(target)  # another process was faster, and what it wrote is whole
+            read_manifest(target)  # another process was faster, and what it wrote is whole
             logger.info("%s was prepared by another process in the meantime", target)
 
 

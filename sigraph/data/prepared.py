@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,94 +14,131 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from sigraph.data.array_folder import check_size, map_files, seal_files
 from sigraph.data.card import CARD, card_names
-from sigraph.data.folder import map_array, sha256
+from sigraph.data.folder import sha256
 from sigraph.data.graph import PretrainGraph
+from sigraph.data.leftovers import where_kept
+from sigraph.data.owned import DATASET, HEADER, MANIFEST, VERSION, read_mark
+from sigraph.data.sealed import DamagedError, sealed_text
+from sigraph.data.sums import SummedArray, map_array
 from sigraph.data.task import SPLITS, Task
 
-MANIFEST = "manifest.json"
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 FEATURES, RECORDS = "samples.npy", "samples.parquet"
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 
 
-def write_manifest(folder: Path, parts: Iterable[str]) -> None:
-    """List size, sum and time of writing of every file of some parts (files or folders), in their order."""
-    manifest = {}
-    for start in (folder / part for part in parts):
-        files = sorted(start.rglob("*")) if start.is_dir() else [start]
-        for file in (file for file in files if file.is_file()):
-            about = file.stat()
-            entry = {"bytes": about.st_size, "sha256": sha256(file), "written": about.st_mtime_ns}
-            manifest[file.relative_to(folder).as_posix()] = entry
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
-
-
-def check_manifest(path: Path, verify: bool = False, again: str = "") -> dict[str, dict[str, Any]]:
-    """The manifest of a prepared folder, once every file in it was found with the size it states.
-
-    The sum of a file whose time of writing is not the one that the manifest noted is checked as well: a changed file
-    keeps its size as often as not, and what was trained on it must never be taken for what was trained on the old one.
+class Manifest(NamedTuple):
+    """What a prepared folder holds: the size and the sum of every file, checked when the file is read.
 
     Args:
         path: The folder.
-        verify: Check the sums of all files.
+        files: Path in the folder -> ``bytes``, ``sha256``.
+        graphs: Their names, in the order they were written; the first is the default.
+        tasks: Likewise.
+        again: How the folder is written again, for messages.
+    """
+
+    path: Path
+    files: dict[str, dict[str, Any]]
+    graphs: list[str]
+    tasks: list[str]
+    again: str
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.files
+
+    def checked(self, name: str) -> Path:
+        """The path of a file, all of which was just read and compared with its sum."""
+        if name not in self.files:
+            raise DamagedError(f"{self.path / MANIFEST} lists no {name}: {self.again}")
+        if (got := sha256(self.path / name)) != self.files[name]["sha256"]:
+            raise DamagedError(
+                f"{self.path / name} needs sha256 {self.files[name]['sha256']} (got {got}): {self.again}"
+            )
+        return self.path / name
+
+    def array(self, name: str) -> SummedArray:
+        """A ``.npy`` file at the top of the folder, mapped; each block is checked when it is first touched."""
+        return map_files(self.path, self.files, False, self.again)[Path(name).stem]
+
+    def graph(self, name: str, verify: bool = False) -> PretrainGraph:
+        """A graph of the folder, mapped; its header, which holds the sums of its arrays, is checked."""
+        return PretrainGraph.open(self.checked(f"graphs/{name}/{HEADER}").parent, verify, self.again)
+
+    def hash(self) -> str:
+        """SHA-256 over names and sums of all files but the card, whose words are no data."""
+        sums = sorted(f"{name} {entry['sha256']}" for name, entry in self.files.items() if name != CARD)
+        return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, graphs: Iterable[str], tasks: Iterable[str]) -> None:
+    """List size and sum of every file of a folder that is complete, and sums of the blocks of what is mapped."""
+    mapped = [name for name in (FEATURES,) if (folder / name).is_file()]
+    files = seal_files(folder, mapped) if mapped else {}
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if file.is_file() and name not in files:
+            files[name] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+    content = {"kind": DATASET, "version": VERSION, "graphs": [*graphs], "tasks": [*tasks], "files": files}
+    (folder / MANIFEST).write_text(sealed_text(content))
+
+
+def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest:
+    """The manifest of a prepared folder, once every file in it was found with the size it states.
+
+    Args:
+        path: The folder.
+        verify: Check the sums of all files now.
         again: How the folder is written again, for messages; by default as its place suggests.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DamagedError: It is damaged, or a file is missing, of another size or, if verified, altered.
     """
     file = path / MANIFEST
     if not file.is_file():
-        way = again or _write_again(path, "remove it and ", "")
-        raise FileNotFoundError(
-            f"{path} is not a prepared data set (no {MANIFEST}), or its writing was cut short; {way}"
-        )
-    again = f"truncated or tampered; {again or _write_again(path, '', ' --force')}"
+        way = again or _write_again(path, "")
+        why = f"no {MANIFEST}), or its writing was cut short{where_kept(path)}"
+        raise FileNotFoundError(f"{path} is not a prepared data set ({why}; remove it and {way}")
+    again = again or _write_again(path, " --force")
     try:
-        manifest = json.loads(file.read_text())
-        expected = {
-            str(name): (int(entry["bytes"]), str(entry["sha256"]), entry.get("written"))
-            for name, entry in manifest.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is not a manifest ({error}); {again}") from error
-    for name, (num_bytes, digest, written) in expected.items():
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"{file} names {name!r}, which is outside the folder; {again}")
-        found = (path / name).stat() if (path / name).is_file() else None
-        if found is None or found.st_size != num_bytes:
-            got = "no file" if found is None else found.st_size
-            raise ValueError(f"{path / name} needs {num_bytes} bytes (got {got}): {again}")
-        if (verify or found.st_mtime_ns != written) and (got := sha256(path / name)) != digest:
-            raise ValueError(f"{path / name} needs sha256 {digest} (got {got}): {again}")
-    if CARD not in expected or not {FEATURES, RECORDS} & set(expected):
-        raise ValueError(f"{file} lists no {CARD} or no samples; {again}")
+        mark = read_mark(file)
+    except DamagedError as error:  # without it nobody can tell whose the folder is
+        raise DamagedError(f"{error}: truncated or tampered; remove the folder and {again}") from error
+    again = f"truncated or tampered; {again}"
+    files, graphs, tasks = mark["files"], mark.get("graphs"), mark.get("tasks")
+    if mark["kind"] != DATASET or not isinstance(graphs, list) or not isinstance(tasks, list):
+        raise DamagedError(f"{file} is not that of a data set: {again}")
+    for name, entry in files.items():
+        check_size(path, name, entry, again)
+    if CARD not in files or not {FEATURES, RECORDS} & set(files):
+        raise DamagedError(f"{file} lists no {CARD} or no samples: {again}")
+    manifest = Manifest(path, files, graphs, tasks, again)
+    if verify:
+        for name in files:
+            manifest.checked(name)
     return manifest
 
 
-def _write_again(path: Path, first: str, option: str) -> str:
+def _write_again(path: Path, option: str) -> str:
     if path.parent.name == PREPARED and path.name in card_names():
         return f"run `sigraph prepare {path.name} --force`"
-    return f"{first}write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
-
-
-def manifest_hash(manifest: dict[str, dict[str, Any]]) -> str:
-    """SHA-256 over names and sums of all files but the card, whose words are no data."""
-    sums = sorted(f"{file} {entry['sha256']}" for file, entry in manifest.items() if file != CARD)
-    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
-
-
-def part_names(manifest: dict[str, Any], kind: str) -> list[str]:
-    """Names of the graphs or tasks of a manifest, in the order they were written."""
-    parts = [Path(name).parts for name in manifest]
-    return list(dict.fromkeys(part[1] for part in parts if part[0] == kind))
+    return f"write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
 
 
 def open_samples(path: Path) -> Tensor | pa.Table:
-    """Map feature rows or read records."""
+    """Map feature rows or read records, of a file that has no sums."""
     if path.suffix == ".parquet":
         return pq.read_table(path)
     if path.suffix != ".npy":
         raise ValueError(f"'samples' needs a .npy or .parquet file in 'SampleDataset' (got {path})")
-    samples = map_array(path)
+    return check_rows(map_array(path), path)
+
+
+def check_rows(samples: Tensor, path: Path) -> Tensor:
+    """Refuse mapped rows that are no float32."""
     if samples.dtype != torch.float32:
         raise ValueError(f"{path} needs float32 feature rows to be mapped (got {samples.dtype}); convert it once")
     return samples
@@ -127,16 +164,16 @@ def write_task(task: Task, folder: Path) -> None:
     (folder / "task.json").write_text(json.dumps(about, indent=1))
 
 
-def read_task(folder: Path) -> Task:
-    """Read what :func:`write_task` wrote."""
+def read_task(manifest: Manifest, task: str) -> Task:
+    """Read what :func:`write_task` wrote, every file checked."""
     array = {}
     for name in ("labels", *SPLITS):
-        file = folder / f"{name}.npy"
+        file = manifest.checked(f"tasks/{task}/{name}.npy")
         try:
             array[name] = torch.from_numpy(np.load(file, allow_pickle=False))
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{file} is not a plain .npy array ({error})") from error
-    file = folder / "task.json"
+    file = manifest.checked(f"tasks/{task}/task.json")
     try:
         about = json.loads(file.read_text())
         labels, classes = array.pop("labels"), about.get("classes")

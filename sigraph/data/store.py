@@ -8,10 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sigraph.data.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.data.draw import draw_ranks, search_missing, search_present
-from sigraph.data.folder import folder_identity, open_folder, write_folder
 from sigraph.data.merge_edges import merge_edges
+from sigraph.data.owned import CSR
 from sigraph.data.pairs import expand
+from sigraph.data.sealed import DamagedError
+from sigraph.data.sums import HeldArray
 
 DTYPES = {"rowptr": (torch.int64,), "col": (torch.int32, torch.int64), "weight": (torch.float32,)}
 
@@ -25,6 +28,15 @@ class EdgeStore(ABC):
 
     num_nodes: int
     weight: Tensor | None = None  # [E] by edge position, or None
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether edges have weights."""
+        return self.weight is not None
+
+    def weight_of(self, edge: Tensor) -> Tensor | None:
+        """Weights of some edges by their positions, [P]; None for a store without weights."""
+        return None if self.weight is None else self.weight[edge]
 
     @abstractmethod
     def degree(self, nodes: Tensor) -> Tensor:
@@ -85,16 +97,41 @@ class CSRStore(EdgeStore):
     """
 
     def __init__(self, rowptr: Tensor, col: Tensor, weight: Tensor | None = None) -> None:
-        self.rowptr, self.col, self.weight = rowptr, col, weight
-        self.num_nodes = rowptr.numel() - 1
+        self._hold(HeldArray(rowptr), HeldArray(col), None if weight is None else HeldArray(weight))
+        self.dropped = {"self_loops": 0, "repeated_edges": 0}  # of the edges it was made from
+
+    def _hold(self, rowptr: HeldArray, col: HeldArray, weight: HeldArray | None) -> None:
+        self._rowptr, self._col, self._weight = rowptr, col, weight
+        self.num_nodes = len(rowptr) - 1
         self.path: Path | None = None
         self.identity = ""  # of what lies at the path: a sum of its sums
-        self.dropped = {"self_loops": 0, "repeated_edges": 0}  # of the edges it was made from
+
+    @property
+    def rowptr(self) -> Tensor:
+        """[N + 1] int64; of a mapped store, all of it checked."""
+        return self._rowptr.whole()
+
+    @property
+    def col(self) -> Tensor:
+        """[E]; of a mapped store, all of it checked."""
+        return self._col.whole()
+
+    @property
+    def weight(self) -> Tensor | None:  # type: ignore[override]
+        """[E] float32, or None; of a mapped store, all of it checked."""
+        return None if self._weight is None else self._weight.whole()
+
+    @property
+    def is_weighted(self) -> bool:
+        return self._weight is not None
+
+    def weight_of(self, edge: Tensor) -> Tensor | None:
+        return None if self._weight is None else self._weight.take(edge)
 
     @property
     def num_edges(self) -> int:
         """Directed edges: twice the number of undirected ones."""
-        return self.col.numel()
+        return len(self._col)
 
     @classmethod
     def from_edges(cls, edge_index: Tensor, num_nodes: int, weight: Tensor | None = None) -> CSRStore:
@@ -116,51 +153,49 @@ class CSRStore(EdgeStore):
 
         Args:
             path: Folder written by :meth:`save` or :func:`~sigraph.data.build_store`.
-            verify: Read everything once and check the sums; otherwise header, sizes and some places of each file.
+            verify: Read everything once and check the sums; otherwise each block is checked when it is first touched.
 
         Raises:
             FileNotFoundError, ValueError: The folder is missing, incomplete, truncated or altered, or a file of
-                another graph was put there.
+                another graph was put there; what is touched later may raise it then.
         """
-        arrays, header = open_folder(path, "sigraph-csr", verify)
-        if not {"rowptr", "col"} <= arrays.keys() or arrays["rowptr"].numel() == 0:
-            raise ValueError(f"{path} needs a rowptr and a col (got {', '.join(arrays)}): altered; write it again")
+        return cls.from_folder(path, open_folder(path, CSR, verify))
+
+    @classmethod
+    def from_folder(cls, path: str | Path, folder: ArrayFolder) -> CSRStore:
+        """The store of an opened folder."""
+        arrays, header = folder.arrays, folder.header
+        if not {"rowptr", "col"} <= arrays.keys() or len(arrays["rowptr"]) == 0:
+            raise DamagedError(f"{path} needs a rowptr and a col (got {', '.join(arrays)}): {AGAIN}")
         for name, dtypes in DTYPES.items():
-            if name in arrays and (arrays[name].dim() != 1 or arrays[name].dtype not in dtypes):
-                found = f"{arrays[name].dtype} {list(arrays[name].shape)}"
-                raise ValueError(f"{path} needs {name} in 1-D {dtypes[0]} (got {found}): altered; write it again")
-        store = cls(arrays["rowptr"], arrays["col"], arrays.get("weight"))
-        got = (store.num_nodes, store.num_edges, int(store.rowptr[-1]))
+            raw = arrays[name].raw if name in arrays else None
+            if raw is not None and (raw.dim() != 1 or raw.dtype not in dtypes):
+                found = f"{raw.dtype} {list(raw.shape)}"
+                raise DamagedError(f"{path} needs {name} in 1-D {dtypes[0]} (got {found}): {AGAIN}")
+        store = cls.__new__(cls)
+        store._hold(arrays["rowptr"], arrays["col"], arrays.get("weight"))
+        store.dropped = {"self_loops": 0, "repeated_edges": 0}
+        got = (store.num_nodes, store.num_edges, int(store._rowptr.take(torch.tensor([store.num_nodes]))))
         needed = (header.get("num_nodes"), header.get("num_edges"), header.get("num_edges"))
         if got != needed:
-            raise ValueError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): altered; write it again")
-        if store.weight is not None and store.weight.numel() != store.num_edges:
-            raise ValueError(
-                f"{path} needs {store.num_edges} weights (got {store.weight.numel()}): altered; write it again"
-            )
-        store.path, store.identity = Path(path).resolve(), folder_identity(header)
+            raise DamagedError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): {AGAIN}")
+        if store._weight is not None and len(store._weight) != store.num_edges:
+            raise DamagedError(f"{path} needs {store.num_edges} weights (got {len(store._weight)}): {AGAIN}")
+        store.path, store.identity = Path(path).resolve(), folder.identity
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:
-        """Write the store as a folder of ``.npy`` files, all or nothing; a mapped one is copied, not read.
+        """Write the store as a folder of ``.npy`` files, all or nothing; a mapped one is checked on the way.
 
         Args:
-            path: The folder.
+            path: The folder; a graph's folder that is there is replaced, nothing else is.
             more: Further arrays to write beside it, by name.
         """
-        arrays: dict[str, Tensor | Path] = {"rowptr": self.rowptr, "col": self.col}
-        if self.weight is not None:
-            arrays["weight"] = self.weight
-        if self.path is not None and self._is_where_it_was():
-            arrays = {name: self.path / f"{name}.npy" for name in arrays}
-        arrays.update(more or {})
-        write_folder(path, "sigraph-csr", arrays, {"num_nodes": self.num_nodes, "num_edges": self.num_edges})
-
-    def _is_where_it_was(self) -> bool:
-        try:
-            return self.path is not None and CSRStore.open(self.path).identity == self.identity
-        except (OSError, ValueError):
-            return False
+        arrays = {"rowptr": self.rowptr, "col": self.col}
+        if (weight := self.weight) is not None:
+            arrays["weight"] = weight
+        about = {"num_nodes": self.num_nodes, "num_edges": self.num_edges}
+        write_folder(path, CSR, {**arrays, **(more or {})}, about)
 
     def __reduce__(self):
         if self.path is not None:
@@ -171,19 +206,19 @@ class CSRStore(EdgeStore):
         return self  # never written to
 
     def _rows(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        return self.rowptr.index_select(0, nodes), self.rowptr.index_select(0, nodes + 1)
+        return self._rowptr.take(nodes), self._rowptr.take(nodes + 1)
 
     def degree(self, nodes: Tensor) -> Tensor:
         start, end = self._rows(nodes)
         return end - start
 
     def neighbors(self, node: int) -> Tensor:
-        return self.col[int(self.rowptr[node]) : int(self.rowptr[node + 1])].long()
+        return self.all_neighbors(torch.tensor([node]))[1]
 
     def all_neighbors(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         start, end = self._rows(nodes)
         row, edge = expand(start, end - start)
-        return row, self.col[edge].long()
+        return row, self._col.within(start, end)[edge].long()
 
     def draw_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         start, end = self._rows(nodes)
@@ -191,22 +226,23 @@ class CSRStore(EdgeStore):
         if self.num_edges == 0:
             return rank
         place = (start[:, None] + rank).clamp(min=0).view(-1)
-        return torch.where(rank < 0, -1, self.col.index_select(0, place).view_as(rank).long())
+        return torch.where(rank < 0, -1, self._col.take(place).view_as(rank).long())
 
     def draw_non_neighbors(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         start, end = self._rows(nodes)
         num_choices = self.num_nodes - 1 - (end - start)  # neither a neighbour nor itself
         rank = draw_ranks(num_choices, k, generator).view(-1)  # [A * k]
         start, end, own, last = (v.repeat_interleave(k) for v in (start, end, nodes, num_choices))
-        missing = search_missing(self.col, start, end, rank)
+        col = self._col.within(start, end)
+        missing = search_missing(col, start, end, rank)
         # A node is absent from its own row: where it came up, the one rank never drawn takes its place.
         hit = (missing == own).nonzero().view(-1)
         if hit.numel():
-            missing[hit] = search_missing(self.col, start[hit], end[hit], last[hit])
+            missing[hit] = search_missing(col, start[hit], end[hit], last[hit])
         return torch.where(rank < 0, -1, missing).view(-1, k)
 
     def edges_between(self, rows: Tensor, cols: Tensor) -> tuple[Tensor, Tensor]:
-        value, order = cols.to(self.col.dtype).sort(stable=True)
+        value, order = cols.to(self._col.raw.dtype).sort(stable=True)
         if rows.numel() == 0 or cols.numel() == 0 or self.num_edges == 0:
             return torch.empty(2, 0, dtype=torch.long), torch.empty(0, dtype=torch.long)
         start, end = self._rows(rows)
@@ -221,7 +257,7 @@ class CSRStore(EdgeStore):
 
     def _edges_of_rows(self, start: Tensor, end: Tensor, value: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         row, edge = expand(start, end - start)  # all edges of all rows
-        neighbor = self.col[edge]
+        neighbor = self._col.within(start, end)[edge]
         # Most neighbours are not among the columns. A table by the last bits of an id, some eight slots a column, drops
         # nearly all of them at the price of one look-up; the rest are searched for.
         mask = (1 << (8 * value.numel()).bit_length()) - 1
@@ -239,7 +275,7 @@ class CSRStore(EdgeStore):
     def _edges_of_hubs(self, start: Tensor, end: Tensor, cols: Tensor) -> tuple[Tensor, Tensor]:
         num_cols = cols.numel()
         wide_start, wide_end = start.repeat_interleave(num_cols), end.repeat_interleave(num_cols)
-        edge = search_present(self.col, wide_start, wide_end, cols.repeat(start.numel()))
+        edge = search_present(self._col.within(start, end), wide_start, wide_end, cols.repeat(start.numel()))
         hit = (edge >= 0).nonzero().view(-1)
         return torch.stack([hit // num_cols, hit % num_cols]), edge[hit]
 

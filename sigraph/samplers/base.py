@@ -73,7 +73,7 @@ class PairSampler(ABC):
         """
         square = candidates is anchors
         positive_index, edge = self.store.edges_between(anchors, candidates)
-        weight = None if self.store.weight is None else self.store.weight[edge]
+        weight = self.store.weight_of(edge)
         return Pairs(
             positive_index,
             anchors.numel(),

@@ -26,10 +26,10 @@ class WeightedDraws:
         if not isinstance(store, CSRStore):
             got = type(store).__name__
             raise ValueError(f"'weighted' needs a graph with a CSRStore in {owner!r} (got {got}); give weighted=False")
-        if store.weight is None:
+        if (weight := store.weight) is None:
             raise ValueError(f"'weighted' needs a graph with edge weights in {owner!r} (got none); give weighted=False")
         self.store, self.owner = store, owner
-        self._running = _running_share(store.rowptr, store.weight)
+        self._running = _running_share(store.rowptr, weight)
 
     def draw(self, nodes: Tensor, k: int, generator: torch.Generator | None = None) -> Tensor:
         """``k`` neighbours of each node, repeats allowed; -1 where no edge weighs more than 0. Shape [A] -> [A, k]."""

@@ -81,7 +81,7 @@ def test_an_existing_folder_is_replaced_only_if_asked_and_only_if_prepared(files
     assert main(command(files, "--out", str(out), "--force", "--label", "topic")) == 0
     assert list(SampleDataset.open(out).tasks) == ["topic"]
     assert main(command(files, "--out", str(files), "--force")) == 2
-    assert "not a prepared data set" in capsys.readouterr().err and (files / "papers.csv").is_file()
+    assert "is no prepared data set of sigraph" in capsys.readouterr().err and (files / "papers.csv").is_file()
     (out / "papers.csv").write_bytes((files / "papers.csv").read_bytes())
     inside = ["prepare", "--samples", str(out / "papers.csv"), "--edges", str(files / "cites.csv")]
     assert main([*inside, "--out", str(out), "--force"]) == 2 and (out / "papers.csv").is_file()

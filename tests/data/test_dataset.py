@@ -3,11 +3,13 @@
 import json
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from damage import forge, rot
 
 from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
@@ -16,6 +18,11 @@ from sigraph.data.graph import PretrainGraph
 from sigraph.data.task import Task
 
 N = 6
+FILES = (
+    *("card.yaml", "manifest.json", "samples.npy", "ids.parquet", "blocks.sums"),
+    *(f"graphs/line/{name}" for name in ("header.json", "rowptr.npy", "col.npy", "weight.npy", "blocks.sums")),
+    *(f"tasks/topic/{name}" for name in ("labels.npy", "train.npy", "valid.npy", "test.npy", "task.json")),
+)
 
 
 def split():
@@ -167,7 +174,7 @@ def test_folder_is_readable_without_sigraph(tmp_path):
     assert json.loads((folder / "tasks/size/task.json").read_text())["metric"] == "mae"
     assert np.load(folder / "graphs/a-ring/rowptr.npy").tolist() == [0, 2, 4, 6, 8, 10, 12]
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert set(json.loads((folder / "manifest.json").read_text())) == files - {"manifest.json"}
+    assert set(json.loads((folder / "manifest.json").read_text())["files"]) == files - {"manifest.json"}
     measured = Card.read(folder / "card.yaml").measured
     assert measured["graphs"]["line"] == {"num_edges": 3, "num_isolated": 2}
     assert measured["tasks"]["topic"]["num_labelled"] == 5 and measured["samples"]["count"] == N
@@ -257,43 +264,68 @@ def test_truncated_and_missing_files_are_named(tmp_path, file):
 def test_verify_finds_a_changed_byte(tmp_path, file):
     make().save(tmp_path / "toy")
     path = tmp_path / "toy" / file
-    content = bytearray(path.read_bytes())
-    content[-2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="needs sha256"):
+    rot(path)
+    with pytest.raises(ValueError, match=r"needs sha256|does not match its sum"):
         SampleDataset.open(tmp_path / "toy", verify=True)
 
 
-@pytest.mark.parametrize("when", ["now", "long ago"])
-@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/labels.npy"])
-def test_a_file_changed_after_it_was_written_is_noticed_without_verify(tmp_path, file, when):
+@pytest.mark.parametrize("file", FILES)
+def test_a_bit_that_flips_is_noticed_when_it_is_read(tmp_path, file):
     """What was trained on the old samples would be taken for what is trained on the new ones."""
-    make().save(tmp_path / "toy")
+    make(ids=[f"s{i}" for i in range(N)]).save(tmp_path / "toy")
     path = tmp_path / "toy" / file
+    os.utime(path, (1e9, 1e9))  # touched, not changed: its sum still fits
     same(make(), SampleDataset.open(tmp_path / "toy"))
-    os.utime(path)  # touched, not changed: its sum still fits
-    same(make(), SampleDataset.open(tmp_path / "toy"))
-    content = bytearray(path.read_bytes())
-    content[-2] ^= 1
-    path.write_bytes(content)
-    if when == "long ago":  # moved here from another folder
-        os.utime(path, (1e9, 1e9))
-    with pytest.raises(ValueError, match=r"needs sha256 .*write it again"):
-        SampleDataset.open(tmp_path / "toy")
+    rot(path)  # size and time stay
+    with pytest.raises(ValueError, match=r"(needs sha256|match its sum|not valid JSON).*write it again") as error:
+        use(SampleDataset.open(tmp_path / "toy"))
+    assert str(path) in str(error.value)
+
+
+def use(dataset):
+    """Touch all of it."""
+    dataset.fetch(torch.arange(N)), dataset.ids
+    for graph in dataset.graphs.values():
+        graph.csr(), graph.edge_weight
+
+
+def test_a_block_is_checked_when_it_is_touched_and_once(tmp_path):
+    make(torch.rand(N, 40_000)).save(tmp_path / "toy")  # some two and a half blocks a row
+    opened = SampleDataset.open(tmp_path / "toy")
+    rot(tmp_path / "toy" / "samples.npy")  # in the last row
+    first = opened.fetch(torch.arange(N - 1))
+    with pytest.raises(ValueError, match=r"samples.npy does not match its sum \(bytes \d+ to \d+\)"):
+        opened.fetch(torch.tensor([0, N - 1]))
+    with pytest.raises(ValueError, match="match its sum"):
+        use(pickle.loads(pickle.dumps(opened)))  # a loader's worker checks for itself
+    assert torch.equal(first, opened.fetch(torch.arange(N - 1)))
+
+
+def test_a_graph_of_another_folder_is_noticed(tmp_path):
+    make().save(tmp_path / "toy")
+    other = PretrainGraph([[0, 1], [2, 3]], num_nodes=N)
+    other.save(tmp_path / "other")
+    line = tmp_path / "toy" / "graphs" / "line"
+    before = {file.name: file.stat().st_size for file in line.iterdir()}
+    shutil.rmtree(line)
+    shutil.copytree(tmp_path / "other", line)
+    assert {file.name: file.stat().st_size for file in line.iterdir()}.keys() <= before.keys()
+    with pytest.raises(ValueError, match=r"graphs/line/.*(needs sha256|needs \d+ bytes)"):
+        use(SampleDataset.open(tmp_path / "toy"))
 
 
 def test_folder_without_a_whole_manifest_is_refused(tmp_path):
     make().save(tmp_path / "toy")
     manifest = tmp_path / "toy" / "manifest.json"
-    entries = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**entries, "../secret": {"bytes": 1, "sha256": ""}}))
+    files = json.loads(manifest.read_text())["files"]
+    forge(manifest, files={**files, "../secret": {"bytes": 1, "sha256": ""}})
     with pytest.raises(ValueError, match="outside the folder"):
         SampleDataset.open(tmp_path / "toy")
-    manifest.write_text(json.dumps({"card.yaml": entries["card.yaml"]}))
+    forge(manifest, files={"card.yaml": files["card.yaml"]})
     with pytest.raises(ValueError, match="no samples"):
         SampleDataset.open(tmp_path / "toy")
     manifest.write_text(manifest.read_text()[:-5])
-    with pytest.raises(ValueError, match="not a manifest"):
+    with pytest.raises(ValueError, match=r"manifest.json is damaged: not valid JSON"):
         SampleDataset.open(tmp_path / "toy")
     manifest.unlink()
     with pytest.raises(FileNotFoundError, match="not a prepared data set"):
@@ -305,9 +337,9 @@ def test_task_that_holds_a_pickle_is_refused(tmp_path):
     labels = tmp_path / "toy" / "tasks" / "topic" / "labels.npy"
     np.save(labels, np.array([{}] * N), allow_pickle=True)
     manifest = tmp_path / "toy" / "manifest.json"
-    entries = json.loads(manifest.read_text())
-    entries["tasks/topic/labels.npy"] = {"bytes": labels.stat().st_size, "sha256": sha256(labels)}
-    manifest.write_text(json.dumps(entries))
+    files = json.loads(manifest.read_text())["files"]
+    entry = {"bytes": labels.stat().st_size, "sha256": sha256(labels)}
+    forge(manifest, files={**files, "tasks/topic/labels.npy": entry})
     with pytest.raises(ValueError, match=r"labels\.npy is not a plain \.npy array"):
         SampleDataset.open(tmp_path / "toy")
 
@@ -387,7 +419,7 @@ def test_a_subset_of_records_and_of_a_mapped_folder_is_in_memory(tmp_path):
     part = SampleDataset.open(tmp_path / "toy").subset(torch.tensor([2, 0]))
     again = pickle.loads(pickle.dumps(part))
     assert torch.equal(again.fetch(torch.arange(2)), make().samples[[2, 0]])
-    part.samples += 1  # the folder stays
+    part.samples.add_(1)  # the folder stays
     assert torch.equal(SampleDataset.open(tmp_path / "toy").fetch(torch.arange(N)), make().samples)
 
 

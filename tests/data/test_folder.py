@@ -1,11 +1,7 @@
-"""Folders are written all or nothing, mapped without being read, and refused when damaged."""
+"""Files and folders appear whole or not at all, and replace nothing but what they may."""
 
 import errno
-import hashlib
-import json
-import pickle
 import resource
-import shutil
 
 import numpy as np
 import pytest
@@ -14,23 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import sigraph.data.folder
-from sigraph.data.folder import (
-    DiskFullError,
-    atomic_file,
-    atomic_folder,
-    map_array,
-    open_folder,
-    sha256,
-    write_folder,
-)
+from sigraph.data.array_folder import write_folder
+from sigraph.data.folder import DiskFullError, atomic_file, atomic_folder
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def write(path):
-    write_folder(path, "toy", {"a": torch.arange(5), "none": torch.empty(0), "b": torch.rand(3, 2)}, {"size": 5})
 
 
 def test_a_folder_appears_when_its_block_ends_well(tmp_path):
@@ -41,11 +26,97 @@ def test_a_folder_appears_when_its_block_ends_well(tmp_path):
     assert (tmp_path / "deep" / "folder").stat().st_mode & 0o777 == 0o755  # others may read what mkdtemp hides
 
 
-def test_an_existing_folder_is_replaced_as_a_whole(tmp_path):
+def allow(path):
+    """Anything may be replaced."""
+
+
+@pytest.mark.parametrize("system", [True, False])
+def test_an_existing_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, system):
+    if not system:
+        monkeypatch.setattr("sigraph.data.folder.exchange", lambda first, second: False)
     for name in ("old", "new"):
-        with atomic_folder(tmp_path / "folder") as folder:
+        with atomic_folder(tmp_path / "folder", allow) as folder:
             (folder / name).write_text(name)
     assert names(tmp_path) == ["folder"] and names(tmp_path / "folder") == ["new"]
+
+
+def test_what_is_there_stays_unless_it_is_said_otherwise(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with atomic_folder(tmp_path / "folder") as folder:  # an empty one is nothing
+        (folder / "mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for target, check in (("folder", None), ("file", None), ("file", allow)):
+        with pytest.raises(FileExistsError) as error, atomic_folder(tmp_path / target, check):
+            pytest.fail("nothing is written first")
+        assert error.value.filename == str(tmp_path / target)
+    assert names(tmp_path) == ["file", "folder"] and names(tmp_path / "folder") == ["mine"]
+
+
+def test_what_came_in_the_meantime_stays(tmp_path):
+    def only_own(path):
+        if names(path) != ["own"]:
+            raise FileExistsError(names(path))
+
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "own").touch()
+    with pytest.raises(FileExistsError, match="notes"), atomic_folder(tmp_path / "folder", only_own):
+        (tmp_path / "folder" / "notes").write_text("mine")
+    assert names(tmp_path) == ["folder"] and names(tmp_path / "folder") == ["notes", "own"]
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "disk" / "set").mkdir(parents=True)
+    (tmp_path / "disk" / "set" / "old").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "set")
+    with atomic_folder(tmp_path / "link", allow) as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "link").is_symlink() and names(tmp_path / "disk" / "set") == ["new"]
+    assert names(tmp_path) == ["disk", "link"] and names(tmp_path / "disk") == ["set"]
+
+
+def test_there_is_a_folder_at_every_moment(tmp_path, monkeypatch):
+    """Whatever is renamed or removed, before and after it there is the old or the new one."""
+    target, seen = tmp_path / "folder", []
+    with atomic_folder(target) as folder:
+        (folder / "old").touch()
+
+    def watched(call):
+        def watch(*args, **options):
+            seen.append(names(target))
+            out = call(*args, **options)
+            seen.append(names(target))
+            return out
+
+        return watch
+
+    for name in ("exchange", "shutil.rmtree", "os.rename", "os.replace", "Path.replace"):
+        monkeypatch.setattr(f"sigraph.data.folder.{name}", watched(eval(f"sigraph.data.folder.{name}")))
+    with atomic_folder(target, allow) as folder:
+        (folder / "new").touch()
+    assert seen[0] == ["old"] and seen[-1] == ["new"] and all(found in (["old"], ["new"]) for found in seen)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_move_that_fails_is_undone_or_says_where_the_old_data_lie(tmp_path, monkeypatch, back):
+    target, real, calls = tmp_path / "folder", sigraph.data.folder.Path.replace, []
+    with atomic_folder(target) as folder:
+        (folder / "old").touch()
+
+    def replace(self, to):
+        calls.append(to)
+        if len(calls) == 2 or (len(calls) == 3 and not back):
+            raise OSError(errno.EIO, "broken")
+        return real(self, to)
+
+    monkeypatch.setattr("sigraph.data.folder.exchange", lambda first, second: False)
+    monkeypatch.setattr("sigraph.data.folder.Path.replace", replace)
+    with pytest.raises(OSError, match="broken") as error, atomic_folder(target, allow) as folder:
+        (folder / "new").touch()
+    if back:
+        assert names(target) == ["old"] and names(tmp_path) == ["folder"]
+    else:
+        kept = str(error.value).partition("lie in ")[2].partition("'")[0].rstrip(": ")
+        assert names(sigraph.data.folder.Path(kept)) == ["old"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
@@ -54,7 +125,7 @@ def test_after_an_error_everything_is_as_it_was(tmp_path, error, existing):
     if existing:
         with atomic_folder(tmp_path / "folder") as folder:
             (folder / "old").write_text("old")
-    with pytest.raises(error), atomic_folder(tmp_path / "folder") as folder:
+    with pytest.raises(error), atomic_folder(tmp_path / "folder", allow) as folder:
         (folder / "half").write_text("half")
         raise error
     assert names(tmp_path) == (["folder"] if existing else [])
@@ -128,7 +199,7 @@ def test_a_file_without_room_is_named(tmp_path, small_files, fill, existing):
 
 def test_a_folder_without_room_is_named_and_not_a_part_of_it(tmp_path, small_files):
     with pytest.raises(DiskFullError) as error, atomic_folder(tmp_path / "set") as folder:
-        write_folder(folder / "graph", "toy", {"a": torch.zeros(1 << 19)}, {})
+        write_folder(folder / "graph", "sigraph-csr", {"a": torch.zeros(1 << 19)}, {})
     assert error.value.filename == str(tmp_path / "set") and not names(tmp_path)
     assert str(error.value).count("the disk is full") == 1 and type(error.value.__cause__) is OSError
 
@@ -175,103 +246,3 @@ def test_a_place_that_cannot_be_written_is_named_as_given(tmp_path, atomic, monk
     with pytest.raises(PermissionError, match=r"written .Permission denied") as error, atomic(tmp_path / "y"):
         pass
     assert error.value.filename == str(tmp_path / "y") and names(tmp_path) == ["file"]
-
-
-def test_arrays_and_header_come_back(tmp_path):
-    write(tmp_path / "toy")
-    arrays, header = open_folder(tmp_path / "toy", "toy", verify=True)
-    assert arrays["a"].tolist() == [0, 1, 2, 3, 4] and arrays["none"].shape == (0,) and arrays["b"].shape == (3, 2)
-    assert header["size"] == 5 and set(header["files"]) == {"a.npy", "none.npy", "b.npy"}
-    content = (tmp_path / "toy" / "a.npy").read_bytes()
-    about = header["files"]["a.npy"]
-    assert about["bytes"] == len(content) and about["sha256"] == hashlib.sha256(content).hexdigest()
-    assert sha256(tmp_path / "toy" / "a.npy") == hashlib.sha256(content).hexdigest()
-
-
-def test_writing_to_what_was_opened_does_not_reach_the_files(tmp_path):
-    write(tmp_path / "toy")
-    open_folder(tmp_path / "toy", "toy")[0]["a"].zero_()
-    assert open_folder(tmp_path / "toy", "toy", verify=True)[0]["a"].tolist() == [0, 1, 2, 3, 4]
-
-
-def test_opening_maps_and_does_not_read(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros(5000))
-    mapped = map_array(tmp_path / "a.npy")
-    np.load(tmp_path / "a.npy", mmap_mode="r+")[-1] = 7  # seen only by those who had not read it yet
-    assert float(mapped[-1]) == 7
-
-
-def test_same_size_other_content_is_found_by_verify(tmp_path):
-    large = torch.arange(100_000)
-    write_folder(tmp_path / "toy", "toy", {"a": large}, {})
-    file = tmp_path / "toy" / "a.npy"
-    content = bytearray(file.read_bytes())
-    content[5_000] ^= 1  # between two of the places that are compared
-    file.write_bytes(content)
-    open_folder(tmp_path / "toy", "toy")
-    with pytest.raises(ValueError, match=r"a.npy does not match its sum"):
-        open_folder(tmp_path / "toy", "toy", verify=True)
-
-
-def test_a_swapped_file_of_the_same_size_is_found_without_reading_it(tmp_path):
-    for name, number in (("one", 0), ("two", 1)):
-        write_folder(tmp_path / name, "toy", {"a": torch.full((100_000,), number)}, {})
-    shutil.copyfile(tmp_path / "two" / "a.npy", tmp_path / "one" / "a.npy")
-    with pytest.raises(ValueError, match=r"a.npy does not match its sum"):
-        open_folder(tmp_path / "one", "toy")
-
-
-def test_folders_written_before_places_were_compared_open(tmp_path):
-    write(tmp_path / "toy")
-    file = tmp_path / "toy" / "header.json"
-    header = json.loads(file.read_text())
-    for about in header["files"].values():
-        del about["spots"]
-    file.write_text(json.dumps(header))
-    assert open_folder(tmp_path / "toy", "toy", verify=True)[0]["a"].numel() == 5
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"kind": "toy"}', '{"kind": "toy", "version": 1}'])
-def test_a_header_that_is_none_is_refused(tmp_path, text):
-    write(tmp_path / "toy")
-    (tmp_path / "toy" / "header.json").write_text(text)
-    with pytest.raises(ValueError, match=r"header.json .*write the folder again"):
-        open_folder(tmp_path / "toy", "toy")
-
-
-def test_another_kind_a_file_and_nothing_are_refused(tmp_path):
-    write(tmp_path / "toy")
-    with pytest.raises(ValueError, match="needs kind 'other', version 1"):
-        open_folder(tmp_path / "toy", "other")
-    for path in (tmp_path / "nowhere", tmp_path / "toy" / "a.npy"):
-        with pytest.raises(FileNotFoundError, match=r"holds no header.json"):
-            open_folder(path, "toy")
-
-
-def test_a_header_cannot_point_outside_its_folder(tmp_path):
-    write(tmp_path / "toy")
-    np.save(tmp_path / "secret.npy", np.arange(3))
-    header = json.loads((tmp_path / "toy" / "header.json").read_text())
-    size = (tmp_path / "secret.npy").stat().st_size
-    header["files"] = {"../secret.npy": {"bytes": size, "sha256": sha256(tmp_path / "secret.npy")}}
-    (tmp_path / "toy" / "header.json").write_text(json.dumps(header))
-    with pytest.raises(ValueError, match=r"toy/secret.npy needs .* bytes \(got None\)"):
-        open_folder(tmp_path / "toy", "toy")
-
-
-def test_pickles_and_objects_are_not_loaded(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return (tmp_path / "exploded").touch, ()
-
-    np.save(tmp_path / "object.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
-    (tmp_path / "pickle.npy").write_bytes(pickle.dumps(Bomb()))
-    (tmp_path / "text.npy").write_text("not an array")
-    (tmp_path / "empty.npy").write_bytes(b"")
-    np.save(tmp_path / "short.npy", np.arange(10))
-    (tmp_path / "short.npy").write_bytes((tmp_path / "short.npy").read_bytes()[:-8])
-    np.save(tmp_path / "words.npy", np.array(["a", "b"]))
-    for name in ("object", "pickle", "text", "empty", "short", "words"):
-        with pytest.raises(ValueError, match=rf"{name}.npy is not a plain .npy array"):
-            map_array(tmp_path / f"{name}.npy")
-    assert not (tmp_path / "exploded").exists()

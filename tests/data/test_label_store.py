@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import torch
+from damage import forge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -255,8 +256,8 @@ def test_a_folder_that_was_replaced_is_not_taken_for_the_opened_one(tmp_path):
 def test_a_missing_array_is_named(tmp_path):
     make(SETS, PAIRS).save(tmp_path / "s")
     file = tmp_path / "s" / "header.json"
-    header = json.loads(file.read_text())
-    header["files"].pop("own.npy")
-    file.write_text(json.dumps(header))
-    with pytest.raises(ValueError, match="lacks own: altered; write it again"):
+    files = json.loads(file.read_text())["files"]
+    del files["own.npy"]
+    forge(file, files=files)
+    with pytest.raises(ValueError, match=r"blocks.sums holds .* sums of blocks .*write the folder again"):
         LabelSetStore.open(tmp_path / "s")

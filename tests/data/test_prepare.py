@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import io
 import json
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -262,9 +263,14 @@ def test_truncated_folder_is_an_error_until_forced(toy):
         assert str(error.value).endswith(f"`sigraph prepare {toy.folder} --force --trust-recipe`")
     with pytest.raises(ValueError, match="truncated or tampered; write it again"):
         open_dataset(path)
+    assert len(open_dataset(toy.prepare(force=True))) == 4 and not leftovers()
     (path / "manifest.json").unlink()
-    with pytest.raises(FileNotFoundError, match="--force"):
+    with pytest.raises(FileNotFoundError, match=r"remove it and run .* --force"):
         toy.prepare()
+    with pytest.raises(FileExistsError, match="is no prepared data set of sigraph, so it is not replaced"):
+        toy.prepare(force=True)
+    assert (path / "samples.npy").is_file()
+    shutil.rmtree(path)
     assert len(open_dataset(toy.prepare(force=True))) == 4 and not leftovers()
 
 

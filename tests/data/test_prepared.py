@@ -9,7 +9,7 @@ from sigraph.cli import main
 from sigraph.data.card import card_names
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.prepare import prepare
-from sigraph.data.prepared import check_manifest
+from sigraph.data.prepared import read_manifest
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def own(tmp_path):
 def test_a_folder_of_ones_own_is_written_again_from_its_tables(own, tmp_path):
     (own / "samples.npy").write_bytes(b"")
     with pytest.raises(ValueError, match="truncated or tampered; write it again, your own tables by") as error:
-        check_manifest(own)
+        read_manifest(own)
     assert f"`sigraph prepare --samples ... --out {own} --force`" in str(error.value)
     files = tmp_path / "s.csv", tmp_path / "e.csv"
     for file, text in zip(files, ("id,x\n1,0.5\n2,1\n", "source,target\n1,2\n"), strict=True):
         file.write_text(text)
     request = ["prepare", "--samples", str(files[0]), "--edges", str(files[1]), "--out", str(own)]
-    assert main([*request, "--force"]) == 0 and check_manifest(own, verify=True)  # the advice works
+    assert main([*request, "--force"]) == 0 and read_manifest(own, verify=True)  # the advice works
     (own / "manifest.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"; remove it and write it again, .* --out [^ ]+`$"):
-        check_manifest(own)
+        read_manifest(own)
     shutil.rmtree(own)
-    assert main(request) == 0 and check_manifest(own, verify=True)
+    assert main(request) == 0 and read_manifest(own, verify=True)
 
 
 def test_a_data_set_by_name_is_prepared_again(data_root):
@@ -46,8 +46,8 @@ def test_a_data_set_by_name_is_prepared_again(data_root):
 
 
 def test_who_knows_better_says_how(tmp_path, own):
-    with pytest.raises(FileNotFoundError, match=r"cut short; ask Ada$"):
-        check_manifest(tmp_path, again="ask Ada")
+    with pytest.raises(FileNotFoundError, match=r"cut short; remove it and ask Ada$"):
+        read_manifest(tmp_path, again="ask Ada")
     (own / "samples.npy").unlink()
     with pytest.raises(ValueError, match=r"got no file.: truncated or tampered; ask Ada$"):
-        check_manifest(own, again="ask Ada")
+        read_manifest(own, again="ask Ada")

@@ -1,12 +1,12 @@
 """CSRStore: answers equal brute force, draws are valid and uniform, and files are shared and never trusted blindly."""
 
-import json
 import pickle
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from damage import forge
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -242,19 +242,19 @@ def test_a_relative_path_is_found_from_elsewhere(tmp_path, monkeypatch):
         ({"num_nodes": 9}, r"needs \(nodes, edges, last row end\) \(9, 4, 4\) \(got \(5, 4, 4\)\)"),
         ({"num_edges": 2}, r"needs \(nodes, edges, last row end\)"),
         ({"num_nodes": None}, r"needs \(nodes, edges, last row end\)"),
-        ({"kind": "other"}, "needs kind 'sigraph-csr'"),
-        ({"version": 2}, "version 1"),
-        ({"files": None}, "lists no files"),
+        ({"kind": "other"}, "none of sigraph's"),
+        ({"kind": "sigraph-label-sets"}, "needs kind 'sigraph-csr'"),
+        ({"version": 3}, "of version 3, this sigraph reads 2: use a newer one"),
+        ({"files": None}, "none of sigraph's"),
         ({"files": {}}, "needs a rowptr and a col"),
-        ({"files": {"col.npy": 17}}, "lists no files"),
-        ({"files": ["col.npy"]}, "lists no files"),
+        ({"files": {"col.npy": 17}}, "states no size and sum of 'col.npy'"),
+        ({"files": ["col.npy"]}, "none of sigraph's"),
     ],
 )
 def test_a_tampered_header_is_refused(tmp_path, change, message):
     make(5, [(0, 1), (1, 2)]).save(tmp_path / "s")
     file = tmp_path / "s" / "header.json"
-    header = {**json.loads(file.read_text()), **change}
-    file.write_text(json.dumps({key: value for key, value in header.items() if value is not None}))
+    forge(file, **change)
     with pytest.raises(ValueError, match=message):
         CSRStore.open(tmp_path / "s")
 
