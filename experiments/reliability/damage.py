@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 import random
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +21,8 @@ from harness import REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
 import sigraph as sg
 
 ALL_BYTES, DRAWN, CUTS = 4096, 1000, 12
+MEMORY = 4 << 30  # bytes that a use may take
+TOGETHER = 24  # damages in one process, each in a folder of its own
 _READ = {"manifest.json", "header.json"}  # name other files: those are in the message, too
 
 
@@ -27,22 +33,22 @@ class Subject(NamedTuple):
         name: The kind in the table.
         make: Fills the folder.
         use: All that a user gets from it: plain values, tensors; raises what the user would meet.
-        changes: Whether the use itself writes there, so that each damage needs a copy of its own.
-        drawn: Bytes tried of a file beyond :data:`ALL_BYTES`, which is also the most of a smaller one.
+        alone: Whether each use needs a process of its own: one that trains.
+        most: Bytes up to which all of a file are tried.
         files: Patterns of the files that are damaged.
     """
 
     name: str
     make: Callable[[Path], None]
     use: Callable[[Path], Any]
-    changes: bool = False
+    alone: bool = False
     most: int = ALL_BYTES
     files: tuple[str, ...] = ("*",)
 
 
 def subjects() -> list[Subject]:
     """All of them."""
-    kept = ("pretrain.json", "finetune/*.json", "small-*.json", "results.json", "config.yaml", "encoder.safetensors", "_grid/*")
+    records = ("pretrain.json", "finetune/*.json", "results.json", "_grid/*")
     found = [
         Subject(f"prepared {kind}", lambda f, kind=kind: worlds.dataset(kind).save(f), _open_dataset)
         for kind in ("features", "records", "tokens")
@@ -54,8 +60,9 @@ def subjects() -> list[Subject]:
         Subject("store: label sets", lambda f: worlds.graphs()["sets"].save(f), _open_graph),
         Subject("store: built out of core", _out_of_core, _open_graph),
         Subject("run: table, encoder", _finished, _read_run, files=("results.json", "config.yaml", "encoder.safetensors")),
-        Subject("run: resumed", _finished, _resume, True, 400, kept),
-        Subject("run: progress.ckpt", _unfinished, _resume, True, 700, ("progress.ckpt",)),
+        Subject("run: found again", _finished, _find, files=records),
+        Subject("run: resumed", _finished, _resume, True, 150, (*records, "config.yaml", "encoder.safetensors")),
+        Subject("run: progress.ckpt", _unfinished, _resume, True, files=("progress.ckpt",)),
     ]
 
 
@@ -80,14 +87,14 @@ def cases(world: Path, quick: bool, seed: int) -> Iterator[Case]:
         for file in sorted(file for file in files if not file.name.endswith(".lock")):
             where, size = file.relative_to(top).as_posix(), file.stat().st_size
             draw = random.Random(f"{seed} {subject.name} {where}")
-            found = list(_damages(draw, size, min(subject.most, DRAWN if size > ALL_BYTES else ALL_BYTES)))
+            found = list(_damages(draw, size, subject.most))
             for damage in draw.sample(found, min(8, len(found))) if quick else found:
                 name = f"{where}: {' '.join(map(str, damage))}"
                 yield Case(subject.name, name, {"file": where, "damage": damage})
 
 
 def _damages(draw: random.Random, size: int, most: int) -> Iterator[list[Any]]:
-    at = range(size) if size <= most else sorted(draw.sample(range(size), most))
+    at = range(size) if size <= most else sorted(draw.sample(range(size), min(most, DRAWN)))
     yield from (["flip byte", place, "bit", draw.randrange(8)] for place in at)
     yield from (["cut at", place] for place in sorted({0, 1, size - 1, *(draw.randrange(size) for _ in range(CUTS))}))
     yield from (["zeros from", place] for place in range(0, size, max(512, size // 16)))
@@ -95,37 +102,52 @@ def _damages(draw: random.Random, size: int, most: int) -> Iterator[list[Any]]:
     yield ["removed"]
 
 
-def judge(case: Case, world: Path, slot: Path) -> Outcome:
-    """Damage a copy, use it in a fresh process, put it right again."""
-    subject = next(one for one in subjects() if one.name == case.kind)
-    expected = json.loads((world / f"{_plain(subject.name)}.json").read_text())
-    folder = slot / _plain(subject.name)
-    if subject.changes or not folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(world / folder.name, folder, symlinks=True)
-    file = folder / case.about["file"]
-    before, times = file.read_bytes(), file.stat()
-    after = _damaged(before, case.about["damage"])
-    if after == before:
-        return Outcome(SURVIVED)
-    _put(file, after, times)
-    try:
-        ended = _use(subject, folder)
-    finally:
-        if not subject.changes:
-            _put(file, before, times)
-    return _judged(ended, expected, file, folder)
+def judge_all(cases: list[Case], world: Path, slot: Path) -> list[Outcome]:
+    """Damage a copy for each, use it in a process that has opened nothing of it before."""
+    expected = {name: json.loads((world / f"{_plain(name)}.json").read_text()) for name in {case.kind for case in cases}}
+    files = [_copied(case, world, slot, number) for number, case in enumerate(cases)]
+    subject_of = {subject.name: subject for subject in subjects()}
+    if len(cases) == 1:
+        subject, file = subject_of[cases[0].kind], files[0]
+        ended = [_use(subject, _top(file, cases[0]))]
+    else:
+        uses = [(subject_of[case.kind], _top(file, case)) for case, file in zip(cases, files, strict=True)]
+        together = forked(lambda: [_used_here(*use) for use in uses], 120, MEMORY)
+        if together.value is None:  # one of them ended the process
+            return [judge_all([case], world, slot)[0] for case in cases]
+        ended = together.value
+    return [_judged(*each) for each in zip(ended, [expected[c.kind] for c in cases], files, cases, strict=True)]
 
 
-def _judged(ended: Ended, expected: Any, file: Path, folder: Path) -> Outcome:
+def _copied(case: Case, world: Path, slot: Path, number: int) -> Path:
+    """The damaged file in a copy of its folder."""
+    place = slot / str(number)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    name = _plain(case.kind)
+    shutil.copytree(world / name, place / name, symlinks=True)
+    file = place / name / case.about["file"]
+    _put(file, _damaged(file.read_bytes(), case.about["damage"]), file.stat())
+    return file
+
+
+def _top(file: Path, case: Case) -> Path:
+    return next(above for above in file.parents if above.name == _plain(case.kind))
+
+
+def _judged(ended: Ended, expected: Any, file: Path, case: Case) -> Outcome:
+    folder = _top(file, case)
     names = {file.name, file.relative_to(folder).as_posix(), file.stem} | ({folder.name} if file.name in _READ else set())
     if ended.late or ended.signal:
         return Outcome(UNCLEAR, f"{'took too long' if ended.late else f'ended by signal {ended.signal}'}")
     if not ended.error:
-        if ended.value["digest"] == expected["digest"]:
+        told, found = f"{ended.value['told']}\n{ended.said}", ended.value["digests"]
+        if "again" in found:
+            return Outcome(SURVIVED)  # as "run: resumed" shows, by what is made again
+        differs = [key for key in expected["digests"] if found.get(key) != expected["digests"][key]]
+        if not differs:
             return Outcome(SURVIVED)
-        told = f"{ended.value['told']}\n{ended.said}"
-        return Outcome(REFUSED) if file.name in told else Outcome(SILENT, f"{ended.value['told']}"[:200])
+        return Outcome(REFUSED) if file.name in told else Outcome(SILENT, f"others: {', '.join(differs)}; {told.strip()[:200]}")
     if ended.error.startswith(("ValueError", "FileNotFoundError", "OSError", "ConfigError", "DamagedError", "IsADirectory")):
         return Outcome(REFUSED) if any(name in ended.said for name in names) else Outcome(UNCLEAR, ended.error[:300])
     return Outcome(UNCLEAR, ended.error[:300])
@@ -141,6 +163,17 @@ def _damaged(data: bytes, damage: list[Any]) -> bytes | None:
     if what == "zeros from":
         return data[: numbers[0]] + bytes(len(data[numbers[0] : numbers[0] + 512])) + data[numbers[0] + 512 :]
     return data + b"\n" if what == "one byte more" else None
+
+
+def chunks(cases: list[Case]) -> Iterator[list[Case]]:
+    """Cases of one process: those that train have one each."""
+    alone = {subject.name for subject in subjects() if subject.alone}
+    start = 0
+    while start < len(cases):
+        kind, size = cases[start].kind, 1 if cases[start].kind in alone else TOGETHER
+        chunk = [case for case in cases[start : start + size] if case.kind == kind]
+        yield chunk
+        start += len(chunk)
 
 
 def _put(file: Path, data: bytes | None, times: os.stat_result) -> None:
@@ -167,13 +200,29 @@ def _used(subject: Subject, folder: Path, scratch: Path) -> Ended:
 
 
 def _use(subject: Subject, folder: Path) -> Ended:
-    def live() -> dict[str, str]:
-        os.chdir(folder)
-        found = subject.use(folder)
-        told = found.pop("told", "")
-        return {"digest": worlds.digest(found), "told": told}
+    return forked(lambda: _found(subject, folder), 60, MEMORY)
 
-    return forked(live, 60)
+
+def _used_here(subject: Subject, folder: Path) -> Ended:
+    """As :func:`_use`, in this process."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger().addHandler(handler)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
+            warnings.simplefilter("always")  # also what was said before
+            return Ended(_found(subject, folder), err=said.getvalue())
+    except Exception as error:
+        return Ended(error=f"{type(error).__name__}: {error}", err=said.getvalue())
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _found(subject: Subject, folder: Path) -> dict[str, Any]:
+    os.chdir(folder)
+    found = subject.use(folder)
+    told = found.pop("told", "")
+    return {"digests": {key: worlds.digest(value) for key, value in found.items()}, "told": told}
 
 
 def _own_tables(folder: Path) -> None:
@@ -274,10 +323,33 @@ def torch_rows() -> Any:
     return torch.linspace(-1, 1, 12).view(4, 3)
 
 
+class _Again(BaseException):
+    """A stage would be made again."""
+
+
+def _find(folder: Path) -> dict[str, Any]:
+    """The same command again, as far as it finds what is there: what :func:`_resume` makes again, it is told."""
+    from sigraph.running import stages
+
+    def again(*arguments: Any, **options: Any) -> Any:
+        raise _Again
+
+    before = stages.fit_parts, stages.fine_tune
+    stages.fit_parts = stages.fine_tune = again
+    try:
+        return _resume(folder)
+    except _Again:
+        return {"again": True}
+    finally:
+        stages.fit_parts, stages.fine_tune = before
+
+
 def _resume(folder: Path) -> dict[str, Any]:
     """The same command again, and the encoder that it leaves."""
     code = worlds.command("run", "mine.yaml")
-    found = {**_rows(folder), "code": code}
-    runs = sorted((folder / "runs").rglob("encoder.safetensors"))
+    if code:
+        raise ValueError(f"exit code {code}")
+    found = _rows(folder)
+    runs = [file for file in sorted((folder / "runs").rglob("encoder.safetensors")) if "_pretrain" not in file.parts]
     found["weights"] = [file.read_bytes() for file in runs]
     return found

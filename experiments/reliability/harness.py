@@ -141,16 +141,16 @@ def _of(module: ModuleType, world: Path, plan: Plan) -> Iterator[Case]:
 def _outcomes(
     module: ModuleType, cases: list[Case], world: Path, folder: Path, workers: int, end: float
 ) -> Iterator[tuple[Case, Outcome]]:
-    waiting, flying = iter(cases), dict[Future, Case]()
+    waiting, flying = module.chunks(cases) if hasattr(module, "chunks") else ([case] for case in cases), dict[Future, list[Case]]()
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start, (module.__name__, world, folder)) as pool:
         while True:
-            while len(flying) < 2 * workers and time.monotonic() < end and (case := next(waiting, None)):
-                flying[pool.submit(_judge, case)] = case
+            while len(flying) < 2 * workers and time.monotonic() < end and (chunk := next(waiting, None)):
+                flying[pool.submit(_judge, chunk)] = chunk
             if not flying:
                 return
             for future in wait(flying, return_when=FIRST_COMPLETED)[0]:
-                yield flying.pop(future), future.result()
+                yield from zip(flying.pop(future), future.result(), strict=True)
 
 
 _mine: dict[str, Any] = {}
@@ -163,11 +163,13 @@ def _start(part: str, world: Path, folder: Path) -> None:
     _mine.update(module=importlib.import_module(part), world=world, slot=slot)
 
 
-def _judge(case: Case) -> Outcome:
+def _judge(cases: list[Case]) -> list[Outcome]:
+    module, where = _mine["module"], (_mine["world"], _mine["slot"])
     try:
-        return _mine["module"].judge(case, _mine["world"], _mine["slot"])
+        return module.judge_all(cases, *where) if hasattr(module, "judge_all") else [module.judge(cases[0], *where)]
     except Exception as error:
-        return Outcome(UNCLEAR, f"the harness failed: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+        what = f"the harness failed: {type(error).__name__}: {error}\n{traceback.format_exc()}"
+        return [Outcome(UNCLEAR, what) for _ in cases]
 
 
 def _warm() -> None:

@@ -99,7 +99,7 @@ def tasks() -> dict[str, sg.Task]:
 
 
 def dataset(kind: str) -> sg.SampleDataset:
-    """Feature rows, records or token sequences."""
+    """Feature rows, records or token sequences; each with another graph and another type of task."""
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(_NUM, 4, generator=generator)
     names: list[str] | None = None
@@ -111,7 +111,9 @@ def dataset(kind: str) -> sg.SampleDataset:
     else:
         samples = token_table([[2 + (i + j) % 7 for j in range(2 + i % 4)] for i in range(_NUM)], num_tokens=9)
     ids = [f"p{i}" for i in range(_NUM)]
-    return sg.SampleDataset(samples, graphs(), tasks(), name=f"the {kind}", ids=ids, feature_names=names)
+    graph, task = {"features": ("weighted", "topic"), "records": ("sets", "marks"), "tokens": ("weighted", "size")}[kind]
+    of_it = ({graph: graphs()[graph]}, {task: tasks()[task]})
+    return sg.SampleDataset(samples, *of_it, name=f"the {kind}", ids=ids, feature_names=names)
 
 
 # Experiments ##################################################################
