@@ -2,21 +2,23 @@
 
 A component is a mapping with ``_target_`` (the dotted path of a class) and constructor arguments. Everything is
 checked before anything is called: each target is a class of the kind its slot needs, each argument a parameter of
-its constructor. A YAML can therefore never call a function, nor construct what sigraph does not build on.
+its constructor. A YAML can therefore never call a function, nor construct what sigraph does not build on. Whether a
+target may even be imported, :mod:`sigraph.trust` says before it is.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 from sigraph.config.overlay import Component
 from sigraph.config.place import ConfigError, suggest
+from sigraph.trust import check_trust
 
 # What a component inside a component may be, besides torch.nn.Module.
 NESTED_BASES = {
@@ -91,7 +93,7 @@ def resolve(target: Any, expected: Bases, where: str) -> type:
         ConfigError: It does not exist, is no class, or does not derive from ``expected``.
     """
     path, name = _split(target, where)
-    module = _import(path, name, expected, where)
+    module = _import(path, name, where)
     found = getattr(module, name, None)
     if found is None:
         fitting = [key for key, value in vars(module).items() if _derives(value, expected)]
@@ -105,6 +107,31 @@ def resolve(target: Any, expected: Bases, where: str) -> type:
     return found
 
 
+def targets(settings: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Every ``_target_`` in plain settings, and the place of its component."""
+    if isinstance(settings, dict):
+        if "_target_" in settings:
+            yield where, settings["_target_"]
+        for name, value in settings.items():
+            yield from targets(value, f"{where}.{name}")
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from targets(value, where)
+
+
+def is_shipped(component: Component, where: str) -> bool:
+    """Whether all that a component names is of sigraph or of a library that it builds on. Nothing is imported.
+
+    Raises:
+        ConfigError: Something in it may not be imported, or is not there.
+    """
+    found = []
+    for at, target in targets(component, where):
+        _split(target, at)
+        found.append(check_trust(target, at))
+    return all(found)
+
+
 def _split(target: Any, where: str) -> tuple[str, str]:
     """Module path and class name of a target."""
     if not isinstance(target, str) or not all(part.isidentifier() for part in target.split(".")) or "." not in target:
@@ -113,18 +140,15 @@ def _split(target: Any, where: str) -> tuple[str, str]:
     return path, name
 
 
-def _import(path: str, name: str, expected: Bases, where: str) -> ModuleType:
-    root, target = path.partition(".")[0], f"{path}.{name}"
-    # Importing runs code. The standard library holds nothing that a slot needs, so it is not even imported.
-    if root in sys.stdlib_module_names:
-        raise ConfigError(f"{where}: {target!r} is of the standard library, needs a subclass of {_spelled(expected)}")
-    if root not in sys.modules and importlib.util.find_spec(root) is None:
-        raise ConfigError(f"{where}: no package {root!r} is installed (from {target!r}){suggest(root, ['sigraph'])}")
+def _import(path: str, name: str, where: str) -> ModuleType:
+    check_trust(f"{path}.{name}", where)
     try:
         module = importlib.import_module(path)
         hasattr(module, name)  # a package that imports lazily does so here
         return module
-    except Exception as error:  # a user's module may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may raise anything, SystemExit too
         raise ConfigError(f"{where}: {path!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -167,7 +191,7 @@ def _nested_bases(target: Any, where: str) -> tuple[type, ...]:
     import torch
 
     # Only a class of a module that is loaded can be the base of the target, hence import the target first.
-    _import(*_split(target, where), torch.nn.Module, where)
+    _import(*_split(target, where), where)
     modules = [(sys.modules[path], name) for path, name in NESTED_BASES.items() if path in sys.modules]
     return (torch.nn.Module, *(getattr(module, name) for module, name in modules if hasattr(module, name)))
 
@@ -202,6 +226,8 @@ def _call(target: type, arguments: dict[str, Any], where: str, *late: Any) -> An
         raise
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{where}: {error}") from error
+    except SystemExit as error:  # would end everything without a word
+        raise ConfigError(f"{where}: {target.__name__!r} ends the program (exit code {error.code})") from error
 
 
 def _arguments(

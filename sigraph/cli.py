@@ -14,6 +14,7 @@ from sigraph.commands.audit import add_audit_options, audit_run
 from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
+from sigraph.foreign_text import guarded_output
 
 _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
@@ -28,6 +29,7 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
 """
 
 
+@guarded_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out."""
     parser = _parser()

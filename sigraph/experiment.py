@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from sigraph.running.parts import check_arms
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import record_failure, run_folder, run_one
 from sigraph.training import TimeIsUp
+from sigraph.trust import trusting
 
 Job = tuple[str, int]  # an arm's name and a seed
 
@@ -53,6 +54,7 @@ def run(
     jobs: int = 1,
     max_seconds: float | None = None,
     only: Sequence[Job] | None = None,
+    trust: Iterable[str] = (),
 ) -> Results:
     """Pre-train and fine-tune every arm for every seed; finished work is recognised, interrupted work resumed.
 
@@ -69,6 +71,8 @@ def run(
             round in another order than with one.
         max_seconds: Save and stop after this long; the same call resumes. None: no limit.
         only: The (arm, seed) to run; None: all.
+        trust: Packages or modules that the settings may name besides sigraph and what it builds on. Importing one runs
+            its code; one that is not installed is looked for where you stand.
 
     Raises:
         ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit; an arm or
@@ -81,10 +85,11 @@ def run(
     if launch is not None:
         config = _spread(config, launch, jobs)
         if launch.rank:
-            return Results(config, follow(fit_share))
+            with trusting(trust):
+                return Results(config, follow(fit_share))
     deadline = None if max_seconds is None else time.time() + max_seconds
     results = Results(config)
-    with leading(results.records):
+    with trusting(trust), leading(results.records):
         _run(results, progress, jobs, deadline, only)
     return results
 
@@ -224,7 +229,7 @@ def _neighbors(record: dict[str, Any]) -> str:
     if found.get("hit_rate") is not None:
         parts.append(f"{found['hit_rate']:.3f} are edges")
     if found.get("accuracy") is not None:
-        promised = found["local_consistency"]
+        promised = found.get("local_consistency")
         parts.append(
             f"{found['accuracy']:.3f} share a label" + ("" if promised is None else f" (promised {promised:.3f})")
         )

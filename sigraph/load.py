@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sigraph.build import build
+from sigraph.build import build, is_shipped
 from sigraph.config import ConfigError
 from sigraph.config.overlay import DataSource
 from sigraph.data.folder import sha256
+from sigraph.data.sealed import DamagedError, read_sealed
 from sigraph.encoders import Encoder
+from sigraph.evaluation.record_fields import MOST_BYTES, OK, misfit
 from sigraph.provenance import own_sources
 from sigraph.running.parts import ENCODER
-from sigraph.running.run_one import RESULTS, SETTINGS
+from sigraph.running.run_one import RESULTS
+from sigraph.trust import trusting
 
 logger = logging.getLogger(__name__)
 
 SHOWN = 10
+# What a record can lack for a leaderboard, but not here.
+_NEEDED = ("data", "pretrain.dataset", "pretrain.encoder", "pretrain.encoder_sha256")
 _AGAIN = "run the experiment again, which makes what is missing and repeats nothing else"
 
 
-def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None) -> Encoder:
+def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None, trust: Iterable[str] = ()) -> Encoder:
     """The encoder that a run pre-trained, on the CPU and in evaluation mode.
 
     It is built from the settings in ``results.json``, which can name subclasses of :class:`~sigraph.encoders.Encoder`
@@ -39,12 +41,14 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     Args:
         folder: A run's folder, ``<output_dir>/<experiment>/<arm>/<hash>/seed-<s>``.
         in_channels: Features of a sample, for an encoder whose record does not say.
+        trust: Packages or modules that the record may name besides sigraph and what it builds on. Importing one runs
+            its code; one that is not installed is looked for where you stand.
 
     Raises:
         FileNotFoundError, NotADirectoryError: There is no such folder.
         ValueError: It is no run's folder (the message lists those below it), the run failed, a file is damaged, or the
             weights do not fit.
-        ConfigError: The encoder cannot be built; names a module of one's own that is not found.
+        ConfigError: The encoder cannot be built, or names a module that is not trusted or not found.
 
     Example:
         >>> encoder = sigraph.load_encoder("runs/mine/sipt/0a1b2c3d4e5f/seed-0")
@@ -52,15 +56,25 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None)
     """
     path, record = _open_run(folder)
     where = f"{path / RESULTS}, pretrain.encoder"
-    component = _encoder_component(path, record)
-    for target in _targets(component):
-        _check_module(target, where)
+    component = record["pretrain"]["encoder"]
     available = {} if in_channels is None else {"in_channels": in_channels}
-    with torch.random.fork_rng(devices=[]):
-        encoder: Encoder = build(component, Encoder, where, **available)
-    _note_changes(component, record["pretrain"].get("sources") or {}, where)
-    _load_weights(encoder, path / ENCODER, record["pretrain"].get("encoder_sha256"))
+    with trusting(trust):
+        is_shipped(component, where)  # all that it names, before any of it is imported
+        with torch.random.fork_rng(devices=[]):
+            encoder = _built(component, where, available)
+        _note_changes(component, record["pretrain"].get("sources") or {}, where)
+    _load_weights(encoder, path / ENCODER, record["pretrain"]["encoder_sha256"])
     return encoder.eval()
+
+
+def _built(component: dict[str, Any], where: str, available: dict[str, Any]) -> Encoder:
+    try:
+        return build(component, Encoder, where, **available)
+    except ConfigError:
+        raise
+    except Exception as error:  # torch answers a width that makes no sense with many kinds
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ConfigError(f"{where}: cannot be built ({what}); {_AGAIN}") from error
 
 
 class PretrainedOn(NamedTuple):
@@ -77,16 +91,9 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
     Raises:
         ValueError: As in :func:`load_encoder`.
     """
-    path, record = _open_run(folder)
-    file = path / SETTINGS
-    try:
-        source = yaml.safe_load(file.read_text(encoding="utf-8"))["pretrain"]["dataset"]
-        source = source if isinstance(source, dict) else str(source)
-        return PretrainedOn(source, str(record["data"]), record["pretrain"].get("features"))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise ValueError(
-            f"{file} does not say the run's data set ({type(error).__name__}: {error}); {_AGAIN}"
-        ) from error
+    _, record = _open_run(folder)
+    about = record["pretrain"]
+    return PretrainedOn(about["dataset"], record["data"], about.get("features"))
 
 
 def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
@@ -102,12 +109,13 @@ def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     if not file.is_file():
         raise ValueError(f"{path} is no run's folder: it holds no {RESULTS}{_instead(path)}")
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: not valid JSON ({error}); {_AGAIN}") from error
-    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
-        raise ValueError(f"{file} is no record of a run; {_AGAIN}")
-    if record["status"] != "ok":
+        record = read_sealed(file, MOST_BYTES)
+    except DamagedError as error:
+        raise ValueError(f"{error}; {_AGAIN}") from error
+    wrong = misfit(record, _NEEDED)
+    if wrong:
+        raise ValueError(f"{file} is no record of a run: {wrong}; {_AGAIN}")
+    if record["status"] != OK:
         raise ValueError(f"{path} holds no encoder: the run {record['status']} ({record.get('reason')}); {_AGAIN}")
     return path, record
 
@@ -131,33 +139,6 @@ def _runs_below(path: Path) -> Iterator[Path]:
             yield Path(folder)
 
 
-def _encoder_component(path: Path, record: dict[str, Any]) -> dict[str, Any]:
-    component = record["pretrain"].get("encoder") if isinstance(record.get("pretrain"), dict) else None
-    if not isinstance(component, dict) or not isinstance(component.get("_target_"), str):
-        raise ValueError(f"{path / RESULTS} does not say how the encoder is built ('pretrain.encoder'); {_AGAIN}")
-    return component
-
-
-def _targets(settings: Any) -> Iterator[str]:
-    """Every ``_target_`` of a component and of those in it."""
-    if isinstance(settings, dict):
-        if isinstance(settings.get("_target_"), str):
-            yield settings["_target_"]
-        settings = list(settings.values())
-    if isinstance(settings, list):
-        for value in settings:
-            yield from _targets(value)
-
-
-def _check_module(target: str, where: str) -> None:
-    root = target.partition(".")[0]
-    if importlib.util.find_spec(root) is None:
-        raise ConfigError(
-            f"{where}: {target!r} needs the module {root!r}, which is not found; if it is your own, say where it lies, "
-            f"usually beside the experiment's YAML: sys.path.append(FOLDER) in Python, PYTHONPATH=FOLDER in a shell"
-        )
-
-
 def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -> None:
     for module, code in (own_sources(component) or {}).items():
         if then.get(module, code) != code:
@@ -166,10 +147,10 @@ def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -
             )
 
 
-def _load_weights(encoder: Encoder, file: Path, digest: str | None) -> None:
+def _load_weights(encoder: Encoder, file: Path, digest: str) -> None:
     if not file.is_file():
         raise ValueError(f"{file.parent} holds no {file.name}; {_AGAIN}")
-    if digest is not None and (got := sha256(file)) != digest:
+    if (got := sha256(file)) != digest:
         raise ValueError(f"{file} is damaged (needs sha256 {digest}, got {got}); {_AGAIN}")
     try:
         weights = load_file(file)

@@ -8,7 +8,6 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 
 from sigraph import __version__
-from sigraph.build import resolve
+from sigraph.build import resolve, targets
 
 
 def own_sources(*settings: Any) -> dict[str, str] | None:
@@ -29,10 +28,10 @@ def own_sources(*settings: Any) -> dict[str, str] | None:
         First 12 hex digits of each file's SHA-256; None where there is no such module.
 
     Raises:
-        ConfigError: A target cannot be imported.
+        ConfigError: A target cannot be imported, or may not be.
     """
     found: dict[str, str] = {}
-    for where, target in sorted(set(_targets(settings, "settings"))):
+    for where, target in sorted(set(targets(settings, "settings"))):
         module = sys.modules[resolve(target, object, where).__module__]
         file = Path(getattr(module, "__file__", None) or "")
         installed = {"site-packages", "dist-packages"} & set(file.parts)
@@ -76,15 +75,3 @@ def environment(accelerator: str) -> dict[str, Any]:
         },
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
     }
-
-
-def _targets(settings: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Every ``_target_`` and the place of its component."""
-    if isinstance(settings, dict):
-        if "_target_" in settings:
-            yield where, settings["_target_"]
-        for name, value in settings.items():
-            yield from _targets(value, f"{where}.{name}")
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _targets(value, where)

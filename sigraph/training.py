@@ -16,8 +16,12 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
+from sigraph.checkpoint import SealedCheckpoints, read_checkpoint
 from sigraph.data.folder import atomic_file
+from sigraph.data.sealed import DamagedError
 from sigraph.launch import launched
+
+logger = logging.getLogger(__name__)
 
 
 def quiet_libraries() -> None:
@@ -70,7 +74,7 @@ def fit(
 
 
 def quiet_trainer(**options: Any) -> Trainer:
-    """A Lightning trainer that says nothing and leaves nothing on disk unless told to."""
+    """A Lightning trainer that says nothing and leaves nothing on disk unless told to; its checkpoints are sealed."""
     quiet: dict[str, Any] = {
         "logger": False,
         "enable_checkpointing": False,
@@ -79,9 +83,10 @@ def quiet_trainer(**options: Any) -> Trainer:
         "num_sanity_val_steps": 0,
         "devices": 1,
         "log_every_n_steps": 1,
+        "plugins": [SealedCheckpoints()],
     }
     if launched() is not None and "strategy" not in options:  # else as many devices are wanted as were started
-        quiet["plugins"] = LightningEnvironment()
+        quiet["plugins"].append(LightningEnvironment())
     for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return Trainer(**{**quiet, **options})
@@ -112,7 +117,7 @@ class SaveProgress(Callback):
 
     Args:
         path: The checkpoint, replaced atomically.
-        key: Says what is trained; a checkpoint of something else is ignored.
+        key: Says what is trained; a checkpoint of something else is not resumed from.
         every_seconds: Least time between two.
         deadline: When to save and stop, on the clock of :func:`time.time`; None: never.
     """
@@ -123,16 +128,26 @@ class SaveProgress(Callback):
         self._start = self._last = time.perf_counter()
 
     def found(self) -> Path | None:
-        """The checkpoint to resume from, if there is one of the same training."""
+        """The checkpoint to resume from, if there is one of the same training; another, or a damaged one, is said."""
         if not self.path.is_file():
             return None
         try:
-            saved = torch.load(self.path, weights_only=True, map_location="cpu")
-            same = saved["callbacks"][type(self).__qualname__]["key"] == self.key
-            self.epochs_before = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"] if same else 0
-        except Exception as error:  # torch raises many kinds on a damaged file, some with advice that is not safe
-            raise ValueError(f"{self.path} is damaged, or no checkpoint; remove it to start again") from error
-        return self.path if same else None
+            saved = read_checkpoint(self.path)
+            key = saved["callbacks"][type(self).__qualname__]["key"]
+            epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        except DamagedError as error:
+            logger.warning("%s; pre-training starts again", error)
+            return None
+        except (KeyError, TypeError, IndexError) as error:
+            logger.warning("%s is the checkpoint of no pre-training (%r); it starts again", self.path, error)
+            return None
+        if key != self.key:
+            logger.warning(
+                "%s is of other settings, data or code, or another seed; pre-training starts again", self.path
+            )
+            return None
+        self.epochs_before = epochs
+        return self.path
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.current_epoch + 1 == trainer.max_epochs:

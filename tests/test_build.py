@@ -13,6 +13,7 @@ from torch import nn
 from sigraph import build as build_module
 from sigraph.build import build, check, partial_build, resolve
 from sigraph.config import ConfigError
+from sigraph.trust import trusting
 
 CALLS = []
 HERE = "sigraph_test_targets"
@@ -71,7 +72,8 @@ def targets(monkeypatch):
     module.instance = "a text"
     monkeypatch.setitem(sys.modules, HERE, module)
     CALLS.clear()
-    return module
+    with trusting([HERE, "numpy", "sigraph_test_broken", "sigraph_test_own"]):
+        yield module
 
 
 def component(name, **arguments):
@@ -237,11 +239,36 @@ def test_an_unknown_package_and_module():
     assert "'torch.nowhere' cannot be imported: ModuleNotFoundError" in refused({"_target_": "torch.nowhere.X"})
 
 
-def test_a_module_that_fails_on_import(tmp_path, monkeypatch):
-    (tmp_path / "sigraph_test_broken.py").write_text("raise RuntimeError('out of order')")
+@pytest.mark.parametrize(
+    "error", ["RuntimeError('out of order')", "SystemExit('out of order')", "GeneratorExit('out of order')"]
+)
+@pytest.mark.parametrize("lazily", [False, True])
+def test_a_module_that_fails_on_import(tmp_path, monkeypatch, error, lazily):
+    code = f"def __getattr__(name):\n    raise {error}\n" if lazily else f"raise {error}\n"
+    (tmp_path / "sigraph_test_broken.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     message = refused({"_target_": "sigraph_test_broken.X"})
-    assert "'sigraph_test_broken' cannot be imported: RuntimeError: out of order" in message
+    assert f"'sigraph_test_broken' cannot be imported: {error.partition('(')[0]}: out of order" in message
+    sys.modules.pop("sigraph_test_broken", None)
+
+
+def test_ctrl_c_during_an_import_stays_one(tmp_path, monkeypatch):
+    (tmp_path / "sigraph_test_broken.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        check({"_target_": "sigraph_test_broken.X"}, Base, "slot")
+
+
+def test_a_constructor_that_ends_the_program_is_an_error(targets):
+    class Ending(Base):
+        def __init__(self):
+            raise SystemExit(0)
+
+        def act(self): ...
+
+    targets.Ending = Ending
+    with pytest.raises(ConfigError, match=r"slot: 'Ending' ends the program \(exit code 0\)"):
+        build(component("Ending"), Base, "slot")
 
 
 def test_a_users_own_module(tmp_path, monkeypatch):

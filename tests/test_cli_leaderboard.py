@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sigraph.cli import main
+from sigraph.data.sealed import write_sealed
 
 
 def record(arm, seed, test, experiment="one", task="topic"):
@@ -36,7 +37,7 @@ def runs(tmp_path):
     for one in records:
         folder = top / one["experiment"] / one["arm"] / one["hash"] / f"seed-{one['seed']}"
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps(one))
+        write_sealed(folder / "results.json", one)
     return top
 
 

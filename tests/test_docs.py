@@ -18,6 +18,7 @@ from sigraph.config import config_from_dict
 from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
 from sigraph.running.parts import build_parts
+from sigraph.trust import trusting
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}
@@ -46,7 +47,8 @@ def beside(tmp_path, monkeypatch):
         (tmp_path / name).write_text(code)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    yield tmp_path
+    with trusting(["mylosses"]):
+        yield tmp_path
     sys.modules.pop("mylosses", None)
 
 
@@ -153,7 +155,12 @@ def test_two_processes_train_the_same_encoder(beside):
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "experiments/README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))],
+    [
+        "README.md",
+        "SECURITY.md",
+        "experiments/README.md",
+        *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+    ],
 )
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", read(name)):

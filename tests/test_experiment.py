@@ -1,7 +1,6 @@
 """run(config): run folders, records, failures, tables."""
 
 import io
-import json
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ import yaml
 
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data.sealed import read_sealed
 from sigraph.encoders import Encoder, Encoding
 from sigraph.experiment import run
 from sigraph.running.progress import BarProgress, Progress
@@ -87,7 +87,7 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
     folder = run_folder(config, config.arm("sipt"), 1)
     assert folder.parts[-4:-2] == ("toy-experiment", "sipt") and folder.name == "seed-1"
     assert {"config.yaml", "results.json", "encoder.safetensors"} <= {file.name for file in folder.iterdir()}
-    record = json.loads((folder / "results.json").read_text())
+    record = read_sealed(folder / "results.json")
     assert record in results.records
     assert record["status"] == "ok" and record["reason"] is None
     assert {t["head"] for t in record["tasks"]} == {"linear", "knn"}

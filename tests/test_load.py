@@ -1,6 +1,5 @@
 """The encoder of a finished run, taken home."""
 
-import json
 import shutil
 import sys
 
@@ -9,6 +8,7 @@ import torch
 
 import sigraph
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.encoders import MLPEncoder, embed
 from sigraph.experiment import run
 from sigraph.load import load_encoder, pretrained_on
@@ -53,7 +53,7 @@ def own_run(toy, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         toy["pretrain"]["encoder"] = {"_target_": "ownencoder.OwnEncoder", "gate": {"_target_": "torch.nn.Tanh"}}
         config = config_from_dict(toy)
-        assert not run(config).failed
+        assert not run(config, trust=["ownencoder"]).failed
         return run_folder(config, config.arm("sipt"), 0)
 
     yield make
@@ -84,9 +84,8 @@ def test_a_run_says_what_it_was_pretrained_on(folder, toy, toy_dataset):
     name, fingerprint, features = pretrained_on(folder)
     assert name == toy["pretrain"]["dataset"] and features is None
     assert fingerprint == sigraph.open_dataset(name).fingerprint
-    (folder / SETTINGS).write_text("pretrain: {}\n")
-    with pytest.raises(ValueError, match=f"{SETTINGS} does not say the run's data set"):
-        pretrained_on(folder)
+    (folder / SETTINGS).write_text("pretrain: {dataset: another}\n")  # for people: it decides nothing
+    assert pretrained_on(folder) == (name, fingerprint, features)
 
 
 @pytest.mark.parametrize("up", [1, 2, 3, 4])
@@ -147,22 +146,70 @@ def test_damaged_weights_are_named_and_made_again(finished, folder, toy_dataset)
     ("text", "message"),
     [
         ("{", "damaged: not valid JSON"),
-        ("[]", "no record of a run"),
-        ('{"status": "ok"}', "does not say how the encoder is built"),
-        ('{"status": "ok", "pretrain": {"encoder": {"hidden": 3}}}', "does not say how the encoder is built"),
+        ("[]", "is damaged: a mapping is needed"),
+        ("[" * 10**5, "nested too deeply"),
+        ('{"status": "ok"}', "carries no sum"),
     ],
 )
 def test_a_damaged_record_is_named(folder, text, message):
     (folder / RESULTS).write_text(text)
     with pytest.raises(ValueError, match=message) as raised:
         load_encoder(folder)
-    assert str(folder / RESULTS) in str(raised.value)
+    assert str(folder / RESULTS) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_an_altered_record_is_not_taken(folder):
+    text = (folder / RESULTS).read_text()
+    (folder / RESULTS).write_text(text.replace('"hidden_channels": 8', '"hidden_channels": 9'))
+    for read in (load_encoder, pretrained_on):
+        with pytest.raises(ValueError, match=r"is damaged or was altered.*run the experiment again"):
+            read(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("pretrain.encoder", "'pretrain.encoder' is missing"),
+        ("pretrain.encoder_sha256", "'pretrain.encoder_sha256' is missing"),
+        ("pretrain.dataset", "'pretrain.dataset' is missing"),
+        ("pretrain", "'pretrain' is missing"),
+        ("data", "'data' is missing"),
+        ("pretrain.encoder._target_", "'pretrain.encoder' needs a mapping with '_target_'"),
+    ],
+)
+def test_what_a_record_lacks_is_named(folder, place, message):
+    record = read_sealed(folder / RESULTS)
+    *above, last = place.split(".")
+    part = record
+    for name in above:
+        part = part[name]
+    del part[last]
+    write_sealed(folder / RESULTS, record)
+    for read in (load_encoder, pretrained_on):
+        with pytest.raises(ValueError, match=f"is no record of a run: {message}.*run the experiment again"):
+            read(folder)
 
 
 def rewrite(folder, **encoder):
-    record = json.loads((folder / RESULTS).read_text())
+    record = read_sealed(folder / RESULTS)
     record["pretrain"]["encoder"] |= encoder
-    (folder / RESULTS).write_text(json.dumps(record))
+    write_sealed(folder / RESULTS, record)
+
+
+def test_weights_of_another_run_are_not_taken(finished, folder):
+    other = run_folder(finished, finished.arm("sipt"), 1)
+    shutil.copyfile(other / ENCODER, folder / "new")
+    (folder / "new").replace(folder / ENCODER)
+    with pytest.raises(ValueError, match=rf"{ENCODER} is damaged \(needs sha256"):
+        load_encoder(folder)
+
+
+@pytest.mark.parametrize("channels", [2**62, 10**30])
+def test_what_cannot_be_built_is_one_line(folder, channels):
+    rewrite(folder, out_channels=channels)
+    with pytest.raises(ValueError, match=r"pretrain\.encoder") as raised:
+        load_encoder(folder)
+    assert "\n" not in str(raised.value)
 
 
 def test_weights_need_to_fit_exactly(folder):
@@ -177,36 +224,43 @@ def test_weights_need_to_fit_exactly(folder):
 @pytest.mark.parametrize("target", ["torch.nn.Linear", "subprocess.Popen", "sigraph.losses.InfoNCELoss", "os.system"])
 def test_only_encoders_are_built(folder, target):
     rewrite(folder, _target_=target)
-    with pytest.raises(ConfigError, match="Encoder"):
-        load_encoder(folder)
+    with pytest.raises(ConfigError, match=r"Encoder|of the standard library"):
+        load_encoder(folder, trust=["os", "subprocess"])
 
 
-def test_ones_own_encoder_needs_its_module(own_run, toy_dataset, tmp_path, monkeypatch, caplog):
+def test_ones_own_encoder_needs_ones_word_and_its_module(own_run, toy_dataset, tmp_path, monkeypatch, caplog):
     folder = own_run()
-    z = embed(load_encoder(folder), toy_dataset)
+    with pytest.raises(ConfigError, match=r"would import 'ownencoder' .*ownencoder\.py.*trust=\['ownencoder'\]"):
+        load_encoder(folder)  # loaded or not
+    z = embed(load_encoder(folder, trust=["ownencoder"]), toy_dataset)
     assert z.shape == (40, 3) and bool((z.abs() <= 1).all())
     assert not caplog.records
     sys.modules.pop("ownencoder")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
-        with pytest.raises(ConfigError, match=r"needs the module 'ownencoder'.*sys\.path\.append\(FOLDER\)"):
+        with pytest.raises(ConfigError, match=r"no package 'ownencoder' is installed.*--trust ownencoder"):
             load_encoder(folder)
+        with pytest.raises(ConfigError, match=r"no package 'ownencoder' is installed.*PYTHONPATH=FOLDER"):
+            load_encoder(folder, trust=["ownencoder"])
+        patch.chdir(tmp_path)
+        assert torch.equal(embed(load_encoder(folder, trust="ownencoder"), toy_dataset), z)
+        sys.modules.pop("ownencoder")
     (tmp_path / "ownencoder.py").write_text(OWN.format(keep="self.in_channels = in_channels") + "# other\n")
-    assert torch.equal(embed(load_encoder(folder), toy_dataset), z)
+    assert torch.equal(embed(load_encoder(folder, trust=["ownencoder"]), toy_dataset), z)
     assert "'ownencoder' has changed since" in caplog.text
 
 
 def test_a_module_found_inside_a_component_is_named(folder):
     rewrite(folder, act={"_target_": "nosuchmodule.Act"})
-    with pytest.raises(ConfigError, match="needs the module 'nosuchmodule'"):
+    with pytest.raises(ConfigError, match=r"pretrain\.encoder\.act: no package 'nosuchmodule'"):
         load_encoder(folder)
 
 
 def test_an_encoder_that_does_not_keep_its_width_is_told_it(own_run, toy_dataset):
     folder = own_run(keep="pass")
-    record = json.loads((folder / RESULTS).read_text())
+    record = read_sealed(folder / RESULTS)
     if "in_channels" not in record["pretrain"]["encoder"]:
         with pytest.raises(ConfigError, match="needs 'in_channels'"):
-            load_encoder(folder)
-    z = embed(load_encoder(folder, in_channels=6), toy_dataset)
+            load_encoder(folder, trust=["ownencoder"])
+    z = embed(load_encoder(folder, in_channels=6, trust=["ownencoder"]), toy_dataset)
     assert z.shape == (40, 3)

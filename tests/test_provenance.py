@@ -7,6 +7,7 @@ import pytest
 from sigraph import provenance
 from sigraph.config import ConfigError
 from sigraph.provenance import code_of, commit, own_sources
+from sigraph.trust import trusting
 
 
 def test_own_sources_are_those_of_neither_sigraph_nor_packages(tmp_path, monkeypatch):
@@ -16,11 +17,14 @@ def test_own_sources_are_those_of_neither_sigraph_nor_packages(tmp_path, monkeyp
     packaged = [{"_target_": "sigraph.encoders.MLPEncoder"}, {"_target_": "torch.optim.AdamW"}]
     assert own_sources(*packaged) is None
     nested = {"encoder": {"_target_": "sigraph.encoders.MLPEncoder", "layers": [{"_target_": "own_parts_b.B"}]}}
-    found = own_sources(nested, *packaged)
-    assert set(found) == {"own_parts_b"} and len(found["own_parts_b"]) == 12
-    assert set(own_sources({"_target_": "own_parts_b.A"})) == {"own_parts_a"}  # where the class is written
-    (tmp_path / "own_parts_b.py").write_text("class B:\n    x = 1\n")
-    assert own_sources(nested) != found
+    with pytest.raises(ConfigError, match=r"settings\.encoder\.layers: 'own_parts_b\.B' would import"):
+        own_sources(nested)
+    with trusting(["own_parts_b"]):
+        found = own_sources(nested, *packaged)
+        assert set(found) == {"own_parts_b"} and len(found["own_parts_b"]) == 12
+        assert set(own_sources({"_target_": "own_parts_b.A"})) == {"own_parts_a"}  # where the class is written
+        (tmp_path / "own_parts_b.py").write_text("class B:\n    x = 1\n")
+        assert own_sources(nested) != found
 
 
 def test_a_target_that_is_not_there_is_said():

@@ -1,7 +1,5 @@
 """Token sequences through a whole experiment: a YAML, its run, the encoder taken home, what is refused."""
 
-import json
-
 import pytest
 import torch
 
@@ -9,6 +7,7 @@ import sigraph
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
+from sigraph.data.sealed import read_sealed
 from sigraph.encoders import embed
 from sigraph.experiment import run
 from sigraph.load import load_encoder
@@ -67,7 +66,7 @@ def test_an_experiment_runs_and_its_encoder_comes_home(settings, sentences, enco
     config = config_from_dict(toy)
     assert not run(config).failed
     folder = run_folder(config, config.arm("sipt"), 0)
-    record = json.loads((folder / "results.json").read_text())
+    record = read_sealed(folder / "results.json")
     assert record["pretrain"]["encoder"]["num_tokens"] == 20
     then, _, _ = load_parts(config.arm("sipt").pretrain, 0, folder)
     home = load_encoder(folder)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from sigraph import training
+from sigraph.checkpoint import read_checkpoint, write_checkpoint
 from sigraph.training import KeepBest, SaveProgress, Tick, TimeIsUp, quiet_trainer
 
 
@@ -55,7 +56,7 @@ def test_progress_is_saved_when_the_last_is_old_and_never_at_the_end(tmp_path, m
     class Look(Callback):
         def on_train_epoch_start(self, trainer, pl_module):
             if path.exists():
-                epochs.append(torch.load(path, weights_only=True)["state_dict"]["epochs"].item())
+                epochs.append(read_checkpoint(path)["state_dict"]["epochs"].item())
 
         on_train_end = on_train_epoch_start
 
@@ -63,7 +64,7 @@ def test_progress_is_saved_when_the_last_is_old_and_never_at_the_end(tmp_path, m
     assert sorted(set(epochs)) == saved
 
 
-def test_resumption_goes_on_where_it_was_saved(tmp_path):
+def test_resumption_goes_on_where_it_was_saved(tmp_path, caplog):
     saver = SaveProgress(tmp_path / "p.ckpt", "key", 0.0)
     assert saver.found() is None
     fit([saver], 3)
@@ -71,6 +72,7 @@ def test_resumption_goes_on_where_it_was_saved(tmp_path):
     module = fit([again, Tick(ticks.append)], 3, again.found())
     assert ticks == [2, 1] and module.epochs == 3
     assert SaveProgress(tmp_path / "p.ckpt", "another key").found() is None
+    assert "is of other settings, data or code, or another seed" in caplog.text
 
 
 def test_seconds_add_up_over_resumptions(tmp_path, monkeypatch):
@@ -85,15 +87,35 @@ def test_seconds_add_up_over_resumptions(tmp_path, monkeypatch):
     assert third.seconds_before == 7 + 10
 
 
-@pytest.mark.parametrize("content", [b"", b"half a file", None])
-def test_a_checkpoint_that_is_none_is_said(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "p.ckpt is damaged"),
+        (b"half a file", "p.ckpt is damaged"),
+        ({"callbacks": {}}, "is the checkpoint of no pre-training"),
+        ({"callbacks": {"SaveProgress": {"key": "key"}}, "loops": []}, "is the checkpoint of no pre-training"),
+        ({"callbacks": {"SaveProgress": "key"}}, "is the checkpoint of no pre-training"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_said_once_and_not_resumed_from(tmp_path, caplog, content, said):
     path = tmp_path / "p.ckpt"
-    if content is None:
-        torch.save({"callbacks": {}}, path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"p\.ckpt is damaged, or no checkpoint; remove it to start again"):
-        SaveProgress(path, "key").found()
+    path.write_bytes(content) if isinstance(content, bytes) else write_checkpoint(path, content)
+    saver = SaveProgress(path, "key")
+    assert saver.found() is None and saver.epochs_before == 0
+    (record,) = caplog.records
+    assert said in record.message and str(path) in record.message and "\n" not in record.message
+
+
+def test_a_damaged_checkpoint_is_never_resumed_from(tmp_path, caplog):
+    path = tmp_path / "p.ckpt"
+    fit([SaveProgress(path, "key", 0.0)], 3)
+    good = path.read_bytes()
+    for place in (0, 40, 200, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        assert SaveProgress(path, "key").found() is None
+    assert len(caplog.records) == 5
+    path.write_bytes(good)
+    assert SaveProgress(path, "key").found() == path
 
 
 def test_time_up_saves_first_whatever_the_interval(tmp_path):
@@ -102,7 +124,7 @@ def test_time_up_saves_first_whatever_the_interval(tmp_path):
     with pytest.raises(TimeIsUp):
         fit([Tick(ticks.append), saver], 4)
     assert ticks == [0, 1]
-    assert torch.load(tmp_path / "p.ckpt", weights_only=True)["state_dict"]["epochs"] == 1
+    assert read_checkpoint(tmp_path / "p.ckpt")["state_dict"]["epochs"] == 1
 
 
 def test_time_up_in_the_last_epoch_does_not_throw_it_away(tmp_path):

@@ -8,7 +8,6 @@ that were not run are left out.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -17,11 +16,11 @@ from typing import Any
 import matplotlib
 import torch
 import torch.nn.functional as F
-import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
+from sigraph.data.sealed import read_sealed
 from sigraph.encoders import embed
 from sigraph.evaluation import neighbor_prediction
 from sigraph.load import load_encoder
@@ -35,13 +34,12 @@ HELD_OUT = "-held-out"
 
 
 def read_runs(folder: Path) -> list[dict[str, Any]]:
-    """One entry a finished run of a semi-synthetic experiment: its record, settings and folder."""
+    """One entry a finished run of a semi-synthetic experiment: its record, what it says of pre-training, its folder."""
     runs = []
     for file in sorted(folder.glob(f"{PREFIX}*/*/*/seed-*/results.json")):
-        record = json.loads(file.read_text())
+        record = read_sealed(file)
         if record["status"] == "ok":
-            settings = yaml.safe_load((file.parent / "config.yaml").read_text())
-            runs.append({"record": record, "pretrain": settings["pretrain"], "folder": file.parent})
+            runs.append({"record": record, "pretrain": record["pretrain"], "folder": file.parent})
     if not runs:
         raise SystemExit(f"{folder} holds no finished run of experiments/semi-synthetic; run one first")
     return runs

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sigraph.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +50,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     add("--draws", type=int, default=100, metavar="N", help="of chance, where it is drawn (default: 100)")
     add("--seed", type=int, default=0, help="of all draws (default: 0)")
     add("--format", choices=("markdown", "json"), default="markdown")
+    add("--trust", action="append", default=[], metavar="NAME", help=f"with a YAML: {OPTION_HELP}")
     add("--picture", metavar="FILE", help="LC against chance, by class or label, as FILE.png, .svg or .pdf")
     own = parser.add_argument_group("your own edges and labels").add_argument
     own("--id-column", metavar="COLUMN", help="of labels (default: id, else the first)")
@@ -130,7 +132,10 @@ def _wanted(arguments: argparse.Namespace) -> _Wanted:
     what, path = arguments.what, Path(arguments.what).expanduser()
     if path.suffix.lower() in (".yaml", ".yml"):
         _refuse(arguments, "an experiment's YAML")
-        return _of_experiment(what, arguments.more)
+        with trusting(arguments.trust, beside=path):
+            return _of_experiment(what, arguments.more)
+    if arguments.trust:
+        raise ValueError(f"--trust is for an experiment's YAML, which may name modules (got {what})")
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
     edges = "=" in what or suffixes[-1:] in [[suffix] for suffix in _TABLES] or (path / "header.json").is_file()
     if edges and not (path.is_dir() and not (path / "header.json").is_file()):
@@ -155,6 +160,7 @@ def _refuse(arguments: argparse.Namespace, what: str) -> None:
 
 def _of_dataset(dataset: SampleDataset) -> _Wanted:
     from sigraph.data import PretrainGraph
+    from sigraph.data.giveaways import say_giveaways
 
     if not dataset.tasks:
         raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
@@ -164,6 +170,9 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
         notes.append(f"data set {dataset.name!r} has no graph: only leakage between its samples is looked at")
         graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
+    for name, task in dataset.tasks.items():
+        found = say_giveaways(dataset.samples, dataset.feature_names, task, is_given="split drawn" not in task.about)
+        notes += [f"task {name!r}: {note} when it is prepared" for note in found]
     return _Wanted([_Group(graphs, dict(dataset.tasks), dataset, has_graph=bool(dataset.graphs))], notes, names)
 
 
@@ -199,7 +208,6 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.running.parts import GRAPH, said_of, seen_in_pretraining
     from sigraph.theory.label_edges import labels_in_edges
 
-    sys.path += [str(Path(file).resolve().parent), str(Path.cwd())]  # a user's own graphs
     config = load_config(file, overrides)
     arms: dict[str, list[str]] = {}
     groups: dict[str, _Group] = {}

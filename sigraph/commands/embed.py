@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sigraph.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,12 +35,17 @@ def add_embed_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="FILE", help="FILE.parquet: columns id, z0, z1, ...; FILE.npy: [N, D], ids in FILE.ids.parquet"
     )
     add("--force", action="store_true", help="replace FILE if it is there")
+    add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
 
 
 def embed_run(arguments: argparse.Namespace) -> int:
     """Load the encoder, embed the samples, write the file."""
+    with trusting(arguments.trust):
+        return _embed_run(arguments)
+
+
+def _embed_run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.out, arguments.force)
-    sys.path.append(str(Path.cwd()))  # a user's own encoder, as for `sigraph run`
 
     from sigraph.encoders import embed
     from sigraph.load import load_encoder, pretrained_on

@@ -209,16 +209,20 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
     """A bar on a terminal, a line for each stage elsewhere."""
     from tqdm import tqdm
 
+    from sigraph.foreign_text import printable, unguarded
+
     stage = ""
     layout = "{desc} {percentage:3.0f}% |{bar:30}| {elapsed} < {remaining}"
-    with tqdm(total=1.0, file=sys.stderr, leave=False, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
+    with tqdm(
+        total=1.0, file=unguarded(sys.stderr), leave=False, bar_format=layout, disable=not sys.stderr.isatty()
+    ) as bar:
 
         def tell(what: str, share: float) -> None:
             nonlocal stage
             if what != stage:
                 stage = what
                 bar.reset()
-                bar.set_description_str(what, refresh=False)
+                bar.set_description_str(printable(what), refresh=False)
                 if bar.disable:
                     print(f"edges: {what}", file=sys.stderr, flush=True)
             bar.update(share - bar.n)

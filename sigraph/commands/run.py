@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigraph.launch import launched
+from sigraph.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from sigraph.experiment import Results
@@ -24,11 +25,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
     add("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
     add("--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing")
+    add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
     add("--list", action="store_true", help="print one command for each run, for a scheduler; --dry-run checks more")
 
 
 def experiment_run(arguments: argparse.Namespace) -> int:
     """Run an experiment and show its table; or list its runs, or say what they would take."""
+    with trusting(arguments.trust, beside=arguments.file):
+        return _experiment_run(arguments)
+
+
+def _experiment_run(arguments: argparse.Namespace) -> int:
     from sigraph.config import load_config
 
     overrides = list(arguments.overrides)
@@ -36,8 +43,6 @@ def experiment_run(arguments: argparse.Namespace) -> int:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
     if arguments.max_time is not None and arguments.max_time < 0:
         raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
-    # A user's own parts are found beside the YAML and where one stands, after everything that is installed.
-    sys.path += [str(Path(arguments.file).resolve().parent), str(Path.cwd())]
     launch = launched()
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
@@ -57,9 +62,12 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
     quiet_libraries()
     if arguments.dry_run:
+        from sigraph.provenance import own_sources
         from sigraph.running.plan import plan_table
 
         print(plan_table(config, wanted))
+        if own := own_sources(*(config.arm(name).to_dict() for name, _ in wanted)):
+            print(f"code of your own, which was run: {', '.join(own)}")
         return 0
     from sigraph.experiment import run
     from sigraph.running.progress import BarProgress
@@ -91,8 +99,9 @@ def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tupl
     """One command a run, for any scheduler; they may run in any order and at the same time."""
     import shlex
 
+    trust = [word for name in arguments.trust for word in ("--trust", name)]
     for name, seed in wanted:
-        command = ["sigraph", "run", arguments.file, *overrides, "--arm", name, "--seed", str(seed)]
+        command = ["sigraph", "run", arguments.file, *overrides, *trust, "--arm", name, "--seed", str(seed)]
         print(shlex.join(command))
     return 0
 

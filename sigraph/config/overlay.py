@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from sigraph.config.place import Place, plain, suggest
+from sigraph.foreign_text import is_key
 
 Component = dict[str, Any]
 DataSource = str | Component  # a name, a path, or a world
@@ -237,7 +238,8 @@ def _lookup(schema: Any, name: object, place: Place) -> tuple[Any, Any]:
     fields = {field.name: field for field in dataclasses.fields(schema)}
     if name not in fields:
         at = place / name
-        raise at.error(f"unknown key {str(at)!r}{suggest(name, fields)}; valid keys: {_listed(schema)}")
+        shown = f"{str(at)!r}{suggest(name, fields)}" if is_key(name) else "that looks like none"
+        raise at.error(f"unknown key {shown}; valid keys: {_listed(schema)}")
     return get_type_hints(schema)[str(name)], fields[str(name)].metadata
 
 

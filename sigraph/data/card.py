@@ -13,6 +13,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from sigraph.foreign_text import is_key
+
 CARD = "card.yaml"
 T = TypeVar("T")
 
@@ -123,8 +125,14 @@ class Card:
         path = Path(path)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not valid YAML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no UTF-8 text, so no YAML; save it as UTF-8") from error
+        except yaml.YAMLError as error:  # its own words quote the file
+            mark = getattr(error, "problem_mark", None)
+            line = f", line {mark.line + 1}" if mark else ""
+            raise ValueError(
+                f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or 'no text'})"
+            ) from error
         try:
             return _parse(cls, content, "")
         except ValueError as error:
@@ -194,7 +202,8 @@ def _parse(kind: type[T], value: Any, where: str) -> T:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for key in value:
         if key not in known:
-            raise ValueError(f"unknown key {key!r}{place}{did_you_mean(key, known)}; known: {', '.join(known)}")
+            shown = f"{key!r}{place}{did_you_mean(key, known)}" if is_key(key) else f"that looks like none{place}"
+            raise ValueError(f"unknown key {shown}; known: {', '.join(known)}")
     for name, f in known.items():
         if name not in value and f.default is MISSING and f.default_factory is MISSING:
             raise ValueError(f"'{name}' is missing{place}")

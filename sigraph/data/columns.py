@@ -9,15 +9,25 @@ import pyarrow.compute as pc
 _NUMBER = r"(?i)^\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)\s*$"
 
 
-def typed_column(text: pa.ChunkedArray) -> pa.ChunkedArray:
+_COMMA = r"^\s*[+-]?\d*,\d+\s*$"
+_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"
+
+
+def typed_column(text: pa.ChunkedArray, decimal_comma: bool = False) -> pa.ChunkedArray:
     """The cells of a text file as what they all are; empty ones are missing (in text: stay empty).
 
     Integers (int64) if every cell is one, else numbers (double), else true/false (bool), else text. ``007`` is text:
     as a number it would lose its zeros.
+
+    Args:
+        text: The cells as written.
+        decimal_comma: Whether ``0,5`` is a number; ``1.234,5`` and a column of ``1,234`` alone stay text.
     """
     present = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
     if present.null_count == len(present):
         return text
+    if decimal_comma:
+        present = _with_points(present)
     for cells in (present, pc.utf8_trim_whitespace(present)):
         try:
             numbers = pc.cast(cells, pa.float64())
@@ -35,6 +45,19 @@ def typed_column(text: pa.ChunkedArray) -> pa.ChunkedArray:
         if pc.all(pc.is_in(lower.drop_null(), pa.array(["true", "false"], text.type))).as_py():
             return pc.equal(lower, "true")
     return text
+
+
+def _with_points(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Decimal commas as points, in a column that has commas for nothing else."""
+    comma = pc.filter(cells, pc.fill_null(pc.match_substring(cells, ","), False))
+    if (
+        not len(comma)
+        or not pc.all(pc.match_substring_regex(comma, _COMMA)).as_py()
+        or pc.all(pc.match_substring_regex(comma, _THOUSANDS)).as_py()
+        or pc.any(pc.match_substring(cells, ".")).as_py()
+    ):
+        return cells
+    return pc.replace_substring(cells, ",", ".")
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -39,12 +39,12 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
     cached = root / "raw" / entry.path
     for path in [Path(source) / entry.path, cached] if source else [cached]:
         if path.is_file():
-            return path, _check(path, entry, known, str(path))
+            return path, _check(path, entry, known, str(path), root)
     if entry.url is None:
         raise FileNotFoundError(f"{entry.path} has no url on its card; {_by_hand(entry, cached)}")
     with atomic_file(cached) as temporary:
         _download(entry.url, temporary, _by_hand(entry, cached))
-        digest = _check(temporary, entry, known, f"{entry.url} (downloaded, discarded)")
+        digest = _check(temporary, entry, known, f"{entry.url} (downloaded, discarded)", root)
     return cached, digest
 
 
@@ -52,7 +52,7 @@ def _by_hand(entry: CardFile, cached: Path) -> str:
     return f"put the file at {cached}, or at {entry.path} in a folder that the environment variable {SOURCE} names"
 
 
-def _check(path: Path, entry: CardFile, known: str | None, name: str) -> str:
+def _check(path: Path, entry: CardFile, known: str | None, name: str, root: Path) -> str:
     size = path.stat().st_size
     if entry.bytes is not None and size != entry.bytes:
         raise ValueError(f"{name} needs {entry.bytes} bytes (got {size}): truncated, or another version of the file")
@@ -62,7 +62,7 @@ def _check(path: Path, entry: CardFile, known: str | None, name: str) -> str:
     if entry.sha256 is None and known is not None and digest != known:
         raise ValueError(
             f"{name} needs sha256 {known}, recorded in known-hashes.json when the file was first used (got {digest}); "
-            "get the file again, or remove that line if the new file is the right one"
+            f"get the file again; if the new one is right, remove known-hashes.json in {root}: sums are recorded anew"
         )
     return digest
 

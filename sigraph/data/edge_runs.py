@@ -11,7 +11,7 @@ import numpy as np
 MAX_NODES = 2**31  # two ids and a bit fill a key
 STEP = 512  # keys of a run between two that stay in memory
 # Bytes a key takes while runs are sorted and while they are merged, unweighted and weighted.
-SORT_BYTES, MERGE_BYTES = (24, 96), (56, 176)
+SORT_BYTES, MERGE_BYTES = (24, 120), (56, 208)
 
 
 class Piece(NamedTuple):
@@ -40,7 +40,8 @@ class EdgeRuns:
         self.capacity = max(2, room // SORT_BYTES[weighted])
         self.merged = max(2, room // MERGE_BYTES[weighted])
         self.step = max(1, min(STEP, self.capacity // 64))
-        self.is_listed_both_ways = False  # known when all pieces were made
+        self.is_listed_both_ways = False  # known when all pieces were made, as is:
+        self.num_different_weights = 0  # undirected edges whose weights are not all the same
         self._keys = np.empty(self.capacity, np.int64)
         self._weight = np.empty(self.capacity if weighted else 0, np.float32)
         self._used = 0
@@ -73,16 +74,15 @@ class EdgeRuns:
             done += keys.size
             keys, sums, counts = _merge(keys, sums, counts)
             num_keys += keys.size
-            keys >>= 1
-            first = _first(keys)
+            keys, sums, counts = _merge(keys >> 1, sums, counts)
             weight = None
             if sums is not None and counts is not None:
-                starts = np.flatnonzero(first)
-                weight = (np.add.reduceat(sums, starts) / np.add.reduceat(counts, starts)).astype(np.float32)
-            keys = keys[first]
+                weight = (sums / (counts >> 1)).astype(np.float32)
+                self.num_different_weights += int((counts & 1).sum())
             pairs += keys.size
             yield Piece(keys >> 31, (keys & (MAX_NODES - 1)).astype(np.int32), weight), done / total
         self.is_listed_both_ways = num_keys == 2 * pairs > 0
+        self.num_different_weights //= 2  # both directions were counted
 
     def _flush(self) -> None:
         keys = self._keys[: self._used]
@@ -137,16 +137,22 @@ class EdgeRuns:
 def _merge(
     keys: np.ndarray, sums: np.ndarray | None, counts: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Each key once, in order, with the sum over its copies."""
+    """Each key once, in order, with the sum over its copies and twice their number, plus 1 where their weights differ.
+
+    Sums of float32 are exact in float64, so that equal weights have equal means.
+    """
     if sums is None:
         keys.sort(kind="stable")  # sorted runs one behind the other: merged, not sorted anew
         return keys[: _drop_repeats(keys)], None, None
     order = np.argsort(keys, kind="stable")
     keys, sums = keys[order], sums[order]
+    counts = np.full(keys.size, 2) if counts is None else counts[order]
     first = _first(keys)
     starts = np.flatnonzero(first)
-    number = np.diff(starts, append=keys.size) if counts is None else np.add.reduceat(counts[order], starts)
-    return keys[first], np.add.reduceat(sums, starts), number
+    mean = sums / (counts >> 1)
+    differs = np.minimum.reduceat(mean, starts) != np.maximum.reduceat(mean, starts)
+    differs |= np.bitwise_or.reduceat(counts & 1, starts) == 1
+    return keys[first], np.add.reduceat(sums, starts), (np.add.reduceat(counts >> 1, starts) << 1) | differs
 
 
 def _first(keys: np.ndarray) -> np.ndarray:

@@ -44,8 +44,11 @@ class IdColumn:
 
     @property
     def ids(self) -> pa.Array:
-        """The ids in their own type: int64 or text."""
-        return self.text.cast(pa.int64()) if self.is_integer else self.text
+        """The ids in their own type: int64; or text, which integers beyond int64 are kept as, too."""
+        if self.is_integer:
+            with contextlib.suppress(pa.ArrowInvalid):
+                return self.text.cast(pa.int64())
+        return self.text
 
     def show(self, text: pa.Array) -> str:
         """The first ten of some of these ids, for a message."""
@@ -108,8 +111,9 @@ class IdIndex:
         """
         own = self.column
         if own.is_integer and column.is_integer and len(own):
-            with contextlib.suppress(pa.ArrowInvalid):  # beyond int64
-                return self._find_integers(column.ids.to_numpy())
+            ids = column.ids
+            if self._is_int64 and not is_text(ids.type):
+                return self._find_integers(ids.to_numpy())
         both_typed = own.is_typed and column.is_typed and own.is_integer != column.is_integer
         position = pc.fill_null(pc.index_in(column.text, value_set=own.text), -1).to_numpy(zero_copy_only=False)
         if own.is_integer != column.is_integer and len(column):
@@ -119,7 +123,8 @@ class IdIndex:
                 example = unknown if len(unknown) else column.text
                 raise ValueError(
                     f"mixed id types: {own.where} holds {own.kind} (such as {own.show(own.text[:1])}), {column.where} "
-                    f"holds {column.kind} (such as {column.show(example[:1])}); write the ids alike in both files"
+                    f"holds {column.kind} (such as {column.show(example[:1])}); write the ids alike in both files, or "
+                    "name another column of ids (--id-column)"
                 )
         return position.astype(np.int64)
 
@@ -135,6 +140,10 @@ class IdIndex:
         return np.where(known[place] == ids, order[place], -1)
 
     @cached_property
+    def _is_int64(self) -> bool:
+        return not is_text(self.column.ids.type)
+
+    @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         ids = self.column.ids.to_numpy()
         order = np.argsort(ids, kind="stable")
@@ -147,7 +156,10 @@ class IdIndex:
     def say_unknown(self, column: IdColumn, position: np.ndarray, rows: np.ndarray, what: str) -> str:
         """How many of a file's ids no sample has, and the first ten."""
         ids = pc.unique(column.text.filter(pa.array(position < 0)))
-        return f"{len(ids):,} unknown ids in {int(rows.sum()):,} {what} ({column.show(ids)})"
+        said = f"{len(ids):,} unknown ids in {int(rows.sum()):,} {what} ({column.show(ids)})"
+        bare = pc.utf8_trim_whitespace(self.column.text)
+        blanks = pc.sum(pc.is_in(pc.utf8_trim_whitespace(ids), value_set=bare)).as_py()
+        return f"{said}; {blanks:,} of them differ from ids of samples by blanks alone" if blanks else said
 
 
 def _without_zeros(text: pa.Array) -> pa.Array:

@@ -12,8 +12,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from sigraph.data.columns import as_numbers
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.edge_table import guess_ends, read_weights
+from sigraph.data.edge_table import (
+    count_different_weights,
+    guess_ends,
+    nothing_left,
+    read_weights,
+    say_different_weights,
+)
+from sigraph.data.float_digits import lost_digits
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, read_ids
 from sigraph.data.labels import labels_of_samples, read_labels
@@ -161,7 +169,7 @@ def read_graph(
     pair = [read_ids(file, column) for column in ends]
     position = np.stack([table.index.find(column) for column in pair])  # [2, E]
     known: np.ndarray = np.logical_and(*(position >= 0))
-    notes = []
+    notes, unknown = list(file.notes), ""
     if not known.all():
         joined = IdColumn(
             f"{file.name}, columns {ends[0]!r} and {ends[1]!r}",
@@ -173,13 +181,28 @@ def read_graph(
         if not drop_unknown:
             raise ValueError(f"{joined.where}: {said}; drop these edges by --drop-unknown, or add the samples")
         notes.append(f"dropped {said}")
-    weights = None if weight is None else read_weights(file, weight)[torch.from_numpy(known)]
+        unknown = f"such as {joined.show(joined.text.filter(pa.array(position.reshape(-1) < 0))[:1])}"
+    ends_known = position[:, known]
+    weights = None
+    if weight is not None:
+        cells = read_weights(file, weight)
+        given = as_numbers(cells)[known] if not pa.types.is_integer(cells.type) else cells.to_numpy()[known]
+        weights = torch.from_numpy(given.astype(np.float32))
+        if different := count_different_weights(ends_known, len(table.index), given):
+            notes.append(say_different_weights(different))
+        if lost := lost_digits(given):
+            notes.append(f"weights in {weight!r} lose digits: {lost}")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="'PretrainGraph' dropped")  # stands in the report
-            graph = PretrainGraph(torch.from_numpy(position[:, known]), len(table.index), weights)
+            graph = PretrainGraph(torch.from_numpy(ends_known), len(table.index), weights)
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from error
+    dropped = graph.__dict__["dropped"]
+    if graph.num_edges == 0:
+        num_unknown = int((~known).sum())
+        counts = (file.table.num_rows, num_unknown, dropped["self_loops"])
+        raise ValueError(nothing_left(file.name, *counts, unknown))
     unused = [column for column in file.table.column_names if column not in (*ends, weight)]
     if unused:
         notes.append(f"columns not used: {', '.join(map(repr, unused))}")
@@ -187,7 +210,6 @@ def read_graph(
     described = f"ids in {ends[0]!r} and {ends[1]!r}{weighted}"
     isolated = int((graph.csr()[0].diff() == 0).sum())
     counts = (file.table.num_rows, graph.num_edges // 2, isolated, len(table.index))
-    dropped = graph.__dict__["dropped"]
     return graph, GraphRead(name, file.name, described, *counts, **dropped, notes=notes)
 
 

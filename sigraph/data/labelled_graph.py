@@ -13,18 +13,13 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from sigraph.data.columns import is_text
 from sigraph.data.edge_table import guess_ends
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.import_tables import edge_array
-from sigraph.data.labels import (
-    LabelTable,
-    encode_labels,
-    integers_as_classes,
-    read_labels,
-    refuse_conflicts,
-    split_parts,
-)
+from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, one_of_several
+from sigraph.data.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
 from sigraph.data.task import SPLITS, Task, is_labelled
@@ -75,7 +70,8 @@ def read_labelled_graphs(
     """
     out = LabelledGraphs()
     folders = {name: PretrainGraph.open(path) for name, path in edges.items() if Path(path).is_dir()}
-    ends = {name: _read_ends(name, path, edge_columns, header) for name, path in edges.items() if name not in folders}
+    files = {name: path for name, path in edges.items() if name not in folders}
+    ends = {name: _read_ends(name, path, edge_columns, header, out.notes) for name, path in files.items()}
     arrays = [path for path in tasks.values() if is_array_file(path)]
     if folders or arrays:
         counts = {graph.store.num_nodes for graph in folders.values()} | {len(read_array(path)) for path in arrays}
@@ -93,9 +89,15 @@ def read_labelled_graphs(
     return out
 
 
-def _read_ends(name: str, path: str, columns: tuple[str, str] | None, header: bool) -> Ends:
+def _read_ends(name: str, path: str, columns: tuple[str, str] | None, header: bool, notes: list[str]) -> Ends:
     file = edge_array(path) if is_array_file(path) else read_table(path, header, f"edges {name!r}")
     u, v = [file.find(column) for column in columns] if columns else guess_ends(file, None)
+    notes += [f"graph {name!r}: {note}" for note in file.notes]
+    unused = [column for column in file.table.column_names if column not in (u, v)]
+    if unused:
+        notes.append(f"graph {name!r}: columns not used: {', '.join(map(repr, unused))}")
+    if not file.table.num_rows:
+        notes.append(f"graph {name!r}: {file.name} has no edges, only columns")
     return read_ids(file, u), read_ids(file, v)
 
 
@@ -110,8 +112,9 @@ def _label_ids(tasks: Mapping[str, str], id_column: str | None, header: bool) ->
 
 def _all_ids(ends: Mapping[str, Ends], labelled: list[IdColumn], notes: list[str]) -> IdIndex:
     """Every id with an edge, then those with a label alone, which are isolated nodes."""
-    index = IdIndex(_joined([column for pair in ends.values() for column in pair]))
-    for column in labelled:
+    columns = [column for pair in ends.values() for column in pair if len(column)]
+    index = IdIndex(_joined(columns or labelled))
+    for column in labelled if columns else []:
         position = index.find(column)
         unknown = position < 0
         if unknown.all() and len(column):
@@ -130,7 +133,7 @@ def _joined(columns: list[IdColumn]) -> IdColumn:
     """The different ids of some columns, as one."""
     is_integer = all(column.is_integer for column in columns)
     where = columns[0].where
-    if is_integer:
+    if is_integer and not any(is_text(column.ids.type) for column in columns):
         text = pa.array(np.unique(np.concatenate([column.ids.to_numpy() for column in columns]))).cast(
             pa.large_string()
         )
@@ -160,13 +163,15 @@ def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str]
 def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleTable, kind: str) -> None:
     labels, classes = encode_labels(name, rows, kind, least=0)  # that there is nothing to tell, the audit says
     parts = split_parts(rows.where, rows.split)
-    refuse_conflicts(name, rows, labels, parts, table)
+    refuse_conflicts(name, rows, parts, table)
     out.notes += [f"task {name!r}: {note}" for note in rows.notes]
     count, position = len(table.index), torch.from_numpy(rows.position)
     y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))
     y[position] = labels
     out.tasks[name] = y
-    out.notes += [f"task {name!r}: {note}" for note in integers_as_classes(name, y, classes)]
+    hints = [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)] if not kind else []
+    hints += one_of_several(name, y) if y.dim() == 2 and not kind else []
+    out.notes += [f"task {name!r}: {note}" for note in hints]
     columns = classes if classes is not None else list(rows.labels) if y.dim() == 2 else []
     out.names[name] = [str(column) for column in columns]
     if parts is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,16 +17,15 @@ from sigraph.data.columns import (
     is_text,
     missing_as_null,
     type_name,
-    typed_column,
 )
+from sigraph.data.float_digits import lost_digits
 from sigraph.data.ids import read_ids
+from sigraph.data.label_hints import classes_alike, lists_of_terms, words_for_missing
+from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
 
 PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
-# What other tools write for a missing value, lower case; "" is a cell of blanks.
-_MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
-MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 
 
 @dataclass
@@ -80,17 +78,22 @@ def read_labels(
     own = [column.lower() for column in (id_column, "id", table.id_column) if column]
     found = file.first_of(*own) or file.table.column_names[0]
     if not file.is_typed and found.lower() not in own and table.index.holds([found]):
-        raise ValueError(f"{file.name}: its first row names the sample {found!r}: no header? Say so (--no-header)")
+        raise ValueError(
+            f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
+            "or say so (--no-header) if no table has one"
+        )
     ids = read_ids(file, found)
     position = table.index.find(ids)
-    known, notes = position >= 0, []
+    known, notes = position >= 0, list(file.notes)
     if not known.all():
         said = table.index.say_unknown(ids, position, ~known, "rows")
         if not drop_unknown:
             raise ValueError(f"{ids.where}: labels for {said}; drop them by --drop-unknown, or add the samples")
         notes.append(f"dropped {said}")
     split, grouped = file.first_of("split"), file.first_of(group.lower()) if group else None
-    columns = [c for c in file.table.column_names if c not in (found, split, grouped)]
+    numbers = [column for column in row_number_columns(file) if column not in (found, split, grouped)]
+    notes += say_unnamed(file, numbers)
+    columns = [c for c in file.table.column_names if c not in (found, split, grouped, *numbers)]
     if not columns:
         raise ValueError(f"{file.name} needs a column of labels besides {found!r} (there is none)")
     keep = pa.array(known)
@@ -109,10 +112,26 @@ def read_labels(
 
 
 def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tuple[Tensor, list[str | int] | None]:
-    """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be."""
+    """Labels of the rows as a tensor, and what each class id stands for.
+
+    Args:
+        name: The task's name.
+        rows: The labels.
+        kind: classification or regression; empty: as the cells say.
+        least: Classes that there have to be.
+
+    Returns:
+        Class ids (-1 missing), numbers in float64 (NaN missing), or 0 and 1 in several columns (NaN missing); and the
+        classes, None for the others.
+    """
+    if kind not in ("", "classification", "regression"):
+        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
     types = {column: values.type for column, values in rows.labels.items()}
     if len(types) > 1:
-        return _encode_columns(name, rows), None
+        if kind == "regression":
+            raise ValueError(f"{rows.where} has {len(types)} columns of labels; regression needs one")
+        columns = _encode_columns(name, rows)
+        return _chosen_columns(name, rows, columns, least) if kind else (columns, None)
     (column, values), (dtype,) = next(iter(rows.labels.items())), types.values()
     if not is_text(dtype) and not is_number(dtype) and not pa.types.is_null(dtype):
         raise ValueError(f"{rows.where}: labels in {column!r} need to be text or numbers (got {dtype})")
@@ -122,38 +141,22 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
             came = f"{type_name(dtype)}{_such_as(values)}"
             way = "leave the cell of a missing label blank"
             raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {came}); {way}")
-        return torch.from_numpy(as_numbers(values, np.float32).copy()), None
-    if kind != "classification":
-        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
+        if lost := lost_digits(values, np.float64):
+            rows.notes.append(f"targets are float64: {lost}; subtract an offset")
+        return torch.from_numpy(as_numbers(values, np.float64).copy()), None
     if not is_text(dtype):
         try:
             values = pc.cast(values, pa.int64())
         except pa.ArrowInvalid as error:
             raise ValueError(f"{rows.where}: classes in {column!r} need to be text or integers ({error})") from error
     else:
-        rows.notes += _words_for_missing(values)
+        rows.notes += [*words_for_missing(values), *classes_alike(values), *lists_of_terms(column, values)]
     classes = pc.unique(values.combine_chunks()).drop_null()
     classes = classes.take(pc.sort_indices(classes))
     if len(classes) < least:
         raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
     index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
     return torch.from_numpy(index), classes.to_pylist()
-
-
-def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | None) -> list[str]:
-    """A note where integers that are taken for classes look like numbers: over 20 of them, or under 3 samples each.
-
-    Args:
-        name: The task's name.
-        y: Class ids, -1 missing.
-        classes: What they stand for; None: no classes.
-    """
-    if not classes or not all(isinstance(each, int) for each in classes):
-        return []
-    count, labelled = len(classes), int((y >= 0).sum())
-    if count <= _MANY_CLASSES and labelled >= _FEW_SAMPLES * count:
-        return []
-    return [f"{count:,} integer classes; if they are numbers: --task-type {name}=regression"]
 
 
 def split_parts(where: str, split: pa.ChunkedArray | None) -> np.ndarray | None:
@@ -172,15 +175,17 @@ def split_parts(where: str, split: pa.ChunkedArray | None) -> np.ndarray | None:
     return np.array([*PARTS.values(), -1], dtype=np.int64)[part]
 
 
-def refuse_conflicts(name: str, rows: LabelTable, labels: Tensor, parts: np.ndarray | None, table: SampleTable) -> None:
-    """Refuse samples whose rows disagree about label or part; rows that agree may repeat."""
+def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, table: SampleTable) -> None:
+    """Refuse samples whose rows disagree about label or part, as the file has them; rows that agree may repeat."""
     order = np.argsort(rows.position, kind="stable")
     again = rows.position[order][1:] == rows.position[order][:-1]
     if not again.any():
         return
-    cells = labels.numpy().reshape(len(order), -1)[order]
-    same = (cells[1:] == cells[:-1]) | ((cells[1:] != cells[1:]) & (cells[:-1] != cells[:-1]))
-    differ = ~same.all(axis=1)
+    differ = np.zeros(again.size, bool)
+    for values in rows.labels.values():
+        cells = missing_as_null(values)  # codes, not numbers: nothing is rounded
+        codes = pc.fill_null(pc.index_in(cells, value_set=pc.unique(cells).drop_null()), -1).to_numpy()[order]
+        differ |= codes[1:] != codes[:-1]
     if parts is not None:
         differ |= parts[order][1:] != parts[order][:-1]
     ids = np.unique(rows.position[order][1:][again & differ])
@@ -190,22 +195,6 @@ def refuse_conflicts(name: str, rows: LabelTable, labels: Tensor, parts: np.ndar
             f"task {name!r} ({rows.where}): {ids.size:,} ids have rows that disagree about label or split ({shown})"
         )
     rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
-
-
-def _words_for_missing(values: pa.ChunkedArray) -> list[str]:
-    """Notes on classes that may be no classes: they are kept, since labels are never changed."""
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    is_word = pc.fill_null(pc.is_in(plain, value_set=pa.array(MISSING_WORDS, plain.type)), False)
-    if not pc.any(is_word).as_py():
-        return []
-    others = values.filter(pc.invert(is_word)).drop_null()
-    hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
-    notes = []
-    for found in pc.value_counts(values.filter(is_word)).to_pylist():
-        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
-        kept = f"the text {found['values']!r}, kept as a class{hint}"
-        notes.append(f"{count} {kept}; leave the cell blank if it means missing")
-    return notes
 
 
 def _such_as(values: pa.ChunkedArray) -> str:
@@ -221,18 +210,52 @@ def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
             f"{name} needs one row of labels a sample, {len(table.index):,} (got shape {list(array.shape)}); "
             "row i is sample i"
         )
+    _check_positions(name, table)
     columns = {}
     for i, column in enumerate(np.asarray(array).reshape(len(array), -1).T):
         mask = (column < 0) if array.ndim == 1 and array.dtype.kind == "i" else None  # -1: missing
         columns[f"column{i + 1}"] = pa.chunked_array([pa.array(column, mask=mask, from_pandas=True)])
-    return LabelTable(name, np.arange(len(array)), columns)
+    notes = [] if table.id_column is None else [f"row i is taken for row i of {table.name}"]
+    if array.ndim == 1 and array.dtype.kind == "i" and (missing := int((array < 0).sum())):
+        notes.append(f"{missing:,} labels are below 0, which is missing in an array")
+    return LabelTable(name, np.arange(len(array)), columns, notes=notes)
+
+
+def _check_positions(name: str, table: SampleTable) -> None:
+    """Refuse an array beside ids that are row numbers in another order: nobody knows which of both it follows."""
+    if table.id_column is None or not table.index.column.is_integer:
+        return
+    ids, rows = table.index.column.ids.to_numpy(), np.arange(len(table.index))
+    if not np.array_equal(ids, rows) and np.array_equal(np.sort(ids), rows):
+        row = int(np.flatnonzero(ids != rows)[0])
+        raise ValueError(
+            f"{name} has labels in some order and no ids, but the ids of {table.name} are not in order (row "
+            f"{row + 1:,} is {ids[row]}); give the labels as a table with ids, or sort the samples"
+        )
+
+
+def _chosen_columns(name: str, rows: LabelTable, labels: Tensor, least: int) -> tuple[Tensor, list[str | int] | None]:
+    """Several columns of 0 and 1 as classes: of each row the column with the 1."""
+    missing = torch.isnan(labels).all(dim=1)
+    wrong = (~missing & ((labels == 1).sum(dim=1) != 1)).nonzero().view(-1)
+    if wrong.numel():
+        raise ValueError(
+            f"{rows.where}: classes in {len(rows.labels)} columns need exactly one 1 a row (got "
+            f"{int((labels[wrong[0]] == 1).sum())} in row {int(wrong[0]) + 1:,}, and {wrong.numel():,} such rows); "
+            f"without --task-type {name}=classification they are multi-label"
+        )
+    y = torch.where(missing, -1, labels.nan_to_num().argmax(dim=1))
+    found = y[y >= 0].unique().tolist()
+    if len(found) < least:
+        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {len(found)})")
+    return y, list(rows.labels)
 
 
 def _encode_columns(name: str, rows: LabelTable) -> Tensor:
     out = np.empty((len(rows.position), len(rows.labels)), dtype=np.float32)
     for i, (column, values) in enumerate(rows.labels.items()):
         fits = is_number(values.type) or pa.types.is_null(values.type)
-        cells = as_numbers(values.cast(pa.float32())) if fits else np.empty(0)
+        cells = as_numbers(values.cast(pa.float64(), safe=False)) if fits else np.empty(0)
         if not fits or not (np.isnan(cells) | (cells == 0) | (cells == 1)).all():
             raise ValueError(
                 f"{rows.where} has {len(rows.labels)} columns of labels, so task {name!r} is multi-label and each "

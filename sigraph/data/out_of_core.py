@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigraph.data.columns import as_numbers
 from sigraph.data.csr_writer import CSRWriter
 from sigraph.data.edge_runs import MAX_NODES, EdgeRuns
-from sigraph.data.edge_table import guess_ends, read_weights
-from sigraph.data.edges import check_edge_weight
+from sigraph.data.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
+from sigraph.data.float_digits import lost_digits
 from sigraph.data.folder import atomic_folder
 from sigraph.data.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.data.owned import GRAPHS, replaces
@@ -98,6 +99,12 @@ def build_store(
             for piece, share in runs.pieces():
                 writer.add(piece)
                 progress("merging", share)
+            if writer.num_edges == 0:
+                raise ValueError(
+                    nothing_left(
+                        str(stream.path), reader.num_rows, reader.num_dropped, reader.self_loops, reader.unknown
+                    )
+                )
             for file in scratch.iterdir():
                 file.unlink()
             scratch.rmdir()
@@ -107,7 +114,10 @@ def build_store(
     kept = reader.num_rows - reader.num_dropped - reader.self_loops
     repeated = kept - writer.num_edges // (1 if runs.is_listed_both_ways else 2)
     counts = (reader.num_rows, writer.num_edges // 2, writer.num_isolated, count, reader.self_loops, repeated)
-    return GraphRead(name or stream.path.name, str(stream.path), reader.described, *counts, notes=reader.notes)
+    notes = reader.notes
+    if runs.num_different_weights:
+        notes.append(say_different_weights(runs.num_different_weights))
+    return GraphRead(name or stream.path.name, str(stream.path), reader.described, *counts, notes=notes)
 
 
 def parse_size(text: str | int) -> int:
@@ -141,7 +151,9 @@ class _EdgeReader:
         self.weight = head.find(weight) if weight else head.first_of("weight")
         self.num_rows = self.self_loops = self.num_dropped = 0
         self.largest = -1
-        self._unknown: list[str] = []
+        self._unknown: dict[str, None] = {}  # the first ids that no sample has
+        self._notes = list(head.notes)
+        self._lost = ""  # of the weights' digits
         used = [*self.ends, *([self.weight] if self.weight else [])]
         self._columns = list(dict.fromkeys(used))
         self._unused = [column for column in head.table.column_names if column not in used]
@@ -155,12 +167,19 @@ class _EdgeReader:
     @property
     def notes(self) -> list[str]:
         """What was left out."""
-        notes = []
+        notes = [*self._notes]
         if self.num_dropped:
-            notes.append(f"dropped {self.num_dropped:,} edges of unknown ids (such as {', '.join(self._unknown)})")
+            notes.append(f"dropped {self.num_dropped:,} edges of unknown ids ({self.unknown})")
         if self._unused:
             notes.append(f"columns not used: {', '.join(map(repr, self._unused))}")
+        if self._lost:
+            notes.append(f"weights in {self.weight!r} lose digits: {self._lost}")
         return notes
+
+    @property
+    def unknown(self) -> str:
+        """Some ids that no sample has."""
+        return f"such as {', '.join(self._unknown)}" if self._unknown else ""
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None, float]]:
         for file, share in self.stream.pieces(self._columns):
@@ -192,7 +211,8 @@ class _EdgeReader:
                 rows = f"rows {file.first_row + 1:,} to {file.first_row + len(ids):,}"
                 raise ValueError(f"{ids.where}, {rows}: {said}; drop these edges by --drop-unknown, or add the samples")
             if len(self._unknown) < SHOWN:
-                self._unknown += ids.text.filter(pa.array(missing))[: SHOWN - len(self._unknown)].to_pylist()
+                found = pc.unique(ids.text.filter(pa.array(missing)))
+                self._unknown |= dict.fromkeys(found[: SHOWN - len(self._unknown)].to_pylist())
         return position
 
     def _numbers(self, file: TableFile, column: str) -> np.ndarray:
@@ -221,11 +241,10 @@ class _EdgeReader:
         return numbers
 
     def _weights(self, file: TableFile) -> np.ndarray:
-        weights = read_weights(file, str(self.weight))
-        try:
-            return check_edge_weight(weights, weights.numel()).numpy()
-        except ValueError as error:
-            raise ValueError(f"{file.name}, after row {file.first_row:,}: {error}") from error
+        cells = read_weights(file, str(self.weight))
+        if not self._lost and (lost := lost_digits(cells)):
+            self._lost = f"{lost} (rows {file.first_row + 1:,} to {file.first_row + len(cells):,})"
+        return as_numbers(cells, np.float32)
 
 
 def _id_column(ids: pa.Array) -> IdColumn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import importlib.util
-import json
 import logging
 import os
 import tempfile
@@ -17,10 +16,11 @@ from typing import Any
 from sigraph.data.card import CARD, Card, card_names, did_you_mean, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.download import raw_file
-from sigraph.data.folder import atomic_file, put_in_place
+from sigraph.data.folder import put_in_place
 from sigraph.data.leftovers import own_prefix, sweep
 from sigraph.data.owned import DATASET, MANIFEST, check_owned
 from sigraph.data.prepared import PREPARED, read_manifest
+from sigraph.data.sealed import DamagedError, read_sealed, write_sealed
 
 RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"
@@ -204,16 +204,16 @@ def _read_known(root: Path) -> dict[str, dict[str, str]]:
     if not file.is_file():
         return {}
     try:
-        known = json.loads(file.read_text())
+        known = read_sealed(file)
         return {str(key): {str(path): str(digest) for path, digest in value.items()} for key, value in known.items()}
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{file} is not a list of sums ({error}); repair or remove it") from error
+    except (DamagedError, AttributeError) as error:
+        way = "remove it, and the sums of the raw files that are there are recorded anew"
+        raise ValueError(f"{file} is not the list of sums that was recorded ({error}); {way}") from error
 
 
 def _record(root: Path, key: str, sums: dict[str, str]) -> None:
     known = _read_known(root)
     if {**known.get(key, {}), **sums} != known.get(key):
         known[key] = {**known.get(key, {}), **sums}
-        with atomic_file(root / KNOWN_HASHES) as file:
-            file.write_text(json.dumps(known, indent=1, sort_keys=True))
+        write_sealed(root / KNOWN_HASHES, {key: known[key] for key in sorted(known)})
         logger.info("recorded the sums of %d files of %s in %s", len(sums), key, root / KNOWN_HASHES)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
+from sigraph.data.float_digits import as_float32, lost_digits
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
+from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.table_report import SamplesRead
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
 from sigraph.data.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
@@ -74,31 +77,48 @@ def read_samples(
     ids = read_ids(file, id_column)
     index = IdIndex(ids)
     ignored = {file.find(column) for column in ignore}
-    split = file.first_of("split")
-    split = split if split and is_text(file.values(split).type) else None
+    split = _split_column(file, {id_column, *ignored, *map(file.find, labels)})
     apart = list(dict.fromkeys(file.find(column) for column in labels))
     apart += [column for column in (split, file.first_of(group.lower()) if group else None) if column]
-    kept = [c for c in file.table.column_names if c != id_column and c not in ignored and c not in apart]
+    taken = {id_column, *ignored, *apart}
+    numbers = [column for column in row_number_columns(file) if column not in taken]
+    kept = [column for column in file.table.column_names if column not in {*taken, *numbers}]
     if not kept:
         raise ValueError(f"{file.name} has no column left to describe a sample (besides {id_column!r} and labels)")
     values = {column: file.values(column) for column in kept}
     blocks = {column: _is_block(column_values) for column, column_values in values.items()}
-    notes = [f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else []
+    notes = [*file.notes, *([f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else [])]
+    notes += say_unnamed(file, numbers)
     samples: Tensor | pa.Table
-    features = None
+    features, is_read = None, True
     if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
         kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
         notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
     elif all(blocks.values()):
         kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
+        notes += _lost_in_float32(values)
         features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
     else:
-        kind, samples = "records", pa.table({id_column: ids.ids, **values})
+        kind, samples, is_read = "records", pa.table({id_column: ids.ids, **values}), False
         notes += _why_records(values, blocks)
     table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
     columns = {column: type_name(column_values.type) for column, column_values in values.items()}
-    return table, SamplesRead(file.name, len(index), described, kind, columns, notes)
+    return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read)
+
+
+def _split_column(file: TableFile, taken: set[str]) -> str | None:
+    """The column that says which part a sample is in, if there is one."""
+    split = file.first_of("split")
+    if split is None or split in taken:
+        return None
+    kind = file.values(split).type
+    if not is_text(kind) and not pa.types.is_null(kind):
+        raise ValueError(
+            f"{file.name}: column {split!r} needs train, valid or test (got {type_name(kind)}); rename it if it is a "
+            f"feature, or leave it out (--ignore {split})"
+        )
+    return split
 
 
 def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, SamplesRead]:
@@ -109,11 +129,15 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
         raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
     text = pa.array(np.arange(len(array))).cast(pa.large_string())
     index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
-    samples = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))  # a copy: a mapped file is read-only
+    samples = torch.from_numpy(np.ascontiguousarray(as_float32(array)))  # a copy: a mapped file is read-only
+    wrong = np.flatnonzero(~torch.isfinite(samples).all(dim=1).numpy())
+    if wrong.size:
+        raise ValueError(f"{name}: {_bad_rows(wrong, np.isfinite(array[wrong]).all())}; fill them")
+    notes = _lost_in_float32({f"column{i}": column for i, column in enumerate(array.T, start=1)})
     described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
     return (
         SampleTable(name, index, samples),
-        SamplesRead(name, len(index), f"row numbers, 0 to {len(array) - 1:,}", "features", described),
+        SamplesRead(name, len(index), f"row numbers, 0 to {len(array) - 1:,}", "features", described, notes),
     )
 
 
@@ -153,20 +177,38 @@ def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.nda
     for name, column in values.items():
         if list_width(column):
             flat = pc.list_flatten(column)
-            block = as_numbers(flat, np.float32).reshape(-1, widths[name])
+            given = as_numbers(flat).reshape(-1, widths[name])
         else:
-            block = as_numbers(column, np.float32)[:, None]
+            given = as_numbers(column)[:, None]
+        block = as_float32(given)
         wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
         if wrong.size:
-            rows = ", ".join(str(row + 1) for row in wrong[:10])
-            raise MissingCellsError(
-                name,
-                f"{file.name}, column {name!r}: {wrong.size:,} cells are missing or not finite (row {rows}"
-                f"{', ...' if wrong.size > 10 else ''})",
-            )
+            found = _bad_rows(wrong, bool(np.isfinite(given[wrong]).all()))
+            raise MissingCellsError(name, f"{file.name}, column {name!r}: {found}")
         out[:, start : start + widths[name]] = block
         start += widths[name]
     return out
+
+
+def _bad_rows(rows: np.ndarray, too_large: bool) -> str:
+    """How many cells are no features, and the first of them."""
+    what = "are too large for float32 (3.4e38)" if too_large else "are missing or not finite"
+    first = ", ".join(str(row + 1) for row in rows[:10])
+    return f"{rows.size:,} cells {what} (row {first}{', ...' if rows.size > 10 else ''})"
+
+
+def _lost_in_float32(values: Mapping[str, pa.ChunkedArray | np.ndarray]) -> list[str]:
+    """Notes on features that are not told apart any more, since features are float32."""
+    lost = {}
+    for name, column in values.items():
+        flat = column if isinstance(column, np.ndarray) or not list_width(column) else pc.list_flatten(column)
+        if found := lost_digits(flat):
+            lost[name] = found
+    if not lost:
+        return []
+    name, found = next(iter(lost.items()))
+    more = f"; and so in {len(lost) - 1:,} more" if len(lost) > 1 else ""
+    return [f"features are float32: {found} in {name!r}{more}; subtract an offset, or leave it out (--ignore {name})"]
 
 
 def _token_samples(file: TableFile, columns: dict[str, pa.Array]) -> pa.Table:
@@ -189,5 +231,7 @@ def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) ->
     name = others[0]
     note = f"records, since {name!r} holds no numbers"
     if is_text(values[name].type) and (row := first_odd(values[name])) >= 0:
-        note += f" (row {row + 1}: {values[name][row].as_py()!r:.40})"
+        cell = values[name][row].as_py()
+        comma = ", a decimal comma?" if re.fullmatch(r"[+-]?\d+,\d+", cell.strip()) else ""
+        note += f" (row {row + 1}: {cell!r:.40}{comma})"
     return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,16 +39,23 @@ def sealed_text(record: Mapping[str, Any]) -> str:
     return json.dumps({**plain, SUM: content_sum(plain)}, indent=1) + "\n"
 
 
-def read_sealed(path: str | Path) -> dict[str, Any]:
+def read_sealed(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Read what :func:`write_sealed` wrote, without its ``sum``.
+
+    Args:
+        path: The file.
+        most_bytes: A larger file is not read.
 
     Raises:
         OSError: The file cannot be read.
-        DamagedError: It is no JSON, no mapping, has no sum, or another one than its content.
+        DamagedError: It is no plain file, too large, no JSON, no mapping, has no sum, or another one than its content.
     """
     path = Path(path)
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise DamagedError(f"{path} is no record: {size:,} bytes")
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device would not end
+        raise DamagedError(f"{path} is no record: no plain file")
+    if about.st_size > most_bytes:
+        raise DamagedError(f"{path} is no record: {about.st_size:,} bytes")
     try:
         record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sigraph.foreign_text import printable
+
 SHOWN = 8
+UNREAD = (
+    "no encoder of sigraph reads these records: write text as a column 'tokens' of lists of integers, a category as a "
+    "column of 0 and 1 for each of its values, or bring an encoder of your own"
+)
 
 
 @dataclass
 class SamplesRead:
-    """Samples as understood: which column is the id, which columns are what."""
+    """Samples as understood: which column is the id, which are what, and whether an encoder of sigraph reads them."""
 
     file: str
     count: int
@@ -17,6 +23,7 @@ class SamplesRead:
     kind: str
     columns: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    is_read: bool = True
 
     def lines(self) -> list[str]:
         """For people."""
@@ -27,7 +34,8 @@ class SamplesRead:
         else:
             listed = some([f"{name} ({kind})" for name, kind in self.columns.items()])
             out.append(f"  columns  {len(self.columns):,}, {what}: {listed}")
-        return out + [f"  note     {note}" for note in self.notes]
+        notes = self.notes if self.is_read else [*self.notes, UNREAD]
+        return out + [f"  note     {note}" for note in notes]
 
 
 @dataclass
@@ -67,6 +75,7 @@ class TaskRead:
     metric: str
     labels: str
     num_labelled: int
+    num_samples: int
     split: str
     sizes: dict[str, int]
     notes: list[str] = field(default_factory=list)
@@ -76,10 +85,14 @@ class TaskRead:
         sizes = ", ".join(f"{part} {size:,}" for part, size in self.sizes.items())
         return [
             f"task {self.name!r}  {self.file}: {self.type}, metric {self.metric}",
-            f"  labels   {self.num_labelled:,} samples: {self.labels}",
+            f"  labels   {self._labelled()}: {self.labels}",
             f"  split    {sizes} ({self.split})",
             *(f"  note     {note}" for note in self.notes),
         ]
+
+    def _labelled(self) -> str:
+        few = f" of {self.num_samples:,}" if self.num_labelled < self.num_samples else ""
+        return f"{self.num_labelled:,}{few} samples"
 
 
 @dataclass
@@ -96,7 +109,7 @@ class TableReport:
             *self.graphs,
             *self.tasks,
         ]
-        return "\n".join(line for part in parts for line in part.lines())
+        return printable("\n".join(line for part in parts for line in part.lines()))
 
 
 def some(items: list[str]) -> str:

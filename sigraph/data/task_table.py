@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data.columns import missing_as_null
-from sigraph.data.labels import LabelTable, encode_labels, integers_as_classes, refuse_conflicts, split_parts
+from sigraph.data.giveaways import say_giveaways
+from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, one_of_several, rare_classes
+from sigraph.data.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import TaskRead, some
@@ -37,7 +39,7 @@ def make_task(
     labels, classes = encode_labels(name, rows, kind)
     count = len(table.index)
     given = split_parts(rows.where, rows.split)
-    refuse_conflicts(name, rows, labels, given, table)
+    refuse_conflicts(name, rows, given, table)
     y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))
     position = torch.from_numpy(rows.position)
     y[position] = labels
@@ -53,9 +55,11 @@ def make_task(
         part = torch.from_numpy(given)
     if given is not None:
         how = "as given by column 'split'"
-        unlabelled = int(((part >= 0) & ~labelled).sum())
+        unlabelled, alone = int(((part >= 0) & ~labelled).sum()), int(((part < 0) & labelled).sum())
         if unlabelled:
             notes.append(f"{unlabelled:,} samples with a split but no label are in no part")
+        if alone:
+            notes.append(f"{alone:,} samples with a label but no split are in no part")
         split = {p: ((part == i) & labelled).nonzero().view(-1) for i, p in enumerate(SPLITS)}
     else:
         rule = _settled(rule, name, y)
@@ -66,11 +70,16 @@ def make_task(
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
     task = Task(name, y, split, metric, about=about, classes=classes)
     described, more = _describe(y, classes, list(rows.labels))
-    more += integers_as_classes(name, y, classes)
+    notes += more
+    if not kind:
+        notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
+        notes += one_of_several(name, y) if y.dim() == 2 else []
+    if classes is not None:
+        notes += rare_classes(y, split, classes)
+    notes += say_giveaways(table.samples, table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
-    return task, TaskRead(
-        name, rows.where, task.type, task.metric, described, int(labelled.sum()), how, sizes, notes + more
-    )
+    counts = (int(labelled.sum()), count, how, sizes)
+    return task, TaskRead(name, rows.where, task.type, task.metric, described, *counts, notes)
 
 
 def _settled(rule: SplitRule, name: str, y: Tensor) -> SplitRule:
@@ -138,6 +147,4 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
         return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
-    whole = bool((known == known.round()).all()) and known.unique().numel() <= 20
-    notes = ["all labels are whole numbers: if they are classes, say --task-type classification"] if whole else []
-    return f"numbers from {float(known.min()):.6g} to {float(known.max()):.6g}", notes
+    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}", []

@@ -9,6 +9,7 @@ from typing import Any
 
 from sigraph.evaluation.comparison import Group, annotate
 from sigraph.evaluation.ogb_form import ogb_record
+from sigraph.evaluation.record_fields import COUNT, TEXT, UNREADABLE, misfit, shown
 from sigraph.evaluation.result_files import read_records
 from sigraph.evaluation.statistics import spread
 from sigraph.evaluation.tables import render
@@ -27,15 +28,23 @@ class Leaderboard:
     counted and named in ``status``, never in ``n``. A seed that ran twice counts once, the later one.
 
     Args:
-        records: As in ``results.json``, one per (arm, seed).
+        records: As in ``results.json``, one per (arm, seed). One with a field that does not fit is a row with the
+            reason, as a file that cannot be read is.
         baseline: The arm that the others are compared with; None: the one that the records of an experiment name.
+
+    Raises:
+        ValueError: The records are no list, or the baseline is no text.
 
     Example:
         >>> print(Leaderboard.from_folder("runs").table())
     """
 
     def __init__(self, records: list[dict[str, Any]], baseline: str | None = None) -> None:
-        self.records, self.baseline = records, baseline
+        if not isinstance(records, list | tuple):
+            raise ValueError(f"'records' needs a list of records in 'Leaderboard' (got {shown(records)})")
+        if baseline is not None and not isinstance(baseline, str):
+            raise ValueError(f"'baseline' needs the name of an arm in 'Leaderboard' (got {shown(baseline)})")
+        self.records, self.baseline = [_checked(record, i) for i, record in enumerate(records)], baseline
         self._task: str | None = None
 
     @classmethod
@@ -118,7 +127,7 @@ class Leaderboard:
                 family = (record["experiment"], record["arm"], *what, repeated[what], task["metric"])
                 found.setdefault((*family, *_origin(record, task)), []).append((record, task))
         groups = _in_order([_group(key, runs) for key, runs in found.items()])
-        for record in sorted(failed, key=lambda record: record["status"] != "unreadable"):
+        for record in sorted(failed, key=lambda record: record["status"] != UNREADABLE):
             if not _joined(record, groups):  # the first of its kind makes a row, the others join it
                 groups.append(_empty_group(record))
                 groups[-1].failed.append(record)
@@ -141,6 +150,18 @@ class Leaderboard:
         return list(done.values()), [r for run, r in failed.items() if run not in finished or r["seed"] is None]
 
 
+def _checked(record: Any, place: int) -> dict[str, Any]:
+    """The record; or one that says why it is none, under what is known of its names."""
+    wrong = misfit(record)
+    if wrong is None:
+        return record
+    known = record if isinstance(record, dict) else {}
+    names = {name: None if TEXT(known.get(name), name) else known[name] for name in ("experiment", "arm", "hash")}
+    seed = None if COUNT(known.get("seed"), "seed") else known["seed"]
+    reason = f"record {place}: {wrong}"
+    return {**names, "seed": seed, "status": UNREADABLE, "reason": reason, "tasks": [], "written": 0.0}
+
+
 def _code(record: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
     """Version, commit, and the source of the user's own parts as one text."""
     own = ", ".join(f"{name} {code}" for name, code in (record.get("sources") or {}).items())
@@ -155,7 +176,7 @@ def _origin(record: dict[str, Any], task: dict[str, Any]) -> tuple:
 def _group(key: tuple, runs: list[tuple[dict, dict]]) -> Group:
     record, task = max(runs[::-1], key=lambda run: run[0].get("written", 0.0))
     runs = sorted(runs, key=lambda run: run[0]["seed"])
-    valid, test = ([entry[part] for _, entry in runs] for part in ("valid", "test"))
+    valid, test = ([float(entry[part]) for _, entry in runs] for part in ("valid", "test"))
     sizes = record["pretrain"]["num_parameters"]
     row = {
         **dict(zip((*FAMILY, *ORIGIN), key, strict=True)),
@@ -174,7 +195,7 @@ def _group(key: tuple, runs: list[tuple[dict, dict]]) -> Group:
         **_leakage([entry.get("leakage") for _, entry in runs]),
     }
     better = task.get("greater_is_better", task["metric"] not in _LOWER_IS_BETTER)
-    return Group(row, {r["seed"]: entry["test"] for r, entry in runs}, better, record, runs)
+    return Group(row, {r["seed"]: score for (r, _), score in zip(runs, test, strict=True)}, better, record, runs)
 
 
 def _leakage(found: list[Any]) -> dict[str, Any]:
@@ -208,7 +229,7 @@ def _joined(record: dict[str, Any], groups: list[Group]) -> bool:
     run = (record["experiment"], record["arm"], record["hash"])
     same = [group for group in groups if run == tuple(group.row[part] for part in ("experiment", "arm", "hash"))]
     code = _code(record)
-    if record["status"] == "unreadable":
+    if record["status"] == UNREADABLE:
         homes = list({tuple(group.row[part] for part in FAMILY): group for group in reversed(same)}.values())
     else:
         homes = [group for group in same if group.key(CODE) == code]

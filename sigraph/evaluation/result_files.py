@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import re
 from pathlib import Path
 from typing import Any
 
+from sigraph.data.sealed import DamagedError, read_sealed
+from sigraph.evaluation.record_fields import MOST_BYTES, UNREADABLE, misfit
+
 RESULTS = "results.json"
-_SEED = re.compile(r"seed-(\d+)")
-_NUMBERS = (int, float)
-_TASK = {
-    **dict.fromkeys(("dataset", "task", "head", "metric"), str),
-    **dict.fromkeys(("valid", "test", "num_parameters", "seconds"), _NUMBERS),
-    "primary": bool,
-}
+_SEED = re.compile(r"seed-([0-9]{1,18})")
 
 
 def read_records(path: str | Path) -> list[dict[str, Any]]:
     """The records of all runs below a folder, in the order of their paths.
 
     Folders whose name starts with an underscore, as ``_pretrain``, hold stages that runs share and no runs. Each record
-    gets ``written``, when its file was written in seconds since 1970. A file that cannot be read or lacks something
-    gives a record of status ``unreadable`` with the reason, under the names that its path tells.
+    gets ``written``, when its file was written in seconds since 1970. A file that cannot be read, carries no right sum,
+    has a field that does not fit, or is of another run than its folder gives a record of status ``unreadable`` with the
+    reason, under the names that its path tells.
 
     Args:
         path: The ``output_dir`` of experiments, or a folder in it.
@@ -54,45 +50,32 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
 
 def _read(file: Path, top: Path) -> dict[str, Any]:
     try:
-        record = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
+        record = read_sealed(file, MOST_BYTES)
         written = file.stat().st_mtime
-    except (OSError, ValueError, RecursionError) as error:
-        return _unreadable(file, top, f"not valid JSON ({error})" if isinstance(error, ValueError) else str(error))
-    wrong = _what_is_wrong(record)
-    return _unreadable(file, top, wrong) if wrong else {**record, "written": written}
+    except DamagedError as error:
+        return _unreadable(file, top, str(error).removeprefix(f"{file} ").removeprefix("is "))
+    except OSError as error:
+        return _unreadable(file, top, error.strerror or str(error))
+    record["written"] = written
+    wrong = misfit(record) or _misplaced(record, file)
+    return _unreadable(file, top, wrong) if wrong else record
 
 
-def _what_is_wrong(record: Any) -> str | None:
-    if not isinstance(record, dict):
-        return f"a mapping is needed (got {type(record).__name__})"
-    names = dict.fromkeys(("experiment", "arm", "hash", "status"), str)
-    wrong = _misses({"versions": {}, **record}, {**names, "seed": int, "tasks": list, "versions": dict}, "")
-    if wrong or record["status"] != "ok":
-        return wrong
-    wrong = _misses(record, {"pretrain": dict}, "") or _misses(
-        record["pretrain"], {"num_parameters": dict, "seconds": _NUMBERS}, "pretrain."
-    )
-    wrong = wrong or _misses(
-        record["pretrain"]["num_parameters"], {"encoder": int, "other": int}, "pretrain.num_parameters."
-    )
-    for i, task in enumerate(record["tasks"]):
-        wrong = wrong or (_misses(task, _TASK, f"tasks.{i}.") if isinstance(task, dict) else f"'tasks.{i}' is no task")
-    return wrong
-
-
-def _misses(tree: dict[str, Any], needed: dict[str, Any], where: str) -> str | None:
-    for name, kind in needed.items():
-        if name not in tree:
-            return f"'{where}{name}' is missing"
-        value = tree[name]
-        flag = isinstance(value, bool) and kind is not bool  # a bool is an int to Python
-        if flag or not isinstance(value, kind) or (isinstance(value, float) and not math.isfinite(value)):
-            return f"'{where}{name}' does not fit (got {value!r})"
+def _misplaced(record: dict[str, Any], file: Path) -> str | None:
+    """Why a record does not belong to ``<arm>/<hash>/seed-<s>``; in a folder of another shape it stands by itself."""
+    _, arm, code, seed = _names(file)
+    for name, asked in (("arm", arm), ("hash", code), ("seed", seed)):
+        if seed is not None and record[name] != asked:
+            return f"of another run: '{name}' is {record[name]!r}, its folder is of {asked!r}; run the experiment again"
     return None
 
 
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no score")
+def _names(file: Path) -> tuple[str | None, str | None, str | None, int | None]:
+    """Names from ``<experiment>/<arm>/<hash>/seed-<s>/results.json``; None where the path has another shape."""
+    parts = file.absolute().parts
+    found = _SEED.fullmatch(parts[-2])
+    experiment, arm, code = parts[-5:-2] if found and len(parts) > 5 else (None, None, None)
+    return experiment, arm, code, int(found[1]) if found and arm is not None else None
 
 
 def _by_seed(file: Path) -> tuple:
@@ -101,16 +84,13 @@ def _by_seed(file: Path) -> tuple:
 
 
 def _unreadable(file: Path, top: Path, reason: str) -> dict[str, Any]:
-    """Names from ``<experiment>/<arm>/<hash>/seed-<s>/results.json``; None where the path has another shape."""
-    parts = file.absolute().parts
-    found = _SEED.fullmatch(parts[-2])
-    experiment, arm, code = parts[-5:-2] if found and len(parts) > 5 else (None, None, None)
+    experiment, arm, code, seed = _names(file)
     return {
         "experiment": experiment,
         "arm": arm,
         "hash": code,
-        "seed": int(found[1]) if found else None,
-        "status": "unreadable",
+        "seed": seed,
+        "status": UNREADABLE,
         "reason": f"{file.relative_to(top)}: {reason}",
         "tasks": [],
         "written": 0.0,

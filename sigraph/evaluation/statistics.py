@@ -44,13 +44,14 @@ def relative_error_reduction(score: float, baseline: float, greater_is_better: b
         greater_is_better: False for errors such as RMSE; see :func:`error`.
 
     Returns:
-        Percent; None where it is not defined: a baseline without error, or scores that have none (above 1 where
-        greater is better, below 0 where lower is).
+        Percent; None where it is not defined: a baseline without error, or with next to none, or scores that have none
+        (above 1 where greater is better, below 0 where lower is).
     """
     err, err_base = error(score, greater_is_better), error(baseline, greater_is_better)
     if err_base <= 0 or err < 0:
         return None
-    return 100 * (err_base - err) / err_base
+    percent = 100 * (err_base - err) / err_base
+    return percent if math.isfinite(percent) else None
 
 
 def error_reduction_interval(
@@ -174,7 +175,7 @@ def _pairs(*samples: Sequence[float]) -> list[tuple[float, ...]]:
     for value in (value for sample in samples for value in sample):
         if not math.isfinite(value):
             raise ValueError(f"paired samples need finite scores (got {value})")
-    return list(zip(*samples, strict=True))
+    return [tuple(map(float, values)) for values in zip(*samples, strict=True)]
 
 
 def _differences(scores: Sequence[float], baseline: Sequence[float]) -> list[float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sigraph.evaluation.ogb_form import render_ogb
 from sigraph.evaluation.statistics import mean_ranks
+from sigraph.foreign_text import cell, sheet_cell
 
 FORMATS = ("markdown", "csv", "json", "ogb")
 FIELDS = (  # those that others rely on first
@@ -51,7 +52,8 @@ def _csv(rows: list[Row]) -> str:
     writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({**row, "seeds": " ".join(str(seed) for seed in row["seeds"])})
+        plain = {name: sheet_cell(value) for name, value in row.items()}
+        writer.writerow({**plain, "seeds": " ".join(str(seed) for seed in row["seeds"])})
     return out.getvalue().removesuffix("\n")
 
 
@@ -106,7 +108,7 @@ def _rank_tables(rows: list[Row]) -> list[str]:
         if columns:
             arms = list(dict.fromkeys(row["arm"] for row in ranked))
             lines = [[_text(arm), *(_number(means.get(arm), ".2f") for means in columns.values())] for arm in arms]
-            tables.append(_markdown([f"mean rank in {experiment} (1: best)", *columns], lines))
+            tables.append(_markdown([f"mean rank in {_text(experiment)} (1: best)", *map(_text, columns)], lines))
     return tables
 
 
@@ -118,8 +120,7 @@ def _markdown(titles: list[str], lines: list[list[str]]) -> str:
 
 
 def _text(value: Any) -> str:
-    """On one line, without what ends a cell."""
-    return _NONE if value is None else " ".join(str(value).split()).replace("|", "\\|")
+    return _NONE if value is None else cell(value)
 
 
 def _number(value: float | None, format: str, none: str = _NONE) -> str:

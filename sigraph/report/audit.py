@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import fill
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sigraph.data.folder import atomic_file
+from sigraph.foreign_text import printable
 from sigraph.theory.audit_report import AuditReport, AuditRow
 
 _COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}
@@ -16,6 +18,7 @@ _MOST = 40  # classes or label columns of a row
 _COLUMNS = 3
 
 
+@rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def audit_figure(report: AuditReport, path: str | Path) -> Path:
     """Draw a panel for each graph and task: LC with its interval, and what chance gives, by class or label column.
 
@@ -60,11 +63,11 @@ def _panel(axis: Axes, row: AuditRow) -> None:
             if part.low is not None and part.high is not None:
                 axis.plot([part.low, part.high], [i, i], color=color, linewidth=1.5)
             axis.plot(part.local_consistency, i, "o" if i else "D", color=color, markersize=5 if i else 7)
-    axis.set_yticks(range(1 + len(parts)), ["all", *(f"{part.name:.24}" for part in parts)])
+    axis.set_yticks(range(1 + len(parts)), ["all", *(printable(f"{part.name:.24}") for part in parts)])
     axis.invert_yaxis()
     low = -1.02 if row.type == "regression" else -0.02
     axis.set_xlim(low, 1.02)
     axis.set_xlabel("local consistency; grey: chance ± 3 std")
-    axis.set_title(fill(f"{row.graph} × {row.task}: {row.verdict}", 50), fontsize=11)
+    axis.set_title(fill(printable(f"{row.graph} × {row.task}: {row.verdict}"), 50), fontsize=11)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from sigraph.data.folder import atomic_file
 from sigraph.evaluation import label_agreement
+from sigraph.foreign_text import printable
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
 def latent_figure(
     panels: Mapping[str, Tensor],
     y: Tensor,
@@ -53,7 +55,7 @@ def latent_figure(
         for i, c in enumerate(classes):
             mine = (y == c).numpy()
             axis.scatter(*place[mine].T, s=9, color=colors(i % colors.N), label=str(c), linewidths=0)
-        axis.set_title(f"{name}\nnearest-neighbour accuracy {label_agreement(z, y):.3f}", fontsize=12)
+        axis.set_title(f"{printable(name)}\nnearest-neighbour accuracy {label_agreement(z, y):.3f}", fontsize=12)
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_aspect("equal", adjustable="datalim")
@@ -62,7 +64,13 @@ def latent_figure(
     handles, labels = axes[0][0].get_legend_handles_labels()
     if len(classes) <= 20:
         figure.legend(
-            handles, labels, title=class_name, loc="outside lower center", ncols=10, frameon=False, markerscale=2.5
+            handles,
+            labels,
+            title=printable(class_name),
+            loc="outside lower center",
+            ncols=10,
+            frameon=False,
+            markerscale=2.5,
         )
     if local_consistency is not None:
         figure.suptitle(f"local consistency of the pre-training graph: LC = {local_consistency:.3f}", fontsize=12)

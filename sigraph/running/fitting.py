@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +99,7 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
         config.num_workers,
         parts.steps_per_epoch,
     )
-    key = settings_hash([pretrain_hash(config), __version__, made_from(parts)])
+    key = settings_hash([pretrain_hash(config), parts.seed, __version__, made_from(parts)])
     saver = SaveProgress(folder / PROGRESS, key, deadline=deadline)
     checkpoint = saver.found()
     _check_alike(f"{key}, {parts.graph.num_edges} edges, {saver.epochs_before} epochs done in {folder}")
@@ -117,7 +118,7 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
         max_epochs=config.trainer.max_epochs,
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,
-        logger=CSVLogger(folder, name="", version=f"log-{len(list(folder.glob('log-*')))}"),  # one a resumption
+        logger=CSVLogger(folder, name="", version=f"log-{_attempts(folder)}"),
         callbacks=[*average, *refresh, validation, Tick(tick), saver],
         **options,
     )
@@ -125,6 +126,12 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
     if average:  # the last figures are those of the encoder that is kept
         validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
     return Fitted(saver.seconds_before + time.perf_counter() - clock, trainer.global_step, validation.history)
+
+
+def _attempts(folder: Path) -> int:
+    """A number that no ``log-<i>`` in the folder has: a logger clears the folder that it is given."""
+    found = [re.fullmatch(r"log-([0-9]{1,9})", file.name) for file in folder.glob("log-*")]
+    return max((int(name[1]) + 1 for name in found if name), default=0)
 
 
 def _check_alike(mine: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,15 @@ from filelock import FileLock
 
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
+from sigraph.data.sealed import write_sealed
+from sigraph.evaluation.record_fields import GRID
 from sigraph.provenance import commit, own_sources
 from sigraph.running.data_source import open_data
 from sigraph.running.parts import pretrain_hash
 from sigraph.running.progress import Progress
+from sigraph.running.records import read_record
 from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_without_room
-from sigraph.running.stages import finetune_stage, pretrain_stage, read_record, write_json
+from sigraph.running.stages import finetune_stage, pretrain_stage
 from sigraph.training import TimeIsUp
 
 GRID_FOLDER = "_grid"
@@ -47,28 +52,40 @@ def choose(
     seed, progress = config.seeds[0], progress or Progress()
     arm = config.arm(name)
     primary = next(i for i, entry in enumerate(arm.finetune) if entry.primary)
-    plain = {
-        "pretrain": pretrain_hash(arm.pretrain),
-        "finetune": arm.finetune[primary].to_dict(),
-        "grid": open_keys,
-        "seed": seed,
-    }
+    entry = arm.finetune[primary]
+    code = settings_hash(
+        {"pretrain": pretrain_hash(arm.pretrain), "finetune": entry.to_dict(), "grid": open_keys, "seed": seed}
+    )
     settings = [config.arm(name, chosen=values).to_dict() for values in _combinations(open_keys)]
-    made_from = {
+    asked = {
         "data": open_data(arm.pretrain.dataset).fingerprint,
-        "task_data": open_data(arm.finetune[primary].dataset or arm.pretrain.dataset).fingerprint,
+        "task_data": open_data(entry.dataset or arm.pretrain.dataset).fingerprint,
         "sources": own_sources(settings),
+        "version": __version__,
+        "settings": code,
+        "seed": seed,
     }
     folder = experiment_folder(config) / GRID_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-{settings_hash(plain)}.json"
+    file = folder / f"{name}-{code}.json"
     with FileLock(file.with_suffix(".lock")):
-        record = read_record(file, **made_from)
+        record = read_record(file, GRID, asked, partial(_strange, open_keys))
         if record is None:
-            found = _search(config, name, open_keys, primary, progress, deadline)
-            record = {**made_from, "version": __version__, "commit": commit(), "seed": seed, **found}
-            write_json(file, record)
+            record = {**asked, "commit": commit(), **_search(config, name, open_keys, primary, progress, deadline)}
+            write_sealed(file, record)
     return config.arm(name, chosen=record["chosen"]), record
+
+
+def _strange(open_keys: dict[str, list[Any]], record: dict[str, Any]) -> str | None:
+    """What a kept search says that the grid does not."""
+    tried = [_text(trial["settings"]) for trial in record["tried"]]
+    if sorted(tried) != sorted(map(_text, _combinations(open_keys))):
+        return "'tried' is not what the grid holds"
+    return None if _text(record["chosen"]) in tried else "'chosen' was not tried"
+
+
+def _text(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
 def _search(
@@ -111,7 +128,7 @@ def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: floa
     encoder, dataset, info = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
     accelerator = arm.pretrain.trainer.accelerator
     return finetune_stage(
-        arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False, sources=info["sources"]
+        arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False, pretrained=info
     )
 
 

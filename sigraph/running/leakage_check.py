@@ -173,7 +173,8 @@ def leakage_lines(records: list[dict[str, Any]], only: str | None = None) -> lis
                 key = record["experiment"], task["task"], task["dataset"], reason
                 told.setdefault(key, {})[str(record["arm"])] = None
             if found.get("num_affected"):
-                count = f"{found['num_affected']:,} of {found['num_test']:,}"
+                whole = found.get("num_test")
+                count = f"{found['num_affected']:,}" + ("" if whole is None else f" of {whole:,}")
                 what = f"test samples of task {task['task']!r} of {task['dataset']} also occur in training"
                 where = "the leaderboard's JSON and results.json hold the scores without them"
                 repeated[f"leakage: {count} {what}; {where}"] = None

@@ -14,7 +14,9 @@ from typing import Any
 
 import torch
 
+from sigraph.foreign_text import guard_output
 from sigraph.training import quiet_libraries
+from sigraph.trust import Trust, current_trust, take_over
 
 Done = Generator[tuple[Any, Any], None, tuple[list[Any], list[Any], int | None]]
 
@@ -69,7 +71,7 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
     threads, context = max(1, (os.cpu_count() or 1) // jobs), multiprocessing.get_context("spawn")
     left, hit, flying = list(items), list[Any](), dict[Future, Any]()
     others, workers = set(multiprocessing.active_children()), set[Any]()
-    with ProcessPoolExecutor(jobs, context, start_worker, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, context, start_worker, (threads, current_trust())) as pool:
         try:
             while not hit and (left or flying):
                 while left and len(flying) < jobs:
@@ -95,8 +97,10 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
     return left, hit + list(flying.values()), next(iter(ends), None)
 
 
-def start_worker(threads: int) -> None:
-    """What a process does first."""
+def start_worker(threads: int, trust: Trust) -> None:
+    """What a process does first; ``trust`` is that of the one that started it."""
+    take_over(trust)
+    guard_output()
     torch.set_num_threads(threads)
     quiet_libraries()
     threading.Thread(target=_end_with_parent, daemon=True).start()

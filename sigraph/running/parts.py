@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.build import Bases, build, check, partial_build
+from sigraph.build import Bases, build, check, is_shipped, partial_build
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
@@ -211,7 +211,9 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
 
 
 def check_components(arm: ArmConfig) -> None:
-    """Check what an arm's components name, opening no data and building nothing.
+    """Check what an arm's components name, opening no data, building nothing and running no code of one's own.
+
+    Of a component that names a module of one's own it is only looked whether it may be imported and is there.
 
     Raises:
         ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
@@ -227,13 +229,14 @@ def check_components(arm: ArmConfig) -> None:
     with said_of(arm):
         for slot, base, late in slots:
             component = getattr(config, slot)
-            if component is not None:
+            if component is not None and is_shipped(component, f"pretrain.{slot}"):
                 check(component, base, f"pretrain.{slot}", **late)
         for where, optimizer in [
             ("pretrain", config.optimizer),
             *((f"finetune.{i}", entry.optimizer) for i, entry in enumerate(arm.finetune)),
         ]:
-            partial_build(optimizer, Optimizer, f"{where}.optimizer")
+            if is_shipped(optimizer, f"{where}.optimizer"):
+                partial_build(optimizer, Optimizer, f"{where}.optimizer")
 
 
 @contextlib.contextmanager

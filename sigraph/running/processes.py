@@ -26,6 +26,7 @@ import torch.distributed as dist
 from sigraph.config import ConfigError
 from sigraph.running.parallel import start_worker
 from sigraph.training import TimeIsUp
+from sigraph.trust import Trust, current_trust
 
 Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
@@ -56,6 +57,7 @@ class _Around:
 
     num_threads: int
     environment: dict[str, str]  # that of a server is as old as the server
+    trust: Trust
 
 
 @dataclass
@@ -71,7 +73,7 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
     """A process for each seat; none is left when the block ends."""
     context, children = _context(seats[0].backend), []
     threads = max(1, torch.get_num_threads() // len(seats))
-    around = _Around(threads, dict(os.environ))
+    around = _Around(threads, dict(os.environ), current_trust())
     try:
         for seat in seats:
             ours, theirs = context.Pipe()
@@ -183,7 +185,7 @@ def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Co
     # A loader's worker forked beside threads of gloo or a GPU can wait for ever for a lock that one of them had.
     multiprocessing.set_start_method("spawn", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    start_worker(around.num_threads)
+    start_worker(around.num_threads, around.trust)
     if seat.rank:
         logging.disable(logging.WARNING)  # what rank 0 says as well
     node = seat.rank // seat.local_size

@@ -8,6 +8,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from sigraph.foreign_text import printable, unguarded
+
 
 class Progress:
     """What a run reports to; this one says nothing.
@@ -37,7 +39,7 @@ class BarProgress(Progress):
     """
 
     def __init__(self, stream: TextIO | None = None, every_seconds: float = 60.0) -> None:
-        self.stream, self.every_seconds = stream or sys.stderr, every_seconds
+        self.stream, self.every_seconds = unguarded(stream or sys.stderr), every_seconds
         self.bar: tqdm | None = None
         self._done, self._total, self._last = 0, 0, time.monotonic()
 
@@ -49,7 +51,7 @@ class BarProgress(Progress):
 
     def epochs(self, what: str, count: int = 1) -> None:
         if self.bar is not None:
-            self.bar.set_description_str(what, refresh=False)
+            self.bar.set_description_str(printable(what), refresh=False)
             self.bar.update(count)
             return
         self._done += count
@@ -58,7 +60,7 @@ class BarProgress(Progress):
 
     def say(self, text: str) -> None:
         self._last = time.monotonic()
-        tqdm.write(text, file=self.stream)
+        tqdm.write(printable(text), file=self.stream)
         self.stream.flush()
 
     def close(self) -> None:

@@ -20,15 +20,19 @@ from filelock import FileLock, Timeout
 
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.data.folder import atomic_file, is_disk_full
+from sigraph.data.sealed import write_sealed
+from sigraph.evaluation.record_fields import RUN
 from sigraph.provenance import code_of, commit, environment, own_sources
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
-from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage, read_json, write_json
+from sigraph.running.records import read_record
+from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 from sigraph.training import TimeIsUp
 
 PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
 HOLDER = ".holder.json"
+_MOST_OF_HOLDER = 1000  # bytes
 # What says how a result came about; a finished run keeps it when it is found again.
 _ENVIRONMENT = ("peak_memory_mb", "versions", "device", "wall_seconds")
 
@@ -96,7 +100,7 @@ def run_one(
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
                 accelerator = arm.pretrain.trainer.accelerator
-                done = finetune_stage(entry, seed, encoder, dataset, shared, accelerator, sources=info["sources"])
+                done = finetune_stage(entry, seed, encoder, dataset, shared, accelerator, pretrained=info)
                 record["tasks"].append(with_told(done, told))
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:
@@ -106,7 +110,7 @@ def run_one(
         except Exception as error:  # one failed run is a row with its reason; the others go on
             stop_without_room(error, shared)
             record |= _failure(arm, f"{type(error).__name__}: {error}")
-            record["traceback"] = traceback.format_exc()
+            record["traceback"] = _sayable(traceback.format_exc())
         record.update(environment(arm.pretrain.trainer.accelerator))
         record["wall_seconds"] = time.perf_counter() - clock
         return _keep(record, config, arm, folder, shared)
@@ -116,7 +120,8 @@ def record_failure(
     config: ExperimentConfig, arm: ArmConfig, seed: int, reason: str, about: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The record of a run whose process ended before it could write one; kept as :func:`run_one` keeps its own."""
-    record = {**_begin(config, arm, seed, about), **_failure(arm, reason), "traceback": reason}
+    record = {**_begin(config, arm, seed, about), **_failure(arm, reason)}
+    record["traceback"] = record["reason"]
     record |= {**environment(arm.pretrain.trainer.accelerator), "wall_seconds": 0.0}
     folder = run_folder(config, arm, seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,13 +144,19 @@ def _begin(config: ExperimentConfig, arm: ArmConfig, seed: int, about: dict[str,
 
 def _failure(arm: ArmConfig, reason: str) -> dict[str, Any]:
     code = code_of({"commit": commit(), "sources": own_sources(arm.to_dict())})
-    return {"status": "failed", "reason": reason, **code}
+    return {"status": "failed", "reason": _sayable(reason), **code}
+
+
+def _sayable(text: str) -> str:
+    """Without halves of characters, as names of files can have them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _keep(
     record: dict[str, Any], config: ExperimentConfig, arm: ArmConfig, folder: Path, shared: Path
 ) -> dict[str, Any]:
-    before = read_json(folder / RESULTS)
+    names = {name: record[name] for name in ("experiment", "arm", "seed", "hash")}
+    before = read_record(folder / RESULTS, RUN, names)
     same = before is not None and all(before.get(key) == record.get(key) for key in ("status", "pretrain"))
     if before and same:
         same = without_told(before.get("tasks") or []) == without_told(record["tasks"])
@@ -158,7 +169,7 @@ def _keep(
         file.write_text(yaml.safe_dump(settings, sort_keys=False))
     if record["status"] == "ok":
         _link(shared / ENCODER, folder / ENCODER)
-    write_json(folder / RESULTS, record)
+    write_sealed(folder / RESULTS, record)
     return {**record, "found": True} if same and record["status"] == "ok" else record
 
 
@@ -183,22 +194,32 @@ def held(folder: Path) -> Iterator[None]:
         (folder / HOLDER).write_text(json.dumps(me))
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
-        lock.release()
+        try:
+            (folder / HOLDER).unlink(missing_ok=True)
+        finally:
+            lock.release()
 
 
 def _holder(folder: Path) -> str:
+    """Who holds a folder, as it says; what is being written, or is of somebody else, names nobody."""
     try:
-        me = json.loads((folder / HOLDER).read_text())
-        return f"process {me['pid']} on {me['host']} since {me['since']}"
-    except (OSError, ValueError, KeyError):
+        with (folder / HOLDER).open("rb") as file:
+            me = json.loads(file.read(_MOST_OF_HOLDER))
+        names = (me["pid"], me["host"], me["since"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
+    if not all(str(name).isprintable() for name in names):
+        return "another process"
+    return "process {} on {} since {}".format(*names)
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no links."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    """The same file under a second name; a copy where the file system has no links. At no moment half of one."""
+    if target.exists() and source.samefile(target):
+        return  # to rename one name of a file to another does nothing, and says nothing
+    with atomic_file(target) as file:
+        file.unlink()
+        try:
+            os.link(source, file)
+        except OSError:
+            shutil.copyfile(source, file)

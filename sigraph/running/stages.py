@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,26 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset
 from sigraph.data.folder import atomic_file, sha256
 from sigraph.data.random import keyed_seed
+from sigraph.data.sealed import write_sealed
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
+from sigraph.evaluation.record_fields import PRETRAIN as PRETRAIN_FIELDS
+from sigraph.evaluation.record_fields import SCORED
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.losses import StructureLoss
 from sigraph.provenance import commit, own_sources
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
-from sigraph.running.parts import ENCODER, HEAD, Parts, build_parts, visible_classes
+from sigraph.running.parts import ENCODER, HEAD, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.records import plain, read_record
 from sigraph.theory import certify
 
 logger = logging.getLogger(__name__)
 
 MOST_NAMES = 10_000
 PRETRAIN, FINETUNE, LOCK = "pretrain.json", "finetune", ".lock"
+_LONGEST_NAME = 80  # of a task, in the name of a file
 _ALL_PAIRS, _SOME_ANCHORS = 20_000, 2_000  # samples up to which a certificate looks at all pairs; anchors beyond
 
 
@@ -67,11 +71,11 @@ def pretrain_stage(
         TimeIsUp: The deadline passed; the same call resumes.
     """
     parts = parts or build_parts(config, seed)
-    encoder, origin = parts.module.encoder, made_from(parts)
+    encoder, asked = parts.module.encoder, _asked(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
-        record = read_record(folder / PRETRAIN, **origin)
-        if record is not None and _load(encoder, folder / ENCODER, record.get("encoder_sha256")):
+        record = read_record(folder / PRETRAIN, PRETRAIN_FIELDS, asked, _without_sum)
+        if record is not None and _load(encoder, folder / ENCODER, record["encoder_sha256"]):
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
         if config.trainer.max_epochs > 0:
@@ -79,10 +83,8 @@ def pretrain_stage(
         else:
             fitted = Fitted(0.0, 0, [{"epoch": 0, **validation_of(parts).measure(encoder)}])
         record = {
-            **origin,
-            **_code(),
-            "seed": seed,
-            "transductive": not config.inductive,
+            **asked,
+            "commit": commit(),
             "num_steps": fitted.num_steps,
             "seconds": fitted.seconds,
             "num_nodes": int(parts.graph.num_nodes or 0),
@@ -90,7 +92,6 @@ def pretrain_stage(
             "num_edges_held_out": parts.held_out.size(1),
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
             "features": _features(parts.whole),
-            "encoder": {**_late_channels(encoder, parts.whole), **config.encoder},
             "validation": fitted.history,
             "certificate": _certificate(parts),
         }
@@ -98,9 +99,29 @@ def pretrain_stage(
         with atomic_file(folder / ENCODER) as file:
             file.write_bytes(save(encoder.state_dict()))  # its own way to files leaves strange ones after kill -9
         record["encoder_sha256"] = sha256(folder / ENCODER)
-        write_json(folder / PRETRAIN, record)
+        write_sealed(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
+
+
+def _asked(parts: Parts) -> dict[str, Any]:
+    """What the record of a pre-training says before anything is trained, and what one that is found has to say."""
+    config = parts.config
+    return {
+        **made_from(parts),
+        "version": __version__,
+        "settings": pretrain_hash(config),
+        "seed": parts.seed,
+        "dataset": plain(config.dataset),
+        "graph": plain(config.graph),
+        "encoder": plain({**_late_channels(parts.module.encoder, parts.whole), **config.encoder}),
+        "transductive": not config.inductive,
+        "num_steps": parts.steps_per_epoch * config.trainer.max_epochs,
+    }
+
+
+def _without_sum(record: Mapping[str, Any]) -> str | None:
+    return None if "encoder_sha256" in record else "'encoder_sha256' is missing"
 
 
 def _certificate(parts: Parts) -> dict[str, Any]:
@@ -113,15 +134,12 @@ def _certificate(parts: Parts) -> dict[str, Any]:
     return certify(z, parts.graph, loss, visible_classes(parts), most).to_dict()
 
 
-def _code() -> dict[str, Any]:
-    return {"version": __version__, "commit": commit()}
-
-
-def _load(encoder: Encoder, file: Path, digest: str | None) -> bool:
-    """Whether the kept weights could be loaded; damaged ones are said and made again."""
+def _load(encoder: Encoder, file: Path, digest: str) -> bool:
+    """Whether the kept weights could be loaded; missing or damaged ones are said and made again."""
     if not file.is_file():
+        logger.warning("%s is missing; pre-training it again", file)
         return False
-    if digest is not None and sha256(file) != digest:
+    if sha256(file) != digest:
         logger.warning("%s is damaged (its sum is another); pre-training it again", file)
         return False
     try:
@@ -140,7 +158,7 @@ def finetune_stage(
     folder: Path,
     accelerator: str = "auto",
     score_test: bool = True,
-    sources: dict[str, str] | None = None,
+    pretrained: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
 
@@ -152,18 +170,29 @@ def finetune_stage(
         folder: Of the pre-training; the result is kept below it.
         accelerator: Of Lightning's trainer.
         score_test: False for a trial of a grid: its test score is never computed, and nothing is kept.
-        sources: Of a user's own parts in pre-training, as its record has them.
+        pretrained: The record of the pre-training; a fine-tuning of another encoder is not found.
     """
-    plain = config.to_dict()
-    plain.pop("primary")
-    file = folder / FINETUNE / f"{config.task}-{config.head}-{settings_hash(plain)}.json"
+    settings_of, pretrained = config.to_dict(), pretrained or {}
+    settings_of.pop("primary")
+    code = settings_hash(settings_of)
+    file = folder / FINETUNE / f"{config.task[:_LONGEST_NAME]}-{config.head}-{code}.json"
     home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
-    origin = {
+    task = home.task(config.task)
+    asked = {
         "data": home.fingerprint,
         "pretrain_data": dataset.fingerprint,
-        "sources": {**(sources or {}), **(own_sources(plain) or {})} or None,
+        "sources": {**(pretrained.get("sources") or {}), **(own_sources(settings_of) or {})} or None,
+        "version": __version__,
+        "settings": code,
+        "seed": seed,
+        "encoder_sha256": pretrained.get("encoder_sha256"),
+        "task": config.task,
+        "dataset": home.name,
+        "head": config.head,
+        "metric": Evaluator(task).metric,
+        "greater_is_better": task.greater_is_better,
     }
-    record = read_record(file, **origin)
+    record = read_record(file, SCORED, asked)
     if record is None:
         scheduler = None
         if config.scheduler is not None:
@@ -181,16 +210,10 @@ def finetune_stage(
             config.leave_one_out,
         )
         clock = time.perf_counter()
-        task = home.task(config.task)
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
-            **origin,
-            **_code(),
-            "task": config.task,
-            "dataset": home.name,
-            "head": config.head,
-            "metric": Evaluator(task).metric,
-            "greater_is_better": task.greater_is_better,
+            **asked,
+            "commit": commit(),
             "valid": result.valid,
             "test": result.test,
             "best_epoch": result.best_epoch,
@@ -199,35 +222,8 @@ def finetune_stage(
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:
-            write_json(file, record)
+            write_sealed(file, record)
     return {**record, "primary": config.primary}
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, all or nothing; NaN is refused."""
-    with atomic_file(path) as file:
-        file.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """What :func:`write_json` wrote; None if there is no such file, or a damaged one, which is said."""
-    if not path.is_file():
-        return None
-    try:
-        found = json.loads(path.read_text())
-        if isinstance(found, dict):
-            return found
-        problem: object = "no mapping"
-    except ValueError as error:
-        problem = error
-    logger.warning("%s is damaged (%s); making it again", path, problem)
-    return None
-
-
-def read_record(path: Path, **made_from: Any) -> dict[str, Any] | None:
-    """A finished stage's record, if it is there and was made from the same data and own parts by the same version."""
-    record, needed = read_json(path), {**made_from, "version": __version__}
-    return record if record and all(record.get(key) == value for key, value in needed.items()) else None
 
 
 def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sigraph.foreign_text import cell, printable
 from sigraph.theory.shape import GraphShape
 
 VERDICTS = ("promising", "weak", "useless", "suspicious")  # from best to worst
@@ -146,7 +147,7 @@ def _sentence(row: AuditRow) -> str:
     drawn = f"; chance: {how.get(row.null, f'{row.null_draws} rewired graphs')}" if row.null else ""
     looked = f"{row.num_labelled:,} labels {_USED[row.labels]}, {row.num_counted:,} with a labelled neighbour{drawn}"
     noted = "".join(f" {note}." for note in (row.leakage or {}).get("notes", []))
-    return f"- {row.graph} × {row.task}: **{row.verdict}**. {row.reason} ({looked}).{noted}"
+    return printable(f"- {row.graph} × {row.task}: **{row.verdict}**. {row.reason} ({looked}).{noted}")
 
 
 def _shape(shape: GraphShape) -> list[str]:
@@ -173,11 +174,11 @@ def _part_table(row: AuditRow) -> str:
 
 
 def _markdown(head: list[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, *([" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [[cell(value) for value in row] for row in (head, *rows)]
     width = [max(len(line[i]) for line in lines) for i in range(len(head))]
     lines.insert(1, ["-" * size for size in width])
     return "\n".join(
-        "| " + " | ".join(cell.ljust(n) for cell, n in zip(line, width, strict=True)) + " |" for line in lines
+        "| " + " | ".join(text.ljust(n) for text, n in zip(line, width, strict=True)) + " |" for line in lines
     )
 
 

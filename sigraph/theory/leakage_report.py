@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sigraph.foreign_text import cell, printable
+
 MAX_SHARE, LEAST_ROWS = 0.01, 2  # of the test set, also in training: above both, results are not honest
 
 
@@ -123,12 +125,14 @@ class LeakageReport:
         rows += [(f"also in training, {level}", "", n["valid"], n["test"]) for level, n in self.repeated.items()]
         if self.num_pretrained is not None:
             rows.append(("also in pre-training", "", "", self.num_pretrained))
-        lines = [f"| {self.task} | train | valid | test |", "| --- | ---: | ---: | ---: |"]
+        lines = [f"| {cell(self.task)} | train | valid | test |", "| --- | ---: | ---: | ---: |"]
         lines += [
-            f"| {name} | {' | '.join(f'{n:,}' if isinstance(n, int) else n for n in cells)} |" for name, *cells in rows
+            f"| {cell(name)} | {' | '.join(f'{n:,}' if isinstance(n, int) else n for n in cells)} |"
+            for name, *cells in rows
         ]
         verdict = "suspicious" if self.suspicious else "nothing suspicious"
-        return "\n".join([*lines, "", f"{verdict}; compared: {self.read_as}", *self.reasons, *self.notes])
+        below = [f"{verdict}; compared: {self.read_as}", *self.reasons, *self.notes]
+        return "\n".join([*lines, "", *map(printable, below)])
 
 
 def _told(made: dict[str, Any], num_test: int) -> str:

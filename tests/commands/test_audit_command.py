@@ -11,7 +11,7 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.commands.audit import describe_graph
-from sigraph.data import PretrainGraph, SampleDataset, build_store
+from sigraph.data import PretrainGraph, SampleDataset, Task, build_store
 
 KEYS = {
     *("rank", "graph", "task", "type", "labels", "num_samples", "num_labelled", "num_counted", "coverage", "null"),
@@ -243,3 +243,28 @@ def test_a_saved_graph_with_groups_is_a_folder_too(files, capsys):
     PretrainGraph([[0, 1], [1, 2]], 60, group=torch.arange(60) % 2).save(files / "saved")
     (row,), _ = rows_of(capsys, "saved", "labels.npy")
     assert row["shape"]["num_edges"] == 2
+
+
+def test_what_prepare_says_of_files_the_audit_says_too(files, capsys):
+    (files / "none.csv").write_text("source,target\n")
+    ids = [f"p{i}" for i in range(60)]
+    (files / "f.csv").write_text("id,y\n" + "".join(f"{id},{i % 3}.0\n" for i, id in enumerate(ids)))
+    (row,), notes = rows_of(capsys, "none.csv", "f.csv")
+    assert row["reason"] == "the graph has no edges" and row["num_labelled"] == 60
+    assert "graph 'none': none.csv has no edges, only columns" in notes[0]
+    assert any("if they are classes, say --task-type classification" in note for note in notes)
+    (files / "semi.csv").write_text("id;y\n" + "".join(f"{id};{i % 3}\n" for i, id in enumerate(ids)))
+    (files / "w.csv").write_text(",source,target,weight\n0,p0,p1,0.5\n1,p1,p2,0.5\n")
+    _, notes = rows_of(capsys, "w.csv", "semi.csv")
+    assert "graph 'w': columns not used: 'column1', 'weight'" in notes
+    assert "task 'semi': its cells are separated by ';', and 0,5 is a number" in notes
+
+
+def test_a_label_among_the_features_of_a_data_set_is_said(files, capsys):
+    y = torch.arange(60) % 3
+    split = {"train": torch.arange(40), "valid": torch.arange(40, 50), "test": torch.arange(50, 60)}
+    x = torch.stack([torch.randn(60, generator=torch.Generator().manual_seed(0)), y.float()], dim=1)
+    graph = PretrainGraph([[0, 1], [1, 2]], 60)
+    SampleDataset(x, {"g": graph}, {"t": Task("t", y, split)}, feature_names=["x", "twin"]).save(files / "d")
+    _, notes = rows_of(capsys, "d")
+    assert len(notes) == 1 and "the column 'twin' tells the class of every labelled sample" in notes[0]

@@ -164,3 +164,133 @@ def test_edges_alone_become_a_graph(files, capsys):
     (files / "e.csv").write_text("source,target\na,b\n")
     assert main([*request, "--force"]) == 2 and "--samples FILE" in capsys.readouterr().err
     assert PretrainGraph.open(files / "g").num_nodes == 4
+
+
+def table(folder, name, *rows, mark=","):
+    (folder / name).write_text("".join(mark.join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    return str(folder / name)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Sixty numbered samples with two features and a class, edges by the class, and what asks for them."""
+    rows = [(i, "abc"[i % 3], (i * 37 % 101) / 10, (i * 53 % 97) / 10) for i in range(60)]
+    table(tmp_path, "s.csv", ("id", "topic", "x1", "x2"), *rows)
+    table(tmp_path, "e.csv", ("source", "target"), *((i, i + 3) for i in range(57)))
+
+    def ask(*more, samples="s.csv", edges="e.csv", label=("--label", "topic")):
+        paths = ["--samples", str(tmp_path / samples), "--edges", str(tmp_path / edges)]
+        return main(["prepare", *paths, *label, "--dry-run", *more])
+
+    return tmp_path, rows, ask
+
+
+@pytest.mark.parametrize("limit", [[], ["--memory-limit", "8GB"]])
+@pytest.mark.parametrize(
+    ("edges", "why"),
+    [
+        ([], "e.csv has no edges, only columns"),
+        ([(1000 + i, 2000 + i) for i in range(5)], "none of its 5 rows is an edge: 5 are of ids that no sample has"),
+        ([(i, i) for i in range(60)], "none of its 60 rows is an edge: 60 join a sample to itself"),
+        ([(1, 1), (1, 99)], "1 are of ids that no sample has (such as 99) and 1 join a sample to itself"),
+    ],
+)
+def test_a_graph_of_which_nothing_is_left_is_an_error_that_says_why(small, capsys, edges, why, limit):
+    folder, _, ask = small
+    table(folder, "e.csv", ("source", "target"), *edges)
+    assert ask("--drop-unknown", *limit) == 2
+    assert why in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["e.csv", "s.csv"]
+
+
+def test_a_title_with_a_stray_quote_swallows_no_row(small, capsys):
+    folder, rows, ask = small
+    titles = {10: '"Smart" graphs for 3" pipes', 20: '"An unfinished thought', 33: 'A reply to "it"', 34: 'An end"'}
+    lines = [(*row[:2], titles.get(row[0], f"Paper {row[0]}")) for row in rows]
+    table(folder, "s.tsv", ("id", "topic", "title"), *lines, mark="\t")
+    assert ask(samples="s.tsv") == 0
+    said = capsys.readouterr().out
+    assert "60 samples" in said and "quotes are read as characters, since those of line 12 enclose no cell" in said
+    table(folder, "t.csv", ("id", "topic", "title"), *lines)
+    assert ask(samples="t.csv") == 2 and "t.csv, line 12: a quote closes in the middle" in capsys.readouterr().err
+
+
+def test_other_spellings_of_a_table_give_the_same_samples(small, capsys):
+    folder, rows, ask = small
+    assert ask() == 0
+    plain = capsys.readouterr().out.replace("s.csv", "FILE")
+    with_commas = ((*row[:2], *map(comma, row[2:])) for row in rows)
+    table(folder, "semi.csv", ("id", "topic", "x1", "x2"), *with_commas, mark=";")
+    table(folder, "padded.csv", ("id", " topic", " x1", " x2"), *rows)
+    table(folder, "index.csv", ("", "id", "topic", "x1", "x2"), *((i, *row) for i, row in enumerate(rows)))
+    for name, note in (
+        ("semi.csv", "  note     its cells are separated by ';', and 0,5 is a number\n"),
+        ("padded.csv", ""),
+        ("index.csv", "  note     left out: 'column1', which numbers the rows (rename it to keep it)\n"),
+    ):
+        assert ask(samples=name) == 0
+        said = capsys.readouterr().out.replace(name, "FILE")
+        assert note in said and said.replace(note, "") == plain
+
+
+def comma(number):
+    return str(number).replace(".", ",")
+
+
+def ends(*cells):
+    return [(i, *cell) if isinstance(cell, tuple) else (i, cell) for i, cell in enumerate(cells)]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "options", "note"),
+    [
+        (("id", "t"), ["y"] + ["x"] * 59, [], "1 class is missing from valid and test"),
+        (("id", "t"), [i % 3 + 0.0 for i in range(60)], [], "(or --task-type t=classification)"),
+        (("id", "t"), [i % 3 + 0.0 for i in range(60)], ["--task-type", "t=classification"], "3 classes, 0 20, 1 20"),
+        (("id", "a", "b"), [(i % 2, 1 - i % 2) for i in range(60)], [], "say --task-type t=classification"),
+        (
+            ("id", "a", "b"),
+            [(i % 2, 1 - i % 2) for i in range(60)],
+            ["--task-type", "classification"],
+            "t.csv: classification, metric accuracy",
+        ),
+        (("id", "t"), [f"T{i % 20 % 6};T{i % 20 % 7}" for i in range(60)], [], "lists of terms"),
+        (("id", "t"), ["abc"[i % 3] for i in range(60)], [], "the column 'twin' tells the class of every labelled"),
+        (("id", "t"), ["abc"[i % 3] for i in range(60)], ["--ignore", "twin"], "left out: 'twin'"),
+    ],
+)
+def test_what_may_surprise_about_labels_is_said_with_a_way_out(small, capsys, header, cells, options, note):
+    folder, rows, ask = small
+    table(folder, "s.csv", ("id", "twin", "x1", "x2"), *((i, i % 3, *more) for i, _, *more in rows))
+    table(folder, "t.csv", header, *ends(*cells))
+    assert ask(*options, label=("--task", str(folder / "t.csv"))) == 0
+    said = capsys.readouterr().out
+    assert note in said and not ("--ignore" in options and "tells the class" in said)
+
+
+def test_records_that_no_encoder_reads_are_said(small, capsys):
+    folder, rows, ask = small
+    table(folder, "s.csv", ("id", "topic", "x1", "colour"), *((*row[:3], ["red", "blue"][row[0] % 2]) for row in rows))
+    assert ask() == 0
+    said = capsys.readouterr().out
+    assert "since 'colour' holds no numbers (row 1: 'red'); without 'colour' (--ignore) the rest are features" in said
+    assert "no encoder of sigraph reads these records" in said and "a column of 0 and 1 for each of its values" in said
+
+
+def test_labels_without_a_header_beside_tables_with_one(small, capsys):
+    folder, rows, ask = small
+    table(folder, "t.tsv", *((row[0], row[1]) for row in rows), mark="\t")
+    assert ask(label=("--task", str(folder / "t.tsv"))) == 2
+    assert "Add a first line such as 'id,label', or say so (--no-header) if no table has one" in capsys.readouterr().err
+
+
+def test_targets_keep_what_the_file_says(small, capsys):
+    folder, rows, _ = small
+    when = [1_700_000_000 + i for i in range(60)]
+    table(folder, "s.csv", ("id", "when", "cid", "x"), *((i, when[i], 2**24 + i, x) for i, _, x, _ in rows))
+    label = ("--label", "when", "--task-type", "when=regression", "--out", str(folder / "out"))
+    assert main(["prepare", "--samples", str(folder / "s.csv"), "--edges", str(folder / "e.csv"), *label]) == 0
+    said = capsys.readouterr().out
+    assert "numbers from 1700000000 to 1700000059" in said and "60 different numbers become 31 in 'cid'" in said
+    labels = SampleDataset.open(folder / "out").task().labels
+    assert labels.dtype == torch.float64 and labels.tolist() == when

@@ -210,22 +210,26 @@ def test_the_runs_data_set_needs_to_be_what_it_was(folder, toy, toy_dataset, tmp
     assert "cannot be opened" in said and "say where it is: --dataset" in said
 
 
-def test_ones_own_encoder_is_found_where_one_stands(folder, toy, tmp_path, monkeypatch):
+def test_ones_own_encoder_needs_ones_word_and_is_found_where_one_stands(folder, toy, tmp_path, monkeypatch, capsys):
     (tmp_path / "stands.py").write_text(
         "from sigraph.encoders import MLPEncoder\n\n\nclass Doubled(MLPEncoder):\n"
         "    def forward(self, inputs):\n        return super().forward(2 * inputs)\n"
     )
+    monkeypatch.setattr(sys, "path", [*sys.path])
     with monkeypatch.context() as patch:
         patch.syspath_prepend(tmp_path)
         toy["pretrain"]["encoder"]["_target_"] = "stands.Doubled"
         config = config_from_dict({**toy, "seeds": [0], "arms": {"sipt": {}}, "baseline": None})
-        assert not run(config).failed
+        assert not run(config, trust=["stands"]).failed
         own = run_folder(config, config.arm("sipt"), 0)
-        z = embed(load_encoder(own), SampleDataset.open(toy["pretrain"]["dataset"]))
+        z = embed(load_encoder(own, trust=["stands"]), SampleDataset.open(toy["pretrain"]["dataset"]))
     monkeypatch.delitem(sys.modules, "stands")
     command = ["embed", str(own), "--out", str(tmp_path / "z.npy")]
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    assert main(command) == 2
+    assert main([*command, "--trust", "stands"]) == 2  # trusted, but nowhere
+    assert "PYTHONPATH=FOLDER" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
-    assert main(command) == 0
+    assert main(command) == 2  # there, but not trusted
+    assert "--trust stands" in capsys.readouterr().err and "stands" not in sys.modules
+    assert main([*command, "--trust", "stands"]) == 0
     assert np.array_equal(np.load(tmp_path / "z.npy"), z.numpy())
+    monkeypatch.delitem(sys.modules, "stands")

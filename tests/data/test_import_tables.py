@@ -190,7 +190,10 @@ def test_samples_that_are_none(files, tmp_path, samples, message):
         ([("source",), ("a0",)], r"needs two columns of ids"),
         ([("u", "v", "weight"), ("a0", "a1", "")], r"'weight' (lacks 1 weights|needs weights)"),
         ([("u", "v", "weight"), ("a0", "a1", "big")], r"'weight' needs weights that are numbers \(got text\)"),
-        ([("u", "v", "weight"), ("a0", "a1", -1)], r"e.csv: 'edge_weight' needs finite values >= 0"),
+        (
+            [("u", "v", "weight"), ("a0", "a1", -1)],
+            r"e.csv, column 'weight' needs finite values >= 0 \(got 1 others; first: -1 in row 1\)",
+        ),
         ([("u", "v"), ("a0", "")], r"column 'v' lacks ids in 1 rows \(row 1\)"),
         ([("u", "v"), (1, 2)], r"mixed id types"),
     ],

@@ -3,7 +3,6 @@
 import hashlib
 import http.client
 import io
-import json
 import shutil
 import sys
 import threading
@@ -19,6 +18,7 @@ from sigraph.data.dataset import SampleDataset
 from sigraph.data.folder import DiskFullError
 from sigraph.data.leftovers import own_prefix
 from sigraph.data.prepare import data_root, open_dataset, prepare
+from sigraph.data.sealed import read_sealed
 
 RECIPE = """
 from pathlib import Path
@@ -154,7 +154,7 @@ def test_wrong_sum_stops_before_anything_is_written(toy, tmp_path, monkeypatch, 
 def test_unknown_sum_is_recorded_at_first_use(toy):
     toy.card(sha256=None)
     path = toy.prepare()
-    known = json.loads((data_root() / "known-hashes.json").read_text())
+    known = read_sealed(data_root() / "known-hashes.json")
     assert known == {path.name: {"toy/numbers.txt": SUM}}
     assert Card.read(path / "card.yaml").files[0].sha256 == SUM
     assert toy.prepare() == path and toy.num_runs == 1
@@ -162,6 +162,21 @@ def test_unknown_sum_is_recorded_at_first_use(toy):
     with pytest.raises(ValueError, match=f"needs sha256 {SUM}, recorded in known-hashes.json"):
         toy.prepare(force=True)
     assert open_dataset(path).samples[0].item() == 1
+
+
+@pytest.mark.parametrize("change", [("numbers.txt", "nombres.txt"), (SUM, 64 * "0"), ("{", "["), ("", "")])
+def test_an_altered_list_of_sums_is_not_trusted(toy, change):
+    """Were a name in it another one, the file of that name would be taken as it is."""
+    toy.card(sha256=None)
+    toy.prepare()
+    known = data_root() / "known-hashes.json"
+    known.write_text(known.read_text().replace(*change) if change[0] else "[" * 100_000)
+    with pytest.raises(ValueError, match=r"known-hashes\.json is not the list of sums.*remove it") as error:
+        toy.prepare(force=True)
+    assert "\n" not in str(error.value)
+    known.unlink()
+    toy.prepare(force=True)
+    assert known.is_file()
 
 
 @pytest.mark.parametrize("sha256", [SUM, None])

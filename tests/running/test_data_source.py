@@ -8,6 +8,7 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict, load_config
+from sigraph.data.sealed import read_sealed
 from sigraph.experiment import run
 from sigraph.running.data_source import open_data, shown
 from sigraph.running.plan import plan_table
@@ -127,7 +128,7 @@ def test_round_trip_of_a_tiny_experiment(tree, tmp_path, capsys):
     capsys.readouterr()
     config = load_config(file)
     folder = run_folder(config, config.arm("sipt"), 0)
-    record = json.loads((folder / "results.json").read_text())
+    record = read_sealed(folder / "results.json")
     assert record["data"] == ManifoldWorld("torus", num_samples=60).generate().fingerprint
     assert [task["dataset"] for task in record["tasks"]] == ["manifold-world-torus", "manifold-world-torus-held-out"]
     assert yaml.safe_load((folder / "config.yaml").read_text())["finetune"][1]["dataset"]["num_held_out"] == 20

@@ -1,6 +1,5 @@
 """Runs in several processes: the same records, shared work done once, failures and errors as in one process."""
 
-import json
 import multiprocessing
 import os
 import pickle
@@ -12,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.data.sealed import read_sealed
 from sigraph.experiment import _run_job, run
 from sigraph.running.grid import GRID_FOLDER
 from sigraph.running.parallel import start_worker
 from sigraph.running.run_one import experiment_folder, pretrain_folder, run_folder
+from sigraph.trust import Trust
 
 FAILS = """
 import torch
@@ -66,7 +67,7 @@ def test_two_jobs_give_the_records_of_one(toy, tmp_path, monkeypatch):
     }
     toy["grid"] = {"pretrain.structure_loss.alpha": [1.0, 3.0]}
     config = config_from_dict(toy)
-    two = run(config, jobs=2)
+    two = run(config, jobs=2, trust=["failing_encoder"])
     folder = experiment_folder(config)
     sipt = config.arm("sipt", chosen=two.records[0]["grid"]["chosen"])
     for seed in (0, 1):
@@ -76,7 +77,7 @@ def test_two_jobs_give_the_records_of_one(toy, tmp_path, monkeypatch):
     assert [(r["arm"], r["seed"]) for r in two.records] == [(a, s) for s in (0, 1) for a in config.arm_names]
     assert [r["status"] for r in two.records] == ["ok", "ok", "failed", "ok"] * 2
     assert {r["reason"] for r in two.failed} == {"RuntimeError: the disk caught fire"}
-    one = run(config_from_dict({**toy, "output_dir": str(tmp_path / "one")}))
+    one = run(config_from_dict({**toy, "output_dir": str(tmp_path / "one")}), trust=["failing_encoder"])
     assert measured(two) == measured(one)
     assert {r["device"] for r in two.records} == {"cpu, 1 threads"}
 
@@ -96,7 +97,7 @@ def test_workers_end_with_a_parent_that_is_killed():
     reader, writer = os.pipe()
 
     def work():
-        start_worker(1)
+        start_worker(1, Trust())
         os.write(writer, str(os.getpid()).encode())
         signal.pause()
 
@@ -136,10 +137,10 @@ def test_a_worker_that_the_system_kills_is_a_failed_run_and_the_others_finish(to
         {"sipt": {}, "sipt-deadly": {"pretrain.encoder": {"_target_": "deadly_encoder.Deadly"}}},
     )
     config = config_from_dict({**toy, "baseline": "sipt"})
-    results = run(config, jobs=2)
+    results = run(config, jobs=2, trust=["deadly_encoder"])
     assert [(r["arm"], r["status"]) for r in results.records] == [("sipt", "ok"), ("sipt-deadly", "failed")]
     assert results.failed[0]["reason"] == "the process ended itself with exit code 9" and set(
         results.failed[0]["sources"]
     ) == {"deadly_encoder"}
-    kept = json.loads((run_folder(config, config.arm("sipt-deadly"), 0) / "results.json").read_text())
+    kept = read_sealed(run_folder(config, config.arm("sipt-deadly"), 0) / "results.json")
     assert kept["status"] == "failed" and "exit code 9" in results.leaderboard().table()

@@ -1,17 +1,16 @@
 """grid: chosen per arm by validation on the first seed, everything tried is kept, test labels are not looked at."""
 
-import json
-
 import pytest
 import torch
 
 import sigraph.running.grid
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
+from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.evaluation import Evaluator
 from sigraph.experiment import run
-from sigraph.running.grid import choose
-from sigraph.running.run_one import pretrain_folder, run_folder
+from sigraph.running.grid import GRID_FOLDER, choose
+from sigraph.running.run_one import experiment_folder, pretrain_folder, run_folder
 from sigraph.running.stages import FINETUNE, PROGRESS, pretrain_stage
 from sigraph.training import TimeIsUp
 
@@ -31,7 +30,7 @@ class Trials:
         self.arms.append(config)
         return None, None, {"data": "", "version": "", "sources": None}
 
-    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True, sources=None):
+    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True, pretrained=None):
         assert not score_test
         self.seeds.append(seed)
         score = self.scores[config.optimizer["lr"]]
@@ -124,6 +123,43 @@ def test_a_search_is_found_again_until_something_of_it_changes(toy, monkeypatch,
     assert num_trials() == 2 and num_trials() == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 5}, "'seed' is 5, not 0"),
+        ({"settings": "0"}, "'settings' is '0', not"),
+        ({"chosen": {LR: 7.0}}, "'chosen' was not tried"),
+        ({"chosen": {ALPHA: 0.1}}, "'chosen' was not tried"),
+        ({"chosen": {}}, "'chosen' was not tried"),
+        ({"chosen": [1]}, "'chosen' needs a mapping (got a list)"),
+        ({"tried": [{"settings": {LR: 0.2}, "valid": 1.0}]}, "'tried' is not what the grid holds"),
+        ({"tried": [{"settings": {LR: value}, "valid": 1.0} for value in (0.2, 7.0)]}, "'tried' is not what the grid"),
+        ({"tried": [{"settings": {LR: 0.1}, "valid": "x"}]}, "'tried.0.valid' needs a number"),
+    ],
+)
+def test_a_search_of_something_else_is_said_and_made_again(toy, monkeypatch, caplog, change, said):
+    trials = Trials(monkeypatch, {0.1: 1.0, 0.2: 2.0})
+    toy["grid"] = {LR: [0.1, 0.2]}
+    config = config_from_dict(toy)
+    _, first = choose(config, "sipt")
+    (file,) = (experiment_folder(config) / GRID_FOLDER).glob("*.json")
+    write_sealed(file, {**first, **change})
+    _, again = choose(config, "sipt")
+    (record,) = caplog.records
+    assert said in record.message and str(file) in record.message and again == first and len(trials.seeds) == 4
+
+
+def test_an_altered_search_is_made_again(toy, monkeypatch, caplog):
+    Trials(monkeypatch, {0.1: 1.0, 0.2: 2.0})
+    toy["grid"] = {LR: [0.1, 0.2]}
+    config = config_from_dict(toy)
+    choose(config, "sipt")
+    (file,) = (experiment_folder(config) / GRID_FOLDER).glob("*.json")
+    file.write_text(file.read_text().replace(f'"chosen": {{\n  "{LR}": 0.2', f'"chosen": {{\n  "{LR}": 0.1'))
+    assert choose(config, "sipt")[1]["chosen"] == {LR: 0.2}
+    assert "does not match its sum" in caplog.text
+
+
 def test_changed_labels_of_a_task_elsewhere_are_searched_again(toy, monkeypatch, toy_dataset, tmp_path):
     trials = Trials(monkeypatch, {0.1: 1.0, 0.2: 2.0})
     toy_dataset.save(tmp_path / "elsewhere")
@@ -209,7 +245,7 @@ def test_the_search_is_recorded_and_its_winner_not_trained_again(toy, monkeypatc
         arm = config.arm(name, chosen=grid["chosen"])
         for seed in (0, 1):
             folder = run_folder(config, arm, seed)
-            assert json.loads((folder / "results.json").read_text()) == records[name, seed]
+            assert read_sealed(folder / "results.json") == records[name, seed]
     assert config.arm("sipt-stated", chosen={ALPHA: 1.0}).pretrain.structure_loss["alpha"] == 5.0
     baseline = config.arm("objective-only", chosen=records["objective-only", 0]["grid"]["chosen"])
     wanted = {seed: run_folder(config, baseline, seed).parent.name for seed in (0, 1)}

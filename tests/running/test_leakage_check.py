@@ -10,6 +10,7 @@ import torch
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
+from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.encoders import MLPEncoder
 from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
@@ -112,7 +113,7 @@ def test_a_run_says_it_before_and_keeps_the_scores(leaky):
         linear, knn, size = record["tasks"]
         assert linear["leakage"]["num_affected"] == knn["leakage"]["num_affected"] == 3
         assert 0 <= linear["leakage"]["test_without"] <= 1 and "leakage" not in size
-    assert json.loads((run_folder(config, config.arm("sipt"), 0) / RESULTS).read_text()) in results.records
+    assert read_sealed(run_folder(config, config.arm("sipt"), 0) / RESULTS) in results.records
     (line,) = leakage_lines(results.records)
     assert line.startswith("leakage: 3 of 17 test samples of task 'block' of toy also occur in training; ")
 
@@ -135,10 +136,10 @@ def test_records_from_before_are_found_as_finished(leaky):
         *folder.parents[2].glob(f"_pretrain/*/*/{FINETUNE}/*.json"),
         *folder.parents[2].glob(f"*/*/*/{RESULTS}"),
     ]:
-        record = json.loads(file.read_text())
+        record = read_sealed(file)
         for entry in [record, *record.get("tasks", [])]:
             entry.pop("leakage", None)
-        file.write_text(json.dumps(record))
+        write_sealed(file, record)
     again = run(config)
     assert all(record["found"] for record in again.records)
     assert leakage_lines(again.records) == []
@@ -157,10 +158,13 @@ def test_the_leaderboard_and_the_form_hold_it(leaky):
         f"# warning: leakage: 3 test samples also occur in training (test accuracy {np.mean(scores):.4f} without"
         in (board.table("ogb"))
     )
-    damaged = json.loads(json.dumps(records))
-    damaged[0]["tasks"][1]["leakage"] = "?"
-    (row,) = [row for row in Leaderboard(damaged).rows() if row["head"] == "knn"]
+    older = json.loads(json.dumps(records))
+    del older[0]["tasks"][1]["leakage"]
+    (row,) = [row for row in Leaderboard(older).rows() if row["head"] == "knn"]
     assert row["num_affected"] == 3 and row["test_without"] is None
+    older[0]["tasks"][1]["leakage"] = "?"
+    (row,) = [row for row in Leaderboard(older).rows() if row["head"] == "knn"]
+    assert row["n"] == 1 and "'tasks.1.leakage' needs a mapping (got '?')" in row["status"]
 
 
 def save_with(tmp_path, dataset: SampleDataset, **tasks: Task) -> None:
@@ -218,7 +222,7 @@ TOLD = "LabelCliques of task 'block' makes edges that tell the labels of 17 of 1
 def test_labels_in_edges_are_recorded_and_said_everywhere(telling, capsys):
     config = config_from_dict(telling)
     results = run(config)
-    record = json.loads((run_folder(config, config.arm("sipt"), 0) / RESULTS).read_text())
+    record = read_sealed(run_folder(config, config.arm("sipt"), 0) / RESULTS)
     block, size = record["tasks"]
     assert list(block["leakage"]) == ["label_edges"] and block["leakage"]["label_edges"].startswith(TOLD)
     assert "leakage" not in size
@@ -244,12 +248,12 @@ def test_records_that_lack_it_are_completed_and_stay_finished(telling):
     config = config_from_dict(telling)
     run(config)
     file = run_folder(config, config.arm("sipt"), 0) / RESULTS
-    record = json.loads(file.read_text())
+    record = read_sealed(file)
     older = {**record, "tasks": [{k: v for k, v in task.items() if k != "leakage"} for task in record["tasks"]]}
-    file.write_text(json.dumps(older))
+    write_sealed(file, older)
     assert leakage_lines([older]) == []
     again = run(config)
-    assert all(found["found"] for found in again.records) and json.loads(file.read_text()) == record
+    assert all(found["found"] for found in again.records) and read_sealed(file) == record
 
 
 def test_a_damaged_record_says_nothing():

@@ -1,6 +1,5 @@
 """Killed at any moment, or out of time, and called again: the numbers of an undisturbed run, bit for bit."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 
 from sigraph import training
 from sigraph.config import config_from_dict
+from sigraph.data.sealed import read_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.running.parts import ENCODER
@@ -82,7 +82,7 @@ def numbers(output_dir):
     for file in sorted(output_dir.rglob("*.json")):
         if file.name.startswith("."):
             continue
-        record = json.loads(file.read_text())
+        record = read_sealed(file)
         for part in (record, record.get("pretrain", {}), *record.get("tasks", [])):
             for key in ("seconds", "wall_seconds", "peak_memory_mb", "device", "commit"):
                 part.pop(key, None)

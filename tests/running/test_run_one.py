@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ from sigraph import provenance
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, Task
+from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.provenance import commit
@@ -101,7 +101,7 @@ def test_the_baseline_it_is_compared_with_is_always_the_latest(toy):
     one(toy, about={"baseline": "a", "baseline_hash": "1"})
     again = one(toy, about={"baseline": "b", "baseline_hash": "2"})
     config = config_from_dict(toy)
-    kept = json.loads((run_folder(config, config.arm("sipt"), 0) / "results.json").read_text())
+    kept = read_sealed(run_folder(config, config.arm("sipt"), 0) / "results.json")
     assert {**kept, "found": True} == again and kept["baseline"] == "b"
 
 
@@ -121,23 +121,56 @@ def test_a_failed_run_is_tried_again_and_says_so_until_it_works(toy, monkeypatch
     assert (failed["status"], failed["reason"], failed["tasks"]) == ("failed", "MemoryError: too big", [])
     config = config_from_dict(toy)
     folder = run_folder(config, config.arm("sipt"), 0)
-    assert json.loads((folder / "results.json").read_text()) == failed and not (folder / ENCODER).exists()
+    assert read_sealed(folder / "results.json") == failed and not (folder / ENCODER).exists()
     assert failed["traceback"].startswith("Traceback") and failed["commit"] == commit()
     record = one(toy)
     assert record["status"] == "ok" and record["reason"] is None and (folder / ENCODER).is_file()
     assert "traceback" not in record and "found" not in record
 
 
-@pytest.mark.parametrize("text", ["{", "[]", ""])
+@pytest.mark.parametrize("text", ["{", "[]", "", "0.9"])
 def test_a_damaged_result_is_made_again_from_the_stages(toy, text, caplog, fits):
     first = one(toy)
     config = config_from_dict(toy)
     file = run_folder(config, config.arm("sipt"), 0) / "results.json"
-    file.write_text(text)
+    test = repr(first["tasks"][0]["test"])
+    file.write_text(file.read_text().replace(test, text) if text == "0.9" else text)
     again = one(toy)
-    assert "is damaged" in caplog.text and str(file) in caplog.text
+    (said,) = caplog.records
+    assert "is damaged" in said.message and str(file) in said.message and "it is made again" in said.message
     assert (again["tasks"], again["pretrain"]) == (first["tasks"], first["pretrain"]) and len(fits) == 1
-    assert json.loads(file.read_text()) == again
+    assert read_sealed(file) == again
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "'seed' is 1, not 0"),
+        ({"arm": "objective-only"}, "'arm' is 'objective-only', not 'sipt'"),
+        ({"hash": "0"}, "'hash' is '0', not"),
+        ({"wall_seconds": "x"}, "'wall_seconds' needs a number >= 0 (got 'x')"),
+        ({"tasks": [1]}, "'tasks.0' needs a mapping (got 1)"),
+    ],
+)
+def test_a_result_of_another_run_is_made_again(toy, change, said, caplog):
+    first = one(toy)
+    config = config_from_dict(toy)
+    file = run_folder(config, config.arm("sipt"), 0) / "results.json"
+    write_sealed(file, {**first, **change})
+    again = one(toy)
+    assert said in caplog.text and "found" not in again and again["tasks"] == first["tasks"]
+    assert read_sealed(file) == again
+
+
+def test_a_failure_that_no_file_could_hold_is_kept(toy, monkeypatch):
+    """Names of files may hold halves of characters, and errors name files."""
+    monkeypatch.setattr(module, "finetune_stage", lambda *a, **o: (_ for _ in ()).throw(OSError("caf\udce9.csv")))
+    failed = one(toy)
+    config = config_from_dict(toy)
+    assert read_sealed(run_folder(config, config.arm("sipt"), 0) / "results.json") == failed
+    assert failed["reason"] == "OSError: caf\\udce9.csv"
+    (row,) = Leaderboard.from_folder(config.output_dir).rows()
+    assert row["status"] == "1 failed: OSError: caf\\udce9.csv"
 
 
 def test_a_full_disk_ends_everything_and_says_where(toy, monkeypatch):
@@ -277,7 +310,8 @@ def test_a_held_run_says_who_holds_it_and_is_free_after_kill_9(toy, tmp_path, ca
 
 def test_a_holder_that_left_no_name_is_another_process(tmp_path):
     with another_process(tmp_path):
-        for content in (None, "{", "{}"):
+        forged = '{"pid": "\\u001b[2J", "host": "a", "since": "b"}'
+        for content in (None, "{", "{}", "[1]", '{"pid": 1, "host": "a", "since"', "[" * 10**5, forged):
             (tmp_path / HOLDER).unlink(missing_ok=True)
             if content is not None:
                 (tmp_path / HOLDER).write_text(content)
@@ -298,6 +332,27 @@ def test_the_run_has_the_encoder_under_its_own_name(toy):
     shared, own = pretrain_folder(config, config.arm("sipt"), 0), run_folder(config, config.arm("sipt"), 0)
     a, b = load_file(shared / ENCODER), load_file(own / ENCODER)
     assert a.keys() == b.keys() and all((a[key] == b[key]).all() for key in a)
+
+
+def test_the_encoder_is_there_at_every_moment(toy, monkeypatch, tmp_path):
+    """A copy, where there are no links, takes the place of the one before when it is whole."""
+    config = config_from_dict(toy)
+    one(toy)
+    own = run_folder(config, config.arm("sipt"), 0) / ENCODER
+    assert own.stat().st_nlink == 2
+    monkeypatch.setattr(module.os, "link", lambda *a: (_ for _ in ()).throw(OSError("no links here")))
+    module._link(pretrain_folder(config, config.arm("sipt"), 0) / ENCODER, own)  # the same file: nothing to do
+    assert own.stat().st_nlink == 2
+    whole = own.read_bytes()
+    own.unlink()
+    own.write_bytes(b"another")
+    monkeypatch.setattr(module.shutil, "copyfile", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        one(toy)
+    assert own.read_bytes() == b"another"
+    monkeypatch.undo()
+    one(toy)
+    assert own.read_bytes() == whole and len(list(own.parent.glob(f".{ENCODER}*"))) == 0
 
 
 def test_time_up_before_it_began_keeps_nothing(toy):

@@ -1,6 +1,8 @@
 """Pre-training and fine-tuning stages: recognised, resumed, and the same either way."""
 
+import shutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,11 +11,13 @@ from safetensors.torch import load_file
 from sigraph import __version__
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.experiment import _summary
 from sigraph.running import stages
 from sigraph.running.parts import ENCODER, pretrain_hash
-from sigraph.running.stages import PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
-from sigraph.training import SaveProgress
+from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
+from sigraph.training import SaveProgress, TimeIsUp
+from sigraph.trust import trusting
 
 
 @pytest.fixture
@@ -128,11 +132,44 @@ def test_checkpoint_of_other_settings_is_not_resumed(folder, tmp_path, monkeypat
     assert all(torch.equal(run[key], clean[key]) for key in run)
 
 
-def test_damaged_checkpoint_is_said(folder, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / PROGRESS).write_bytes(b"half a file")
-    with pytest.raises(ValueError, match=r"progress\.ckpt is damaged, or no checkpoint; remove it"):
-        pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")
+@pytest.mark.parametrize("damage", [lambda whole: b"half", lambda whole: whole[:-300] + b"!" + whole[-299:]])
+def test_a_damaged_checkpoint_is_said_and_everything_done_again(folder, tmp_path, monkeypatch, caplog, damage):
+    """A bit of a weight flipped gave other weights and another score, and not a word."""
+    config = experiment(folder).pretrain
+    pretrain_stage(config, 0, tmp_path / "whole")
+    with pytest.raises(TimeIsUp):
+        pretrain_stage(config, 0, tmp_path / "run", deadline=0.0)
+    file = tmp_path / "run" / PROGRESS
+    file.write_bytes(damage(file.read_bytes()))
+    ticks = []
+    pretrain_stage(config, 0, tmp_path / "run", ticks.append)
+    (said,) = caplog.records
+    assert str(file) in said.message and "damaged" in said.message and "starts again" in said.message
+    assert ticks[0] == 0 and sum(ticks) == 4 and not file.exists()
+    whole, run = weights(tmp_path / "whole"), weights(tmp_path / "run")
+    assert all(torch.equal(whole[key], run[key]) for key in whole)
+
+
+def test_a_checkpoint_of_another_seed_is_not_resumed(folder, tmp_path, caplog):
+    config = experiment(folder).pretrain
+    with pytest.raises(TimeIsUp):
+        pretrain_stage(config, 0, tmp_path / "zero", deadline=0.0)
+    (tmp_path / "one").mkdir()
+    shutil.copyfile(tmp_path / "zero" / PROGRESS, tmp_path / "one" / PROGRESS)
+    pretrain_stage(config, 1, tmp_path / "one")
+    pretrain_stage(config, 1, tmp_path / "clean")
+    assert "or another seed; pre-training starts again" in caplog.text
+    one, clean = weights(tmp_path / "one"), weights(tmp_path / "clean")
+    assert all(torch.equal(one[key], clean[key]) for key in one)
+
+
+def test_a_resumption_leaves_the_logs_that_are_there(folder, tmp_path):
+    (tmp_path / "run" / "log-1").mkdir(parents=True)
+    (tmp_path / "run" / "log-1" / "metrics.csv").write_text("of an attempt before")
+    (tmp_path / "run" / "log-mine").write_text("a note")
+    pretrain_stage(experiment(folder).pretrain, 0, tmp_path / "run")
+    assert (tmp_path / "run" / "log-1" / "metrics.csv").read_text() == "of an attempt before"
+    assert (tmp_path / "run" / "log-2" / "metrics.csv").is_file()
 
 
 def test_changed_data_are_trained_again(folder, tmp_path):
@@ -193,6 +230,121 @@ def test_a_damaged_record_is_said_and_made_again(folder, tmp_path, caplog, text)
     assert again["validation"] == first["validation"]
 
 
+def put(file, **changes):
+    """A record whose sum is right."""
+    write_sealed(file, {**read_sealed(file), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seed": 1}, "'seed' is 1, not 0"),
+        ({"transductive": False}, "'transductive' is false, not true"),
+        ({"num_steps": 11}, "'num_steps' is 11, not 12"),
+        ({"settings": "0" * 12}, "'settings' is '000000000000', not"),
+        ({"data": "x"}, "'data' is 'x', not"),
+        ({"version": "0.0"}, "'version' is '0.0', not"),
+        ({"sources": {"mine": "1"}}, "'sources' is another"),
+        ({"encoder": {"_target_": "a.B"}}, "'encoder' is another"),
+        ({"dataset": "elsewhere"}, "'dataset' is 'elsewhere', not"),
+        ({"commit": [1]}, "'commit' needs text (got a list)"),
+        ({"certificate": {"hit_rate": "x"}}, "'certificate.hit_rate' needs a number within"),
+        ({"num_parameters": 3}, "'num_parameters' needs a mapping (got 3)"),
+        ({"encoder_sha256": None}, "'encoder_sha256' needs a SHA-256 in hexadecimal (got null)"),
+    ],
+)
+def test_a_record_of_something_else_is_said_and_made_again(folder, tmp_path, caplog, changes, said):
+    config = experiment(folder).pretrain
+    _, _, first = pretrain_stage(config, 0, tmp_path / "run")
+    put(tmp_path / "run" / PRETRAIN, **changes)
+    ticks = []
+    _, _, again = pretrain_stage(config, 0, tmp_path / "run", ticks.append)
+    (record,) = caplog.records
+    assert said in record.message and str(tmp_path / "run" / PRETRAIN) in record.message
+    assert ticks == [0, 1, 1, 1, 1] and {**again, "seconds": 0} == {**first, "seconds": 0}
+
+
+def test_an_encoder_without_its_sum_is_not_taken(folder, tmp_path, caplog):
+    config = experiment(folder).pretrain
+    record = pretrain_stage(config, 0, tmp_path / "run")[2]
+    del record["encoder_sha256"]
+    write_sealed(tmp_path / "run" / PRETRAIN, record)
+    pretrain_stage(config, 0, tmp_path / "run")
+    assert "'encoder_sha256' is missing" in caplog.text
+
+
+def test_a_record_of_another_seed_or_arm_in_its_place_is_not_taken(folder, tmp_path, caplog):
+    config, other = experiment(folder).pretrain, experiment(folder, structure_weight=0.0).pretrain
+    pretrain_stage(config, 0, tmp_path / "zero")
+    for of, seed in ((config, 1), (other, 0)):
+        shutil.copytree(tmp_path / "zero", tmp_path / "there")
+        pretrain_stage(of, seed, tmp_path / "there")
+        pretrain_stage(of, seed, tmp_path / "clean")
+        there, clean = weights(tmp_path / "there"), weights(tmp_path / "clean")
+        assert all(torch.equal(there[key], clean[key]) for key in clean)
+        for name in ("there", "clean"):
+            shutil.rmtree(tmp_path / name)
+    assert len(caplog.records) == 2 and all("is not what is asked for" in said.message for said in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"test": 0.9}, "does not match its sum"),
+        ({"task": "other"}, "'task' is 'other', not 'block'"),
+        ({"head": "knn"}, "'head' is 'knn', not 'linear'"),
+        ({"metric": "macro_f1"}, "'metric' is 'macro_f1', not 'accuracy'"),
+        ({"greater_is_better": False}, "'greater_is_better' is false, not true"),
+        ({"dataset": "cora"}, "'dataset' is 'cora', not 'toy'"),
+        ({"seed": 1}, "'seed' is 1, not 0"),
+        ({"settings": "0"}, "'settings' is '0', not"),
+        ({"pretrain_data": "x"}, "'pretrain_data' is 'x', not"),
+        ({"encoder_sha256": "0" * 64}, "'encoder_sha256' is "),
+        ({"leakage": {"num_affected": -1}}, "'leakage.num_affected' needs a whole number >= 0 (got -1)"),
+        ({"valid": None}, "'valid' needs a number"),
+    ],
+)
+def test_a_score_of_something_else_is_said_and_made_again(folder, tmp_path, caplog, changes, said):
+    arm = experiment(folder)
+    encoder, dataset, info = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
+    ask = partial(finetune_stage, arm.finetune[0], 0, encoder, dataset, tmp_path / "run", pretrained=info)
+    first = ask()
+    (file,) = (tmp_path / "run" / FINETUNE).iterdir()
+    if "test" in changes:
+        file.write_text(file.read_text().replace(f'"test": {first["test"]}', '"test": 0.9'))
+    else:
+        put(file, **changes)
+    again = ask()
+    (record,) = caplog.records
+    assert said in record.message and str(file) in record.message and "it is made again" in record.message
+    assert {**again, "seconds": 0} == {**first, "seconds": 0} and ask() == again
+
+
+def test_a_score_of_another_encoder_in_its_place_is_not_taken(folder, tmp_path, caplog):
+    """The settings of the fine-tuning, the data and the seed are the same: only the weights are others."""
+    arm, other = experiment(folder), experiment(folder, structure_weight=0.0)
+    for name, one in (("a", arm), ("b", other)):
+        encoder, dataset, info = pretrain_stage(one.pretrain, 0, tmp_path / name)
+        finetune_stage(one.finetune[0], 0, encoder, dataset, tmp_path / name, pretrained=info)
+    (file,) = (tmp_path / "a" / FINETUNE).iterdir()
+    shutil.copyfile(file, tmp_path / "b" / FINETUNE / file.name)
+    finetune_stage(other.finetune[0], 0, encoder, dataset, tmp_path / "b", pretrained=info)
+    assert "'encoder_sha256' is " in caplog.text
+
+
+def test_a_task_may_have_a_long_name(folder, tmp_path):
+    dataset = SampleDataset.open(folder)
+    name = "GO." + 300 * "c"
+    dataset = dataset.replace(tasks={name: Task(name, dataset.task("block").labels, dataset.task("block").split)})
+    dataset.save(folder, overwrite=True)
+    arm = experiment(folder)
+    encoder, dataset, info = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
+    entry = replace(arm.finetune[0], task=name)
+    first = finetune_stage(entry, 0, encoder, dataset, tmp_path / "run", pretrained=info)
+    assert len(list((tmp_path / "run" / FINETUNE).iterdir())) == 1
+    assert finetune_stage(entry, 0, encoder, dataset, tmp_path / "run", pretrained=info) == first
+
+
 def test_records_say_which_code_made_them(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "commit", lambda: "abc-dirty")
     arm = experiment(folder)
@@ -213,13 +365,14 @@ def test_a_changed_class_of_ones_own_is_trained_and_scored_again(folder, tmp_pat
 
     def both():
         encoder, dataset, record = pretrain_stage(arm.pretrain, 0, tmp_path / "run")
-        return record, finetune_stage(arm.finetune[0], 0, encoder, dataset, tmp_path / "run", sources=record["sources"])
+        return record, finetune_stage(arm.finetune[0], 0, encoder, dataset, tmp_path / "run", pretrained=record)
 
-    first = both()
-    assert set(first[0]["sources"]) == set(first[1]["sources"]) == {"own_encoder"}
-    assert both() == first
-    file.write_text(text + "# changed\n")
-    again = both()
+    with trusting(["own_encoder"]):
+        first = both()
+        assert set(first[0]["sources"]) == set(first[1]["sources"]) == {"own_encoder"}
+        assert both() == first
+        file.write_text(text + "# changed\n")
+        again = both()
     assert all(
         new["sources"] != old["sources"] and new["seconds"] != old["seconds"]
         for new, old in zip(again, first, strict=True)
@@ -258,11 +411,11 @@ def test_many_samples_are_certified_by_some_anchors(folder, tmp_path, monkeypatc
     assert not found["complete"] and found["num_edges"] + found["num_non_edges"] == 5 * 39
 
 
-def test_a_record_older_than_certificates_is_still_found(folder, tmp_path):
+def test_a_record_without_a_certificate_is_still_found(folder, tmp_path):
     config = experiment(folder).pretrain
     record = pretrain_stage(config, 0, tmp_path / "run")[2]
     del record["certificate"]
-    stages.write_json(tmp_path / "run" / PRETRAIN, record)
+    write_sealed(tmp_path / "run" / PRETRAIN, record)
     assert pretrain_stage(config, 0, tmp_path / "run")[2] == record
 
 

@@ -1,0 +1,60 @@
+"""Records of finished work: kept sealed, and found again if they are whole and of what is asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sigraph.data.sealed import DamagedError, read_sealed
+from sigraph.evaluation.record_fields import MOST_BYTES, Check, shown
+
+logger = logging.getLogger(__name__)
+
+
+def read_record(
+    file: Path,
+    fields: Check,
+    asked: Mapping[str, Any],
+    also: Callable[[dict[str, Any]], str | None] = lambda record: None,
+) -> dict[str, Any] | None:
+    """A record that is kept, unless there is none or it cannot be taken, which is said.
+
+    Args:
+        file: Where it is, if it is there.
+        fields: What a record of its kind holds.
+        asked: Fields and the values that it needs to have; a field that is asked for needs to be there.
+        also: What else is wrong with it, in words; None: nothing.
+
+    Raises:
+        OSError: The file is there and cannot be read.
+    """
+    if not file.exists():
+        return None
+    try:
+        record = read_sealed(file, MOST_BYTES)
+    except DamagedError as error:
+        logger.warning("%s; it is made again", error)
+        return None
+    wrong = fields(record, "") or _other(record, plain(asked)) or also(record)
+    if wrong is None:
+        return record
+    logger.warning("%s is not what is asked for (%s); it is made again", file, wrong)
+    return None
+
+
+def plain(value: Any) -> Any:
+    """What JSON makes of a value: tuples are lists, keys are texts."""
+    return json.loads(json.dumps(value))
+
+
+def _other(record: dict[str, Any], asked: Mapping[str, Any]) -> str | None:
+    for name, value in asked.items():
+        if name not in record:
+            return f"'{name}' is missing"
+        if record[name] != value:
+            simple = not isinstance(value, dict | list) and not isinstance(record[name], dict | list)
+            return f"'{name}' is {shown(record[name])}, not {shown(value)}" if simple else f"'{name}' is another"
+    return None
