@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+# A process for each core, none of which needs more than a GB; `make test PYTEST_ARGS="-n 0"` runs all in one.
+PARALLEL := -n logical --maxprocesses 8
 
 .PHONY: help setup demo test test-slow test-scatter lint wheel-check bench clean
 
 help:
 	@echo "make demo          set up, then show what a pre-training graph gives an encoder (a minute or two)"
-	@echo "make test          set up, then run the tests"
+	@echo "make test          set up, then run the tests, a process for each core"
 	@echo "make test-slow     the slower checks"
 	@echo "make test-scatter  build torch-scatter in its own environment and run the tests with it"
 	@echo "make lint          ruff and mypy"
@@ -32,7 +34,7 @@ demo: setup
 	$(BIN)/sigraph demo
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
@@ -43,7 +45,7 @@ test-scatter:
 	.venv-scatter/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]' setuptools wheel
 	.venv-scatter/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation torch-scatter
 	.venv-scatter/bin/python -c "import torch_geometric.typing as t; assert t.WITH_TORCH_SCATTER"
-	.venv-scatter/bin/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	.venv-scatter/bin/python -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

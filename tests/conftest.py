@@ -1,14 +1,47 @@
 """What every test shares: a data root of its own, one thread, and no way to the network."""
 
+import multiprocessing
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import hypothesis
 import pytest
-import torch
 
-from sigraph.data import PretrainGraph, SampleDataset, Task
+# Before any library that would start as many threads as there are cores, in this process and in those it starts.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import torch  # noqa: E402
+
+from sigraph.data import PretrainGraph, SampleDataset, Task  # noqa: E402
 
 torch.set_num_threads(1)
+# Processes of a server start as spawned ones do, with everything pickled, but import nothing again.
+multiprocessing.set_forkserver_preload(["sigraph.running.fitting"])
+
+
+# Files of tests that start processes: one worker of `pytest -n` runs them one after the other, beginning with them, so
+# that their deadlines hold, what they start is not crowded, and no fixture for a whole file is made twice.
+PROCESSES = {
+    *("running/test_processes", "running/test_experiment_jobs", "running/test_resume", "running/test_parallel"),
+    "test_distributed",
+}
+hypothesis.settings.register_profile("busy", deadline=None)  # a machine that does other things too is no failure
+hypothesis.settings.load_profile("busy")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Single tests go to whichever worker is free, those of some files all to one (marks do not group: pytest 9.2)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py")
+            return "processes" if file in PROCESSES else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +50,16 @@ def data_root(tmp_path_factory, monkeypatch):
     root = tmp_path_factory.mktemp("sigraph-data")
     monkeypatch.setenv("SIGRAPH_DATA", str(root))
     return root
+
+
+@pytest.fixture
+def warm_processes(monkeypatch):
+    """Processes of ``in_processes`` come from a server that has imported all they need, once for all tests."""
+    from sigraph.running import parallel
+
+    server = multiprocessing.get_context("forkserver")
+    warm = SimpleNamespace(**{**vars(multiprocessing), "get_context": lambda method: server})
+    monkeypatch.setattr(parallel, "multiprocessing", warm)
 
 
 @pytest.fixture

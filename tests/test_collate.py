@@ -186,7 +186,7 @@ def test_a_stock_loader_over_ids_gives_the_same_batches_with_0_and_2_workers():
     assert all_same(left, right) and len(left) == 7
 
 
-def test_spawned_workers_map_an_opened_graph_again(tmp_path):
+def test_workers_that_start_anew_map_an_opened_graph_again(tmp_path):
     make_graph().save(tmp_path / "graph")
     graph = PretrainGraph.open(tmp_path / "graph")
     dataset, sampler, objective = parts(graph)
@@ -197,7 +197,7 @@ def test_spawned_workers_map_an_opened_graph_again(tmp_path):
         sampler=pretrain_loader(dataset, sampler, batch_size=20).sampler,
         collate_fn=StructureCollator(dataset, sampler, objective),
         num_workers=1,
-        multiprocessing_context="spawn",
+        multiprocessing_context="forkserver",
     )
     assert all_same(list(loader), expected)
     assert "edge_index" not in graph.__dict__["_store"]

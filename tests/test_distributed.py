@@ -19,7 +19,7 @@ EXACT = {"rtol": 1e-6, "atol": 1e-9}
 def two(tmp_path_factory) -> list[dict[str, Any]]:
     """What each of two processes found."""
     folder: Path = tmp_path_factory.mktemp("two")
-    torch.multiprocessing.spawn(joint_cases.run, (folder,), nprocs=2)
+    torch.multiprocessing.start_processes(joint_cases.run, (folder,), 2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
 
 

@@ -1,4 +1,4 @@
-"""An opened store: shared by workers under fork and spawn, its memory flat; swapped, truncated and replaced files."""
+"""An opened store: shared by workers, forked or not, its memory flat; swapped, truncated and replaced files."""
 
 import pickle
 import re
@@ -51,7 +51,7 @@ def million(tmp_path_factory):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="needs Linux's account of memory")
-@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("context", ["fork", "forkserver"])
 def test_two_workers_share_the_pages_and_their_memory_stays_flat(million, context):
     size = (million / "col.npy").stat().st_size
     loader = DataLoader(Draws(PretrainGraph.open(million), 60), None, num_workers=2, multiprocessing_context=context)

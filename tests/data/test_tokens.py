@@ -127,7 +127,7 @@ def test_a_step_moves_them(dataset):
         assert isinstance(tokens, Tokens) and tokens.token.device.type == tokens.length.device.type == "meta"
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
 def test_workers_fetch_the_same(tmp_path, method, dataset):
     dataset.save(tmp_path / "saved")
     for source in (dataset, SampleDataset.open(tmp_path / "saved")):

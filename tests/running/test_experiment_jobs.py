@@ -126,6 +126,7 @@ def _alive(pid):
         return False
 
 
+@pytest.mark.usefixtures("warm_processes")
 def test_a_worker_that_the_system_kills_is_a_failed_run_and_the_others_finish(toy, tmp_path, monkeypatch):
     (tmp_path / "deadly_encoder.py").write_text(
         FAILS.replace("Fails", "Deadly") + "\n\nimport os\n" + ("Deadly.forward = lambda self, inputs: os._exit(9)\n")

@@ -7,6 +7,8 @@ import pytest
 
 from sigraph.running.parallel import Killed, in_processes
 
+pytestmark = pytest.mark.usefixtures("warm_processes")
+
 
 def square(number):
     return number * number

@@ -185,7 +185,9 @@ def test_killed_in_the_middle_it_resumes_bit_for_bit(two, tmp_path):
     two["pretrain"]["encoder"] |= {"trouble": "kill", "mark": str(tmp_path / "mark")}
     two["pretrain"]["trainer"]["weight_average"] = 0.9
     two["pretrain"]["num_workers"] = 1
-    config, whole = config_from_dict(two), config_from_dict({**two, "output_dir": str(tmp_path / "whole")})
+    config = config_from_dict(two)
+    two["pretrain"]["num_workers"] = 0  # changes nothing, and starts no process for each of two
+    whole = config_from_dict({**two, "output_dir": str(tmp_path / "whole")})
     (failed,) = run(config).records
     folder = pretrain_folder(config, config.arm("sipt"), 0)
     assert failed["status"] == "failed" and "process 1 of 2 was ended by SIGKILL" in failed["reason"]
