@@ -114,7 +114,7 @@ def named_parts(kind: str, parts: Any, expected: type[P]) -> dict[str, P]:
         )
     for name, part in parts.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name):
-            raise ValueError(f"{kind} {name!r:.60} needs a name of at most 200 letters, digits, '.', '_' and '-'")
+            raise ValueError(f"{kind} {name!r:.60} needs a name of letters, digits, '.', '_' and '-', at most 200")
         if not isinstance(part, expected):
             way = way_from(part) if kind == "graph" else ""
             raise ValueError(
