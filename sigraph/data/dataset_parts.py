@@ -113,8 +113,8 @@ def named_parts(kind: str, parts: Any, expected: type[P]) -> dict[str, P]:
             f'give {{"name": {kind}}}'
         )
     for name, part in parts.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name):
-            raise ValueError(f"{kind} {name!r:.60} needs a name of letters, digits, '.', '_' and '-', at most 200")
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,239}", name):
+            raise ValueError(f"{kind} {name!r:.60} needs a name of letters, digits, '.', '_' and '-', at most 240")
         if not isinstance(part, expected):
             way = way_from(part) if kind == "graph" else ""
             raise ValueError(
