@@ -27,7 +27,7 @@ from sigraph.data.labels import (
 )
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
-from sigraph.data.task import SPLITS, Task, is_labelled
+from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 
 Ends = tuple[IdColumn, IdColumn]
 
@@ -178,4 +178,5 @@ def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleT
     if empty:
         out.notes.append(f"task {name!r}: its split leaves {', '.join(empty)} empty, so that all labels are looked at")
     else:
-        out.tasks[name] = Task(name, y, split, classes=[*out.names[name]] or None)
+        with said_elsewhere():
+            out.tasks[name] = Task(name, y, split, classes=[*out.names[name]] or None)

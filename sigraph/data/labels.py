@@ -11,23 +11,14 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import (
-    as_numbers,
-    first_odd,
-    is_number,
-    is_text,
-    missing_as_null,
-    type_name,
-    typed_column,
-)
+from sigraph.data.columns import is_text, missing_as_null, type_name
+from sigraph.data.given_split import PARTS
 from sigraph.data.ids import read_ids
+from sigraph.data.label_values import label_values
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
 
-PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
-# What other tools write for a missing value, lower case; "" is a cell of blanks.
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
-MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 
 
 @dataclass
@@ -40,6 +31,7 @@ class LabelTable:
         labels: The label columns; missing labels are null.
         split: Part of each row, if given.
         group: Group of each row, if there is one.
+        is_array: Whether the labels come from an array, where -1 marks a missing class.
     """
 
     where: str
@@ -48,6 +40,7 @@ class LabelTable:
     split: pa.ChunkedArray | None = None
     group: pa.ChunkedArray | None = None
     notes: list[str] = field(default_factory=list)
+    is_array: bool = False
 
 
 def labels_of_samples(table: SampleTable, column: str, group: str = "") -> LabelTable:
@@ -109,35 +102,43 @@ def read_labels(
 
 
 def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tuple[Tensor, list[str | int] | None]:
-    """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be."""
-    types = {column: values.type for column, values in rows.labels.items()}
-    if len(types) > 1:
-        return _encode_columns(name, rows), None
-    (column, values), (dtype,) = next(iter(rows.labels.items())), types.values()
-    if not is_text(dtype) and not is_number(dtype) and not pa.types.is_null(dtype):
-        raise ValueError(f"{rows.where}: labels in {column!r} need to be text or numbers (got {dtype})")
-    kind = kind or ("regression" if pa.types.is_floating(dtype) else "classification")
-    if kind == "regression":
-        if not is_number(dtype):
-            came = f"{type_name(dtype)}{_such_as(values)}"
-            way = "leave the cell of a missing label blank"
-            raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {came}); {way}")
-        return torch.from_numpy(as_numbers(values, np.float32).copy()), None
-    if kind != "classification":
+    """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be.
+
+    What is a label :func:`~sigraph.data.label_values.label_values` says. Integers of a table are what its classes are
+    called, -1 too; in an array -1 is missing.
+    """
+    if kind not in ("", "classification", "regression"):
         raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
-    if not is_text(dtype):
+    (column, values), *more = rows.labels.items()
+    what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
+    table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
+    is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
+    if not more and kind == "classification" and pa.types.is_floating(values.type):
         try:
-            values = pc.cast(values, pa.int64())
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{rows.where}: classes in {column!r} need to be text or integers ({error})") from error
+            table, is_whole = pc.cast(values, pa.int64()), True
+        except pa.ArrowInvalid:
+            is_whole = False  # and refused below
+    if not more and is_whole and kind != "regression" and not rows.is_array:
+        classes, index = _numbered(table.cast(pa.int64()))
     else:
-        rows.notes += _words_for_missing(values)
+        found = label_values(table, what, kind, at=lambda row: f"sample {int(rows.position[row])}")
+        rows.notes += [note for note in found.notes if not (rows.is_array and note.startswith("no sample is of"))]
+        if found.type != "classification":
+            return found.y.float() if found.type == "multilabel" else found.y, None
+        index, classes = found.y, found.classes
+        if classes is None:
+            classes, index = _numbered(pa.chunked_array([pa.array(index.numpy(), mask=(index < 0).numpy())]))
+    if len(classes) < least:
+        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes})")
+    return index, classes
+
+
+def _numbered(values: pa.ChunkedArray) -> tuple[list[str | int], Tensor]:
+    """The different integers of a column, rising, and which of them each row holds; -1 where it is empty."""
     classes = pc.unique(values.combine_chunks()).drop_null()
     classes = classes.take(pc.sort_indices(classes))
-    if len(classes) < least:
-        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
     index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
-    return torch.from_numpy(index), classes.to_pylist()
+    return classes.to_pylist(), torch.from_numpy(index)
 
 
 def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | None) -> list[str]:
@@ -192,28 +193,6 @@ def refuse_conflicts(name: str, rows: LabelTable, labels: Tensor, parts: np.ndar
     rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
 
 
-def _words_for_missing(values: pa.ChunkedArray) -> list[str]:
-    """Notes on classes that may be no classes: they are kept, since labels are never changed."""
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    is_word = pc.fill_null(pc.is_in(plain, value_set=pa.array(MISSING_WORDS, plain.type)), False)
-    if not pc.any(is_word).as_py():
-        return []
-    others = values.filter(pc.invert(is_word)).drop_null()
-    hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
-    notes = []
-    for found in pc.value_counts(values.filter(is_word)).to_pylist():
-        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
-        kept = f"the text {found['values']!r}, kept as a class{hint}"
-        notes.append(f"{count} {kept}; leave the cell blank if it means missing")
-    return notes
-
-
-def _such_as(values: pa.ChunkedArray) -> str:
-    """The first cell that is no number, if that is what is wrong."""
-    row = first_odd(values) if is_text(values.type) else -1
-    return f", such as {values[row].as_py()!r:.40}" if row >= 0 else ""
-
-
 def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
     array, name = read_array(source), str(source)
     if array.ndim not in (1, 2) or len(array) != len(table.index):
@@ -221,23 +200,8 @@ def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
             f"{name} needs one row of labels a sample, {len(table.index):,} (got shape {list(array.shape)}); "
             "row i is sample i"
         )
-    columns = {}
-    for i, column in enumerate(np.asarray(array).reshape(len(array), -1).T):
-        mask = (column < 0) if array.ndim == 1 and array.dtype.kind == "i" else None  # -1: missing
-        columns[f"column{i + 1}"] = pa.chunked_array([pa.array(column, mask=mask, from_pandas=True)])
-    return LabelTable(name, np.arange(len(array)), columns)
-
-
-def _encode_columns(name: str, rows: LabelTable) -> Tensor:
-    out = np.empty((len(rows.position), len(rows.labels)), dtype=np.float32)
-    for i, (column, values) in enumerate(rows.labels.items()):
-        fits = is_number(values.type) or pa.types.is_null(values.type)
-        cells = as_numbers(values.cast(pa.float32())) if fits else np.empty(0)
-        if not fits or not (np.isnan(cells) | (cells == 0) | (cells == 1)).all():
-            raise ValueError(
-                f"{rows.where} has {len(rows.labels)} columns of labels, so task {name!r} is multi-label and each "
-                f"needs to hold 0, 1 or nothing; {column!r} does not{_such_as(values)}. A task of classes or numbers "
-                "needs one column"
-            )
-        out[:, i] = cells
-    return torch.from_numpy(out)
+    columns = np.asarray(array).reshape(len(array), -1).T
+    cells = {
+        f"column{i + 1}": pa.chunked_array([pa.array(column, from_pandas=True)]) for i, column in enumerate(columns)
+    }
+    return LabelTable(name, np.arange(len(array)), cells, is_array=True)

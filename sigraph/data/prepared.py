@@ -17,7 +17,7 @@ from torch import Tensor
 from sigraph.data.card import CARD, card_names
 from sigraph.data.folder import map_array, sha256
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import SPLITS, Task
+from sigraph.data.task import SPLITS, Task, said_elsewhere
 
 MANIFEST = "manifest.json"
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
@@ -140,7 +140,8 @@ def read_task(folder: Path) -> Task:
     try:
         about = json.loads(file.read_text())
         labels, classes = array.pop("labels"), about.get("classes")
-        return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
+        with said_elsewhere():
+            return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 

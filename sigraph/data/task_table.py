@@ -13,9 +13,10 @@ from torch import Tensor
 from sigraph.data.columns import missing_as_null
 from sigraph.data.labels import LabelTable, encode_labels, integers_as_classes, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
+from sigraph.data.scorable import check_scorable, score_notes
 from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import TaskRead, some
-from sigraph.data.task import SPLITS, Task, is_labelled
+from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 
 
 def make_task(
@@ -64,9 +65,17 @@ def make_task(
         split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
     _check_parts(name, rows, split, y, classes, how)
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
-    task = Task(name, y, split, metric, about=about, classes=classes)
-    described, more = _describe(y, classes, list(rows.labels))
-    more += integers_as_classes(name, y, classes)
+    columns = list(rows.labels)
+    with said_elsewhere():
+        task = Task(name, y, split, metric, about=about, classes=columns if y.dim() == 2 else classes)
+    try:
+        check_scorable(task)
+    except ValueError as error:
+        drawn = "draw another by --seed, --split or --split-rates"
+        way = drawn if given is None else "mend that column, or leave it out and have one drawn"
+        raise ValueError(f"{error} ({rows.where}; split {how}: {way})") from error
+    described, more = _describe(y, classes, columns)
+    more += integers_as_classes(name, y, classes) + score_notes(task)
     sizes = {p: split[p].numel() for p in SPLITS}
     return task, TaskRead(
         name, rows.where, task.type, task.metric, described, int(labelled.sum()), how, sizes, notes + more
@@ -140,4 +149,4 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str]
         return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
     whole = bool((known == known.round()).all()) and known.unique().numel() <= 20
     notes = ["all labels are whole numbers: if they are classes, say --task-type classification"] if whole else []
-    return f"numbers from {float(known.min()):.6g} to {float(known.max()):.6g}", notes
+    return f"numbers from {float(known.min()):.10g} to {float(known.max()):.10g}", notes
