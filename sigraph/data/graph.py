@@ -14,6 +14,7 @@ from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
 from sigraph.data.folder import map_array
 from sigraph.data.label_store import LabelSetStore, in_full
+from sigraph.data.label_values import label_values
 from sigraph.data.store import CSRStore, EdgeStore
 
 
@@ -300,7 +301,7 @@ class PretrainGraph(Data):
 
     def local_consistency(self, y: Tensor) -> float:
         """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        return node_agreement(self.store, y).value()
+        return node_agreement(self.store, label_values(y, "'y'").y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
         nodes = torch.as_tensor(nodes)

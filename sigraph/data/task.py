@@ -100,7 +100,7 @@ class Task:
         self.labels, self.type = found.y, found.type
         self.classes = found.classes if called is None else called
         self.metric = self.metric or DEFAULT_METRIC[self.type]
-        self._check_metric()
+        self.check_metric()
         if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
             raise ValueError(
                 f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got {len(self.classes)})"
@@ -110,7 +110,8 @@ class Task:
         for note in (*found.notes, *unlearnable(self), *undefined(self)):
             warnings.warn(f"task {self.name!r}: {note}", stacklevel=3)  # of whoever makes the task
 
-    def _check_metric(self) -> None:
+    def check_metric(self) -> None:
+        """Refuse a metric that there is not for the type, or for the number of classes."""
         known = METRIC_NAMES[self.type]
         if self.metric not in known:
             raise ValueError(
