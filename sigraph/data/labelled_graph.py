@@ -161,9 +161,9 @@ def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str]
 
 
 def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleTable, kind: str) -> None:
-    labels, classes = encode_labels(name, rows, kind, least=0)  # that there is nothing to tell, the audit says
     parts = split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, parts, table)
+    labels, classes = encode_labels(name, rows, kind, least=0)  # that there is nothing to tell, the audit says
     out.notes += [f"task {name!r}: {note}" for note in rows.notes]
     count, position = len(table.index), torch.from_numpy(rows.position)
     y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))

@@ -37,10 +37,10 @@ def make_task(
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
     """
-    labels, classes = encode_labels(name, rows, kind)
-    count = len(table.index)
     given = split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, given, table)
+    labels, classes = encode_labels(name, rows, kind)
+    count = len(table.index)
     y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))
     position = torch.from_numpy(rows.position)
     y[position] = labels

@@ -73,7 +73,7 @@ def test_what_was_saved_opens_with_ids_and_classes(files):
     build(files).save(files["folder"] / "out")
     opened = SampleDataset.open(files["folder"] / "out", verify=True)
     assert opened.ids.to_pylist()[29] == "a29" and opened.task().classes == ["a", "b", "c"]
-    assert "ids.parquet" in json.loads((files["folder"] / "out" / "manifest.json").read_text())
+    assert "ids.parquet" in json.loads((files["folder"] / "out" / "manifest.json").read_text())["files"]
     assert "kind.csv" in opened.task().about
     assert opened.replace(graphs={}).ids.to_pylist()[0] == "a0"
 

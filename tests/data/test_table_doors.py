@@ -122,7 +122,7 @@ CASES = {
         {},
         {"label": [2**53 + i * 37 % 30 for i in range(N)]},
         {"task_types": "regression"},
-        "targets are float64: 30 different numbers become 15",
+        "needs numbers that float64 can hold .*subtract an offset",
     ),
     "labels that disagree in the last digit": (
         {},
@@ -136,7 +136,7 @@ CASES = {
         {},
         {"label": [int(i % 2 == 0) for i in range(N)], "other": [i % 2 for i in range(N)]},
         {},
-        "exactly one of the 2 columns.*--task-type t=classification",
+        "exactly one 1 in 2 columns .*--task-type",
     ),
     "one column a class, said": (
         {},
@@ -145,7 +145,7 @@ CASES = {
         {"task_types": "classification"},
         "2 classes, 'label' 15, 'other' 15",
     ),
-    "a remark beside the label": ({}, {}, {"remark": ["k"] * N}, {}, "2 columns of labels"),
+    "a remark beside the label": ({}, {}, {"remark": ["k"] * N}, {}, "or one column of classes or numbers"),
     "lists of terms": (
         {},
         {},
