@@ -162,11 +162,11 @@ def _closes_in_line(path: Path, delimiter: str) -> bool:
 
 def _read_quoted(path: Path, delimiter: str) -> tuple[tuple[int, int] | None, tuple[int, str] | None]:
     """The first cell that goes over lines that look like rows, by its lines; and the line where quotes go wrong."""
-    read: list[str] = []
+    read: list[int] = []  # separators in each line of the row that is read
 
     def kept() -> Iterator[str]:
         for line in lines_of(path):
-            read.append(line)
+            read.append(line.count(delimiter))
             yield line
 
     limit = csv.field_size_limit(longest_row())
@@ -176,7 +176,7 @@ def _read_quoted(path: Path, delimiter: str) -> tuple[tuple[int, int] | None, tu
     try:
         for row in rows:
             width = width or len(row)
-            if len(read) > 1 and swallowed is None and all(part.count(delimiter) + 1 == width for part in read):
+            if len(read) > 1 and swallowed is None and all(count + 1 == width for count in read):
                 swallowed = (line, rows.line_num)
             line = rows.line_num + 1
             read.clear()
