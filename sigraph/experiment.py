@@ -160,17 +160,16 @@ def check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job
     every = all_jobs(config)
     if only is None:
         return every
-    listed = (
-        [tuple(job) if isinstance(job, tuple | list) else () for job in only] if isinstance(only, Sequence) else [()]
-    )
-    if not all(len(job) == 2 and isinstance(job[0], str) and isinstance(job[1], int) for job in listed):
-        raise ValueError(f"'only' needs pairs (arm, seed) in 'run' (got {only!r:.60})")
-    for name, seed in listed:
+    asked: set[Job] = set()
+    for job in only if isinstance(only, Sequence) and not isinstance(only, str) else [only]:
+        name, seed = job if isinstance(job, tuple | list) and len(job) == 2 else (None, None)
+        if not isinstance(name, str) or not isinstance(seed, int):
+            raise ValueError(f"'only' needs pairs (arm, seed) in 'run' (got {shown(only)})")
         if name not in config.arms:
             config.arm(name)  # raises, with the names there are
         if seed not in config.seeds:
             raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
-    asked = set(listed)
+        asked.add((name, seed))
     return [job for job in every if job in asked]
 
 

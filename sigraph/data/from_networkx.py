@@ -93,7 +93,7 @@ def _listed(g: Any, nodes: Any, count: int | None) -> tuple[Mapping[Any, int], i
 
 def _weights(edges: list[tuple[Any, Any, dict]], name: str) -> Tensor | None:
     """The weights of all edges; None if no edge has one."""
-    given = [data.get(name) for _, _, data in edges]
+    given: list[Any] = [data.get(name) for _, _, data in edges]
     missing = [i for i, value in enumerate(given) if value is None]
     if len(missing) == len(edges):
         there = _names(data for _, _, data in edges)
@@ -108,7 +108,7 @@ def _weights(edges: list[tuple[Any, Any, dict]], name: str) -> Tensor | None:
             f"{len(missing):,} of {len(edges):,} edges have no {name!r} in {_OWNER} (first: {u!r:.60} to {v!r:.60}); "
             "give them one, or leave weights out by weight=None"
         )
-    wrong = [i for i, value in enumerate(given) if not isinstance(value, Real) or not 0 <= value < math.inf]
+    wrong = [i for i, value in enumerate(given) if not isinstance(value, Real) or not 0 <= float(value) < math.inf]
     if wrong:
         u, v, _ = edges[wrong[0]]
         raise ValueError(

@@ -97,7 +97,8 @@ def audit(
             if not parts and (what == "graph" or tasks is None):
                 raise ValueError(f"data set {graph.name!r} has no {what} to look at in 'audit'")
         dataset = graph if dataset is None else dataset
-        graph, tasks = graph.graphs, graph.tasks if tasks is None else tasks
+        tasks = graph.tasks if tasks is None else tasks
+        graph = graph.graphs
     graphs, named = named_graphs(graph), named_tasks(tasks)
     check_choices("audit", list(LABELS), labels=labels)
     check_choices("audit", NULLS, null=null)
