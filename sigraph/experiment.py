@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from os import PathLike
 from typing import Any
 
-from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
+from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
+from sigraph.data.arguments import check_kinds, is_number, shown
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.launch import Launch, launched
 from sigraph.provenance import own_sources
@@ -49,7 +52,7 @@ class Results:
 
 
 def run(
-    config: ExperimentConfig,
+    config: ExperimentConfig | Mapping[str, Any] | str | PathLike[str],
     progress: Progress | None = None,
     jobs: int = 1,
     max_seconds: float | None = None,
@@ -65,7 +68,7 @@ def run(
     part in its pre-trainings. All return the same results.
 
     Args:
-        config: From :func:`sigraph.load_config`.
+        config: From :func:`sigraph.load_config`; or the path of its YAML file, or the same as plain containers.
         progress: Told what happens.
         jobs: Runs at a time, each in a process of its own, >= 1. They share the processor's threads, so that sums may
             round in another order than with one.
@@ -78,9 +81,13 @@ def run(
         ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit; an arm or
             a seed is unknown; another process works on the same run.
     """
-    progress = progress or Progress()
-    if jobs < 1:
-        raise ValueError(f"'jobs' needs to be >= 1 (got {jobs})")
+    config = _as_config(config)
+    progress = Progress() if progress is None else progress
+    check_kinds("run", progress=(progress, Progress))
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise ValueError(f"'jobs' needs to be >= 1 (got {shown(jobs)})")
+    if max_seconds is not None and (not is_number(max_seconds) or math.isnan(max_seconds)):
+        raise ValueError(f"'max_seconds' needs to be a number, or None, in 'run' (got {shown(max_seconds)})")
     launch = launched()
     if launch is not None:
         config = _spread(config, launch, jobs)
@@ -92,6 +99,20 @@ def run(
     with trusting(trust), leading(results.records):
         _run(results, progress, jobs, deadline, only)
     return results
+
+
+def _as_config(config: Any) -> ExperimentConfig:
+    """The settings, read if they are a file or plain containers."""
+    if isinstance(config, str | PathLike):
+        return load_config(config)
+    if isinstance(config, Mapping):
+        return config_from_dict(config)
+    if not isinstance(config, ExperimentConfig):
+        raise ValueError(
+            "'config' needs what sigraph.load_config gives, the path of a YAML file, or a mapping as in one, in 'run' "
+            f"(got {shown(config)})"
+        )
+    return config
 
 
 def _spread(config: ExperimentConfig, launch: Launch, jobs: int) -> ExperimentConfig:
@@ -139,12 +160,17 @@ def check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job
     every = all_jobs(config)
     if only is None:
         return every
-    for name, seed in only:
+    listed = (
+        [tuple(job) if isinstance(job, tuple | list) else () for job in only] if isinstance(only, Sequence) else [()]
+    )
+    if not all(len(job) == 2 and isinstance(job[0], str) and isinstance(job[1], int) for job in listed):
+        raise ValueError(f"'only' needs pairs (arm, seed) in 'run' (got {only!r:.60})")
+    for name, seed in listed:
         if name not in config.arms:
             config.arm(name)  # raises, with the names there are
         if seed not in config.seeds:
             raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
-    asked = set(only)
+    asked = set(listed)
     return [job for job in every if job in asked]
 
 

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset, Task
-from sigraph.data.arguments import check_kinds
+from sigraph.data.arguments import check_integers, check_kinds
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
@@ -184,6 +184,7 @@ def fine_tune(
     settings = settings or FinetuneSettings()
     check_kinds("fine_tune", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset), task=(task, Task))
     check_kinds("fine_tune", settings=(settings, FinetuneSettings))
+    check_integers("fine_tune", 0, seed=seed)
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")

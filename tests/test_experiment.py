@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from sigraph.config import ConfigError, config_from_dict
+from sigraph.config import ConfigError, config_from_dict, load_config
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.data.sealed import read_sealed
 from sigraph.encoders import Encoder, Encoding
@@ -96,6 +96,37 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
         assert key in record
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     assert settings["seed"] == 1 and settings["pretrain"]["structure_weight"] == 0.1
+
+
+def test_an_experiment_may_be_a_file_or_plain_containers(tree, tmp_path):
+    tree |= {"seeds": [0], "arms": {"sipt": {}}, "baseline": None}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(tree))
+    first = run(tmp_path / "mine.yaml")
+    for config in (str(tmp_path / "mine.yaml"), tree, load_config(tmp_path / "mine.yaml")):
+        again = run(config, only=[["sipt", 0]])
+        assert again.config == first.config and again.records[0]["found"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"config": None}, r"'config' needs what sigraph.load_config gives, the path of a YAML file, .*got None"),
+        ({"config": 5}, "'config' needs .*got 5"),
+        ({"config": "none.yaml"}, "none.yaml: there is no such file"),
+        ({"config": {"name": "x", "sedes": [0]}}, "unknown key 'sedes'"),
+        ({"jobs": 1.5}, "'jobs' needs to be >= 1 .*got 1.5"),
+        ({"jobs": 0}, "'jobs' needs to be >= 1 .*got 0"),
+        ({"max_seconds": float("nan")}, "'max_seconds' needs to be a number, or None, .*got nan"),
+        ({"max_seconds": "1h"}, "'max_seconds' needs to be a number, or None, .*got '1h'"),
+        ({"progress": True}, "'progress' needs to be a Progress"),
+        ({"only": "sipt"}, r"'only' needs pairs \(arm, seed\) .*got 'sipt'"),
+        ({"only": ["sipt"]}, r"'only' needs pairs \(arm, seed\)"),
+        ({"only": [("sipt", "0")]}, r"'only' needs pairs \(arm, seed\)"),
+    ],
+)
+def test_what_run_is_given_is_named(tree, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run(**{"config": config_from_dict(tree), **arguments})
 
 
 def test_a_new_seed_task_or_arm_repeats_nothing(tree, monkeypatch):

@@ -15,6 +15,7 @@ from pages import read
 from sigraph.build import build, check, is_shipped
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.data.sealed import write_sealed
 from sigraph.encoders import Encoder
 from sigraph.experiment import run
 from sigraph.load import load_encoder
@@ -305,7 +306,7 @@ def test_a_record_that_names_a_module_runs_nothing(planted, toy, tmp_path, monke
     monkeypatch.chdir(tmp_path / "stands")
     for target in ("planted_own.Own", "numpy.f2py.__main__.X", "seed-0.planted_own.Own"):
         record["pretrain"]["encoder"]["_target_"] = target
-        (folder / RESULTS).write_text(json.dumps(record))
+        write_sealed(folder / RESULTS, record)
         with pytest.raises(ConfigError):
             load_encoder(folder)
         assert main(["embed", str(folder), "--out", str(tmp_path / "z.npy")]) == 2

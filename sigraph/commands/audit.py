@@ -77,7 +77,7 @@ def audit_run(arguments: argparse.Namespace) -> int:
             draws=arguments.draws,
             seed=arguments.seed,
             dataset=group.dataset,
-            graph_labels=group.made_by,
+            graph_labels={name: made for name, made in group.made_by.items() if name in group.graphs},
         )
         for row in found.rows:
             if not group.has_graph and row.verdict == "useless":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -62,7 +63,10 @@ def _embed_run(arguments: argparse.Namespace) -> int:
             f"the encoder of {arguments.folder} reads {needed} features a sample, {arguments.dataset or name} holds "
             f"{holds}{note}; give samples described as those it was pre-trained on"
         )
-    z = embed(encoder, dataset)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        z = embed(encoder, dataset)
+    note += "".join(f" ({warning.message})" for warning in said)
     _write(z, dataset, targets)
     own = dataset.ids is not None
     ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"

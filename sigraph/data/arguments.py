@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 
 def check_integers(owner: str, least: int, **values: Any) -> None:
@@ -16,7 +21,7 @@ def check_integers(owner: str, least: int, **values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-            raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {shown(value)})")
 
 
 def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:
@@ -24,18 +29,41 @@ def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:
     for name, value in values.items():
         if not is_number(value) or not 0 <= value < 1 or (above_zero and value == 0):
             needed = f"{'(' if above_zero else '['}0, 1)"
-            raise ValueError(f"{name!r} needs to be in {needed} in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be in {needed} in {owner!r} (got {shown(value)})")
 
 
 def check_flags(owner: str, **values: Any) -> None:
     """Refuse what is neither true nor false; the text 'no' would count as true."""
     for name, value in values.items():
         if not isinstance(value, bool):
-            raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {value!r})")
+            raise ValueError(f"{name!r} needs to be true or false in {owner!r} (got {shown(value)})")
+
+
+def is_one_of(value: Any, known: Sequence[str | None]) -> bool:
+    """Whether a value is one of some words (or None, if that is one of them), whatever its kind."""
+    return (value is None or isinstance(value, str)) and value in known
+
+
+def check_generator(owner: str, generator: Any) -> None:
+    """Refuse what is no source of randomness; a seed is none."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"'generator' needs a torch.Generator or None in {owner!r} (got {shown(generator)}); a seed makes one: "
+            "torch.Generator().manual_seed(seed)"
+        )
+
+
+def check_choices(owner: str, known: Sequence[str], **values: Any) -> None:
+    """Refuse what is none of some words."""
+    for name, value in values.items():
+        if not is_one_of(value, known):
+            raise ValueError(f"{name!r} needs to be one of {', '.join(known)} in {owner!r} (got {shown(value)})")
 
 
 def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
     """Refuse what is no instance of a class, e.g. arguments in the wrong order.
+
+    A class may know how it is made from other things: its ``way_from(value)`` says so in words.
 
     Args:
         owner: As in :func:`check_integers`.
@@ -46,7 +74,35 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
             got = f"{value!r:.40}" if isinstance(value, str) else type(value).__name__
             if isinstance(value, type):
                 got = f"the class {value.__name__}{': forgotten ()?' if issubclass(value, kind) else ''}"
-            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got})")
+            way = kind.way_from(value) if hasattr(kind, "way_from") else ""
+            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got}){way and '; ' + way}")
+
+
+def shown(value: Any) -> str:
+    """A value for a message: as it is written if that is short and says something, otherwise its kind."""
+    text = repr(value)
+    if isinstance(value, str | int) or (len(text) <= 60 and "\n" not in text and " at 0x" not in text):
+        return text[:60]
+    return f"a {type(value).__name__}"
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor, an array, a column of a table or lists of numbers as a tensor.
+
+    Raises:
+        ValueError: It is none; what is wrong, without a name.
+    """
+    if isinstance(value, Tensor):
+        return value
+    try:
+        if hasattr(value, "__array__"):
+            array = np.asarray(value)
+            value = array if array.flags.writeable else array.copy()
+        elif isinstance(value, list | tuple) and any(isinstance(one, Tensor | np.ndarray) for one in value):
+            value = torch.stack([as_tensor(one) for one in value])
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"no array of numbers: {str(error).partition(chr(10))[0]}") from error
 
 
 def is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
+from sigraph.data.arguments import as_tensor
 from sigraph.data.neighborhood import neighbor_matches, neighbor_sums
 from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.task import is_labelled, label_type
@@ -110,7 +111,14 @@ def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:
     Raises:
         ValueError: The number of labels is not N, or they have another shape.
     """
-    y = torch.as_tensor(y)
+    try:
+        y = as_tensor(y)
+    except ValueError as error:
+        raise ValueError(
+            f"'y' needs labels as numbers in 'local_consistency' (got {type(y).__name__}: {error})"
+        ) from error
+    if y.layout != torch.strided or y.is_complex():
+        raise ValueError(f"'y' needs dense real numbers in 'local_consistency' (got {y.dtype}, {y.layout})")
     kind = label_type(y)
     if y.size(0) != store.num_nodes:
         raise ValueError(f"'y' needs one label per node, {store.num_nodes}, in 'local_consistency' (got {y.size(0)})")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
+from sigraph.data.arguments import shown
 from sigraph.data.card import CARD, Card, did_you_mean
 from sigraph.data.dataset_parts import (
     card_to_write,
@@ -20,6 +21,7 @@ from sigraph.data.dataset_parts import (
     checked_node,
     checked_samples,
     named_parts,
+    refuse_ambiguous_ids,
 )
 from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
@@ -47,14 +49,16 @@ class SampleDataset:
     """Samples with the pre-training graphs over them and the tasks on them.
 
     Args:
-        samples: Feature rows (a float tensor) or records (a pyarrow Table; with a column ``tokens`` of lists they are
-            token sequences, see :func:`token_table`); or the path of a float32 ``.npy`` file, which is memory-mapped,
-            or of a ``.parquet`` file.
+        samples: Feature rows (a float tensor, kept in float32; a warning says if that loses what tells values apart) or
+            records (a pyarrow Table; with a column ``tokens`` of lists they are token sequences, see
+            :func:`token_table`); or the path of a float32 ``.npy`` file, which is memory-mapped, or of a ``.parquet``
+            file.
         graphs: Pre-training graphs by name, node i is sample i. The first is the default.
         tasks: Tasks by name. The first is the default.
         name: The data set's name; by default the card's.
         card: Where the data come from.
-        ids: What the user calls each sample: integers or text (an array, a list), by which results are found again.
+        ids: What the user calls each sample: integers or text (an array, a list), each once, by which results are found
+            again.
         feature_names: What the columns of feature rows are called, by which new samples are matched; F of them.
 
     Shapes:
@@ -63,8 +67,8 @@ class SampleDataset:
     Samples given by path travel to DataLoader workers as that path and are mapped again there.
 
     Raises:
-        ValueError: Numbers of samples, nodes and labels differ; features are NaN or infinite; graphs or tasks have no
-            name.
+        ValueError: Numbers of samples, nodes and labels differ; features are NaN or infinite; ids are missing or
+            repeat; graphs or tasks have no name.
 
     Example:
         >>> dataset = SampleDataset(torch.eye(3), {"line": PretrainGraph([[0, 1], [1, 2]], num_nodes=3)})
@@ -96,6 +100,8 @@ class SampleDataset:
             check_finite(self.samples)
         self.feature_names = checked_names(feature_names, self.in_channels)
         self._check_counts()
+        if isinstance(self._ids, pa.Array):
+            refuse_ambiguous_ids(self._ids)
 
     _rows: HeldArray | None  # feature rows, or
     _records: Any  # a pyarrow Table
@@ -121,10 +127,15 @@ class SampleDataset:
         if isinstance(self._ids, pa.Array) and len(self._ids) != len(self):
             raise ValueError(f"'ids' needs one id per sample in 'SampleDataset' (got {len(self._ids)} for {len(self)})")
         for name, graph in self._graphs.items():
-            if graph.num_nodes != len(self):
+            if (num_nodes := graph.num_nodes or 0) != len(self):
+                way = (
+                    "isolated nodes at the end are kept by 'num_nodes'"
+                    if num_nodes < len(self)
+                    else "node i has to be sample i, and every node a sample"
+                )
                 raise ValueError(
-                    f"graph {name!r} needs one node per sample in 'SampleDataset' (got {graph.num_nodes} nodes, "
-                    f"{len(self)} samples); isolated nodes at the end are kept by 'num_nodes'"
+                    f"graph {name!r} needs one node per sample in 'SampleDataset' (got {num_nodes} nodes, "
+                    f"{len(self)} samples); {way}"
                 )
         for name, task in self._tasks.items():
             if task.num_samples != len(self):
@@ -165,6 +176,15 @@ class SampleDataset:
             self._ids = pq.read_table(self._ids.checked(IDS)).column(0).combine_chunks()
         return self._ids
 
+    @staticmethod
+    def way_from(value: Any) -> str:
+        """How a data set is made from a value that is none, for messages; empty where there is no telling."""
+        if isinstance(value, str | Path):
+            return "open it: sigraph.open_dataset(...)"
+        if isinstance(value, Tensor | pa.Table):
+            return "make one: sigraph.SampleDataset(...)"
+        return "make one: sigraph.SampleDataset(torch.tensor(...))" if hasattr(value, "__array__") else ""
+
     def __len__(self) -> int:
         return self._records.num_rows if self._rows is None else len(self._rows)
 
@@ -178,7 +198,7 @@ class SampleDataset:
         """What an encoder is given for some samples, in their order; a sample listed twice comes twice.
 
         Args:
-            node: Sample ids. Shape [B].
+            node: Sample ids (a mask has them: ``mask.nonzero().view(-1)``). Shape [B].
 
         Returns:
             Feature rows, float [B, F]; or :class:`~sigraph.data.tokens.Tokens`, padded to the longest of them; or a
@@ -224,7 +244,8 @@ class SampleDataset:
             weight = graph.store.weight_of(edge)
             group = None if graph.group is None else graph.group[ids]
             graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
-        return SampleDataset(samples, graphs, name=self.name, feature_names=self.feature_names)
+        called = None if self.ids is None else self.ids.take(pa.array(ids.numpy()))
+        return SampleDataset(samples, graphs, name=self.name, ids=called, feature_names=self.feature_names)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -335,8 +356,9 @@ def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) ->
         raise ValueError(f"data set {dataset!r} has no {kind}{way}")
     if name is None:
         return next(iter(items.values()))
-    if name not in items:
+    if not isinstance(name, str) or name not in items:
         raise ValueError(
-            f"unknown {kind} {name!r} of data set {dataset!r}{did_you_mean(name, items)}; there are: {', '.join(items)}"
+            f"unknown {kind} {shown(name)} of data set {dataset!r}{did_you_mean(str(name), items)}; there are: "
+            f"{', '.join(items)}"
         )
     return items[name]

@@ -6,8 +6,10 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow.csv as pa_csv
 
 from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
@@ -43,7 +45,7 @@ class Dialect:
         return pa_csv.ParseOptions(delimiter=self.delimiter, quote_char=quote, newlines_in_values=self.spans_lines)
 
 
-def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
+def find_dialect(path: Path, usual: str, header: bool = True, free: int | None = None) -> Dialect:
     """Read a file once for what its cells are separated by, and for quotes.
 
     Rows are never lost silently: a cell in quotes that goes on over lines that look like rows is said, with its lines;
@@ -54,13 +56,17 @@ def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
         path: The file, perhaps ``.gz``.
         usual: The separator that its name stands for.
         header: Whether its first row names the columns.
+        free: Bytes that the file has to fit in; None: it is read in pieces.
 
     Raises:
-        ValueError: A line is longer than any row may be; a quote closes in the middle of a cell of a CSV file.
+        ValueError: The file does not fit; a line is longer than any row may be; a quote closes in the middle of a cell
+            of a CSV file.
     """
     delimiter, notes = _find_separator(path, usual, header)
     decimal_comma = delimiter != usual and delimiter != ","
-    if not _has_quoted_cell(path, delimiter):
+    if not _has_quoted_cell(path, delimiter, free):
+        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+    if _closes_in_line(path, delimiter):
         return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
     swallowed, odd = _read_quoted(path, delimiter)
     if usual == "\t" and (odd or (swallowed and swallowed[1] - swallowed[0] > 1)) and _is_even(path, delimiter):
@@ -68,7 +74,7 @@ def find_dialect(path: Path, usual: str, header: bool = True) -> Dialect:
         notes.append(f"quotes are read as characters, since those of line {line:,} enclose no cell")
         return Dialect(delimiter, False, False, decimal_comma, tuple(notes))
     if odd:
-        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; a quote in a cell is written twice, and the cell in quotes")
+        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; write quotes inside a cell twice, and the cell in quotes")
     if swallowed:
         first, last = swallowed
         notes.append(
@@ -85,7 +91,10 @@ def column_names(written: list[str], header: bool) -> list[str]:
 
 def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str]]:
     """What separates the cells, where it is not what the file's name says, and that it does so."""
-    lines = [re.sub(r'"[^"]*"', "", line) for _, line in zip(range(_LOOKED_AT), _filled(path), strict=False)]
+    start = next(pieces_of_lines(path, longest_row()), b"").removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    begun = re.split(r"[\r\n]+", start.lstrip("\r\n"))
+    whole = begun[:-1] or begun  # the last one is cut short, or empty
+    lines = [re.sub(r'"[^"]*"', "", line) for line in whole if line][:_LOOKED_AT]
     if not lines:
         return usual, []
 
@@ -114,16 +123,41 @@ def _filled(path: Path) -> Iterator[str]:
     return (line for line in lines_of(path) if line.strip("\r\n"))
 
 
-def _has_quoted_cell(path: Path, delimiter: str) -> bool:
+def _has_quoted_cell(path: Path, delimiter: str, free: int | None) -> bool:
     """Whether a cell begins with a quote. The file is read whole, and each of its lines has to be a short one."""
     opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
     before, found = b"\n", False
-    for number, piece in enumerate(pieces_of_lines(path, longest_row())):
-        if not found:
+    for number, piece in enumerate(pieces_of_lines(path, longest_row(), free)):
+        if not found and b'"' in piece:
             start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
             found = opening.search(before + start) is not None
         before = piece[-1:]
     return found
+
+
+def _closes_in_line(path: Path, delimiter: str) -> bool:
+    """Whether every quote begins or ends a cell, or stands twice in one, and no cell goes on in the next line.
+
+    Seen of whole blocks at once: the first, third, ... quote of a line follows a separator or a quote, the second,
+    fourth, ... is followed by one. What is not so plain is read row by row.
+    """
+    around = np.zeros(256, bool)
+    around[list(b'\r\n"' + delimiter.encode())] = True
+    rest = b""
+    for piece in chain(pieces_of_lines(path, longest_row()), [b"\n"]):
+        last = piece.rfind(b"\n")
+        if last < 0:
+            return False
+        block = np.frombuffer(b"\n" + (rest + piece[: last + 1]).removeprefix(b"\xef\xbb\xbf"), np.uint8)
+        rest = piece[last + 1 :]
+        quote, end = np.flatnonzero(block == ord('"')), np.flatnonzero((block == ord("\n")) | (block == ord("\r")))
+        before = np.searchsorted(quote, end)  # quotes before each line end
+        if (np.diff(before) % 2).any():
+            return False
+        is_opening = np.arange(quote.size) % 2 == 0
+        if not around[block[np.where(is_opening, quote - 1, quote + 1)]].all():
+            return False
+    return not rest
 
 
 def _read_quoted(path: Path, delimiter: str) -> tuple[tuple[int, int] | None, tuple[int, str] | None]:

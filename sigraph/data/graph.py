@@ -10,9 +10,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from sigraph.data.arguments import as_tensor
 from sigraph.data.array_folder import AGAIN, open_folder
 from sigraph.data.consistency import node_agreement
-from sigraph.data.edges import check_edge_index, check_edge_weight, check_group, say_dropped
+from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
+from sigraph.data.foreign import said, way_from
+from sigraph.data.from_adjacency import read_adjacency
+from sigraph.data.from_data import read_data
+from sigraph.data.from_networkx import read_networkx
 from sigraph.data.label_store import LabelSetStore, in_full
 from sigraph.data.owned import GRAPHS, LABEL_SETS
 from sigraph.data.store import CSRStore, EdgeStore
@@ -21,17 +26,19 @@ from sigraph.data.store import CSRStore, EdgeStore
 class PretrainGraph(Data):
     r"""Undirected graph over samples: node i is sample i. A PyG ``Data``, on which PyG's functions work.
 
-    Edges are made undirected, self-loops and repeats are dropped (a warning says how many), and an edge given several
-    times has the mean of its weights. Edges live as sorted CSR rows in :attr:`store`; ``edge_index`` and
-    ``edge_weight`` are built from it when somebody asks for them, and after they were changed (by assignment, in place
-    or by a transform) the store is built anew, so that it is never stale.
+    Edges are made undirected, self-loops and repeats are dropped, and an edge given several times, or in both
+    directions, has the mean of its weights (a warning says how many). Edges live as sorted CSR rows in :attr:`store`;
+    ``edge_index`` and ``edge_weight`` are built from it when somebody asks for them, and after they were changed (by
+    assignment, in place or by a transform) the store is built anew, so that it is never stale.
 
     Args:
-        edge_index: Node ids in [0, N), one column an edge, in one or both directions.
+        edge_index: Node ids in [0, N), one column an edge, in one or both directions; [2, 2] are two columns too.
+            Graphs in another form have constructors: :meth:`from_data`, :meth:`from_networkx`, :meth:`from_adjacency`.
         num_nodes: N, the number of samples. None: the largest id + 1, which loses isolated nodes at the end.
-        edge_weight: Weight of each given edge, finite and >= 0; larger means closer. None: unweighted.
+        edge_weight: Weight of each given edge, finite and >= 0; larger means closer. Kept in float32; a warning says
+            if they lose what tells them apart. None: unweighted.
         group: Group of each node (e.g. species); pairs across groups are no negatives.
-        **attrs: Further attributes, kept as PyG keeps them.
+        **attrs: Further attributes of nodes and of the graph, kept as PyG keeps them.
 
     Shapes:
         - **edge_index:** [2, E] integers, **edge_weight:** [E], **group:** [N]
@@ -61,43 +68,74 @@ class PretrainGraph(Data):
             return  # PyG builds empty objects and fills them
         given, num_nodes = check_edge_index([[], []] if edge_index is None else edge_index, num_nodes)
         weight = None if edge_weight is None else check_edge_weight(edge_weight, given.size(1))
+        check_attributes(attrs, given.size(1))
         self.num_nodes = num_nodes
         if group is not None:
             self.group = check_group(group, num_nodes)
         self._adopt(store := CSRStore.from_edges(given, num_nodes, weight))
-        self.__dict__["dropped"] = say_dropped(given.size(1), store.num_edges // 2, store.dropped)
+        self.__dict__["averaged"] = store.averaged
+        self.__dict__["dropped"] = say_dropped(given.size(1), store.num_edges // 2, store.dropped, store.averaged)
+
+    way_from = staticmethod(way_from)  # for messages where another thing was given
 
     # Construction from elsewhere ######################################################################################
 
     @classmethod
-    def from_data(cls, data: Data) -> PretrainGraph:
+    def from_data(cls, data: Data, num_nodes: int | None = None) -> PretrainGraph:
         """From a homogeneous PyG ``Data``; node and graph attributes are kept, edge attributes but the weight are not.
 
         Args:
-            data: With ``edge_index``; a 1-D ``edge_weight`` is used if there.
+            data: With ``edge_index``, and its ``edge_weight`` if there is one; or with a matrix ``adj_t``.
+            num_nodes: N. None: what the data say, by themselves or by their rows of ``x`` and the like; otherwise the
+                largest id + 1, which is said.
+
+        Raises:
+            ValueError: It is no graph over samples (a ``Batch``, ``HeteroData``); its parts speak of different numbers
+                of nodes.
         """
-        if not isinstance(data, Data) or data.edge_index is None:
-            raise ValueError("'data' needs to be a PyG Data with an 'edge_index' in 'PretrainGraph.from_data'")
-        edges = {"edge_index", "edge_weight", "num_nodes"}
-        kept = {key: value for key, value in data if key not in edges and not data.is_edge_attr(key)}
-        return cls(data.edge_index, data.num_nodes, data.edge_weight, kept.pop("group", None), **kept)
+        given, kept = read_data(data, num_nodes)
+        return cls(given.edge_index, given.num_nodes, given.weight, given.group, **kept)
 
     @classmethod
-    def from_networkx(cls, g: Any, weight: str = "weight") -> PretrainGraph:
-        """From a networkx graph; node i is the i-th node of ``g.nodes``.
+    def from_networkx(
+        cls,
+        g: Any,
+        weight: str | None = "weight",
+        num_nodes: int | None = None,
+        nodes: Any = None,
+        group: str | None = None,
+    ) -> PretrainGraph:
+        """From a networkx graph, whose nodes stand in the order in which they were first mentioned.
 
         Args:
-            g: Directed or not, multi or not.
-            weight: Edge attribute to use as weight, if every edge has it.
+            g: Directed or not, multi or not. Its nodes are sample numbers, or ``nodes`` says which samples they are.
+            weight: Edge attribute to use as weight: every edge has it, or none. None: unweighted.
+            num_nodes: N, where the nodes are sample numbers. None: as many as ``g`` has, so that these are 0 ... N - 1.
+            nodes: Which node each sample is: sample i is ``nodes[i]``. Shape [N]; samples that are no node have no
+                edge. None: the nodes are the sample numbers themselves.
+            group: Node attribute to use as the node's group. None: no groups.
+
+        Raises:
+            ValueError: Nodes that are no sample numbers without ``nodes``, or that are not in it; weights or groups
+                that some have and others have not.
         """
-        if not hasattr(g, "nodes"):
-            raise ValueError(f"'g' needs a networkx graph in 'PretrainGraph.from_networkx' (got {type(g).__name__})")
-        position = {node: i for i, node in enumerate(g.nodes)}
-        edges = [(position[u], position[v], data.get(weight)) for u, v, data in g.edges(data=True)]
-        edge_index = torch.tensor([edge[:2] for edge in edges], dtype=torch.long).view(-1, 2).t()
-        weights = [edge[2] for edge in edges]
-        weighted = bool(edges) and all(value is not None for value in weights)
-        return cls(edge_index, len(position), torch.tensor(weights, dtype=torch.float) if weighted else None)
+        given = read_networkx(g, weight, num_nodes, nodes, group)
+        return cls(given.edge_index, given.num_nodes, given.weight, given.group)
+
+    @classmethod
+    def from_adjacency(cls, matrix: Any) -> PretrainGraph:
+        """From a matrix with a row and a column a sample: row i is sample i.
+
+        Args:
+            matrix: Sparse (of scipy, of torch in any layout, a ``SparseTensor``) or dense (an array, a tensor, lists).
+                Entries other than 0 are edges; if all are 1 or true the graph is unweighted, otherwise they are the
+                weights, and an edge in both directions has their mean. Entries stored twice are summed. Shape [N, N].
+
+        Raises:
+            ValueError: The matrix is not square or not of real numbers; entries are negative, infinite or NaN.
+        """
+        given = read_adjacency(matrix)
+        return cls(given.edge_index, given.num_nodes, given.weight)
 
     @classmethod
     def from_store(cls, store: EdgeStore, group: Any = None) -> PretrainGraph:
@@ -313,11 +351,14 @@ class PretrainGraph(Data):
         return node_agreement(self.store, y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
-        nodes = torch.as_tensor(nodes)
+        try:
+            nodes = as_tensor(nodes)
+        except ValueError as error:
+            raise ValueError(f"'{name}' needs a list of integer node ids (got {said(nodes)}: {error})") from error
         if nodes.numel() == 0:
             return nodes.long().view(-1)
         num_nodes = self.store.num_nodes
-        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.dtype == torch.bool:
+        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.is_complex() or nodes.dtype == torch.bool:
             raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
         low, high = int(nodes.min()), int(nodes.max())
         if low < 0 or high >= num_nodes:

@@ -68,7 +68,9 @@ def read_ids(file: TableFile, column: str) -> IdColumn:
     where, kind = f"{file.name}, column {column!r}", cells.type
     is_integer = pa.types.is_integer(kind)
     if not is_integer and not is_text(kind) and len(cells):
-        raise ValueError(f"{where} needs ids that are integers or text (got {kind}); name another column")
+        is_float = pa.types.is_floating(kind)
+        way = "write them as integers or text, since floats lose digits" if is_float else "name another column"
+        raise ValueError(f"{where} needs ids that are integers or text (got {kind}); {way}")
     text = pc.cast(cells, pa.large_string())
     empty = pc.fill_null(pc.equal(text, ""), True).to_numpy(zero_copy_only=False)
     if empty.any():

@@ -206,6 +206,8 @@ def read_graph(
     unused = [column for column in file.table.column_names if column not in (*ends, weight)]
     if unused:
         notes.append(f"columns not used: {', '.join(map(repr, unused))}")
+    if averaged := graph.__dict__["averaged"]:
+        notes.append(f"{averaged:,} edges have different weights in {weight!r}; theirs is the mean")
     weighted = f", weights in {weight!r}" if weight else ", no weights"
     described = f"ids in {ends[0]!r} and {ends[1]!r}{weighted}"
     isolated = int((graph.csr()[0].diff() == 0).sum())
@@ -220,7 +222,7 @@ def clean_name(text: str) -> str:
 
 def source_name(source: Source, fallback: str) -> str:
     """What a graph, task or data set is called by default: after its file."""
-    if isinstance(source, pa.Table):
+    if not isinstance(source, str | Path):
         return fallback
     return clean_name(re.sub(r"(\.[A-Za-z]+){1,2}$", "", Path(source).name))
 
@@ -242,7 +244,7 @@ def _named(kind: str, sources: Source | Sequence[Source] | Mapping[str, Source])
     """Sources by name; files are named after themselves."""
     if isinstance(sources, Mapping):
         return dict(sources)
-    listed = [sources] if isinstance(sources, str | Path | pa.Table) else list(sources)
+    listed = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     return _unique(kind, [(source_name(source, kind), source) for source in listed])
 
 

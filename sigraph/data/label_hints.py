@@ -11,11 +11,12 @@ from torch import Tensor
 
 from sigraph.data.columns import is_number, typed_column
 from sigraph.data.table_report import some
-from sigraph.data.task import SPLITS
+from sigraph.data.task import METRIC_NAMES, SPLITS
 
 # What other tools write for a missing value, lower case; "" is a cell of blanks.
 MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
+_ONE_CLASS = 0.9  # share of the labels
 _SEPARATORS = ";|,"
 
 
@@ -104,6 +105,19 @@ def numbers_as_classes(name: str, y: Tensor) -> list[str]:
     return [
         f"all labels are whole numbers, taken for numbers and not for classes: if they are classes, say --task-type "
         f"classification (or --task-type {name}=classification)"
+    ]
+
+
+def largest_class(name: str, y: Tensor, classes: Sequence[str | int], metric: str) -> list[str]:
+    """A note where accuracy says little, since nearly all labels are of one class."""
+    sizes = y[y >= 0].bincount(minlength=len(classes))
+    share = float(sizes.max() / sizes.sum())
+    if metric != "accuracy" or share < _ONE_CLASS:
+        return []
+    others = " or ".join(other for other in METRIC_NAMES["classification"] if other != metric)
+    return [
+        f"{share:.1%} of the labels are {classes[int(sizes.argmax())]!r}: to say so always has accuracy {share:.3f}; "
+        f"--metric {name}=METRIC with {others} tells more"
     ]
 
 

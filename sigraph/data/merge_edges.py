@@ -20,6 +20,7 @@ class MergedEdges(NamedTuple):
     weight: np.ndarray | None  # [E] float32
     self_loops: int
     repeats: int
+    averaged: int = 0  # edges given with weights that differ
 
 
 def merge_edges(row: np.ndarray, col: np.ndarray, num_nodes: int, weight: np.ndarray | None = None) -> MergedEdges:
@@ -39,7 +40,9 @@ def merge_edges(row: np.ndarray, col: np.ndarray, num_nodes: int, weight: np.nda
     del kept
     data = None if weight is None else weight.astype(np.float64) + 1j  # these sum to weights and their number
     directed = _rows(row, col, num_nodes, data)
-    both = directed if data is None and _is_symmetric(directed) else directed + _turned(directed)
+    symmetric = data is None and _is_symmetric(directed)
+    turned = directed if symmetric else _turned(directed)
+    both = directed if symmetric else directed + turned
     num_merged = both.nnz if both.nnz == directed.nnz else both.nnz // 2
     return MergedEdges(
         both.indptr.astype(np.int64),
@@ -47,7 +50,19 @@ def merge_edges(row: np.ndarray, col: np.ndarray, num_nodes: int, weight: np.nda
         None if weight is None else (both.data.real / both.data.imag).astype(np.float32),
         num_given - row.size,
         row.size - num_merged,
+        0 if weight is None or both.nnz == 2 * row.size else _averaged(directed, turned, row, col, weight),
     )
+
+
+def _averaged(directed: csr_array, turned: csr_array, row: np.ndarray, col: np.ndarray, weight: np.ndarray) -> int:
+    """Edges whose given weights differ, over repeats and both directions."""
+    if directed.nnz == row.size:  # no repeats: what the two directions have in common cancels, numbers and weights
+        return int(((directed - turned).data.imag == 0).sum()) // 2
+    key = np.minimum(row, col).astype(np.int64) * directed.shape[0] + np.maximum(row, col)
+    order = key.argsort(kind="stable")
+    start = np.flatnonzero(np.diff(key[order], prepend=-1))
+    least, most = (function.reduceat(weight[order], start) for function in (np.minimum, np.maximum))
+    return int((least != most).sum())
 
 
 def _rows(row: np.ndarray, col: np.ndarray, num_nodes: int, data: np.ndarray | None = None) -> csr_array:

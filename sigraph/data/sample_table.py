@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sigraph.data.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
 from sigraph.data.float_digits import as_float32, lost_digits
+from sigraph.data.free_memory import free_memory, refuse_more
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.table_report import SamplesRead
@@ -129,6 +130,7 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
         raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
     text = pa.array(np.arange(len(array))).cast(pa.large_string())
     index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
+    refuse_more(name, 4 * array.size, free_memory())
     samples = torch.from_numpy(np.ascontiguousarray(as_float32(array)))  # a copy: a mapped file is read-only
     wrong = np.flatnonzero(~torch.isfinite(samples).all(dim=1).numpy())
     if wrong.size:

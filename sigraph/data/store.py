@@ -105,6 +105,7 @@ class CSRStore(EdgeStore):
         self.num_nodes = len(rowptr) - 1
         self.path: Path | None = None
         self.identity = ""  # of what lies at the path: a sum of its sums
+        self.averaged = 0  # edges that were given with different weights
 
     @property
     def rowptr(self) -> Tensor:
@@ -138,13 +139,14 @@ class CSRStore(EdgeStore):
         """Symmetrise, merge repeats and drop self-loops of checked edges; :attr:`dropped` counts the latter two.
 
         The weight of an edge is the mean of the weights it was given with, over repeats and both directions: an edge
-        given once, twice or in both directions with the same weight keeps it.
+        given once, twice or in both directions with the same weight keeps it; :attr:`averaged` counts the others.
         """
         row, col = edge_index.cpu().numpy()
         rows = merge_edges(row, col, num_nodes, None if weight is None else weight.detach().cpu().numpy())
         merged = None if rows.weight is None else torch.from_numpy(rows.weight)
         store = cls(torch.from_numpy(rows.rowptr), torch.from_numpy(rows.col), merged)
         store.dropped = {"self_loops": rows.self_loops, "repeated_edges": rows.repeats}
+        store.averaged = rows.averaged
         return store
 
     @classmethod

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from sigraph.data.card import did_you_mean
 from sigraph.data.columns import is_text, typed_column
 from sigraph.data.dialect import DELIMITERS, Dialect, column_names, find_dialect, header_alone
+from sigraph.data.free_memory import free_memory, refuse_more
 from sigraph.data.text_faults import (
     find_encoding_fault,
     find_json_fault,
@@ -30,6 +31,7 @@ from sigraph.data.text_faults import (
 )
 
 PARQUET = (".parquet", ".pq")
+_LOOKED_AT = 1 << 8  # rows of Parquet, to know what all of them take
 BLOCK = 1 << 24  # bytes parsed at a time; a row must fit
 
 _PANDAS = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__|index")
@@ -119,10 +121,7 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
     if kind in (".jsonl", ".ndjson"):
         return _table_file(str(path), _read_json(path))
     if kind in PARQUET:
-        try:
-            return _table_file(str(path), pq.ParquetFile(path).read())
-        except (pa.ArrowException, OSError, MemoryError) as error:
-            raise ValueError(f"{path} is not a Parquet file that can be read ({one_line(error)})") from error
+        return _table_file(str(path), _read_parquet(path))
     packed = f"{kind} packed as .gz, which is for text: unpack it" if path.suffix.lower() == ".gz" and kind else kind
     raise ValueError(f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {packed or 'no ending'})")
 
@@ -162,6 +161,17 @@ def file_kind(path: Path) -> str:
     return (suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])) or ""
 
 
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        file = pq.ParquetFile(path)
+        first = next(file.iter_batches(_LOOKED_AT), None)
+        if first is not None:  # a text that is kept once and meant a million times
+            refuse_more(path, first.nbytes * file.metadata.num_rows // max(first.num_rows, 1), free_memory())
+        return file.read()
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        raise ValueError(f"{path} is not a Parquet file that can be read ({one_line(error)})") from error
+
+
 def _table_file(name: str, table: pa.Table) -> TableFile:
     """A table that says itself what is a number."""
     names = [column.strip() or column for column in table.column_names]
@@ -171,7 +181,7 @@ def _table_file(name: str, table: pa.Table) -> TableFile:
 
 
 def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
-    dialect = find_dialect(path, usual, header)
+    dialect = find_dialect(path, usual, header, free_memory())
 
     def options(block: int) -> pa_csv.ReadOptions:
         return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not header)
@@ -239,7 +249,7 @@ def _read_json(path: Path) -> pa.Table:
                 file, pa_json.ReadOptions(block_size=block), pa_json.ParseOptions(explicit_schema=schema)
             )
 
-    refuse_deep_rows(path)  # pyarrow ends the process
+    refuse_deep_rows(path, free_memory())  # pyarrow would end the process
     try:
         table = _whole_rows(path, read)
         dates = [pa.field(field.name, pa.string()) for field in table.schema if pa.types.is_timestamp(field.type)]

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from sigraph.data.columns import missing_as_null
 from sigraph.data.giveaways import say_giveaways
-from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, one_of_several, rare_classes
+from sigraph.data.label_hints import (
+    integers_as_classes,
+    largest_class,
+    numbers_as_classes,
+    one_of_several,
+    rare_classes,
+)
 from sigraph.data.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.splits import SplitRule
@@ -75,7 +81,7 @@ def make_task(
         notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
         notes += one_of_several(name, y) if y.dim() == 2 else []
     if classes is not None:
-        notes += rare_classes(y, split, classes)
+        notes += [*largest_class(name, y, classes, task.metric), *rare_classes(y, split, classes)]
     notes += say_giveaways(table.samples, table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
     counts = (int(labelled.sum()), count, how, sizes)

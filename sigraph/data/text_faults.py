@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from sigraph.data.free_memory import refuse_more
+
 if TYPE_CHECKING:
     from sigraph.data.dialect import Dialect
 
 PIECE = 1 << 20
 LONGEST_ROW = 1 << 28  # bytes; beyond, a file is no table, or a bomb
 DEEPEST = 64  # lists and objects within each other in a row of JSON
-_STEP = np.zeros(256, np.int32)  # how much deeper a byte of JSON leads
-_STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -70,10 +70,12 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def pieces_of_lines(path: Path, longest: int) -> Iterator[bytes]:
-    """The bytes of a file, whose lines have to be short ones."""
-    line, length = 1, 0
+def pieces_of_lines(path: Path, longest: int, free: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file, whose lines have to be short ones; and all of it, if asked for, fit into some memory."""
+    line, length, total = 1, 0, 0
     for piece in _pieces(path):
+        total += len(piece)
+        refuse_more(path, total, free)
         last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         if last >= 0:
             line, length = line + piece.count(b"\n"), 0
@@ -83,16 +85,16 @@ def pieces_of_lines(path: Path, longest: int) -> Iterator[bytes]:
         yield piece
 
 
-def refuse_deep_rows(path: Path) -> None:
-    """Refuse JSON of lists within lists within lists, in bounded memory.
+def refuse_deep_rows(path: Path, free: int | None = None) -> None:
+    """Refuse JSON of lists within lists within lists, in bounded memory; and what does not fit into some memory.
 
     Raises:
         ValueError: More than so many; the message names the line. Or a line is longer than a row may be.
     """
     line, depth, rest, suspect = 1, 0, [b""], False
-    for piece in chain(pieces_of_lines(path, LONGEST_ROW), [b"\n"]):
+    for piece in chain(pieces_of_lines(path, LONGEST_ROW, free), [b"\n"]):
         # Brackets in texts count too at first, and are told apart where there are many of them.
-        level = depth + np.cumsum(_STEP[np.frombuffer(piece, np.uint8)])
+        level = _levels(piece, depth)
         suspect |= _rises(level)
         last = piece.rfind(b"\n")
         if last >= 0 and suspect:
@@ -103,9 +105,9 @@ def refuse_deep_rows(path: Path) -> None:
                 raise ValueError(f"{where}: lists and objects stand within each other more than {DEEPEST} deep")
         if last < 0:
             rest.append(piece)
-            depth = int(level[-1])
+            depth = int(level[-1]) if level.size else depth
         else:  # what follows the last line end begins a row
-            level = level[last + 1 :] - level[last]
+            level = _levels(piece[last + 1 :], 0)
             depth, suspect = int(level[-1]) if level.size else 0, _rises(level)
             line, rest = line + piece.count(b"\n"), [piece[last + 1 :]]
 
@@ -117,7 +119,14 @@ def _rises(level: np.ndarray) -> bool:
 
 def _depth(row: bytes) -> int:
     """How deep lists and objects of a row of JSON stand within each other."""
-    return int(np.cumsum(_STEP[np.frombuffer(_STRING.sub(b"", row), np.uint8)]).max(initial=0))
+    return int(_levels(_STRING.sub(b"", row), 0).max(initial=0))
+
+
+def _levels(text: bytes, depth: int) -> np.ndarray:
+    """How deep each bracket of JSON leads, from some depth."""
+    byte = np.frombuffer(text, np.uint8) | 32  # of [ and { the same, and of ] and }
+    bracket = byte[(byte == ord("{")) | (byte == ord("}"))]
+    return depth + np.cumsum(ord("|") - bracket.astype(np.int32))
 
 
 def one_line(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from os import PathLike
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -33,12 +34,30 @@ class Encoder(nn.Module, ABC):
 
     out_channels: int  # D
 
+    @staticmethod
+    def way_from(value: Any) -> str:
+        """How an encoder is had from a value that is none, for messages; empty where there is no telling."""
+        if isinstance(value, str | PathLike):
+            return "load it: sigraph.load_encoder(RUN_FOLDER)"
+        return "a module becomes one as a subclass of sigraph.encoders.Encoder" if isinstance(value, nn.Module) else ""
+
     def check_samples(self, dataset: SampleDataset) -> None:
         """Refuse a data set whose samples this encoder cannot read, before anything trains; by default none is.
 
         Raises:
             ValueError: What the encoder needs, and what the samples are.
         """
+
+    def note_samples(self, dataset: SampleDataset) -> str:
+        """What of new samples this encoder does not know and reads as unknown, in words; empty: it knows everything.
+
+        Samples are new where they are embedded alone, and nothing trains.
+
+        Raises:
+            ValueError: It cannot read the samples; by default as :meth:`check_samples`.
+        """
+        self.check_samples(dataset)
+        return ""
 
     @abstractmethod
     def forward(self, inputs: Any) -> Encoding:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
 from sigraph.data.arguments import check_integers, check_kinds
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.dataset_parts import checked_node
 from sigraph.encoders.base import Encoder
 
 
@@ -17,7 +20,8 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
 
     Args:
         encoder: Its training mode, layer by layer, is as before when this returns.
-        dataset: Where the samples are fetched from.
+        dataset: Where the samples are fetched from. Tokens that the encoder's vocabulary lacks are read as hidden ones;
+            a warning says how many.
         node: Ids of the samples. Shape [M]; None: all of them.
         batch_size: Samples at a time, >= 1; changes memory, not values.
 
@@ -30,8 +34,9 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     """
     check_kinds("embed", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset))
     check_integers("embed", 1, batch_size=batch_size)
-    encoder.check_samples(dataset)
-    node = torch.arange(len(dataset)) if node is None else node
+    if note := encoder.note_samples(dataset):
+        warnings.warn(note, stacklevel=3)  # one more for the decorator
+    node = torch.arange(len(dataset)) if node is None else checked_node(node, len(dataset))
     device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import describe_samples, samples_of
-from sigraph.data.tokens import FIRST_TOKEN, Tokens
+from sigraph.data.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
 from sigraph.encoders.base import Encoder
 
 
@@ -28,8 +29,25 @@ class TokenEncoder(Encoder):
         self.num_tokens, self.max_length = num_tokens, max_length
 
     def check_samples(self, dataset: SampleDataset) -> None:
+        self._check_samples(dataset, unknown=False)
+
+    def note_samples(self, dataset: SampleDataset) -> str:
+        self._check_samples(dataset, unknown=True)
+        if (dataset.num_tokens or 0) <= self.num_tokens:
+            return ""
+        column = TokenColumn(dataset.samples)
+        place = (column.value >= self.num_tokens).nonzero()[0]
+        if not place.size:
+            return ""
+        sample = np.unique(np.searchsorted(column.offset, place, side="right"))
+        return (
+            f"{place.size:,} of {column.value.size:,} tokens, in {sample.size:,} of {len(dataset):,} samples, are not "
+            f"in the vocabulary of {type(self).__name__!r} (ids below {self.num_tokens}): read as hidden tokens"
+        )
+
+    def _check_samples(self, dataset: SampleDataset, unknown: bool) -> None:
         name = type(self).__name__
-        if dataset.num_tokens is None or dataset.num_tokens > self.num_tokens:
+        if dataset.num_tokens is None or (dataset.num_tokens > self.num_tokens and not unknown):
             way = (
                 "choose 'num_tokens' so"
                 if dataset.num_tokens
@@ -46,7 +64,10 @@ class TokenEncoder(Encoder):
             )
 
     def check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids [B, L], lengths [B] and which ids are no padding, bool [B, L], of a batch that can be read."""
+        """Ids [B, L], lengths [B] and which ids are no padding, bool [B, L], of a batch that can be read.
+
+        Tokens beyond the vocabulary, which only samples that nothing trained on have, become hidden ones.
+        """
         name = type(self).__name__
         if not isinstance(inputs, Tokens):
             raise ValueError(f"'inputs' needs sigraph.data.Tokens in {name!r} (got {type(inputs).__name__})")
@@ -59,4 +80,4 @@ class TokenEncoder(Encoder):
                 f"'inputs' needs sequences of at most 'max_length' {self.max_length} tokens in {name!r} "
                 f"(got {token.size(1)})"
             )
-        return token, length, inputs.is_real
+        return token.masked_fill(token >= self.num_tokens, MASK), length, inputs.is_real

@@ -9,7 +9,7 @@ from typing import Any
 
 from sigraph.evaluation.comparison import Group, annotate
 from sigraph.evaluation.ogb_form import ogb_record
-from sigraph.evaluation.record_fields import COUNT, TEXT, UNREADABLE, misfit, shown
+from sigraph.evaluation.record_fields import COUNT, TEXT, UNREADABLE, UNREADABLE_RUN, misfit, shown
 from sigraph.evaluation.result_files import read_records
 from sigraph.evaluation.statistics import spread
 from sigraph.evaluation.tables import render
@@ -152,10 +152,10 @@ class Leaderboard:
 
 def _checked(record: Any, place: int) -> dict[str, Any]:
     """The record; or one that says why it is none, under what is known of its names."""
-    wrong = misfit(record)
+    known = record if isinstance(record, dict) else {}
+    wrong = UNREADABLE_RUN(record, "") if known.get("status") == UNREADABLE else misfit(record)
     if wrong is None:
         return record
-    known = record if isinstance(record, dict) else {}
     names = {name: None if TEXT(known.get(name), name) else known[name] for name in ("experiment", "arm", "hash")}
     seed = None if COUNT(known.get("seed"), "seed") else known["seed"]
     reason = f"record {place}: {wrong}"

@@ -237,9 +237,8 @@ def misfit(record: Any, needed: Sequence[str] = ()) -> str | None:
         record: Whatever was read or given.
         needed: Dotted names of further fields that it cannot do without, if the run ended well.
     """
-    status = record.get("status") if isinstance(record, dict) else None
-    done = status == OK
-    wrong = (UNREADABLE_RUN if status == UNREADABLE else FINISHED_RUN if done else RUN)(record, "")
+    done = isinstance(record, dict) and record.get("status") == OK
+    wrong = (FINISHED_RUN if done else RUN)(record, "")
     return wrong or _first(f"'{name}' is missing" for name in needed if done and not _holds(record, name))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import check_generator, check_kinds
 
 
 class GraphConstructor(ABC):
@@ -33,5 +34,11 @@ class GraphConstructor(ABC):
                     yield part
 
     def __call__(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
-        """Both steps, nothing held out."""
+        """Both steps, nothing held out.
+
+        Raises:
+            ValueError: An argument is of another kind; and as :meth:`base`.
+        """
+        check_kinds(type(self).__name__, dataset=(dataset, SampleDataset))
+        check_generator(type(self).__name__, generator)
         return self.expand(self.base(dataset, generator))

@@ -14,7 +14,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import is_one_of, shown
 from sigraph.data.card import did_you_mean
+from sigraph.data.foreign import said
 from sigraph.graphs.base import GraphConstructor
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,9 @@ class BipartiteGraph(GraphConstructor):
         if (column is None) == (pairs is None):
             raise ValueError("'BipartiteGraph' needs either 'column' or 'pairs' (got both or neither)")
         if separator is not None and (not isinstance(separator, str) or not separator or column is None):
-            raise ValueError(f"'separator' needs to be text that cuts 'column' in 'BipartiteGraph' (got {separator!r})")
+            raise ValueError(
+                f"'separator' needs to be text that cuts 'column' in 'BipartiteGraph' (got {shown(separator)})"
+            )
         for name, value, least in (
             ("min_shared", min_shared, 1),
             ("max_item_degree", max_item_degree, 2),
@@ -74,9 +78,13 @@ class BipartiteGraph(GraphConstructor):
         ):
             missing = value is None and name == "max_item_degree"
             if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise ValueError(f"{name!r} needs to be an integer >= {least} in 'BipartiteGraph' (got {value!r})")
-        if weight not in WEIGHTS:
-            raise ValueError(f"'weight' needs to be null, 'count' or 'jaccard' in 'BipartiteGraph' (got {weight!r})")
+                raise ValueError(f"{name!r} needs to be an integer >= {least} in 'BipartiteGraph' (got {shown(value)})")
+        if column is not None and not isinstance(column, str):
+            raise ValueError(f"'column' needs to be the name of a column in 'BipartiteGraph' (got {shown(column)})")
+        if not is_one_of(weight, WEIGHTS):
+            raise ValueError(
+                f"'weight' needs to be null, 'count' or 'jaccard' in 'BipartiteGraph' (got {shown(weight)})"
+            )
         self.column, self.separator, self.pairs, self.min_shared = column, separator, pairs, min_shared
         self.max_item_degree, self.weight, self.max_edges = max_item_degree, weight, max_edges
 
@@ -136,7 +144,10 @@ class BipartiteGraph(GraphConstructor):
 
 def checked_pairs(pairs: Any, num_samples: int) -> tuple[np.ndarray, np.ndarray]:
     """Samples and items (numbered anew) of an array of pairs. Shape [M] each."""
-    pairs = pairs.cpu().numpy() if isinstance(pairs, Tensor) else np.asarray(pairs)
+    try:
+        pairs = pairs.to_dense().cpu().numpy() if isinstance(pairs, Tensor) else np.asarray(pairs)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"'pairs' needs integers of shape [M, 2] in 'BipartiteGraph' (got {said(pairs)})") from error
     if pairs.shape[1:] != (2,) or len(pairs) == 0 or not np.issubdtype(pairs.dtype, np.integer):
         raise ValueError(
             f"'pairs' needs integers of shape [M, 2], M > 0, in 'BipartiteGraph' (got {pairs.dtype} "

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import shown
 from sigraph.graphs.base import GraphConstructor
-from sigraph.graphs.hops import WEIGHTS, hop_graph
+from sigraph.graphs.hops import check_hops, hop_graph
 
 
 class HopClosure(GraphConstructor):
@@ -18,7 +19,7 @@ class HopClosure(GraphConstructor):
 
     Args:
         graph: Constructor of the graph to widen.
-        hops: Samples within this many edges are joined, >= 1.
+        hops: Samples within this many edges are joined, in [1, 100].
         weight: None: unweighted (for one hop: as it is); ``normalized``: by the power of the normalised adjacency, see
             :func:`~sigraph.graphs.hop_graph`.
 
@@ -30,10 +31,7 @@ class HopClosure(GraphConstructor):
 
     def __init__(self, graph: GraphConstructor, hops: int = 2, weight: str | None = None) -> None:
         check_constructor(graph, "HopClosure")
-        if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
-            raise ValueError(f"'hops' needs to be an integer >= 1 in 'HopClosure' (got {hops!r})")
-        if weight not in WEIGHTS:
-            raise ValueError(f"'weight' needs to be null or 'normalized' in 'HopClosure' (got {weight!r})")
+        check_hops("HopClosure", hops, weight)
         self.graph, self.hops, self.weight = graph, hops, weight
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
@@ -47,6 +45,6 @@ def check_constructor(graph: object, owner: str) -> None:
     """Refuse what is no graph constructor."""
     if not isinstance(graph, GraphConstructor):
         raise ValueError(
-            f"'graph' needs to be a graph constructor in {owner!r} (got {graph!r}); a graph of the data set is "
+            f"'graph' needs to be a graph constructor in {owner!r} (got {shown(graph)}); a graph of the data set is "
             "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
         )

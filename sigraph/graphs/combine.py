@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.rewire import upper_edges
 
@@ -58,11 +59,13 @@ class CombinedGraph(GraphConstructor):
         """Check and keep the parts."""
         name = type(self).__name__
         if not isinstance(graphs, list | tuple) or not graphs:
-            raise ValueError(f"'graphs' needs a list of graph constructors, at least one, in {name!r} (got {graphs!r})")
+            raise ValueError(
+                f"'graphs' needs a list of graph constructors, at least one, in {name!r} (got {shown(graphs)})"
+            )
         for graph in graphs:
             if not isinstance(graph, GraphConstructor):
                 raise ValueError(
-                    f"'graphs' needs graph constructors in {name!r} (got {graph!r}); a graph of the data set is "
+                    f"'graphs' needs graph constructors in {name!r} (got {shown(graph)}); a graph of the data set is "
                     "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
                 )
         self.graphs = list(graphs)
@@ -93,7 +96,8 @@ class UnionGraph(CombinedGraph):
             right = isinstance(weights, list | tuple) and len(weights) == len(self.graphs)
             if not right or not all(_is_number(value) and 0 < value < float("inf") for value in weights):
                 raise ValueError(
-                    f"'weights' needs one number > 0 a graph, {len(self.graphs)}, in 'UnionGraph' (got {weights!r})"
+                    f"'weights' needs one number > 0 a graph, {len(self.graphs)}, in 'UnionGraph' "
+                    f"(got {shown(weights)})"
                 )
         self.weights = None if weights is None else [float(value) for value in weights]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import check_rates, is_number, shown
 from sigraph.graphs.base import GraphConstructor
-from sigraph.graphs.hops import WEIGHTS, hop_graph
+from sigraph.graphs.hops import check_hops, hop_graph
 from sigraph.graphs.noise import perturb_edges
 from sigraph.graphs.rewire import rewire_edges
 
@@ -16,7 +17,7 @@ class DatasetGraph(GraphConstructor):
 
     Args:
         name: Name of the graph; None: the data set's first one.
-        hops: Samples within this many edges are joined, >= 1.
+        hops: Samples within this many edges are joined, in [1, 100].
         weight: None keeps the given weights (and none after widening); ``normalized`` weighs by the power of the
             normalised adjacency, see :func:`~sigraph.graphs.hop_graph`.
         rewire: Share of the edges whose ends are exchanged at random, keeping every degree, in [0, 1]: a control.
@@ -36,18 +37,14 @@ class DatasetGraph(GraphConstructor):
         add: float = 0.0,
         flip: float = 0.0,
     ) -> None:
-        if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
-            raise ValueError(f"'hops' needs to be an integer >= 1 in 'DatasetGraph' (got {hops!r})")
-        if weight not in WEIGHTS:
-            raise ValueError(f"'weight' needs to be null or 'normalized' in 'DatasetGraph' (got {weight!r})")
-        if not 0 <= rewire <= 1:
-            raise ValueError(f"'rewire' needs to be in [0, 1] in 'DatasetGraph' (got {rewire})")
-        if not 0 <= drop < 1:
-            raise ValueError(f"'drop' needs to be in [0, 1) in 'DatasetGraph' (got {drop})")
-        if not 0 <= add < float("inf"):
-            raise ValueError(f"'add' needs to be >= 0 in 'DatasetGraph' (got {add})")
-        if not 0 <= flip < 1:
-            raise ValueError(f"'flip' needs to be in [0, 1) in 'DatasetGraph' (got {flip})")
+        check_hops("DatasetGraph", hops, weight)
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"'name' needs to be the name of a graph, or null, in 'DatasetGraph' (got {shown(name)})")
+        if not is_number(rewire) or not 0 <= rewire <= 1:
+            raise ValueError(f"'rewire' needs to be in [0, 1] in 'DatasetGraph' (got {shown(rewire)})")
+        if not is_number(add) or not 0 <= add < float("inf"):
+            raise ValueError(f"'add' needs to be >= 0 in 'DatasetGraph' (got {shown(add)})")
+        check_rates("DatasetGraph", drop=drop, flip=flip)
         if flip and (drop or add):
             raise ValueError(
                 f"'flip' goes without 'drop' and 'add' in 'DatasetGraph': it is both (got {flip}, {drop} and {add})"

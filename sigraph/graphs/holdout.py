@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import check_generator, check_kinds, check_rates
 from sigraph.graphs.rewire import upper_edges
 
 
@@ -22,8 +23,9 @@ def hold_out_edges(
     Returns:
         The graph without them, over the same nodes; and the edges taken out, each once, shape [2, M].
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"'rate' needs to be in [0, 1) in 'hold_out_edges' (got {rate})")
+    check_kinds("hold_out_edges", graph=(graph, PretrainGraph))
+    check_rates("hold_out_edges", rate=rate)
+    check_generator("hold_out_edges", generator)
     if rate == 0:
         return graph, torch.empty(2, 0, dtype=torch.long)
     row, col, weight = upper_edges(graph)

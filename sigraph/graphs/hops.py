@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, diags_array, eye_array
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import check_kinds, is_one_of, shown
 
 WEIGHTS = (None, "normalized")
+MOST_HOPS = 100  # from there on a graph is one clique, or waits for a product each
 
 
 def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) -> PretrainGraph:
@@ -20,7 +24,7 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
 
     Args:
         graph: The observed edges; their weights enter A of ``normalized``.
-        hops: >= 1.
+        hops: In [1, 100].
         weight: None: an unweighted graph (for one hop: the graph as it is); ``normalized``: as above.
 
     Returns:
@@ -29,10 +33,8 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
     Source: the weights of Hu et al., "Graph-MLP: Node Classification without Message Passing in Graph", 2021, Eq. 4;
     the normalised adjacency of Kipf and Welling, ICLR 2017.
     """
-    if hops < 1:
-        raise ValueError(f"'hops' needs to be >= 1 in 'hop_graph' (got {hops})")
-    if weight not in WEIGHTS:
-        raise ValueError(f"'weight' needs to be None or 'normalized' in 'hop_graph' (got {weight!r})")
+    check_kinds("hop_graph", graph=(graph, PretrainGraph))
+    check_hops("hop_graph", hops, weight)
     if hops == 1 and weight is None:
         return graph
     rowptr, col = graph.csr()
@@ -52,3 +54,13 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
     edge_index = torch.from_numpy(np.stack([power.row[upper], power.col[upper]]).astype(np.int64))
     edge_weight = torch.from_numpy(power.data[upper]).float() if weight == "normalized" else None
     return PretrainGraph(edge_index, num_nodes, edge_weight, graph.group)
+
+
+def check_hops(owner: str, hops: Any, weight: Any) -> None:
+    """Refuse what :func:`hop_graph` cannot widen by."""
+    if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
+        raise ValueError(f"'hops' needs to be an integer >= 1 in {owner!r} (got {shown(hops)})")
+    if hops > MOST_HOPS:
+        raise ValueError(f"'hops' needs to be at most {MOST_HOPS} in {owner!r} (got {hops})")
+    if not is_one_of(weight, WEIGHTS):
+        raise ValueError(f"'weight' needs to be null or 'normalized' in {owner!r} (got {shown(weight)})")

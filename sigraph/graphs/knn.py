@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import check_flags, shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.neighbor_search import NeighborSearch, distinct_rows, nearest_samples
 from sigraph.graphs.vectors import check_metric, check_search, sample_vectors, search_space
@@ -55,8 +56,9 @@ class KNNGraph(GraphConstructor):
         min_recall: float = 0.95,
     ) -> None:
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise ValueError(f"'k' needs to be an integer >= 1 in 'KNNGraph' (got {k!r})")
+            raise ValueError(f"'k' needs to be an integer >= 1 in 'KNNGraph' (got {shown(k)})")
         check_search(exact, min_recall, "KNNGraph")
+        check_flags("KNNGraph", mutual=mutual)
         self.k, self.metric, self.mutual = k, check_metric(metric, "KNNGraph"), mutual
         self.vectors, self.exact, self.min_recall = vectors, exact, min_recall
         self.recall: float | None = None

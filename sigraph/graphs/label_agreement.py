@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.data.arguments import check_integers, is_number
+from sigraph.data.arguments import check_integers, is_number, shown
 from sigraph.graphs.label_graph import LabelGraph
 from sigraph.graphs.label_sets import distinct_rows, overlaps, read_label_sets
 
@@ -53,7 +53,7 @@ class LabelAgreement(LabelGraph):
         if max_differences is not None:
             check_integers("LabelAgreement", 0, max_differences=max_differences)
         if density is not None and (not is_number(density) or not 0 < density <= 1):
-            raise ValueError(f"'density' needs to be in (0, 1] in 'LabelAgreement' (got {density!r})")
+            raise ValueError(f"'density' needs to be in (0, 1] in 'LabelAgreement' (got {shown(density)})")
         self.max_differences, self.density = max_differences, density
 
     def from_labels(self, labels: Tensor) -> PretrainGraph:
@@ -66,7 +66,9 @@ class LabelAgreement(LabelGraph):
         table = carried if whole else torch.cat([carried, known & ~carried], dim=1)
         sets, number = distinct_rows(table, width)  # [S, L] or [S, 2 L]
         most = self.max_differences
-        if most is None:
+        if most is not None:
+            most = min(most, width)
+        else:
             most = _closest(sets, width, number.bincount(), self.density or 0.0)
         index = [torch.empty(2, 0, dtype=torch.long)]
         for first, differ in _differences(sets, width, most):

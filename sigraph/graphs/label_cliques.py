@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
 from sigraph.graphs.label_graph import LabelGraph
+from sigraph.graphs.label_sets import label_tensor
 
 
 class LabelCliques(LabelGraph):
@@ -32,7 +33,7 @@ class LabelCliques(LabelGraph):
     """
 
     def from_labels(self, labels: Tensor) -> PretrainGraph:
-        labels = torch.as_tensor(labels)
+        labels = label_tensor(labels, "LabelCliques")
         if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
             raise ValueError(
                 f"'labels' needs integer classes, shape [N], in 'LabelCliques' (got {labels.dtype} "

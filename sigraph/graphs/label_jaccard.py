@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.data.arguments import check_flags, is_number
+from sigraph.data.arguments import check_flags, is_number, shown
 from sigraph.graphs.label_graph import LabelGraph
 from sigraph.graphs.label_sets import distinct_rows, overlaps, read_label_sets
 
@@ -45,7 +45,7 @@ class LabelJaccard(LabelGraph):
     ) -> None:
         super().__init__(labels, allow_label_edges)
         if not is_number(threshold) or not 0 < threshold <= 1:
-            raise ValueError(f"'threshold' needs to be in (0, 1] in 'LabelJaccard' (got {threshold!r})")
+            raise ValueError(f"'threshold' needs to be in (0, 1] in 'LabelJaccard' (got {shown(threshold)})")
         check_flags("LabelJaccard", weighted=weighted)
         self.threshold, self.weighted = threshold, weighted
 

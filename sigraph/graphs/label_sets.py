@@ -10,11 +10,25 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from sigraph.data.arguments import as_tensor
+from sigraph.data.foreign import said
+
 _BLOCK_CELLS = 1_000_000  # numbers of a block of overlaps, 4 MB: what follows finds them in the cache
 _FEW = 2e-4  # mean squared share of ones in a column: below, sparse products are faster (1.4 % of ones, evenly)
 
 
-def read_label_sets(labels: Tensor, owner: str) -> tuple[Tensor, Tensor]:
+def label_tensor(labels: Any, owner: str) -> Tensor:
+    """Labels as a dense tensor of real numbers."""
+    try:
+        out = as_tensor(labels)
+    except ValueError as error:
+        raise ValueError(f"'labels' needs labels as numbers in {owner!r} (got {said(labels)}: {error})") from error
+    if out.layout != torch.strided or out.is_complex():
+        raise ValueError(f"'labels' needs dense real numbers in {owner!r} (got {out.dtype}, {out.layout})")
+    return out
+
+
+def read_label_sets(labels: Any, owner: str) -> tuple[Tensor, Tensor]:
     """Which labels each sample carries, and which of them are known.
 
     Args:
@@ -24,7 +38,7 @@ def read_label_sets(labels: Tensor, owner: str) -> tuple[Tensor, Tensor]:
     Returns:
         Two tables of shape [N, L] bool.
     """
-    labels = torch.as_tensor(labels)
+    labels = label_tensor(labels, owner)
     if labels.dim() != 2:
         raise ValueError(
             f"'labels' needs rows of labels, shape [N, num_labels], in {owner!r} (got {list(labels.shape)}); "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import check_generator, check_kinds, is_number, shown
 from sigraph.graphs.rewire import upper_edges
 
 
@@ -28,8 +29,11 @@ def perturb_edges(
 
     Source: the noise of the semi-synthetic experiments in McDermott et al. 2023.
     """
-    if not 0 <= drop < 1 or not 0 <= add < float("inf"):
-        raise ValueError(f"'drop' needs to be in [0, 1) and 'add' >= 0 in 'perturb_edges' (got {drop} and {add})")
+    check_kinds("perturb_edges", graph=(graph, PretrainGraph))
+    check_generator("perturb_edges", generator)
+    if not is_number(drop) or not is_number(add) or not 0 <= drop < 1 or not 0 <= add < float("inf"):
+        got = f"{shown(drop)} and {shown(add)}"
+        raise ValueError(f"'drop' needs to be in [0, 1) and 'add' >= 0 in 'perturb_edges' (got {got})")
     num_nodes = int(graph.num_nodes or 0)
     row, col, weight = upper_edges(graph)
     num_edges = row.numel()

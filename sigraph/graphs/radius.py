@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.knn import nearest_pairs, undirected
 from sigraph.graphs.neighbor_search import NeighborSearch
@@ -68,12 +69,12 @@ class RadiusGraph(GraphConstructor):
         largest = 2.0 if metric == "cosine" else float("inf")
         if isinstance(radius, bool) or not isinstance(radius, int | float) or not 0 < radius < largest:
             raise ValueError(
-                f"'radius' needs to be in (0, {largest}) with {metric!r} in 'RadiusGraph' (got {radius!r})"
+                f"'radius' needs to be in (0, {largest}) with {metric!r} in 'RadiusGraph' (got {shown(radius)})"
             )
         for name, value in {"max_neighbors": max_neighbors, "max_edges": max_edges}.items():
             missing = value is None and name == "max_neighbors"
             if not missing and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name!r} needs to be an integer >= 1 in 'RadiusGraph' (got {value!r})")
+                raise ValueError(f"{name!r} needs to be an integer >= 1 in 'RadiusGraph' (got {shown(value)})")
         check_search(exact, min_recall, "RadiusGraph")
         self.radius, self.max_neighbors, self.vectors, self.exact = float(radius), max_neighbors, vectors, exact
         self.min_recall, self.max_edges = min_recall, max_edges
@@ -98,7 +99,8 @@ class RadiusGraph(GraphConstructor):
 
     def _all_within(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         space, factor = search_space(x, self.metric, "RadiusGraph")
-        squared = (self.radius if self.metric == "cosine" else self.radius**2) / factor
+        squared = (self.radius if self.metric == "cosine" else min(self.radius, 1e150) ** 2) / factor
+        squared = min(squared, 1e30)  # float32, with room; no two points of the space are as far apart
 
         def near(row: Tensor, col: Tensor) -> Tensor:
             return exact_distance(x, row, col, self.metric) <= self.radius

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data.arguments import check_generator, check_kinds, is_number, shown
 
 _ROUNDS = 20  # swaps tried for each edge; mixing of the degrees' configurations is done well before
 
@@ -30,8 +31,10 @@ def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Gener
 
     Source: Maslov and Sneppen, "Specificity and stability in topology of protein networks", Science 2002.
     """
-    if not 0 <= rate <= 1:
-        raise ValueError(f"'rate' needs to be in [0, 1] in 'rewire_edges' (got {rate})")
+    check_kinds("rewire_edges", graph=(graph, PretrainGraph))
+    check_generator("rewire_edges", generator)
+    if not is_number(rate) or not 0 <= rate <= 1:
+        raise ValueError(f"'rate' needs to be in [0, 1] in 'rewire_edges' (got {shown(rate)})")
     store = graph.store
     if isinstance(store, LabelSetStore):
         joined = store.degree(torch.arange(store.num_nodes)).nonzero().view(-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.closure import check_constructor
 from sigraph.graphs.rewire import rewire_edges
@@ -32,7 +33,7 @@ class Rewired(GraphConstructor):
     def __init__(self, graph: GraphConstructor, rate: float = 1.0) -> None:
         check_constructor(graph, "Rewired")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise ValueError(f"'rate' needs to be in [0, 1] in 'Rewired' (got {rate!r})")
+            raise ValueError(f"'rate' needs to be in [0, 1] in 'Rewired' (got {shown(rate)})")
         self.graph, self.rate = graph, float(rate)
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data import SampleDataset
+from sigraph.data.arguments import as_tensor, is_one_of, shown
 from sigraph.data.dataset_parts import describe_samples
+from sigraph.data.foreign import said
 from sigraph.graphs.neighbor_search import row_blocks
 
 METRICS = ("euclidean", "cosine")
@@ -26,7 +28,14 @@ def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
             f"{owner!r} needs feature rows, but the samples of data set {dataset.name!r} are "
             f"{describe_samples(dataset.samples)}; give 'vectors', e.g. embeddings of them"
         )
-    x = torch.as_tensor(dataset.samples if vectors is None else vectors).detach().cpu()
+    try:
+        x = as_tensor(dataset.samples if vectors is None else vectors).detach().cpu()
+    except ValueError as error:
+        raise ValueError(
+            f"'vectors' needs numbers of shape [N, D] in {owner!r} (got {said(vectors)}: {error})"
+        ) from error
+    if x.layout != torch.strided:
+        raise ValueError(f"'vectors' needs dense rows in {owner!r} (got {said(vectors)}); use vectors.to_dense()")
     if x.dim() != 2 or x.size(1) == 0 or x.is_complex():
         raise ValueError(
             f"'vectors' needs numbers of shape [N, D], D > 0, in {owner!r} (got {x.dtype} {list(x.shape)})"
@@ -89,14 +98,14 @@ def exact_distance(x: Tensor, row: Tensor, col: Tensor, metric: str) -> Tensor:
 
 def check_metric(metric: Any, owner: str) -> str:
     """The metric, if it is one."""
-    if metric not in METRICS:
-        raise ValueError(f"'metric' needs to be 'euclidean' or 'cosine' in {owner!r} (got {metric!r})")
+    if not is_one_of(metric, METRICS):
+        raise ValueError(f"'metric' needs to be 'euclidean' or 'cosine' in {owner!r} (got {shown(metric)})")
     return metric
 
 
 def check_search(exact: Any, min_recall: Any, owner: str) -> None:
     """The options of the search, if they are possible."""
     if exact is not None and not isinstance(exact, bool):
-        raise ValueError(f"'exact' needs to be true, false or null in {owner!r} (got {exact!r})")
+        raise ValueError(f"'exact' needs to be true, false or null in {owner!r} (got {shown(exact)})")
     if isinstance(min_recall, bool) or not isinstance(min_recall, int | float) or not 0 < min_recall <= 1:
-        raise ValueError(f"'min_recall' needs to be in (0, 1] in {owner!r} (got {min_recall!r})")
+        raise ValueError(f"'min_recall' needs to be in (0, 1] in {owner!r} (got {shown(min_recall)})")

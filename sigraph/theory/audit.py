@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.data.arguments import check_integers
+from sigraph.data.arguments import check_choices, check_integers, check_kinds
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
 from sigraph.data.neighborhood import neighbor_sums
 from sigraph.data.task import is_labelled, label_type
@@ -21,6 +21,7 @@ from sigraph.theory.audited import (
     Graphs,
     Tasks,
     check_fit,
+    check_made_from,
     compact_classes,
     named_graphs,
     named_tasks,
@@ -33,11 +34,12 @@ from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
 from sigraph.theory.shape import graph_shape
 
 LEAST_Z, LEAST_GAIN = 3.0, 0.15
+MOST_DRAWS = 1_000_000
 
 
 def audit(
-    graph: Graphs,
-    tasks: Tasks,
+    graph: Graphs | SampleDataset,
+    tasks: Tasks | None = None,
     *,
     labels: str = "seen",
     null: str = "permute",
@@ -58,7 +60,8 @@ def audit(
     - *weak*: z >= 3 and less above it.
 
     Args:
-        graph: A graph, or graphs by name.
+        graph: A graph, or graphs by name; or a data set, for its graphs, its tasks unless others are given, and as
+            ``dataset``.
         tasks: A task, tasks by name or in a list; or labels alone, a tensor, an array or a list of numbers, perhaps by
             name (1-D integer = classes, -1 missing; 1-D float = regression, NaN missing; 2-D = multi-label in {0, 1},
             NaN missing).
@@ -68,8 +71,8 @@ def audit(
         null: ``permute``: the labels handed out anew (exact for classes, and for label columns that a sample has all or
             none of; otherwise by draws); ``rewire``: the ends of all edges exchanged, degrees kept (by draws, each as
             dear as a rewired graph).
-        draws: Draws of the null where it is drawn, >= 2.
-        resamples: Resamples of the bootstrap over nodes, >= 2.
+        draws: Draws of the null where it is drawn, in [2, 10^6].
+        resamples: Resamples of the bootstrap over nodes, in [2, 10^6].
         seed: Of draws and resamples.
         dataset: The samples and their ids, for :func:`~sigraph.theory.leakage`, which looks at every :class:`Task`;
             None: it is given the graph and the labels alone. Labels without a split hold no test set to leak.
@@ -89,11 +92,23 @@ def audit(
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
+    if isinstance(graph, SampleDataset):
+        for what, parts in (("graph", graph.graphs), ("task", graph.tasks)):
+            if not parts and (what == "graph" or tasks is None):
+                raise ValueError(f"data set {graph.name!r} has no {what} to look at in 'audit'")
+        dataset = graph if dataset is None else dataset
+        graph, tasks = graph.graphs, graph.tasks if tasks is None else tasks
     graphs, named = named_graphs(graph), named_tasks(tasks)
-    for what, value, known in (("labels", labels, LABELS), ("null", null, NULLS)):
-        if value not in known:
-            raise ValueError(f"{what!r} needs to be one of {', '.join(known)} in 'audit' (got {value!r})")
+    check_choices("audit", list(LABELS), labels=labels)
+    check_choices("audit", NULLS, null=null)
+    if dataset is not None:
+        check_kinds("audit", dataset=(dataset, SampleDataset))
+    made_from = check_made_from(graph_labels, graphs)
     check_integers("audit", 2, draws=draws, resamples=resamples)
+    if max(draws, resamples) > MOST_DRAWS:
+        raise ValueError(
+            f"'draws' and 'resamples' need to be at most {MOST_DRAWS:,} in 'audit' (got {draws}, {resamples})"
+        )
     check_integers("audit", 0, seed=seed)
     for name, task in named.items():
         for key, value in graphs.items():
@@ -106,7 +121,7 @@ def audit(
             row = AuditRow(key, name, "", shape=shape)
             leak = None
             if isinstance(task, Task):
-                leak = leakage(dataset, value, task, graph_labels=(graph_labels or {}).get(key))
+                leak = leakage(dataset, value, task, graph_labels=made_from.get(key))
             _fill(row, value, task, settings, leak)
             rows.append(row)
     return AuditReport(rows)

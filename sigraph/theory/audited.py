@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, Task
+from sigraph.data.arguments import as_tensor
+from sigraph.data.foreign import way_from
 from sigraph.data.task import label_type
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
@@ -21,12 +24,19 @@ _ACCEPTED = "a Task, several in a list or by name, or labels (a tensor, an array
 
 def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
     graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
-    if not graphs or not all(isinstance(value, PretrainGraph) for value in graphs.values()):
-        raise ValueError(f"'graph' needs a PretrainGraph, or some by name, in 'audit' (got {_say(graph)})")
+    wrong = [value for value in graphs.values() if not isinstance(value, PretrainGraph)]
+    if not graphs or wrong:
+        way = way_from(wrong[0]) if wrong else "" if isinstance(graph, Mapping) else way_from(graph)
+        if not wrong and isinstance(graph, str | Path):
+            way = "open it: sigraph.audit(sigraph.open_dataset(...)), or a graph by PretrainGraph.open(...)"
+        raise ValueError(
+            f"'graph' needs a PretrainGraph, or some by name, or a SampleDataset, in 'audit' (got {_say(graph)}"
+            f"{' with a ' + type(wrong[0]).__name__ if wrong else ''}){way and '; ' + way}"
+        )
     return graphs
 
 
-def named_tasks(tasks: Tasks) -> dict[str, Task | Tensor]:
+def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
     if isinstance(tasks, Task):
         return {tasks.name: tasks}
     if isinstance(tasks, Mapping):
@@ -74,9 +84,26 @@ def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
 def as_numbers(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Tensor, array or list of numbers as a tensor; the rest is for messages."""
     try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
+        out = as_tensor(value)
+    except ValueError as error:
         raise ValueError(f"{what} needs {needed} as numbers in {owner!r} (got {_say(value)})") from error
+    if out.is_complex() or out.layout != torch.strided:
+        raise ValueError(f"{what} needs {needed} as dense real numbers in {owner!r} (got {out.dtype}, {out.layout})")
+    return out
+
+
+def check_made_from(graph_labels: Any, graphs: Mapping[str, PretrainGraph]) -> dict[str, Any]:
+    """What graphs were made from, by their names."""
+    if graph_labels is None:
+        return {}
+    if not isinstance(graph_labels, Mapping):
+        raise ValueError(f"'graph_labels' needs a mapping by the names of graphs in 'audit' (got {_say(graph_labels)})")
+    unknown = [name for name in graph_labels if name not in graphs]
+    if unknown:
+        raise ValueError(
+            f"'graph_labels' needs names of graphs in 'audit' (got {unknown[0]!r:.60}; there are: {', '.join(graphs)})"
+        )
+    return dict(graph_labels)
 
 
 def check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:

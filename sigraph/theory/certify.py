@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_kinds
+from sigraph.data.arguments import check_integers, check_kinds, shown
 from sigraph.data.random import keyed_generator
 from sigraph.data.task import label_type
 from sigraph.losses import ContrastiveLoss, StructureLoss
@@ -74,8 +75,9 @@ def certify(
     if loss is not None:
         check_kinds("certify", loss=(loss, StructureLoss))
     z = _checked(embeddings, graph)
-    if max_anchors is not None and max_anchors < 1:
-        raise ValueError(f"'max_anchors' needs to be >= 1 in 'certify' (got {max_anchors})")
+    if max_anchors is not None and (not isinstance(max_anchors, Integral) or max_anchors is True or max_anchors < 1):
+        raise ValueError(f"'max_anchors' needs to be >= 1, an integer, or None in 'certify' (got {shown(max_anchors)})")
+    check_integers("certify", 0, seed=seed)
     y = None if y is None else checked_labels("'y'", y, "labels (of a Task: its labels)", "certify")
     if y is not None and len(y) != len(z):
         raise ValueError(f"'y' needs one label per embedding, {len(z)}, in 'certify' (got {len(y)})")

@@ -47,6 +47,11 @@ class Geometry:
         left = z
         if isinstance(loss, LinkPredictionLoss) and loss.weight is not None:
             weight = loss.weight.detach().cpu().double()
+            if len(weight) != z.size(1):
+                raise ValueError(
+                    f"'encoder_channels' of 'loss' needs to be the width of the embeddings, {z.size(1)}, in 'certify' "
+                    f"(got {len(weight)}); give the loss that was trained with them"
+                )
             left = z @ ((weight + weight.t()) / 2)
         longest = [float(x.norm(dim=1).max()) for x in (left, z)]
         self.unit = 1.0 if self.measure == "cosine" else _power_of_two(max(longest))  # changes no digit

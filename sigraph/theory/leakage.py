@@ -14,10 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data.arguments import check_kinds
 from sigraph.data.columns import is_text
-from sigraph.data.dataset_parts import checked_ids, checked_samples
+from sigraph.data.dataset_parts import check_finite, checked_ids, checked_samples
+from sigraph.data.foreign import said
 from sigraph.data.task import is_labelled
 from sigraph.graphs import GraphConstructor
+from sigraph.theory.audited import as_numbers
 from sigraph.theory.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
 from sigraph.theory.leakage_report import LeakageReport
 from sigraph.theory.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
@@ -67,10 +70,22 @@ def leakage(
     Raises:
         ValueError: Numbers of samples, nodes or ids differ from that of labels; ``cosine`` without feature rows.
     """
+    check_kinds("leakage", task=(task, Task))
+    for name, value, kind in (
+        ("dataset", dataset, SampleDataset),
+        ("graph", graph, PretrainGraph),
+        ("pretraining", pretraining, SampleDataset),
+    ):
+        if value is not None:
+            check_kinds("leakage", **{name: (value, kind)})
     report = LeakageReport(task.name, {part: rows.numel() for part, rows in task.split.items()})
-    samples = samples if samples is not None else (None if dataset is None else dataset.samples)
-    samples = None if samples is None else checked_samples(samples)
-    called = checked_ids(ids) if ids is not None else (None if dataset is None else dataset.ids)
+    if samples is not None:
+        samples = checked_samples(samples, "leakage")
+        if isinstance(samples, Tensor):
+            check_finite(samples, "leakage")
+    elif dataset is not None:
+        samples = dataset.samples
+    called = checked_ids(ids, "leakage") if ids is not None else (None if dataset is None else dataset.ids)
     if pretraining is not None and dataset is not None and pretraining.fingerprint == dataset.fingerprint:
         pretraining = None
     for name, given in (("samples", samples), ("ids", called)):
@@ -125,10 +140,22 @@ def look_at_graph(
 def _made_from(
     graph_labels: GraphConstructor | Tensor | Sequence[MadeFrom] | None, dataset: SampleDataset | None
 ) -> Sequence[MadeFrom]:
-    if graph_labels is None or isinstance(graph_labels, Tensor):
-        return [] if graph_labels is None else [MadeFrom("the graph", graph_labels)]
-    if not isinstance(graph_labels, GraphConstructor):
+    if graph_labels is None:
+        return []
+    if isinstance(graph_labels, Tensor | np.ndarray):
+        labels = as_numbers("'graph_labels'", graph_labels, "labels", "leakage")
+        if labels.dim() not in (1, 2):
+            raise ValueError(
+                f"'graph_labels' needs labels of shape [N] or [N, L] in 'leakage' (got {list(labels.shape)})"
+            )
+        return [MadeFrom("the graph", labels)]
+    if isinstance(graph_labels, list | tuple) and all(isinstance(one, MadeFrom) for one in graph_labels):
         return graph_labels
+    if not isinstance(graph_labels, GraphConstructor):
+        raise ValueError(
+            "'graph_labels' needs the labels, a tensor, or the constructor that the graph was made by in 'leakage' "
+            f"(got {said(graph_labels)})"
+        )
     if dataset is None:
         raise ValueError("'graph_labels' needs 'dataset' in 'leakage' if it is a constructor (got None)")
     return labels_in_edges(graph_labels, dataset)

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import is_number
+from sigraph.data.arguments import is_number, shown
 from sigraph.data.columns import is_text
+from sigraph.data.foreign import said
 from sigraph.data.tokens import TOKENS, has_tokens
 from sigraph.theory.plain_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
 
@@ -68,6 +69,18 @@ def find_alike(*sets: Tensor | pa.Table, ids: pa.Array | None = None, kinds: Map
     Raises:
         ValueError: The sets are not of the same kind; ``kinds`` names an unknown column or kind.
     """
+    wrong = [
+        part for part in sets if not isinstance(part, pa.Table) and not (isinstance(part, Tensor) and part.dim() == 2)
+    ]
+    if not sets or wrong:
+        got = said(wrong[0]) if wrong else "none"
+        raise ValueError(f"'sets' need feature rows [N, F] or tables of records in 'find_alike' (got {got})")
+    if kinds is not None and not isinstance(kinds, Mapping):
+        raise ValueError(
+            f"'kinds' needs a mapping of columns to {', '.join(KINDS)} in 'find_alike' (got {shown(kinds)})"
+        )
+    if ids is not None and not isinstance(ids, pa.Array):
+        raise ValueError(f"'ids' needs a pyarrow Array in 'find_alike' (got {said(ids)})")
     if all(isinstance(part, Tensor) for part in sets):
         widths = {part.size(1) for part in sets if isinstance(part, Tensor)}
         if len(widths) > 1:
@@ -171,7 +184,7 @@ def near_by_cosine(rows: Tensor, others: Tensor, threshold: float) -> np.ndarray
         - **rows:** [R, F].  **others:** [O, F].  **returns:** [R] bool.
     """
     if not is_number(threshold) or not 0 < threshold <= 1:
-        raise ValueError(f"'cosine' needs to be in (0, 1] in 'leakage' (got {threshold!r})")
+        raise ValueError(f"'cosine' needs to be in (0, 1] in 'leakage' (got {shown(threshold)})")
     scaled = [torch.nn.functional.normalize(part.float(), dim=1) for part in (rows, others)]
     if not len(others):
         return np.zeros(len(rows), dtype=bool)

@@ -6,8 +6,10 @@ import pickle
 import shutil
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 import torch
 from damage import forge, rot
 
@@ -109,6 +111,98 @@ def test_ids_may_come_in_any_form(tmp_path, ids):
     dataset.save(tmp_path / "toy")
     assert SampleDataset.open(tmp_path / "toy").ids.to_pylist() == list("abcdef")
     assert make(ids=torch.arange(N)).ids.to_pylist() == list(range(N))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pd.Series(list("abcdef"), index=[5, 4, 3, 2, 1, 0]),  # in their order, as rows are
+        pd.Series(list("abcdef")).astype("category"),
+        pd.Index(list("abcdef")),
+        pa.array(list("abcdef")).dictionary_encode(),
+        iter("abcdef"),
+    ],
+    ids=["series", "category", "index", "dictionary", "iterator"],
+)
+def test_ids_of_tables_stand_in_the_order_of_their_rows(ids):
+    assert make(ids=ids).ids.to_pylist() == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (list("abcdea"), r"'ids' needs each id once .*1 occur more than once: 'a'"),
+        ([1, 2, 3, 3, 2, 6], r"2 occur more than once: 2, 3"),
+        ([1, None, 3, 4, None, 6], r"an id for every sample .*2 are missing: 1, 4"),
+        (["a", float("nan"), *"cdef"], r"an id for every sample .*1 are missing: 1"),
+        (np.arange(6.0), "integers or text, .*of double; numbers such as 1.0 are written as integers"),
+        ([True] * 6, "integers or text, .*of bool"),
+        ([1, "b", 3, 4, 5, 6], "integers or text, .*Could not convert"),
+        (np.ones((6, 2), dtype=int), "integers or text, .*1-dimensional"),
+        (pd.date_range("2020", periods=6), "integers or text, .*timestamp"),
+        ("abcdef", "integers or text, .*got a str"),
+        (dict.fromkeys("abcdef"), "integers or text, .*got a dict"),
+        (set("abcdef"), "integers or text, .*got a set"),
+        (6, "integers or text, .*got a int"),
+    ],
+)
+def test_ids_by_which_no_sample_is_found_are_refused(ids, message):
+    with pytest.raises(ValueError, match=message):
+        make(ids=ids)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (pd.DataFrame({"a": [1.0]}), r"torch.tensor\(frame.to_numpy\(\)\), with ids=frame.index and feature_names="),
+        (np.ones((3, 2)), r"use torch.tensor\(samples\)"),
+        ([[1.0]], r"use torch.tensor\(samples\)"),
+        (sp.eye_array(3), r"use torch.tensor\(samples.toarray\(\)\)"),
+        (torch.eye(3).to_sparse(), r"sparse; use samples.to_dense\(\)"),
+        (torch.eye(3) * 1j, "needs floats .*complex64"),
+        (None, "needs a float tensor"),
+    ],
+)
+def test_rows_in_another_form_are_told_the_way(samples, message):
+    with pytest.raises(ValueError, match=message):
+        SampleDataset(samples)
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (torch.tensor([True, False, True, False, True, False]), r"bool \[6\]\); of a mask: \w+.nonzero\(\).view\(-1\)"),
+        (np.array([True] * 6), "of a mask"),
+        (["a"], "needs integer sample ids .*got a list"),
+        (None, "needs integer sample ids"),
+        ([[0, 1], [2]], "needs integer sample ids"),
+        (2, "needs a 1-D tensor"),
+        ([0.0, 1.0], "needs a 1-D tensor of integer sample ids .*float32"),
+        ([-1], r"needs sample ids in \[0, 6\)"),
+    ],
+)
+def test_masks_and_what_else_is_no_sample_number_are_told_the_way(node, message):
+    with pytest.raises(ValueError, match="'node' .*" + message):
+        make().fetch(node)
+    with pytest.raises(ValueError, match="'ids' .*" + message):
+        make().subset(node)
+
+
+def test_graphs_of_other_sizes_are_told_what_they_lack():
+    with pytest.raises(
+        ValueError, match=r"got 2 nodes, 6 samples\); isolated nodes at the end are kept by 'num_nodes'"
+    ):
+        make(graphs={"small": PretrainGraph([[0], [1]])})
+    with pytest.raises(
+        ValueError, match=r"got 9 nodes, 6 samples\); node i has to be sample i, and every node a sample"
+    ):
+        make(graphs={"large": PretrainGraph([[0], [1]], num_nodes=9)})
+
+
+@pytest.mark.parametrize("names", ["ab", 3, {"a": 1, "b": 2}, {"a", "b"}])
+def test_names_of_features_are_a_list(names):
+    with pytest.raises(ValueError, match="'feature_names' needs a list of names"):
+        make(feature_names=names)
 
 
 def test_default_graph_is_the_first_and_unknown_names_list_all():
@@ -411,6 +505,10 @@ def test_a_subset_agrees_with_the_induced_subgraph():
 def test_a_subset_is_of_samples_each_once(ids, message):
     with pytest.raises(ValueError, match=message):
         make().subset(ids)
+
+
+def test_a_subset_keeps_what_its_samples_are_called():
+    assert make(ids=list("abcdef")).subset([4, 1]).ids.to_pylist() == ["e", "b"] and make().subset([4, 1]).ids is None
 
 
 def test_a_subset_of_records_and_of_a_mapped_folder_is_in_memory(tmp_path):

@@ -1,11 +1,16 @@
 """Text tables as people's tools write them: other separators, decimal commas, quotes that are none; no row is lost."""
 
+import csv
 import gzip
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from sigraph.data.dialect import _closes_in_line, _read_quoted
 from sigraph.data.table_stream import TableStream
 from sigraph.data.tables import read_table
+from sigraph.data.text_faults import lines_of
 
 
 def both(path, header=True):
@@ -88,7 +93,7 @@ def test_in_a_csv_file_a_stray_quote_is_an_error_or_said_with_its_lines(tmp_path
     assert [row[0] for row in found] == [0, 1, 4]
     assert "from line 3 to line 5, each of which looks like a row" in notes[0]
     for reader in (read_table, lambda path: TableStream(path).head()):
-        with pytest.raises(ValueError, match=r"t.csv, line 2: a quote closes in the middle of a cell; a quote inside"):
+        with pytest.raises(ValueError, match=r"t.csv, line 2: a quote closes in the middle of a cell; write quotes"):
             reader(write(tmp_path / "t.csv", 'id,title\n0,"Smart" graphs\n'))
         with pytest.raises(ValueError, match=r"t.csv, line 3: a quote opens in this row and never closes"):
             reader(write(tmp_path / "t.csv", 'id,title\n0,a\n1,"b\n2,c\n'))
@@ -99,3 +104,24 @@ def test_honest_texts_are_not_remarked_on(tmp_path):
     _, rows, notes = both(write(tmp_path / "t.csv", text))
     assert [row[1] for row in rows] == ['two\nlines, and "more"', "a\r\n\r\nb", '12" pipe'] and notes == []
     assert both(write(tmp_path / "t.csv", '\ufeff"id","x"\n"1","a"\n'))[:2] == (["id", "x"], [(1, "a")])
+
+
+CELLS = st.text(st.sampled_from('a",;\t\n\r é'), max_size=6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=4), st.sampled_from(",\t"), st.integers(1, 9))
+def test_the_quick_look_at_quotes_says_what_the_slow_one_says(tmp_path, rows, mark, size):
+    """Of honest files and of such with any quotes: a file that closes in each line is read so row by row too."""
+    path = tmp_path / ("t.csv" if mark == "," else "t.tsv")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=mark).writerows(rows)
+    stray = "\n".join(mark.join(cell.replace("\n", "").replace("\r", "") for cell in row) for row in rows)
+    for text in (path.read_bytes(), stray.encode()):
+        path.write_bytes(text)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sigraph.data.text_faults.PIECE", 10 * size)
+            is_plain = _closes_in_line(path, mark)
+        if is_plain:
+            assert _read_quoted(path, mark)[1] is None
+            assert len(list(csv.reader(lines_of(path), delimiter=mark))) == len(list(lines_of(path)))

@@ -5,7 +5,6 @@ import gc
 import pickle
 import warnings
 
-import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -385,20 +384,6 @@ def test_networkx_and_back(graph):
     assert back.num_nodes == 5
 
 
-@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph])
-def test_from_any_networkx_graph(kind):
-    g = kind()
-    g.add_nodes_from(["c", "a", "b", "alone"])
-    g.add_edge("a", "b", weight=2.0)
-    g.add_edge("b", "c", weight=4.0)
-    graph = PretrainGraph.from_networkx(g)
-    assert graph.num_nodes == 4
-    assert store_edges(graph.store) == {(1, 2): 2.0, (2, 1): 2.0, (0, 2): 4.0, (2, 0): 4.0}
-    g.add_edge("a", "c")  # not every edge has a weight now
-    assert PretrainGraph.from_networkx(g).edge_weight is None
-    assert PretrainGraph.from_networkx(nx.empty_graph(3)).num_nodes == 3
-
-
 def test_from_data_keeps_node_and_graph_attributes():
     data = Data(
         x=torch.rand(4, 2),
@@ -408,7 +393,8 @@ def test_from_data_keeps_node_and_graph_attributes():
         y=torch.arange(4),
         name="toy",
     )
-    graph = PretrainGraph.from_data(data)
+    with pytest.warns(UserWarning, match="keeps no edge attributes 'edge_attr'$"):
+        graph = PretrainGraph.from_data(data)
     assert graph.num_nodes == 4 and store_edges(graph.store) == {(0, 1): 2.0, (1, 0): 2.0}
     assert torch.equal(graph.x, data.x) and torch.equal(graph.y, data.y) and graph.name == "toy"
     assert graph.edge_attr is None and "edge_attr" not in graph

@@ -7,6 +7,7 @@ import torch
 from sigraph.data.label_hints import (
     classes_alike,
     integers_as_classes,
+    largest_class,
     lists_of_terms,
     numbers_as_classes,
     one_of_several,
@@ -64,3 +65,11 @@ def test_classes_that_a_part_lacks():
     assert "'y' 3, 'z' 1" in note
     split = {part: torch.tensor([i, 10 + i, 13]) for i, part in enumerate(split)}
     assert rare_classes(y, split, ["x", "y", "z"]) == []
+
+
+def test_a_class_that_nearly_all_labels_are_of():
+    y = torch.tensor([1] * 29 + [0] + [-1] * 5)
+    (note,) = largest_class("t", y, ["no", "yes"], "accuracy")
+    assert "96.7% of the labels are 'yes': to say so always has accuracy 0.967; --metric t=METRIC with macro_f1" in note
+    assert largest_class("t", y, ["no", "yes"], "macro_f1") == []
+    assert largest_class("t", torch.arange(10) % 2, [0, 1], "accuracy") == []

@@ -21,12 +21,13 @@ def edge_lists(draw):
 
 def check(n, edges, weighted):
     row, col = np.array(edges, dtype=np.int64).reshape(-1, 2).T
-    weight = np.arange(1, len(edges) + 1, dtype=np.float32) if weighted else None
+    given = [1 + number % 3 for number in range(len(edges))]  # some are given alike, some not
+    weight = np.array(given, dtype=np.float32) if weighted else None
     found = merge_edges(row, col, n, weight)
     expected: dict[tuple[int, int], list[float]] = {}
-    for number, (i, j) in enumerate(edges, start=1):
+    for value, (i, j) in zip(given, edges, strict=True):
         for pair in {(i, j), (j, i)} if i != j else ():
-            expected.setdefault(pair, []).append(number)
+            expected.setdefault(pair, []).append(value)
     pairs = sorted(expected)
     assert np.diff(found.rowptr).tolist() == [sum(pair[0] == i for pair in pairs) for i in range(n)]
     assert found.col.tolist() == [j for _, j in pairs]
@@ -35,6 +36,7 @@ def check(n, edges, weighted):
     if weighted:
         assert found.weight.dtype == np.float32
         np.testing.assert_allclose(found.weight, [np.mean(expected[pair]) for pair in pairs])
+    assert found.averaged == sum(len(set(expected[pair])) > 1 for pair in pairs if pair[0] < pair[1]) * weighted
     listed = {edge for edge in edges if edge[0] != edge[1]}
     both_ways = listed == set(expected)
     assert found.self_loops == sum(i == j for i, j in edges)

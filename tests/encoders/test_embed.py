@@ -33,6 +33,35 @@ def test_listed_samples_in_their_order(dataset, encoder):
     assert embed(encoder, dataset, torch.empty(0, dtype=torch.long)).shape == (0, 3)
 
 
+def test_samples_may_be_listed_in_any_form_but_not_masked(dataset, encoder):
+    z = embed(encoder, dataset)
+    torch.testing.assert_close(embed(encoder, dataset, [7, 0]), z[[7, 0]])
+    for node, message in (
+        (torch.ones(11, dtype=torch.bool), r"of a mask: node.nonzero\(\).view\(-1\)"),
+        ([11], r"'node' needs sample ids in \[0, 11\)"),
+        (["a"], "'node' needs integer sample ids"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            embed(encoder, dataset, node)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset": torch.ones(3, 4)}, r"'dataset' needs .*got Tensor\); make one: sigraph.SampleDataset"),
+        ({"dataset": torch.ones(3, 4).numpy()}, r"got ndarray\); make one: sigraph.SampleDataset\(torch.tensor"),
+        ({"dataset": "folder"}, r"got 'folder'\); open it: sigraph.open_dataset"),
+        ({"encoder": "runs/seed-0"}, r"'encoder' needs .*load it: sigraph.load_encoder"),
+        ({"encoder": torch.nn.Linear(4, 2)}, "'encoder' needs .*a subclass of sigraph.encoders.Encoder"),
+        ({"encoder": MLPEncoder}, r"the class MLPEncoder: forgotten \(\)\?"),
+        ({"batch_size": 1.5}, "'batch_size' needs to be an integer"),
+    ],
+)
+def test_things_of_another_kind_are_told_the_way(dataset, encoder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        embed(**{"encoder": encoder, "dataset": dataset, **arguments})
+
+
 def test_training_modes_are_as_before(dataset, encoder):
     encoder.train()
     frozen = encoder.input_dropout.eval()  # a layer that the user keeps in evaluation mode

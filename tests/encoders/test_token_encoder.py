@@ -1,12 +1,13 @@
 """Every encoder of token sequences: what lies behind an end changes nothing, and what it cannot read is said."""
 
 import pickle
+import warnings
 
 import pyarrow as pa
 import pytest
 import torch
 
-from sigraph.data import PAD, SampleDataset, Tokens, token_table
+from sigraph.data import MASK, PAD, SampleDataset, Tokens, token_table
 from sigraph.encoders import BagOfWordsEncoder, GRUEncoder, TransformerEncoder, embed
 
 ENCODERS = {
@@ -118,3 +119,35 @@ def test_what_is_no_batch_of_tokens_is_named(make, inputs, message):
 def test_a_vocabulary_is_needed(encoder, value):
     with pytest.raises(ValueError, match=f"'num_tokens' needs to be an integer >= 3 in '{encoder.__name__}'"):
         encoder(value)
+
+
+@every_encoder
+def test_tokens_beyond_the_vocabulary_are_read_as_hidden_ones_counted_and_said(make):
+    """Where samples are embedded alone; what trains on them is refused."""
+    encoder = made(make)
+    new = SampleDataset(token_table([[2, 3, 12], [4, 5], [40, 6, 41]], 50), name="new")
+    hidden = Tokens(torch.tensor([[2, 3, MASK], [4, 5, PAD], [MASK, 6, MASK]]), torch.tensor([3, 2, 3]))
+    said = (
+        r"3 of 8 tokens, in 2 of 3 samples, are not in the vocabulary of '\w+' \(ids below 12\): read as hidden tokens"
+    )
+    with pytest.warns(UserWarning, match=said) as warned:
+        z = embed(encoder, new)
+    assert warned[0].filename == __file__
+    torch.testing.assert_close(z, encoder(hidden).z.detach())
+    with pytest.raises(ValueError, match="token sequences over a vocabulary of 50; choose 'num_tokens' so"):
+        encoder.check_samples(new)
+
+
+@every_encoder
+def test_a_larger_vocabulary_of_known_tokens_needs_no_word(make):
+    encoder = made(make)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        z = embed(encoder, SampleDataset(token_table(SEQUENCES, 5000)))
+    assert torch.equal(z, embed(encoder, SampleDataset(token_table(SEQUENCES, 12))))
+
+
+@every_encoder
+def test_what_is_new_has_to_be_readable(make):
+    with pytest.raises(ValueError, match=r"needs token sequences over a vocabulary of 12, but .* rows of 4 features"):
+        embed(made(make), SampleDataset(torch.ones(3, 4)))

@@ -402,6 +402,7 @@ def test_the_newest_settings_come_first_whatever_their_name(tmp_path):
         (record("sipt", 1, sources="x"), "'sources' needs a mapping (got 'x')"),
         (record("sipt", 1, commit=[1]), "'commit' needs text (got a list)"),
         (record("sipt", 1, commit="\ud800"), "'commit' needs text (got '\\ud800')"),
+        (record("sipt", 1, status="unreadable"), "'status' needs one of ok, failed, unfinished (got 'unreadable')"),
         (record("sipt", 1, status="fine"), "'status' needs one of ok, failed, unfinished (got 'fine')"),
         (record("sipt", 0, (task(0.8),)), "of another run: 'seed' is 0, its folder is of 1; run the experiment again"),
         (record("base", 1, (task(0.8),), hash="sipt-1"), "of another run: 'arm' is 'base', its folder is of 'sipt'"),

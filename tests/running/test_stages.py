@@ -334,7 +334,7 @@ def test_a_score_of_another_encoder_in_its_place_is_not_taken(folder, tmp_path, 
 
 def test_a_task_may_have_a_long_name(folder, tmp_path):
     dataset = SampleDataset.open(folder)
-    name = "GO." + 300 * "c"
+    name = "GO." + 220 * "c"
     dataset = dataset.replace(tasks={name: Task(name, dataset.task("block").labels, dataset.task("block").split)})
     dataset.save(folder, overwrite=True)
     arm = experiment(folder)

@@ -1,0 +1,54 @@
+"""A file that unpacks to more than there is memory is refused before it is read."""
+
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sigraph.data import build_store, from_tables
+from sigraph.data.free_memory import free_memory, refuse_more
+
+
+@pytest.fixture
+def little(monkeypatch):
+    for module in ("tables", "sample_table"):
+        monkeypatch.setattr(f"sigraph.data.{module}.free_memory", lambda: 10**6)
+
+
+def test_what_there_is():
+    free = free_memory()
+    assert free is None or free > 10**6
+    refuse_more("f", 10**30, None)
+    refuse_more("f", 1, 1)
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize("name", ["s.csv.gz", "s.jsonl.gz", "s.parquet", "s.npy"])
+def test_a_small_file_that_is_large_in_memory(tmp_path, little, name):
+    path = tmp_path / name
+    if name == "s.csv.gz":
+        path.write_bytes(gzip.compress(b"id,x\n" + b"".join(b"%d,%050d\n" % (i, 1) for i in range(MANY))))
+    elif name == "s.jsonl.gz":
+        path.write_bytes(gzip.compress(b"".join(b'{"id": %d, "x": "%050d"}\n' % (i, 1) for i in range(MANY))))
+    elif name == "s.parquet":  # each text is kept once
+        table = pa.table({"id": np.arange(MANY), "x": pa.array(["x" * 500] * MANY)})
+        pq.write_table(table, path)
+    else:
+        with path.open("wb") as file:  # a file with a hole
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (MANY, 50)})
+            file.truncate(file.tell() + 4 * 50 * MANY)
+    with pytest.raises(
+        ValueError, match=rf"{name} takes .* GB or more in memory, and 0.001 GB are free; is it what it"
+    ):
+        from_tables(path, {})
+
+
+def test_edges_are_read_in_pieces_all_the_same(tmp_path, little):
+    (tmp_path / "e.csv.gz").write_bytes(
+        gzip.compress(b"u,v\n" + b"".join(b"%d,%d\n" % (i, i + 1) for i in range(10**5)))
+    )
+    assert build_store(tmp_path / "e.csv.gz", tmp_path / "g", memory_limit="8GB").num_edges == 10**5

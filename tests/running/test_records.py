@@ -1,0 +1,64 @@
+"""Records of finished work: taken if they are whole and of what is asked for, else said."""
+
+import os
+
+import pytest
+
+from sigraph.data.sealed import write_sealed
+from sigraph.evaluation.record_fields import GRID, SCORED
+from sigraph.running.records import plain, read_record
+
+SCORE = {"task": "topic", "dataset": "cora", "head": "knn", "metric": "accuracy", "valid": 0.5, "test": 0.4}
+SCORE |= {"num_parameters": 0, "seconds": 1.0, "seed": 3, "sources": {"mine": "1"}}
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_sealed(tmp_path / "r.json", SCORE)
+    return tmp_path / "r.json"
+
+
+def test_what_is_asked_for_is_taken_and_nothing_said(file, caplog):
+    assert read_record(file, SCORED, {"seed": 3, "sources": {"mine": "1"}}) == SCORE
+    assert read_record(file.with_name("nothing.json"), SCORED, {}) is None
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"seed": 4}, "r.json is not what is asked for ('seed' is 3, not 4); it is made again"),
+        ({"seed": None}, "('seed' is 3, not null)"),
+        ({"sources": None}, "('sources' is another)"),
+        ({"encoder_sha256": None}, "('encoder_sha256' is missing)"),
+        ({"test": 0.4000001}, "('test' is 0.4, not 0.4000001)"),
+    ],
+)
+def test_what_is_of_something_else_is_said_once(file, caplog, asked, said):
+    assert read_record(file, SCORED, asked) is None
+    (record,) = caplog.records
+    assert said in record.message
+
+
+def test_what_does_not_fit_is_said(file, caplog):
+    assert read_record(file, GRID, {}) is None and "'chosen' is missing" in caplog.text
+    assert read_record(file, SCORED, {}, lambda record: "not today") is None and "(not today)" in caplog.text
+
+
+@pytest.mark.parametrize("change", [lambda text: text[:-9], lambda text: text.replace("0.4", "0.9"), lambda text: ""])
+def test_what_is_damaged_is_said_once(file, caplog, change):
+    file.write_text(change(file.read_text()))
+    assert read_record(file, SCORED, {"seed": 3}) is None
+    (record,) = caplog.records
+    assert record.message.startswith(f"{file} is damaged") and record.message.endswith("; it is made again")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user that may not read all files")
+def test_what_cannot_be_read_is_an_error(file):
+    file.chmod(0)
+    with pytest.raises(PermissionError):
+        read_record(file, SCORED, {})
+
+
+def test_plain_values_are_those_of_a_file():
+    assert plain({1: (2, None), "a": {"b": True}}) == {"1": [2, None], "a": {"b": True}}
