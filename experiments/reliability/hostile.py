@@ -18,7 +18,13 @@ from harness import LOST, REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
 from hostile_yaml import keyed, structural
 
 SECONDS, MEMORY = 60.0, 3 << 30
-KEYS, BROKEN, TABLES, FOLDERS, RUNS = "YAML: keys", "YAML: files", "planted: tables", "planted: prepared", "planted: runs"
+KEYS, BROKEN, TABLES, FOLDERS, RUNS = (
+    "YAML: keys",
+    "YAML: files",
+    "planted: tables",
+    "planted: prepared",
+    "planted: runs",
+)
 # A library's own error, which nobody who wrote a value can read.
 _RAW = ("TypeError", "KeyError", "IndexError", "AttributeError", "AssertionError", "ZeroDivisionError", "OverflowError")
 _RAW += ("RuntimeError", "MemoryError", "RecursionError", "UnicodeError", "UnicodeEncodeError", "UnicodeDecodeError")
@@ -34,8 +40,20 @@ _READS = {
     "embed": ("embed", "RUN", "--dataset", "PLANT", "--out", "z.npy"),
 }
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".npy", ".csv.gz")
-_IN_PREPARED = ("samples.npy", "ids.parquet", "card.yaml", "manifest.json", "tasks/topic/labels.npy", "tasks/topic/task.json")
-_IN_PREPARED += ("tasks/topic/train.npy", "graphs/weighted/header.json", "graphs/weighted/rowptr.npy", "graphs/weighted/col.npy")
+_IN_PREPARED = (
+    "samples.npy",
+    "ids.parquet",
+    "card.yaml",
+    "manifest.json",
+    "tasks/topic/labels.npy",
+    "tasks/topic/task.json",
+)
+_IN_PREPARED += (
+    "tasks/topic/train.npy",
+    "graphs/weighted/header.json",
+    "graphs/weighted/rowptr.npy",
+    "graphs/weighted/col.npy",
+)
 _IN_RUN = ("results.json", "config.yaml", "encoder.safetensors")
 _SHARED = ("pretrain.json", "encoder.safetensors", "progress.ckpt")
 
@@ -94,7 +112,9 @@ def judge(case: Case, world: Path, slot: Path) -> Outcome:
     marker.unlink(missing_ok=True)
     shutil.copytree(world / "place", place, symlinks=True)
     (place / "elsewhere").mkdir()
-    (place / "elsewhere" / "evil.py").write_text(f"import pathlib\npathlib.Path({str(marker)!r}).touch()\nclass X: pass\n")
+    (place / "elsewhere" / "evil.py").write_text(
+        f"import pathlib\npathlib.Path({str(marker)!r}).touch()\nclass X: pass\n"
+    )
     os.mkfifo(place / "pipe")
     before = worlds.exact_files(place)
     told = {KEYS: _run_yaml, BROKEN: _run_yaml, TABLES: _read_table, FOLDERS: _open_folder, RUNS: _use_run}[case.kind]
