@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import os
 import random
 import shutil
-import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import worlds
 from damaged import Subject, subjects
-from forked import Ended, forked
+from forked import Ended, captured, forked
 from harness import REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
 
 DRAWN, CUTS = 1000, 12  # bytes that are tried of a large file; places where one is cut
@@ -73,7 +70,7 @@ def judge_all(cases: list[Case], world: Path, slot: Path) -> list[Outcome]:
         ended = [_use(subject, _top(file, cases[0]))]
     else:
         uses = [(subject_of[case.kind], _top(file, case)) for case, file in zip(cases, files, strict=True)]
-        together = forked(lambda: [_used_here(*use) for use in uses], 120, MEMORY)
+        together = forked(lambda: [captured(partial(_found, *use)) for use in uses], 120, MEMORY)
         if together.value is None:  # one of them ended the process
             return [judge_all([case], world, slot)[0] for case in cases]
         ended = together.value
@@ -170,21 +167,6 @@ def _used(subject: Subject, folder: Path, scratch: Path) -> Ended:
 
 def _use(subject: Subject, folder: Path) -> Ended:
     return forked(lambda: _found(subject, folder), 60, MEMORY)
-
-
-def _used_here(subject: Subject, folder: Path) -> Ended:
-    """As :func:`_use`, in this process."""
-    said = io.StringIO()
-    handler = logging.StreamHandler(said)
-    logging.getLogger().addHandler(handler)
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
-            warnings.simplefilter("always")  # also what was said before
-            return Ended(_found(subject, folder), err=said.getvalue())
-    except Exception as error:
-        return Ended(error=f"{type(error).__name__}: {error}", err=said.getvalue())
-    finally:
-        logging.getLogger().removeHandler(handler)
 
 
 def _found(subject: Subject, folder: Path) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -141,7 +143,9 @@ def _of(module: ModuleType, world: Path, plan: Plan) -> Iterator[Case]:
 def _outcomes(
     module: ModuleType, cases: list[Case], world: Path, folder: Path, workers: int, end: float
 ) -> Iterator[tuple[Case, Outcome]]:
-    waiting = module.chunks(cases) if hasattr(module, "chunks") else ([case] for case in cases)
+    chunks = list(module.chunks(cases)) if hasattr(module, "chunks") else [[case] for case in cases]
+    random.Random(0).shuffle(chunks)  # what is done when the time is up is some of everything
+    waiting = iter(chunks)
     flying = dict[Future, list[Case]]()
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start, (module.__name__, world, folder)) as pool:
@@ -184,6 +188,9 @@ def _warm() -> None:
     import sigraph.experiment
     import sigraph.load
     import sigraph.report  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy all that it looks at
 
 
 @contextmanager
