@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from sigraph.data import SampleDataset, Task
 from sigraph.data.arguments import check_integers, check_kinds
 from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
 from sigraph.nearest_head import nearest_predictions
@@ -41,6 +42,8 @@ class FinetuneModule(LightningModule):
         scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
         seed: Seed of dropout, keyed by epoch.
         target_scale: Divides the error of a regression before it is squared, so that the loss is the same in any unit.
+
+    Differences of predictions and targets are taken in float64, so that targets keep the digits they have.
     """
 
     def __init__(
@@ -78,7 +81,8 @@ class FinetuneModule(LightningModule):
         if kind == "classification":
             return F.cross_entropy(predicted, y.long())
         if kind == "regression":
-            return F.mse_loss(predicted.view(-1) / self.target_scale, y.float() / self.target_scale)
+            found = _wide(predicted).view(-1)
+            return ((found - _wide(y).to(found.device)) / self.target_scale).float().square().mean()
         known = ~torch.isnan(y.float())
         return F.binary_cross_entropy_with_logits(predicted[known], y[known].float())
 
@@ -92,13 +96,20 @@ class FinetuneModule(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
-        self._seen.append((batch[1].cpu(), self(batch[0]).float().cpu()))
+        self._seen.append((batch[1].cpu(), _kept(self(batch[0])).cpu()))
 
     def on_validation_epoch_end(self) -> None:
         y_true, y_pred = (torch.cat(part) for part in zip(*self._seen, strict=True))
         self._seen.clear()
         metric = self.evaluator.metric
         self.log(f"valid_{metric}", self.evaluator.eval({"y_true": y_true, "y_pred": y_pred})[metric])
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Targets of a regression stay where double precision is; they are few."""
+        if self.evaluator.task.type != "regression":
+            return super().transfer_batch_to_device(batch, device, dataloader_idx)
+        inputs, y = batch
+        return super().transfer_batch_to_device(inputs, device, dataloader_idx), y
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
@@ -188,6 +199,7 @@ def fine_tune(
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
+    check_scorable(task)
     encoder.check_samples(dataset)
     if settings.head == "knn":
         parts = nearest_predictions(encoder, dataset, task, settings.k, settings.leave_one_out, score_test)
@@ -202,7 +214,7 @@ def fine_tune(
     target_scale = 1.0
     if task.type == "regression":
         head.append(unit := _TargetUnit(task.labels[task.split["train"]]))
-        target_scale = float(unit.scale)
+        target_scale = unit.scale
     frozen = settings.head == "linear"
     if frozen:  # embeddings are computed once, then only the head works
         table: Any = embed(encoder, dataset)
@@ -221,7 +233,7 @@ def fine_tune(
     if score_test:
         with torch.no_grad():
             module.eval()
-            predicted = torch.cat([module(inputs).float() for inputs, _ in loaders["test"]])
+            predicted = torch.cat([_kept(module(inputs)) for inputs, _ in loaders["test"]])
         test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
     if frozen:
         module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
@@ -235,20 +247,32 @@ class _UnitLength(nn.Module):
 
 
 class _TargetUnit(nn.Module):
-    """From standard scores to the unit of the training labels: years, dollars or degrees train alike."""
+    """From standard scores to the unit of the training labels: years, dollars or degrees train alike.
 
-    scale: Tensor
-    mean: Tensor
+    In float64: seconds since 1970 differ by less than what float32 rounds there.
+    """
 
     def __init__(self, y: Tensor) -> None:
         super().__init__()
         known = y[~torch.isnan(y)].double()
-        scale = float(known.std(correction=0)) if known.numel() else 0.0
-        self.register_buffer("scale", torch.tensor(scale or 1.0))
-        self.register_buffer("mean", torch.tensor(float(known.mean()) if known.numel() else 0.0))
+        self.mean = float(known.mean()) if known.numel() else 0.0
+        self.scale = (float((known - self.mean).square().mean().sqrt()) if known.numel() else 0.0) or 1.0
 
     def forward(self, score: Tensor) -> Tensor:
-        return score * self.scale + self.mean
+        return _wide(score) * self.scale + self.mean
+
+    def extra_repr(self) -> str:
+        return f"mean={self.mean:g}, scale={self.scale:g}"
+
+
+def _wide(value: Tensor) -> Tensor:
+    """In float64, on the CPU where the device has none."""
+    return (value.cpu() if value.device.type == "mps" else value).double()
+
+
+def _kept(predicted: Tensor) -> Tensor:
+    """Predictions at least in single precision."""
+    return predicted if predicted.dtype == torch.float64 else predicted.float()
 
 
 class _Identity(Encoder):

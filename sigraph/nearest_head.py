@@ -15,6 +15,8 @@ def nearest_predictions(
 ) -> dict[str, Tensor]:
     """Votes (classes) or means (labels, regression) of the nearest samples by cosine.
 
+    Where the metric ranks by the second of two classes, the share of votes for it in place of the class.
+
     Args:
         encoder: Embeds the samples.
         dataset: The task's samples.
@@ -27,7 +29,11 @@ def nearest_predictions(
         ``valid`` and ``test``: predictions for their samples, as the evaluator takes them.
     """
     check_neighbors(task, k, leave_one_out)
-    labels = task.labels if task.type == "classification" else task.labels.float()
+    labels = task.labels
+    if task.type == "multilabel":
+        labels = labels.float()
+    elif task.is_ranking or task.type == "regression":
+        labels = labels.double()  # means: the share of votes for the second class, or the targets'
     asked = ["valid", "test"] if test else ["valid"]
     if leave_one_out:
         ids = torch.cat(list(task.split.values()))

@@ -13,6 +13,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
+from sigraph.data.arguments import check_kinds
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.encoders import Encoder, embed
@@ -236,9 +237,24 @@ class HeldOutValidation(Callback):
         max_queries: int | None = 10_000,
         seed: int = 0,
     ) -> None:
+        check_kinds("HeldOutValidation", dataset=(dataset, SampleDataset), graph=(graph, PretrainGraph))
+        check_kinds("HeldOutValidation", edges=(edges, Tensor))
         for name, value in (("every", every), ("max_queries", max_queries)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name!r} needs to be >= 1 in 'HeldOutValidation' (got {value})")
+            if (value is None and name == "every") or (value is not None and (not isinstance(value, int) or value < 1)):
+                raise ValueError(f"{name!r} needs to be >= 1 in 'HeldOutValidation' (got {value!r:.60})")
+        count = len(dataset)
+        if edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
+            got = f"{edges.dtype} {list(edges.shape)}"
+            raise ValueError(f"'edges' needs sample ids, [2, num_edges], in 'HeldOutValidation' (got {got})")
+        if edges.numel() and (int(edges.min()) < 0 or int(edges.max()) >= count):
+            got = f"[{int(edges.min())}, {int(edges.max())}]"
+            raise ValueError(f"'edges' needs sample ids in [0, {count}) in 'HeldOutValidation' (got {got})")
+        if graph.num_nodes != count:
+            got = f"{graph.num_nodes} nodes, {count} samples"
+            raise ValueError(f"'graph' needs one node per sample in 'HeldOutValidation' (got {got})")
+        if y is not None and (not isinstance(y, Tensor) or y.shape != (count,) or y.is_floating_point()):
+            got = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+            raise ValueError(f"'y' needs integer classes, a tensor [{count}], in 'HeldOutValidation' (got {got})")
         self.dataset, self.edges, self.graph, self.y, self.every = dataset, edges, graph, y, every
         self.ends = _some(edges.flatten().unique(), max_queries, seed)
         self.asking = None if y is None else _some((y >= 0).nonzero().view(-1), max_queries, seed)

@@ -1,5 +1,6 @@
 """FinetuneModule and finetune: what trains, what stays, which epoch is chosen, and that the test set is only scored."""
 
+import contextlib
 import copy
 from functools import partial
 from typing import ClassVar
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -372,6 +374,86 @@ def test_batches_of_any_size_see_every_training_sample(encoder, dataset):
         Counting.seen = []
         run(encoder, Counting(X), task(), head="full", batch_size=size, max_epochs=2)
         assert sorted(Counting.seen) == sorted([*range(60)] * 2 + [*range(60, N)])  # and the test set once
+
+
+# Two classes, and targets of many digits ##############################################################################
+
+
+def two_classes(metric: str) -> Task:
+    labels = ((X @ TRUE)[:, 0] > 1.0).long()
+    return Task("toy", labels, SPLIT, metric, classes=["inactive", "active"])
+
+
+@pytest.mark.parametrize(("metric", "oracle"), [("rocauc", roc_auc_score), ("ap", average_precision_score)])
+@pytest.mark.parametrize("head", ["linear", "full", "knn"])
+def test_two_classes_are_ranked_by_scores_not_by_votes(encoder, dataset, metric, oracle, head):
+    this = two_classes(metric)
+    result = run(encoder, dataset, this, head=head, k=5, max_epochs=3)
+    for part, score in (("valid", result.valid), ("test", result.test)):
+        ids = this.split[part]
+        if head == "knn":
+            z = embed(encoder, dataset).numpy()
+            model = KNeighborsClassifier(5, metric="cosine").fit(z[:30], this.labels[:30])
+            scores = model.predict_proba(z[ids.numpy()])[:, 1]
+        else:
+            with torch.no_grad():
+                scores = result.model(X[ids]).softmax(1)[:, 1].numpy()
+        assert score == pytest.approx(oracle(this.labels[ids].numpy(), scores), abs=1e-6)
+    if metric == "rocauc" and head != "knn":
+        assert result.valid != run(encoder, dataset, two_classes("accuracy"), head=head, max_epochs=3).valid
+
+
+def seconds(metric: str = "") -> tuple[SampleDataset, Task]:
+    """60 points in time, a second apart: one number in float32."""
+    when = torch.arange(60, dtype=torch.float64)[torch.randperm(60, generator=seeded())]
+    samples = SampleDataset(torch.stack([when / 30 - 1, torch.ones(60), when.sin()], dim=1).float())
+    split = {"train": range(40), "valid": range(40, 50), "test": range(50, 60)}
+    return samples, Task("when", 1.7e9 + when, split, metric)
+
+
+@pytest.mark.parametrize("head", ["linear", "full", "knn"])
+def test_targets_of_many_digits_are_scored_truthfully(head):
+    samples, this = seconds()
+    torch.manual_seed(0)
+    encoder = MLPEncoder(3, 8, 4, num_layers=1)
+    settings = {"head": head, "k": 3, "max_epochs": 3, "optimizer": partial(torch.optim.AdamW, lr=0.02)}
+    result = run(encoder, samples, this, **settings)
+    small = Task("when", (this.labels - 1.7e9).float(), this.split)  # float32 can hold these
+    expected = run(encoder, samples, small, **settings)
+    assert result.predicted.dtype == torch.float64
+    assert (result.valid, result.test) == (
+        pytest.approx(expected.valid, rel=1e-4),
+        pytest.approx(expected.test, rel=1e-4),
+    )
+    true = this.labels[this.split["test"]]
+    assert (
+        result.test == pytest.approx(float((result.predicted.view(-1) - true).square().mean().sqrt()))
+        and result.test > 0.1
+    )
+    assert result.predicted.unique().numel() > 1
+    ranked = run(encoder, samples, seconds("spearman")[1], **settings)
+    assert -1 <= ranked.test <= 1
+
+
+def test_a_task_that_cannot_be_scored_is_refused_before_anything_trains(encoder, dataset):
+    def trains(parameters):
+        raise AssertionError("an optimiser was made")
+
+    one = torch.zeros(N, dtype=torch.long)
+    for labels, metric, message in (
+        (one, "accuracy", "task 'toy': all samples of its split are of class 0: there is nothing to tell apart"),
+        (
+            one + (torch.arange(N) == 3),
+            "rocauc",
+            "task 'toy': metric 'rocauc' is not defined: 'valid' holds class 0 alone",
+        ),
+        (torch.arange(N) % 7 * 1.0 * (torch.arange(N) < 60), "spearman", "all targets in 'test' are 0, 30 samples"),
+    ):
+        for head in ("linear", "knn"):
+            with pytest.warns(UserWarning) if metric != "accuracy" else contextlib.nullcontext():
+                this = Task("toy", labels, SPLIT, metric)
+            with pytest.raises(ValueError, match=message):
+                run(encoder, dataset, this, head=head, optimizer=trains)
 
 
 # Errors ###############################################################################################################

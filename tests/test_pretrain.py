@@ -417,6 +417,28 @@ def test_validation_leaves_out_what_it_cannot_measure():
         HeldOutValidation(dataset, none, dataset.graph(), every=0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset": torch.ones(3, 2)}, r"'dataset' needs to be a SampleDataset .*make one: sigraph.SampleDataset"),
+        ({"graph": None}, "'graph' needs to be a PretrainGraph"),
+        ({"graph": PretrainGraph([[0], [1]])}, r"'graph' needs one node per sample .*got 2 nodes"),
+        ({"edges": [[0], [1]]}, "'edges' needs to be a Tensor"),
+        ({"edges": torch.ones(2, 3)}, r"'edges' needs sample ids, \[2, num_edges\], .*float32"),
+        ({"edges": torch.tensor([[0], [9_999]])}, r"'edges' needs sample ids in \[0, .*got \[0, 9999\]"),
+        ({"y": torch.zeros(3, dtype=torch.long)}, r"'y' needs integer classes, a tensor .*int64 \[3\]"),
+        ({"y": [0, 1]}, "'y' needs integer classes, .*got list"),
+        ({"every": 1.5}, "'every' needs to be >= 1"),
+        ({"max_queries": "all"}, "'max_queries' needs to be >= 1"),
+    ],
+)
+def test_what_validation_is_given_is_over_the_same_samples(arguments, message):
+    dataset, y = planted()
+    given = {"dataset": dataset, "edges": torch.tensor([[0], [1]]), "graph": dataset.graph(), "y": y}
+    with pytest.raises(ValueError, match=message):
+        HeldOutValidation(**{**given, **arguments})
+
+
 def test_objective_and_collator_meet_in_the_batch():
     """Seed samples are corrupted, the others stay clean, and the target holds them as they were."""
     dataset, _ = planted()

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from sigraph.data.arguments import as_tensor
+from sigraph.data.label_values import label_values
 from sigraph.data.neighborhood import neighbor_matches, neighbor_sums
 from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.task import is_labelled, label_type
@@ -98,7 +98,7 @@ def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
-    return node_agreement(CSRStore(rowptr, col), y).value()
+    return node_agreement(CSRStore(rowptr, col), label_values(y, "'y'").y).value()
 
 
 def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:
@@ -106,19 +106,11 @@ def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:
 
     Args:
         store: The edges.
-        y: As in :func:`local_consistency`.
+        y: Labels that passed :func:`~sigraph.data.label_values.label_values`.
 
     Raises:
         ValueError: The number of labels is not N, or they have another shape.
     """
-    try:
-        y = as_tensor(y)
-    except ValueError as error:
-        raise ValueError(
-            f"'y' needs labels as numbers in 'local_consistency' (got {type(y).__name__}: {error})"
-        ) from error
-    if y.layout != torch.strided or y.is_complex():
-        raise ValueError(f"'y' needs dense real numbers in 'local_consistency' (got {y.dtype}, {y.layout})")
     kind = label_type(y)
     if y.size(0) != store.num_nodes:
         raise ValueError(f"'y' needs one label per node, {store.num_nodes}, in 'local_consistency' (got {y.size(0)})")

@@ -77,8 +77,9 @@ def _as_ends(edge_index: Any) -> Tensor:
             f"'edge_index' needs node ids, [2, num_edges], in 'PretrainGraph' (got {said(edge_index)}): {way}"
         )
     if isinstance(edge_index, list | tuple):
-        if edge_index and all(isinstance(one, tuple) and len(one) == 2 for one in edge_index) and len(edge_index) == 2:
-            (a, b), (c, d) = edge_index
+        pairs = [one for one in edge_index if isinstance(one, tuple) and all(isinstance(end, int) for end in one)]
+        if len(edge_index) == len(pairs) == 2 and len(pairs[0]) == len(pairs[1]) == 2:
+            (a, b), (c, d) = pairs
             if {frozenset((a, c)), frozenset((b, d))} != {frozenset((a, b)), frozenset((c, d))}:
                 raise ValueError(
                     "'edge_index' needs a row of sources and one of targets in 'PretrainGraph' (got two tuples of two, "

@@ -19,6 +19,7 @@ from sigraph.data.from_adjacency import read_adjacency
 from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
 from sigraph.data.label_store import LabelSetStore, in_full
+from sigraph.data.label_values import label_values
 from sigraph.data.owned import GRAPHS, LABEL_SETS
 from sigraph.data.store import CSRStore, EdgeStore
 
@@ -348,7 +349,7 @@ class PretrainGraph(Data):
 
     def local_consistency(self, y: Tensor) -> float:
         """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        return node_agreement(self.store, y).value()
+        return node_agreement(self.store, label_values(y, "'y'").y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
         try:

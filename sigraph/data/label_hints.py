@@ -9,31 +9,11 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import is_number, typed_column
 from sigraph.data.table_report import some
-from sigraph.data.task import METRIC_NAMES, SPLITS
+from sigraph.data.task import SPLITS
 
-# What other tools write for a missing value, lower case; "" is a cell of blanks.
-MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
-_ONE_CLASS = 0.9  # share of the labels
 _SEPARATORS = ";|,"
-
-
-def words_for_missing(values: pa.ChunkedArray) -> list[str]:
-    """Notes on classes that may be no classes: they are kept, since labels are never changed."""
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    is_word = pc.fill_null(pc.is_in(plain, value_set=pa.array(MISSING_WORDS, plain.type)), False)
-    if not pc.any(is_word).as_py():
-        return []
-    others = values.filter(pc.invert(is_word)).drop_null()
-    hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
-    notes = []
-    for found in pc.value_counts(values.filter(is_word)).to_pylist():
-        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
-        kept = f"the text {found['values']!r}, kept as a class{hint}"
-        notes.append(f"{count} {kept}; leave the cell blank if it means missing")
-    return notes
 
 
 def classes_alike(values: pa.ChunkedArray) -> list[str]:
@@ -68,17 +48,6 @@ def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
     return []
 
 
-def one_of_several(name: str, y: Tensor) -> list[str]:
-    """A note on several columns of labels of which every sample has exactly one."""
-    known = ~torch.isnan(y).any(dim=1)
-    if y.size(1) < 2 or not bool(known.any()) or not bool(((y == 1).sum(dim=1) == 1)[known].all()):
-        return []
-    return [
-        f"every sample has exactly one of the {y.size(1):,} columns: if they are the classes of one task, say "
-        f"--task-type {name}=classification"
-    ]
-
-
 def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | None) -> list[str]:
     """A note where integers that are taken for classes look like numbers: over 20 of them, or under 3 samples each.
 
@@ -105,19 +74,6 @@ def numbers_as_classes(name: str, y: Tensor) -> list[str]:
     return [
         f"all labels are whole numbers, taken for numbers and not for classes: if they are classes, say --task-type "
         f"classification (or --task-type {name}=classification)"
-    ]
-
-
-def largest_class(name: str, y: Tensor, classes: Sequence[str | int], metric: str) -> list[str]:
-    """A note where accuracy says little, since nearly all labels are of one class."""
-    sizes = y[y >= 0].bincount(minlength=len(classes))
-    share = float(sizes.max() / sizes.sum())
-    if metric != "accuracy" or share < _ONE_CLASS:
-        return []
-    others = " or ".join(other for other in METRIC_NAMES["classification"] if other != metric)
-    return [
-        f"{share:.1%} of the labels are {classes[int(sizes.argmax())]!r}: to say so always has accuracy {share:.3f}; "
-        f"--metric {name}=METRIC with {others} tells more"
     ]
 
 

@@ -18,11 +18,11 @@ from sigraph.data.edge_table import guess_ends
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.import_tables import edge_array
-from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, one_of_several
+from sigraph.data.label_hints import integers_as_classes, numbers_as_classes
 from sigraph.data.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
-from sigraph.data.task import SPLITS, Task, is_labelled
+from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 
 Ends = tuple[IdColumn, IdColumn]
 
@@ -170,7 +170,6 @@ def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleT
     y[position] = labels
     out.tasks[name] = y
     hints = [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)] if not kind else []
-    hints += one_of_several(name, y) if y.dim() == 2 and not kind else []
     out.notes += [f"task {name!r}: {note}" for note in hints]
     columns = classes if classes is not None else list(rows.labels) if y.dim() == 2 else []
     out.names[name] = [str(column) for column in columns]
@@ -183,4 +182,5 @@ def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleT
     if empty:
         out.notes.append(f"task {name!r}: its split leaves {', '.join(empty)} empty, so that all labels are looked at")
     else:
-        out.tasks[name] = Task(name, y, split, classes=[*out.names[name]] or None)
+        with said_elsewhere():
+            out.tasks[name] = Task(name, y, split, classes=[*out.names[name]] or None)

@@ -10,22 +10,15 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import (
-    as_numbers,
-    first_odd,
-    is_number,
-    is_text,
-    missing_as_null,
-    type_name,
-)
+from sigraph.data.columns import is_number, is_text, missing_as_null, type_name
 from sigraph.data.float_digits import lost_digits
+from sigraph.data.given_split import PARTS
 from sigraph.data.ids import read_ids
-from sigraph.data.label_hints import classes_alike, lists_of_terms, words_for_missing
+from sigraph.data.label_hints import classes_alike, lists_of_terms
+from sigraph.data.label_values import label_values
 from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
-
-PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
 
 
 @dataclass
@@ -38,6 +31,7 @@ class LabelTable:
         labels: The label columns; missing labels are null.
         split: Part of each row, if given.
         group: Group of each row, if there is one.
+        is_array: Whether the labels come from an array, where -1 marks a missing class.
     """
 
     where: str
@@ -46,6 +40,7 @@ class LabelTable:
     split: pa.ChunkedArray | None = None
     group: pa.ChunkedArray | None = None
     notes: list[str] = field(default_factory=list)
+    is_array: bool = False
 
 
 def labels_of_samples(table: SampleTable, column: str, group: str = "") -> LabelTable:
@@ -112,51 +107,47 @@ def read_labels(
 
 
 def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tuple[Tensor, list[str | int] | None]:
-    """Labels of the rows as a tensor, and what each class id stands for.
+    """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be.
 
-    Args:
-        name: The task's name.
-        rows: The labels.
-        kind: classification or regression; empty: as the cells say.
-        least: Classes that there have to be.
-
-    Returns:
-        Class ids (-1 missing), numbers in float64 (NaN missing), or 0 and 1 in several columns (NaN missing); and the
-        classes, None for the others.
+    What is a label :func:`~sigraph.data.label_values.label_values` says. Integers of a table are what its classes are
+    called, -1 too; in an array -1 is missing.
     """
     if kind not in ("", "classification", "regression"):
         raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
-    types = {column: values.type for column, values in rows.labels.items()}
-    if len(types) > 1:
-        if kind == "regression":
-            raise ValueError(f"{rows.where} has {len(types)} columns of labels; regression needs one")
-        columns = _encode_columns(name, rows)
-        return _chosen_columns(name, rows, columns, least) if kind else (columns, None)
-    (column, values), (dtype,) = next(iter(rows.labels.items())), types.values()
-    if not is_text(dtype) and not is_number(dtype) and not pa.types.is_null(dtype):
-        raise ValueError(f"{rows.where}: labels in {column!r} need to be text or numbers (got {dtype})")
-    kind = kind or ("regression" if pa.types.is_floating(dtype) else "classification")
-    if kind == "regression":
-        if not is_number(dtype):
-            came = f"{type_name(dtype)}{_such_as(values)}"
-            way = "leave the cell of a missing label blank"
-            raise ValueError(f"{rows.where}: regression needs numbers in {column!r} (got {came}); {way}")
-        if lost := lost_digits(values, np.float64):
-            rows.notes.append(f"targets are float64: {lost}; subtract an offset")
-        return torch.from_numpy(as_numbers(values, np.float64).copy()), None
-    if not is_text(dtype):
+    (column, values), *more = rows.labels.items()
+    what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
+    table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
+    is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
+    if not more and kind == "classification" and pa.types.is_floating(values.type):
         try:
-            values = pc.cast(values, pa.int64())
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"{rows.where}: classes in {column!r} need to be text or integers ({error})") from error
+            table, is_whole = pc.cast(values, pa.int64()), True
+        except pa.ArrowInvalid:
+            is_whole = False  # and refused below
+    if not more and is_whole and kind != "regression" and not rows.is_array:
+        classes, index = _numbered(table.cast(pa.int64()))
     else:
-        rows.notes += [*words_for_missing(values), *classes_alike(values), *lists_of_terms(column, values)]
+        if not more and is_text(values.type):
+            rows.notes += [*classes_alike(values), *lists_of_terms(column, values)]
+        elif not more and is_number(values.type) and (lost := lost_digits(values, np.float64)):
+            rows.notes.append(f"targets are float64: {lost}; subtract an offset")
+        found = label_values(table, what, kind, at=lambda row: f"sample {int(rows.position[row])}")
+        rows.notes += [note for note in found.notes if not (rows.is_array and note.startswith("no sample is of"))]
+        if found.type != "classification":
+            return found.y.float() if found.type == "multilabel" else found.y, None
+        index, classes = found.y, found.classes
+        if classes is None:
+            classes, index = _numbered(pa.chunked_array([pa.array(index.numpy(), mask=(index < 0).numpy())]))
+    if len(classes) < least:
+        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes})")
+    return index, classes
+
+
+def _numbered(values: pa.ChunkedArray) -> tuple[list[str | int], Tensor]:
+    """The different integers of a column, rising, and which of them each row holds; -1 where it is empty."""
     classes = pc.unique(values.combine_chunks()).drop_null()
     classes = classes.take(pc.sort_indices(classes))
-    if len(classes) < least:
-        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes.to_pylist()})")
     index = pc.fill_null(pc.index_in(values, value_set=classes), -1).to_numpy().astype(np.int64)
-    return torch.from_numpy(index), classes.to_pylist()
+    return classes.to_pylist(), torch.from_numpy(index)
 
 
 def split_parts(where: str, split: pa.ChunkedArray | None) -> np.ndarray | None:
@@ -197,12 +188,6 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
     rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
 
 
-def _such_as(values: pa.ChunkedArray) -> str:
-    """The first cell that is no number, if that is what is wrong."""
-    row = first_odd(values) if is_text(values.type) else -1
-    return f", such as {values[row].as_py()!r:.40}" if row >= 0 else ""
-
-
 def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
     array, name = read_array(source), str(source)
     if array.ndim not in (1, 2) or len(array) != len(table.index):
@@ -211,14 +196,14 @@ def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
             "row i is sample i"
         )
     _check_positions(name, table)
-    columns = {}
-    for i, column in enumerate(np.asarray(array).reshape(len(array), -1).T):
-        mask = (column < 0) if array.ndim == 1 and array.dtype.kind == "i" else None  # -1: missing
-        columns[f"column{i + 1}"] = pa.chunked_array([pa.array(column, mask=mask, from_pandas=True)])
+    columns = np.asarray(array).reshape(len(array), -1).T
+    cells = {
+        f"column{i + 1}": pa.chunked_array([pa.array(column, from_pandas=True)]) for i, column in enumerate(columns)
+    }
     notes = [] if table.id_column is None else [f"row i is taken for row i of {table.name}"]
     if array.ndim == 1 and array.dtype.kind == "i" and (missing := int((array < 0).sum())):
         notes.append(f"{missing:,} labels are below 0, which is missing in an array")
-    return LabelTable(name, np.arange(len(array)), columns, notes=notes)
+    return LabelTable(name, np.arange(len(array)), cells, notes=notes, is_array=True)
 
 
 def _check_positions(name: str, table: SampleTable) -> None:
@@ -232,35 +217,3 @@ def _check_positions(name: str, table: SampleTable) -> None:
             f"{name} has labels in some order and no ids, but the ids of {table.name} are not in order (row "
             f"{row + 1:,} is {ids[row]}); give the labels as a table with ids, or sort the samples"
         )
-
-
-def _chosen_columns(name: str, rows: LabelTable, labels: Tensor, least: int) -> tuple[Tensor, list[str | int] | None]:
-    """Several columns of 0 and 1 as classes: of each row the column with the 1."""
-    missing = torch.isnan(labels).all(dim=1)
-    wrong = (~missing & ((labels == 1).sum(dim=1) != 1)).nonzero().view(-1)
-    if wrong.numel():
-        raise ValueError(
-            f"{rows.where}: classes in {len(rows.labels)} columns need exactly one 1 a row (got "
-            f"{int((labels[wrong[0]] == 1).sum())} in row {int(wrong[0]) + 1:,}, and {wrong.numel():,} such rows); "
-            f"without --task-type {name}=classification they are multi-label"
-        )
-    y = torch.where(missing, -1, labels.nan_to_num().argmax(dim=1))
-    found = y[y >= 0].unique().tolist()
-    if len(found) < least:
-        raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {len(found)})")
-    return y, list(rows.labels)
-
-
-def _encode_columns(name: str, rows: LabelTable) -> Tensor:
-    out = np.empty((len(rows.position), len(rows.labels)), dtype=np.float32)
-    for i, (column, values) in enumerate(rows.labels.items()):
-        fits = is_number(values.type) or pa.types.is_null(values.type)
-        cells = as_numbers(values.cast(pa.float64(), safe=False)) if fits else np.empty(0)
-        if not fits or not (np.isnan(cells) | (cells == 0) | (cells == 1)).all():
-            raise ValueError(
-                f"{rows.where} has {len(rows.labels)} columns of labels, so task {name!r} is multi-label and each "
-                f"needs to hold 0, 1 or nothing; {column!r} does not{_such_as(values)}. A task of classes or numbers "
-                "needs one column"
-            )
-        out[:, i] = cells
-    return torch.from_numpy(out)

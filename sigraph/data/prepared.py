@@ -22,7 +22,7 @@ from sigraph.data.leftovers import where_kept
 from sigraph.data.owned import DATASET, HEADER, MANIFEST, VERSION, read_mark
 from sigraph.data.sealed import DamagedError, sealed_text
 from sigraph.data.sums import SummedArray, map_array
-from sigraph.data.task import SPLITS, Task
+from sigraph.data.task import SPLITS, Task, said_elsewhere
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 FEATURES, RECORDS = "samples.npy", "samples.parquet"
@@ -177,7 +177,8 @@ def read_task(manifest: Manifest, task: str) -> Task:
     try:
         about = json.loads(file.read_text())
         labels, classes = array.pop("labels"), about.get("classes")
-        return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
+        with said_elsewhere():
+            return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import InitVar, dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sigraph.data.card import did_you_mean
+from sigraph.data.given_split import SPLITS, read_split
+from sigraph.data.label_values import TYPES, label_values
+from sigraph.data.scorable import undefined, unlearnable
 
 # The metrics that sigraph.evaluation computes, by type; the usual one first.
 METRIC_NAMES = {
-    "classification": ("accuracy", "macro_f1"),
+    "classification": ("accuracy", "macro_f1", "rocauc", "ap"),
     "multilabel": ("rocauc", "ap"),
     "regression": ("rmse", "mae", "spearman"),
 }
-TYPES = tuple(METRIC_NAMES)
-SPLITS = ("train", "valid", "test")
+OF_TWO_CLASSES = ("rocauc", "ap")  # metrics that classes have where they are two; the second one is the positive one
 DEFAULT_METRIC = {kind: names[0] for kind, names in METRIC_NAMES.items()}
 LOWER_IS_BETTER = frozenset({"rmse", "mae"})
 
@@ -55,18 +59,23 @@ class Task:
 
     Args:
         name: The task's name.
-        labels: 1-D integer = classes (-1 missing), 1-D float = regression (NaN missing), 2-D float or integer =
-            multi-label in {0, 1} (NaN missing).
-        split: Sample ids under ``train``, ``valid`` and ``test``; disjoint, in range, labelled, none empty.
-        metric: One of ``METRIC_NAMES`` for the type; by default the usual one.
-        type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``.
+        labels: 1-D integer = classes (-1 missing), 1-D text = classes by name, 1-D float = regression (NaN missing),
+            2-D float or integer = multi-label in {0, 1} (NaN missing, or -1 in integers).
+        split: Samples under ``train``, ``valid`` (or ``val``) and ``test``, as ids or boolean masks (PyG's
+            ``train_mask`` and so on are understood); disjoint, in range, labelled, none empty.
+        metric: One of ``METRIC_NAMES`` for the type; by default the usual one. ``rocauc`` and ``ap`` of classes need
+            two of them; class 1, the second, is the positive one.
+        type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``. ``classification``
+            makes classes of whole floats and of one-hot rows, ``regression`` numbers of integers.
         about: Where the labels come from, in words.
-        classes: What the user calls class (or label column) 0, 1, ...; None: nothing else.
+        classes: What the user calls class (or label column) 0, 1, ...; None: the names that the labels give, sorted.
+        missing: A value of ``labels`` that means missing, such as -100, in place of -1.
 
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
 
-    Labels and ids may come as lists or arrays too and become tensors.
+    Labels and ids may be tensors, arrays (numpy, masked, pandas, pyarrow) or lists, and become tensors; floats keep
+    their precision. What may surprise about them is warned of, a metric that the split leaves undefined too.
 
     Raises:
         ValueError: The labels do not fit the type, the metric does not exist for it, or the split overlaps, is empty,
@@ -80,66 +89,47 @@ class Task:
     type: str = ""
     about: str = field(default="", compare=False)
     classes: list[str | int] | None = field(default=None, compare=False)
+    missing: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
-        needed = "numbers: classes 0, 1, ... as integers (what they are called goes to 'classes'), or floats"
-        self.labels = _as_tensor(self.labels, f"'labels' of task {self.name!r}", needed)
-        if self.labels.dtype == torch.bool:
-            self.labels = self.labels.long()
-        found = label_type(self.labels)
-        self.type = self.type or found
-        if self.type not in TYPES:
+    def __post_init__(self, missing: float | None) -> None:
+        if self.type and self.type not in TYPES:
             raise ValueError(f"'type' needs to be one of {', '.join(TYPES)} in 'Task' (got {self.type!r})")
-        if self.type != found:
-            raise ValueError(f"'labels' of task {self.name!r} read as {found}, but 'type' says {self.type!r}")
-        self.metric, known = self.metric or DEFAULT_METRIC[self.type], METRIC_NAMES[self.type]
+        called = None if self.classes is None else _plain(self.classes)
+        what = f"'labels' of task {self.name!r}"
+        found = label_values(self.labels, what, self.type, classes=called, missing=missing)
+        self.labels, self.type = found.y, found.type
+        self.classes = found.classes if called is None else called
+        self.metric = self.metric or DEFAULT_METRIC[self.type]
+        self.check_metric()
+        if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
+            raise ValueError(
+                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got {len(self.classes)})"
+            )
+        self.split = read_split(self.split, self.name, self.num_samples)
+        self._check_split()
+        for note in (*found.notes, *unlearnable(self), *undefined(self)):
+            warnings.warn(f"task {self.name!r}: {note}", stacklevel=3)  # of whoever makes the task
+
+    def check_metric(self) -> None:
+        """Refuse a metric that there is not for the type, or for the number of classes."""
+        known = METRIC_NAMES[self.type]
         if self.metric not in known:
             raise ValueError(
                 f"'metric' of task {self.name!r} needs to be one of {', '.join(known)} for {self.type} "
                 f"(got {self.metric!r}){did_you_mean(self.metric, known)}"
             )
-        self._check_labels()
-        self.split = self._tensors_of_split()
-        self._check_split()
-
-    def _tensors_of_split(self) -> dict[str, Tensor]:
-        what = f"'split' of task {self.name!r} needs {', '.join(SPLITS)}"
-        if not isinstance(self.split, Mapping):
-            raise ValueError(f"{what} as a mapping to sample ids (got {type(self.split).__name__})")
-        wrong = {
-            "missing": [part for part in SPLITS if part not in self.split],
-            "unknown": [part for part in self.split if part not in SPLITS],
-        }
-        if any(wrong.values()):
-            raise ValueError(f"{what} ({'; '.join(f'{word} {parts}' for word, parts in wrong.items() if parts)})")
-        return {
-            part: _as_tensor(self.split[part], f"split {part!r} of task {self.name!r}", "a list of integer sample ids")
-            for part in SPLITS
-        }
-
-    def _check_labels(self) -> None:
-        known = self.labels[~torch.isnan(self.labels)] if self.labels.is_floating_point() else self.labels
-        if self.type == "multilabel" and bool(((known != 0) & (known != 1)).any()):
-            raise ValueError(f"'labels' of task {self.name!r} need to be 0, 1 or NaN (missing), since they are 2-D")
-        if self.type == "regression" and bool(torch.isinf(known).any()):
-            raise ValueError(f"'labels' of task {self.name!r} need to be finite or NaN (missing) (got an infinite one)")
+        if self.type == "classification" and self.metric in OF_TWO_CLASSES and self.num_outputs != 2:
+            others = ", ".join(name for name in known if name not in OF_TWO_CLASSES)
+            raise ValueError(
+                f"'metric' {self.metric!r} of task {self.name!r} needs two classes (got {self.num_outputs}); for any "
+                f"number of them: {others}"
+            )
 
     def _check_split(self) -> None:
         labelled = is_labelled(self.labels)
         owner = torch.zeros(self.num_samples, dtype=torch.long)
         for number, (part, ids) in enumerate(self.split.items(), start=1):
             what = f"split {part!r} of task {self.name!r}"
-            if ids.numel() == 0:
-                raise ValueError(f"{what} is empty; give it at least one sample")
-            if ids.dim() != 1 or ids.is_floating_point() or ids.dtype == torch.bool:
-                raise ValueError(f"{what} needs a list of integer sample ids (got {ids.dtype} {list(ids.shape)})")
-            ids = self.split[part] = ids.long()
-            if int(ids.min()) < 0 or int(ids.max()) >= self.num_samples:
-                raise ValueError(
-                    f"{what} needs sample ids in [0, {self.num_samples}) (got [{int(ids.min())}, {int(ids.max())}])"
-                )
-            if ids.unique().numel() != ids.numel():
-                raise ValueError(f"{what} lists a sample twice")
             taken = ids[owner[ids] > 0]
             if taken.numel():
                 other = SPLITS[int(owner[taken[0]]) - 1]
@@ -160,7 +150,7 @@ class Task:
     def num_outputs(self) -> int:
         """Width of a prediction: classes, label columns, or 1 for regression."""
         if self.type == "classification":
-            return int(self.labels.max()) + 1
+            return int(self.labels.max()) + 1 if self.labels.numel() else 0
         return self.labels.size(1) if self.type == "multilabel" else 1
 
     @property
@@ -168,12 +158,26 @@ class Task:
         """Whether a larger value of the metric is better."""
         return self.metric not in LOWER_IS_BETTER
 
+    @property
+    def is_ranking(self) -> bool:
+        """Whether the metric ranks samples by a score of the second of two classes, rather than choosing a class."""
+        return self.type == "classification" and self.metric in OF_TWO_CLASSES
 
-def _as_tensor(value: Any, what: str, needed: str) -> Tensor:
-    """A list or an array as a tensor."""
-    if isinstance(value, Tensor):
-        return value
-    try:
-        return torch.as_tensor(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{what} needs {needed} (got {type(value).__name__}: {error})") from error
+    def called(self, number: int) -> str | int:
+        """What the user calls a class or label column."""
+        return number if self.classes is None else self.classes[number]
+
+
+@contextlib.contextmanager
+def said_elsewhere() -> Iterator[None]:
+    """Tasks that are made here warn of nothing: whoever makes them says it, or it was said when they were written."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="task ", category=UserWarning)
+        yield
+
+
+def _plain(names: Sequence[str | int]) -> list[str | int]:
+    """Names as they go into JSON: numpy's own kinds of text and integers become Python's."""
+    if isinstance(names, str):
+        raise ValueError(f"'classes' needs a list of names in 'Task' (got the text {names!r})")
+    return [name.item() if isinstance(name, np.generic) else name for name in names]

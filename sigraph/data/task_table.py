@@ -12,18 +12,13 @@ from torch import Tensor
 
 from sigraph.data.columns import missing_as_null
 from sigraph.data.giveaways import say_giveaways
-from sigraph.data.label_hints import (
-    integers_as_classes,
-    largest_class,
-    numbers_as_classes,
-    one_of_several,
-    rare_classes,
-)
+from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, rare_classes
 from sigraph.data.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
+from sigraph.data.scorable import check_scorable, score_notes
 from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import TaskRead, some
-from sigraph.data.task import SPLITS, Task, is_labelled
+from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 
 
 def make_task(
@@ -74,14 +69,21 @@ def make_task(
         split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
     _check_parts(name, rows, split, y, classes, how)
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
-    task = Task(name, y, split, metric, about=about, classes=classes)
-    described, more = _describe(y, classes, list(rows.labels))
-    notes += more
+    columns = list(rows.labels)
+    with said_elsewhere():
+        task = Task(name, y, split, metric, about=about, classes=columns if y.dim() == 2 else classes)
+    try:
+        check_scorable(task)
+    except ValueError as error:
+        drawn = "draw another by --seed, --split or --split-rates"
+        way = drawn if given is None else "mend that column, or leave it out and have one drawn"
+        raise ValueError(f"{error} ({rows.where}; split {how}: {way})") from error
+    described, more = _describe(y, classes, columns)
+    notes += more + score_notes(task)
     if not kind:
         notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
-        notes += one_of_several(name, y) if y.dim() == 2 else []
     if classes is not None:
-        notes += [*largest_class(name, y, classes, task.metric), *rare_classes(y, split, classes)]
+        notes += rare_classes(y, split, classes)
     notes += say_giveaways(table.samples, table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
     counts = (int(labelled.sum()), count, how, sizes)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from sigraph.data import Task
+from sigraph.data.label_values import label_values
+from sigraph.data.task import is_labelled
 from sigraph.evaluation.metrics import METRICS
 
 
@@ -26,13 +28,8 @@ class Evaluator:
     """
 
     def __init__(self, task: Task) -> None:
-        known = METRICS[task.type]
-        if task.metric not in known:
-            raise ValueError(
-                f"'metric' of task {task.name!r} needs to be one of {', '.join(known)} for {task.type} "
-                f"(got {task.metric!r})"
-            )
-        self.task, self.metric, self._score = task, task.metric, known[task.metric]
+        task.check_metric()
+        self.task, self.metric, self._score = task, task.metric, METRICS[task.type][task.metric]
         self.greater_is_better = task.greater_is_better
 
     @property
@@ -42,8 +39,11 @@ class Evaluator:
             "classification": "y_true [n] class ids; y_pred [n] class ids or [n, num_classes] scores",
             "multilabel": "y_true [n, num_columns] in {0, 1}, NaN where missing; y_pred [n, num_columns] scores",
             "regression": "y_true [n]; y_pred [n] or [n, 1]",
-        }
-        return f"a dict with arrays or tensors: {shape[self.task.type]}"
+        }[self.task.type]
+        if self.task.is_ranking:
+            positive = self.task.called(1)
+            shape = f"y_true [n] class ids; y_pred [n] scores of class {positive!r}, the second, or [n, 2] of both"
+        return f"a dict with arrays or tensors: {shape}"
 
     @property
     def expected_output_format(self) -> str:
@@ -63,22 +63,55 @@ class Evaluator:
         if missing:
             names = ", ".join(sorted(missing))
             raise ValueError(f"'input_dict' needs {names} in 'Evaluator': {self.expected_input_format}")
-        y_true, y_pred = (_as_numpy(input_dict[key]) for key in ("y_true", "y_pred"))
-        if self.task.type != "multilabel" and y_true.ndim == 2 and y_true.shape[1] == 1:
-            y_true = y_true[:, 0]  # OGB's single-task shape
-        if len(y_true) != len(y_pred) or len(y_true) == 0:
-            raise ValueError(f"'y_true' and 'y_pred' need the same length >= 1 (got {len(y_true)} and {len(y_pred)})")
-        if self.task.type == "multilabel" and y_true.shape != y_pred.shape:
-            raise ValueError(f"'y_pred' needs the shape of 'y_true', {y_true.shape} (got {y_pred.shape})")
-        unknown = {"classification": y_true < 0, "regression": np.isnan(y_true)}.get(self.task.type, np.False_)
-        if unknown.any():
+        y = label_values(input_dict["y_true"], "'y_true'", self.task.type, classes=self.task.classes).y
+        y_pred = self._predictions(input_dict["y_pred"])
+        if len(y) != len(y_pred) or len(y) == 0:
+            raise ValueError(f"'y_true' and 'y_pred' need the same length >= 1 (got {len(y)} and {len(y_pred)})")
+        if self.task.type == "multilabel" and tuple(y.shape) != y_pred.shape:
+            raise ValueError(f"'y_pred' needs the shape of 'y_true', {tuple(y.shape)} (got {y_pred.shape})")
+        unknown = 0 if self.task.type == "multilabel" else int((~is_labelled(y)).sum())
+        if unknown:
+            raise ValueError(f"'y_true' holds {unknown} missing labels in 'Evaluator'; pass labelled samples only")
+        if self.task.is_ranking and int(y.max()) > 1:
+            raise ValueError(f"'y_true' holds class {int(y.max())} in 'Evaluator'; {self.metric} needs 0 and 1")
+        if self.task.type == "regression":
+            y, y_pred = y.double(), y_pred.astype(np.float64)  # single precision loses the digits of large targets
+        return {self.metric: self._score(y.numpy(), y_pred)}
+
+    def _predictions(self, value: Any) -> np.ndarray:
+        """Finite numbers in a shape that the metric takes."""
+        if np.ma.is_masked(value):
+            raise ValueError("'y_pred' is masked in places in 'Evaluator': predict those samples, or leave them out")
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu()
+            y_pred = (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
+        else:
+            y_pred = np.asarray(value)
+        kind, width = self.task.type, self.task.num_outputs
+        if kind == "classification" and not self.task.is_ranking and y_pred.dtype.kind in "OSU":
+            y_pred = label_values(value, "'y_pred'", kind, classes=self.task.classes).y.numpy()
+        if y_pred.dtype.kind not in "biuf":
             raise ValueError(
-                f"'y_true' holds {unknown.sum()} missing labels in 'Evaluator'; pass labelled samples only"
+                f"'y_pred' needs numbers in 'Evaluator' (got {y_pred.dtype}): {self.expected_input_format}"
             )
-        if np.issubdtype(y_pred.dtype, np.floating) and not np.isfinite(y_pred).all():
+        if y_pred.dtype.kind == "f" and not np.isfinite(y_pred).all():
             raise ValueError("'y_pred' holds NaN or infinite values: training diverged")
-        return {self.metric: self._score(y_true, y_pred)}
-
-
-def _as_numpy(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        widths = (1, width) if kind == "classification" else (1,) if kind == "regression" else (width,)
+        fits = (y_pred.ndim == 1 and 1 in widths) or (y_pred.ndim == 2 and y_pred.shape[1] in widths)
+        if not fits and kind != "multilabel":
+            raise ValueError(
+                f"'y_pred' has shape {list(y_pred.shape)} in 'Evaluator', which takes {self.expected_input_format}"
+            )
+        if y_pred.ndim == 2 and y_pred.shape[1] > 1:
+            return y_pred
+        if self.task.is_ranking and y_pred.dtype.kind != "f":
+            raise ValueError(
+                f"'y_pred' needs scores for {self.metric} in 'Evaluator' (got {y_pred.dtype}: class ids do not rank); "
+                "give floats, such as the probability of the second class"
+            )
+        if kind == "classification" and not self.task.is_ranking and y_pred.dtype.kind == "f" and (y_pred % 1).any():
+            raise ValueError(
+                f"'y_pred' needs class ids or [n, {width}] scores for {self.metric} in 'Evaluator' (got fractions of "
+                f"shape {list(y_pred.shape)})"
+            )
+        return y_pred

@@ -36,6 +36,21 @@ def _classes(y_pred: np.ndarray) -> np.ndarray:
     return y_pred.argmax(axis=1) if y_pred.ndim == 2 and y_pred.shape[1] > 1 else y_pred.reshape(-1)
 
 
+def _of_second_class(
+    score: Callable[[np.ndarray, np.ndarray], float],
+) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A score of how well samples of class 1 are ranked above those of class 0."""
+
+    def ranked(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        if np.unique(y_true).size < 2:
+            raise ValueError(f"all samples are of class {int(y_true[0])}: the metric is not defined; it needs both")
+        if y_pred.ndim == 2 and y_pred.shape[1] == 2:
+            y_pred = y_pred[:, 1].astype(np.float64) - y_pred[:, 0]  # rises with the softmax of class 1
+        return float(score(y_true, y_pred.reshape(-1)))
+
+    return ranked
+
+
 def _spearman(y_true: np.ndarray, y_pred: np.ndarray) -> float:
     y_pred = y_pred.reshape(-1)
     for name, value in (("y_true", y_true), ("y_pred", y_pred)):
@@ -48,6 +63,8 @@ METRICS: dict[str, dict[str, Callable[[np.ndarray, np.ndarray], float]]] = {
     "classification": {
         "accuracy": lambda y_true, y_pred: float(accuracy_score(y_true, _classes(y_pred))),
         "macro_f1": lambda y_true, y_pred: float(f1_score(y_true, _classes(y_pred), average="macro")),
+        "rocauc": _of_second_class(roc_auc_score),
+        "ap": _of_second_class(average_precision_score),
     },
     "multilabel": {
         "rocauc": _per_column(roc_auc_score),

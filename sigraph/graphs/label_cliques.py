@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data.label_values import label_values
 from sigraph.graphs.label_graph import LabelGraph
-from sigraph.graphs.label_sets import label_tensor
 
 
 class LabelCliques(LabelGraph):
@@ -33,10 +33,11 @@ class LabelCliques(LabelGraph):
     """
 
     def from_labels(self, labels: Tensor) -> PretrainGraph:
-        labels = label_tensor(labels, "LabelCliques")
-        if labels.dim() != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        found = label_values(labels, "'labels' of 'LabelCliques'")
+        labels = found.y
+        if found.type != "classification":
             raise ValueError(
-                f"'labels' needs integer classes, shape [N], in 'LabelCliques' (got {labels.dtype} "
+                f"'labels' needs classes, integers or names of shape [N], in 'LabelCliques' (got {labels.dtype} "
                 f"{list(labels.shape)}); rows of labels are for 'LabelAgreement' (equal rows: max_differences: 0)"
             )
         known = labels >= 0

@@ -67,7 +67,7 @@ def reads_labels(constructor: GraphConstructor) -> bool:
 def train_labels(task: Task) -> Tensor:
     """The labels of a task with all outside its train split missing. Shape as ``task.labels``."""
     missing = float("nan") if task.type != "classification" else -1
-    labels = task.labels if task.type == "classification" else task.labels.float()
+    labels = task.labels.float() if task.type == "multilabel" else task.labels
     out = torch.full_like(labels, missing)
     train = task.split["train"]
     out[train] = labels[train]

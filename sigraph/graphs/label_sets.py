@@ -10,22 +10,10 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from sigraph.data.arguments import as_tensor
-from sigraph.data.foreign import said
+from sigraph.data.label_values import label_values
 
 _BLOCK_CELLS = 1_000_000  # numbers of a block of overlaps, 4 MB: what follows finds them in the cache
 _FEW = 2e-4  # mean squared share of ones in a column: below, sparse products are faster (1.4 % of ones, evenly)
-
-
-def label_tensor(labels: Any, owner: str) -> Tensor:
-    """Labels as a dense tensor of real numbers."""
-    try:
-        out = as_tensor(labels)
-    except ValueError as error:
-        raise ValueError(f"'labels' needs labels as numbers in {owner!r} (got {said(labels)}: {error})") from error
-    if out.layout != torch.strided or out.is_complex():
-        raise ValueError(f"'labels' needs dense real numbers in {owner!r} (got {out.dtype}, {out.layout})")
-    return out
 
 
 def read_label_sets(labels: Any, owner: str) -> tuple[Tensor, Tensor]:
@@ -38,22 +26,14 @@ def read_label_sets(labels: Any, owner: str) -> tuple[Tensor, Tensor]:
     Returns:
         Two tables of shape [N, L] bool.
     """
-    labels = label_tensor(labels, owner)
-    if labels.dim() != 2:
+    found = label_values(labels, f"'labels' of {owner!r}")
+    if found.type != "multilabel":
         raise ValueError(
-            f"'labels' needs rows of labels, shape [N, num_labels], in {owner!r} (got {list(labels.shape)}); "
+            f"'labels' needs rows of labels, shape [N, num_labels], in {owner!r} (got {list(found.y.shape)}); "
             "one class a sample is for 'LabelCliques'"
         )
-    carried, absent = labels == 1, labels == 0
-    missing = torch.isnan(labels) if labels.is_floating_point() else labels == -1
-    odd = ~(carried | absent | missing)
-    if bool(odd.any()):
-        row, column = odd.nonzero()[0].tolist()
-        raise ValueError(
-            f"'labels' needs 0, 1 or missing (NaN, or -1 in integers) in {owner!r} "
-            f"(got {labels[row, column].item()} for sample {row}, label {column})"
-        )
-    return carried, ~missing
+    known = ~torch.isnan(found.y) if found.y.is_floating_point() else torch.ones_like(found.y, dtype=torch.bool)
+    return found.y == 1, known
 
 
 def distinct_rows(table: Tensor, width: int) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
 from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
@@ -203,6 +204,7 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
                 home = whole if own or entry.dataset is None else open_data(entry.dataset, f"finetune.{i}.dataset")
                 encoder.check_samples(home)
                 Evaluator(task := home.task(entry.task))
+                check_scorable(task)
                 if entry.head == "knn":
                     check_neighbors(task, entry.k, entry.leave_one_out)
                 leakage.look(arm, whole, home, task, graph)

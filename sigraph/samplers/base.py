@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import Pairs, PretrainGraph
-from sigraph.data.arguments import check_flags, check_integers
+from sigraph.data.arguments import check_flags, check_integers, check_kinds
 from sigraph.samplers.negatives import NegativeDraws
 from sigraph.samplers.reach import pairs_within
 from sigraph.samplers.weighted import WeightedDraws
@@ -34,9 +34,7 @@ class PairSampler(ABC):
     """
 
     def __init__(self, graph: PretrainGraph, weighted: bool = False, exclude_hops: int = 1) -> None:
-        if not isinstance(graph, PretrainGraph):
-            got = type(graph).__name__
-            raise ValueError(f"'graph' needs to be a PretrainGraph in {type(self).__name__!r} (got {got})")
+        check_kinds(type(self).__name__, graph=(graph, PretrainGraph))
         if not graph.num_nodes or not graph.num_edges:
             raise ValueError(
                 f"'graph' needs at least one edge in {type(self).__name__!r} "

@@ -14,7 +14,7 @@ from torch import Tensor
 from sigraph.data import PretrainGraph, Task
 from sigraph.data.arguments import as_tensor
 from sigraph.data.foreign import way_from
-from sigraph.data.task import label_type
+from sigraph.data.label_values import label_values
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]
@@ -70,15 +70,9 @@ def _is_numbers(tasks: Any) -> bool:
 
 def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
-    y = as_numbers(what, value, needed, owner)
-    y = y.long() if y.dtype == torch.bool else y
-    kind = label_type(y)
-    known = y[~y.isnan()] if y.is_floating_point() else y
-    if kind == "multilabel" and bool(((known != 0) & (known != 1)).any()):
-        raise ValueError(f"labels of {what} need to be 0, 1 or NaN (missing) in {owner!r}, since they are 2-D")
-    if bool(torch.isinf(known).any()):
-        raise ValueError(f"labels of {what} need to be finite or NaN (missing) in {owner!r}")
-    return y
+    if value is None or isinstance(value, str | Mapping | PretrainGraph):
+        raise ValueError(f"{what} needs {needed} in {owner!r} (got {_say(value)})")
+    return label_values(value, f"{what} in {owner!r}").y
 
 
 def as_numbers(what: str, value: Any, needed: str, owner: str) -> Tensor:

@@ -118,6 +118,9 @@ def test_label_cliques_are_perfectly_consistent():
     [
         (torch.tensor([0, 1]), r"'y' needs one label per node, 3, .*got 2"),
         (torch.zeros(4), "'y' needs one label per node"),
+        (torch.tensor([0, -2, 1]), "'y' needs classes as integers >= 0, -1 where missing .*got -2"),
+        (torch.tensor([[0, 0.5]] * 3), "'y' needs 0, 1 or missing"),
+        (torch.tensor([0.5, math.inf, 1]), "'y' needs finite numbers"),
         (torch.zeros(2, 3), "'y' needs one label per node"),
         (torch.tensor(1), "'y' needs to be 1-D .* or 2-D"),
         (torch.zeros(3, 1, 1), "'y' needs to be 1-D .* or 2-D"),
@@ -137,3 +140,11 @@ def test_what_is_not_defined_is_said(y, message):
 def test_a_graph_without_edges_has_none():
     with pytest.raises(ValueError, match="not defined on this graph"):
         PretrainGraph(num_nodes=3).local_consistency(torch.tensor([0, 1, 1]))
+
+
+def test_labels_come_in_any_holder_and_numbers_keep_their_digits():
+    assert line(4).local_consistency(["a", "a", "b", "b"]) == line(4).local_consistency(torch.tensor([0, 0, 1, 1]))
+    rowptr, col = line(4).csr()
+    assert local_consistency(rowptr, col, [0, 0, None, 1]) == 1
+    when = [1.7e9 + i for i in range(4)]  # one number in float32
+    assert line(4).local_consistency(when) == pytest.approx(0.8**0.5)

@@ -7,10 +7,8 @@ import torch
 from sigraph.data.label_hints import (
     classes_alike,
     integers_as_classes,
-    largest_class,
     lists_of_terms,
     numbers_as_classes,
-    one_of_several,
     rare_classes,
 )
 
@@ -41,13 +39,6 @@ def test_classes_that_differ_in_blanks_or_case():
     assert "'a', 'A '" in classes_alike(cells("a", "A ", "b"))[0] and classes_alike(cells("a", "b", "a")) == []
 
 
-def test_one_column_a_class():
-    y = torch.eye(3)[[0, 1, 2, 1]]
-    assert "--task-type t=classification" in one_of_several("t", y)[0]
-    assert one_of_several("t", torch.cat([y, torch.ones(1, 3)])) == []
-    assert one_of_several("t", torch.full((2, 3), float("nan"))) == []
-
-
 def test_numbers_and_integers():
     assert "--task-type t=classification" in numbers_as_classes("t", torch.tensor([0.0, 1.0, float("nan")]))[0]
     assert numbers_as_classes("t", torch.tensor([0.5, 1.0])) == [] and numbers_as_classes("t", torch.arange(3)) == []
@@ -65,11 +56,3 @@ def test_classes_that_a_part_lacks():
     assert "'y' 3, 'z' 1" in note
     split = {part: torch.tensor([i, 10 + i, 13]) for i, part in enumerate(split)}
     assert rare_classes(y, split, ["x", "y", "z"]) == []
-
-
-def test_a_class_that_nearly_all_labels_are_of():
-    y = torch.tensor([1] * 29 + [0] + [-1] * 5)
-    (note,) = largest_class("t", y, ["no", "yes"], "accuracy")
-    assert "96.7% of the labels are 'yes': to say so always has accuracy 0.967; --metric t=METRIC with macro_f1" in note
-    assert largest_class("t", y, ["no", "yes"], "macro_f1") == []
-    assert largest_class("t", torch.arange(10) % 2, [0, 1], "accuracy") == []

@@ -40,7 +40,7 @@ def test_numbers_beside_a_word_for_missing_are_pointed_out():
 
 
 def test_regression_names_the_cell_that_is_no_number():
-    said = r"file.csv: regression needs numbers in 'y' \(got text, such as 'NA'\); leave the cell of .* blank"
+    said = r"file.csv: column 'y' needs numbers for regression \(got text, such as 'NA' at sample 3\); .* blank"
     with pytest.raises(ValueError, match=said):
         encode_labels("t", rows(y=["0.5", "", "nan", "NA", "x"]), "regression")
     with pytest.raises(ValueError, match=r"\(got text\)"):  # numbers that are stored as text
@@ -50,7 +50,9 @@ def test_regression_names_the_cell_that_is_no_number():
 
 
 def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
-    with pytest.raises(ValueError, match=r"'b' does not, such as 'NA'\. A task of classes"):
+    with pytest.raises(
+        ValueError, match=r"file.csv needs label columns of 0 and 1, .*text in column 'b', such as 'NA'"
+    ):
         encode_labels("t", rows(a=[0, 1], b=["1", "NA"]), "")
-    with pytest.raises(ValueError, match=r"'b' does not\. A task of classes"):
+    with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of sample 1\); classes .* one column"):
         encode_labels("t", rows(a=[0, 1], b=[1, 2]), "")

@@ -5,12 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import Data
 
 from sigraph.data.task import Task, is_labelled, label_type
 
 NAN = math.nan
 CLASSES = torch.tensor([0, 1, 2, 0, 1, -1])
 VALUES = torch.tensor([0.5, 1, 2, 3, -4, NAN])
+WIDE = VALUES.double()  # floats of lists and arrays stay as wide as they are
 COLUMNS = torch.tensor([[1.0, 0], [0, 1], [NAN, 1], [0, 0], [1, 0], [NAN, NAN]])
 
 
@@ -48,7 +50,7 @@ def test_metrics_where_less_is_better():
         (
             CLASSES,
             "foo",
-            r"'metric' of task 'toy' needs .* accuracy, macro_f1 for classification \(got 'foo'\)",
+            r"'metric' of task 'toy' needs .* accuracy, macro_f1, rocauc, ap for classification \(got 'foo'\)",
         ),
         (CLASSES, "acuracy", "did you mean 'accuracy'"),
         (VALUES, "accuracy", "one of rmse, mae, spearman for regression"),
@@ -65,8 +67,8 @@ def test_a_metric_that_the_type_does_not_have_is_refused(labels, metric, message
     [
         ([0, 1, 2, 0, 1, -1], CLASSES),
         (np.array([0, 1, 2, 0, 1, -1]), CLASSES),
-        ([0.5, 1, 2, 3, -4, NAN], VALUES),
-        (COLUMNS.tolist(), COLUMNS),
+        ([0.5, 1, 2, 3, -4, NAN], WIDE),
+        (COLUMNS.tolist(), COLUMNS.double()),
         ([True, False, True, False, True, True], torch.tensor([1, 0, 1, 0, 1, 1])),
     ],
     ids=["list", "array", "numbers", "columns", "yes and no"],
@@ -78,10 +80,80 @@ def test_lists_and_arrays_become_tensors(given, labels):
     assert (task.type, task.num_outputs) == (make(labels).type, make(labels).num_outputs)
 
 
-@pytest.mark.parametrize("labels", [["a", "b"], np.array(["a"]), [0, None], [[0.0], [0.0, 1.0]], {0: 1}], ids=str)
-def test_what_is_no_number_is_no_label(labels):
-    with pytest.raises(ValueError, match=r"'labels' of task 'toy' needs numbers: .*'classes'.*got (list|ndarray|dict)"):
+@pytest.mark.parametrize("labels", [["a", 1], [[0.0], [0.0, 1.0]], {0: 1}, "text", None], ids=str)
+def test_what_is_neither_number_nor_name_is_no_label(labels):
+    with pytest.raises(ValueError, match=r"'labels' of task 'toy' needs numbers or text, a label a sample"):
         make(labels)
+
+
+def test_classes_by_name_are_kept():
+    names = ["no", "yes", "no", "yes", None, ""]
+    split = {"train": [0, 1], "valid": [2], "test": [3]}
+    task = Task("toy", names, split)
+    assert (task.classes, task.labels.tolist()) == (["no", "yes"], [0, 1, 0, 1, -1, -1])
+    task = Task("toy", names, split, classes=np.array(["yes", "no"]))  # in an order of one's own
+    assert task.classes == ["yes", "no"] and all(type(name) is str for name in task.classes)
+    assert task.labels.tolist() == [1, 0, 1, 0, -1, -1]
+    with pytest.raises(ValueError, match=r"needs the names in 'classes' \(got 'yes' at sample 1"):
+        Task("toy", names, split, classes=["no", "maybe"])
+    with pytest.raises(ValueError, match=r"'classes' of task 'toy' needs a name for each of 3 \(got 2\)"):
+        make(classes=["a", "b"])
+    with pytest.raises(ValueError, match="'classes' needs a list of names"):
+        make(classes="abc")
+
+
+def test_masks_are_splits_under_the_names_of_pyg():
+    mask = torch.zeros(3, 6, dtype=torch.bool)
+    mask[0, [0, 1]] = mask[1, [2]] = mask[2, [3, 4]] = True
+    data = Data(train_mask=mask[0], val_mask=mask[1], test_mask=mask[2])
+    named = {"train_mask": data.train_mask, "val_mask": data.val_mask, "test_mask": data.test_mask}
+    for split in (named, {"train": mask[0].tolist(), "val": mask[1].numpy(), "test": mask[2]}):
+        found = Task("toy", CLASSES, split).split
+        assert {part: ids.tolist() for part, ids in found.items()} == {"train": [0, 1], "valid": [2], "test": [3, 4]}
+    assert Task("toy", CLASSES, {"train_idx": [0, 1], "dev": [2], "testing": [3]}).split["valid"].tolist() == [2]
+    for value, message in (
+        (mask[0][:5], r"split 'train' of task 'toy' needs a mask of shape \[6\] \(got \[5\]\)"),
+        (mask.t(), r"needs a mask of shape \[6\] \(got \[6, 3\]\); of several splits side by side choose one: mask"),
+        (mask[0].byte(), r"lists a sample twice; a mask needs to be boolean: mask.bool\(\)"),
+        (torch.zeros(6, dtype=torch.bool), "split 'train' of task 'toy' is empty"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make(split={"train": value})
+    with pytest.raises(ValueError, match=r"once each \('valid' is there again as 'val_mask'\)"):
+        make(split={"val_mask": [2]})
+    with pytest.raises(ValueError, match=r"\(got Data\); of a PyG Data: {'train': data.train_mask"):
+        Task("toy", CLASSES, data)
+
+
+def test_targets_keep_their_digits():
+    when = [1700000000.0 + i for i in range(6)]
+    split = {"train": [0, 1, 2], "valid": [3], "test": [4]}
+    for labels in (when, np.array(when), torch.tensor(when, dtype=torch.float64)):
+        assert Task("toy", labels, split).labels.tolist() == when
+    task = Task("toy", [1700000000 + i for i in range(6)], split, type="regression")
+    assert task.labels.dtype == torch.float64 and task.labels.tolist() == when
+
+
+def test_another_mark_of_missing_labels_is_an_option():
+    split = {"train": [0, 1], "valid": [2], "test": [3]}
+    assert Task("toy", [0, 1, 0, 1, -100], split, missing=-100).labels.tolist() == [0, 1, 0, 1, -1]
+    assert Task("toy", [0.5, 1, 0, 1, -9], split, missing=-9).labels[4].isnan()
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "said"),
+    [
+        ([1, -1, 1, 1, -1, 1], {"split": {"train": [0], "valid": [2], "test": [3]}}, "1 and -1 alone: -1 is taken for"),
+        ([1, 2, 1, 2, 1, 2], {"split": {"train": [0, 1]}}, r"no sample is of 1 of the 3 classes, such as 0 \(they are"),
+        ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say type"),
+        ([0, 1, 2, 0, 2, 1], {}, "1 classes are scored in 'valid' or 'test' but not in 'train': 2; they cannot be"),
+        ([0, 1, 0, 0, 0, 1], {"metric": "rocauc"}, r"metric 'rocauc' is not defined: 'valid' holds class 0 alone, 1 "),
+    ],
+)
+def test_what_may_surprise_is_warned_of_where_the_task_is_made(labels, options, said):
+    with pytest.warns(UserWarning, match=f"task 'toy': .*{said}") as warned:
+        make(labels, **options)
+    assert all(warning.filename == __file__ for warning in warned)
 
 
 def test_which_samples_are_labelled():
@@ -100,8 +172,7 @@ def test_which_samples_are_labelled():
         ({"test": []}, "split 'test' of task 'toy' is empty"),
         ({"train": [0, 6]}, r"split 'train' .*in \[0, 6\) \(got \[0, 6\]\)"),
         ({"train": [-1, 0]}, r"split 'train' .*in \[0, 6\) \(got \[-1, 0\]\)"),
-        ({"train": [0.5, 1.0]}, "split 'train' .*integer sample ids .*float32"),
-        ({"train": [True, True, False, False, False, False]}, "split 'train' .*integer sample ids .*bool"),
+        ({"train": [0.5, 1.0]}, "split 'train' .*integer sample ids .*float64"),
         ({"train": [[0, 1]]}, r"split 'train' .*integer sample ids .*\[1, 2\]"),
         ({"test": [3, 5]}, r"split 'test' of task 'toy' lists 1 samples without a label \(first: 5\)"),
     ],
@@ -120,11 +191,11 @@ def test_a_split_may_not_list_missing_values(labels):
 def test_a_split_needs_three_parts():
     with pytest.raises(ValueError, match=r"needs train, valid, test \(missing \['valid', 'test'\]\)"):
         Task("toy", CLASSES, {"train": [0]})
-    with pytest.raises(ValueError, match=r"\(missing \['valid'\]; unknown \['val'\]\)"):
-        Task("toy", CLASSES, {"train": [0], "val": [1], "test": [2]})
+    with pytest.raises(ValueError, match=r"\(missing \['valid'\]; unknown \['val '\]\)"):
+        Task("toy", CLASSES, {"train": [0], "val ": [1], "test": [2]})
     with pytest.raises(ValueError, match=r"unknown \['extra'\]"):
         make(split={"extra": [5]})
-    with pytest.raises(ValueError, match=r"as a mapping to sample ids \(got list\)"):
+    with pytest.raises(ValueError, match=r"as a mapping to sample ids or boolean masks \(got list\)"):
         Task("toy", CLASSES, [[0], [1], [2]])
     with pytest.raises(ValueError, match="split 'valid' of task 'toy' needs a list of integer sample ids"):
         make(split={"valid": ["b"]})
@@ -133,17 +204,17 @@ def test_a_split_needs_three_parts():
 @pytest.mark.parametrize(
     ("labels", "changes", "message"),
     [
-        (torch.zeros(2, 2, 2), {}, r"'y' needs to be 1-D .*\[2, 2, 2\]"),
-        (torch.tensor(1), {}, "'y' needs to be 1-D"),
-        (
-            CLASSES,
-            {"type": "regression"},
-            "'labels' of task 'toy' read as classification, but 'type' says 'regression'",
-        ),
+        (torch.zeros(2, 2, 2), {}, r"'labels' of task 'toy' needs to be 1-D .*\[2, 2, 2\]"),
+        (torch.tensor(1), {}, "'labels' of task 'toy' needs to be 1-D"),
+        (COLUMNS, {"type": "regression"}, r"'labels' of task 'toy' needs shape \[N\] for regression \(got \[6, 2\]\)"),
+        (CLASSES, {"type": "multilabel"}, r"needs shape \[N, num_columns\] for multilabel \(got \[6\]\)"),
+        (VALUES, {"type": "classification"}, r"needs classes as whole numbers \(got 0.5 at sample 0\)"),
+        (CLASSES, {"metric": "ap"}, r"'metric' 'ap' of task 'toy' needs two classes \(got 3\); .*: accuracy, macro_f1"),
+        (CLASSES - 1, {}, r"needs classes as integers >= 0, -1 where missing \(got -2 at sample 5\)"),
         (CLASSES, {"type": "ranking"}, "'type' needs to be one of classification, multilabel, regression .*'ranking'"),
-        (COLUMNS * 2, {}, "'labels' of task 'toy' need to be 0, 1 or NaN"),
-        (torch.full((6, 2), -1), {}, "'labels' of task 'toy' need to be 0, 1 or NaN"),
-        (torch.full((6,), math.inf), {}, "'labels' of task 'toy' need to be finite or NaN"),
+        (COLUMNS * 2, {}, "'labels' of task 'toy' needs 0, 1 or missing .*got 2 in column 0 of sample 0"),
+        (torch.full((6, 2), -1), {}, "split 'train' of task 'toy' lists 2 samples without a label"),
+        (torch.full((6,), math.inf), {}, "'labels' of task 'toy' needs finite numbers, NaN where missing .*got inf"),
     ],
 )
 def test_labels_that_are_none_are_refused(labels, changes, message):

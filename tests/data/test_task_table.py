@@ -44,8 +44,12 @@ def test_the_type_can_be_said():
     assert task([0.0, 1.0, None] * 4, task_types="classification").labels[:3].tolist() == [0, 1, -1]
     assert task([10, 20] * 6, task_types={"t": "regression"}).labels[:2].tolist() == [10.0, 20.0]
     for labels, kind, message in (
-        (["a", "b"] * 6, "regression", "regression needs numbers"),
-        ([0.5, 1.5] * 6, "classification", "classes in 'label' need to be text or integers"),
+        (["a", "b"] * 6, "regression", "needs numbers for regression"),
+        (
+            [0.5, 1.5] * 6,
+            "classification",
+            r"column 'label' needs classes as whole numbers \(got 0.5 at sample 0 and 11 more\)",
+        ),
         ([0, 1] * 6, "ranking", "needs classification or regression"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -120,11 +124,11 @@ def test_labels_of_unknown_ids():
         ({"label": [0, 1] * 6, "split": [0, 1] * 6}, {}, r"needs train, valid or test \(got integers\)"),
         ([1] * 12, {}, r"needs at least two classes \(got \[1\]\)"),
         ([None] * 12, {}, r"labels|at least two classes"),
-        ({"p": [0, 1] * 6, "remark": ["x", "y"] * 6}, {}, r"2 columns of labels.*'remark' does not"),
-        ({"p": [0, 1] * 6, "q": [0, 2] * 6}, {}, r"'q' does not"),
+        ({"p": [0, 1] * 6, "remark": ["x", "y"] * 6}, {}, r"needs label columns of 0 and 1, .*text in column 'remark'"),
+        ({"p": [0, 1] * 6, "q": [0, 2] * 6}, {}, r"needs 0, 1 or missing .*got 2 in column 'q' of sample 1"),
         ({}, {}, r"needs a column of labels besides 'id'"),
         ([0.5, 1.5] * 6, {"split": "stratified"}, "no classes to stratify"),
-        ([[1], [2]] * 6, {}, "need to be text or numbers"),
+        ([[1], [2]] * 6, {}, "needs numbers or text, .*got list"),
     ],
 )
 def test_labels_that_do_not_make_a_task(labels, options, message):

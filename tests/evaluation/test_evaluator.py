@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from sigraph.data import Task
 from sigraph.evaluation import Evaluator
@@ -87,9 +87,101 @@ def test_states_its_input_format(kind):
 
 def test_an_unknown_metric_lists_the_known():
     wrong = task("classification")
-    wrong.metric = "rocauc"
-    with pytest.raises(ValueError, match=r"'toy' needs to be one of accuracy, macro_f1 for classification .*'rocauc'"):
+    wrong.metric = "rmse"
+    with pytest.raises(ValueError, match=r"'toy' needs to be one of accuracy, .*, ap for classification .*'rmse'"):
         Evaluator(wrong)
+    wrong.metric = "rocauc"
+    with pytest.raises(
+        ValueError, match=r"'metric' 'rocauc' of task 'toy' needs two classes \(got 3\); for any number"
+    ):
+        Evaluator(wrong)
+
+
+# Two classes ##########################################################################################################
+
+
+def two_classes(metric: str) -> Task:
+    return Task("toy", ["no", "yes"] * 6, SPLIT, metric)
+
+
+@pytest.mark.parametrize(("metric", "oracle"), [("rocauc", roc_auc_score), ("ap", average_precision_score)])
+def test_two_classes_are_ranked_by_the_second(metric, oracle):
+    true = torch.rand(40, generator=seeded()) < 0.2
+    logits = torch.randn(40, 2, generator=seeded(1))
+    chance = logits.softmax(1)[:, 1]
+    evaluator = Evaluator(two_classes(metric))
+    names = np.where(true.numpy(), "yes", "no")
+    for y_true in (true.long(), true, true.double()[:, None], names, names.tolist()):
+        for y_pred in (logits, logits.numpy(), logits.softmax(1), chance, chance[:, None], chance.tolist()):
+            found = evaluator.eval({"y_true": y_true, "y_pred": y_pred})
+            assert found == {metric: pytest.approx(oracle(true.numpy(), chance.numpy()))}
+    assert "scores of class 'yes', the second" in evaluator.expected_input_format and evaluator.greater_is_better
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        ([0, 1], [0, 1], r"'y_pred' needs scores for ap .*\(got int64: class ids do not rank\); give floats"),
+        ([0, 1], np.array([True, False]), "class ids do not rank"),
+        ([1, 1], [0.5, 0.6], "all samples are of class 1: the metric is not defined"),
+        ([0, 2], [0.5, 0.6], "'y_true' holds class 2 in 'Evaluator'; ap needs 0 and 1"),
+        ([0, 1], np.zeros((2, 3)), r"'y_pred' has shape \[2, 3\].*scores of class 'yes'"),
+        (["no", "maybe"], [0.5, 0.6], r"'y_true' needs the names in 'classes' \(got 'maybe' at sample 1"),
+        ([0, 1], ["a", "b"], "'y_pred' needs numbers"),
+    ],
+)
+def test_what_does_not_rank_two_classes_is_said(y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluator(two_classes("ap")).eval({"y_true": y_true, "y_pred": y_pred})
+
+
+# Any labels, and their digits #########################################################################################
+
+
+@pytest.mark.parametrize(
+    ("kind", "y_true", "message"),
+    [
+        ("classification", [0, -2], "'y_true' needs classes as integers >= 0, -1 where missing"),
+        ("multilabel", [[0, 0.5]], "'y_true' needs 0, 1 or missing"),
+        ("regression", [float("inf"), 1.0], "'y_true' needs finite numbers"),
+        ("regression", ["a", "b"], "'y_true' needs numbers for regression"),
+        ("classification", torch.zeros(2, 3), "'y_true' needs one 1 in each row"),
+    ],
+)
+def test_labels_are_judged_as_a_task_judges_them(kind, y_true, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluator(task(kind)).eval({"y_true": y_true, "y_pred": torch.zeros(2, 2)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "y_pred", "message"),
+    [
+        ("classification", [[0.1, 0.9]] * 2, r"'y_pred' has shape \[2, 2\].*\[n, num_classes\] scores"),
+        (
+            "classification",
+            [0.3, 0.9],
+            r"'y_pred' needs class ids or \[n, 3\] scores for accuracy .*fractions of shape",
+        ),
+        ("classification", np.zeros(2, complex), "'y_pred' needs numbers"),
+        ("classification", np.ma.array([0, 1], mask=[0, 1]), "'y_pred' is masked in places"),
+        ("regression", [[0.1, 0.9]] * 2, r"'y_pred' has shape \[2, 2\].*\[n\] or \[n, 1\]"),
+        ("regression", ["a", "b"], "'y_pred' needs numbers"),
+    ],
+)
+def test_predictions_of_another_kind_are_said(kind, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluator(task(kind)).eval({"y_true": [0, 1], "y_pred": y_pred})
+
+
+def test_large_targets_keep_their_digits():
+    """Seconds since 1970: float32 takes 128 of them for one."""
+    true = 1.7e9 + torch.arange(60, dtype=torch.float64)
+    evaluator = Evaluator(task("regression"))
+    mean = true.mean().expand(60)
+    assert evaluator.eval({"y_true": true, "y_pred": mean})["rmse"] == pytest.approx(float(true.std(correction=0)))
+    assert evaluator.eval({"y_true": true, "y_pred": true.flip(0)})["rmse"] > 30
+    spearman = Evaluator(task("regression", "spearman"))
+    assert spearman.eval({"y_true": true, "y_pred": -true}) == {"spearman": pytest.approx(-1)}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

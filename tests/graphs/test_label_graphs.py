@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -150,7 +151,7 @@ def test_only_training_labels_make_edges_unless_allowed(constructor, arguments):
     [
         (lambda: LabelCliques("no")(dataset()), "unknown task 'no'"),
         (lambda: LabelCliques()(SampleDataset(torch.zeros(2, 1))), "'LabelCliques' needs a data set with a task"),
-        (lambda: LabelCliques("rows")(dataset()), "'labels' needs integer classes.*'LabelAgreement'"),
+        (lambda: LabelCliques("rows")(dataset()), "'labels' needs classes, integers or names.*'LabelAgreement'"),
         (lambda: LabelAgreement("class", 1)(dataset()), "'labels' needs rows of labels.*'LabelCliques'"),
         (lambda: LabelCliques(torch.zeros(3)), "'labels' needs to be the name of a task.*'from_labels'"),
         (lambda: LabelCliques(allow_label_edges="no"), "'allow_label_edges' needs to be true or false"),
@@ -160,12 +161,20 @@ def test_only_training_labels_make_edges_unless_allowed(constructor, arguments):
         (lambda: LabelAgreement(density=0), r"'density' needs to be in \(0, 1\]"),
         (lambda: LabelJaccard(threshold=0), r"'threshold' needs to be in \(0, 1\]"),
         (lambda: LabelJaccard(weighted=1), "'weighted' needs to be true or false"),
-        (lambda: LabelJaccard().from_labels(torch.tensor([[0, 2]])), r"got 2 for sample 0, label 1"),
+        (lambda: LabelCliques().from_labels(torch.tensor([0, -2])), "'LabelCliques' needs classes as integers >= 0"),
+        (lambda: LabelJaccard().from_labels(torch.tensor([[0, 2]])), r"got 2 in column 1 of sample 0"),
     ],
 )
 def test_what_does_not_fit_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_labels_come_in_any_holder():
+    for labels in (["a", "b", "a", None], np.array([0, 1, 0, None], dtype=object)):
+        assert edge_set(LabelCliques().from_labels(labels)) == {(0, 2)}
+    rows = [[1, 0], [1, 0], [0, None]]
+    assert edge_set(LabelAgreement(max_differences=0).from_labels(rows)) == {(0, 1)}
 
 
 def test_a_graph_without_an_edge_is_said():

@@ -125,7 +125,7 @@ def test_several_graphs_and_tasks_are_ranked():
 def test_classes_may_be_any_numbers():
     graph, y = blocks()
     wild = torch.tensor([7, 10**12, 2**40])[y]
-    wild[3] = -5
+    wild[3] = -1
     plain = torch.where(wild < 0, -1, y)
     one, two = only(graph, wild), only(graph, plain)
     assert [part.name for part in one.parts] == ["7", str(10**12), str(2**40)]
@@ -220,16 +220,19 @@ def test_graphs_without_edges_or_nodes():
         ({}, torch.zeros(5), {}, "'graph' needs a PretrainGraph, or some by name"),
         (torch.eye(5), torch.zeros(5), {}, r"'graph' needs a PretrainGraph.*got Tensor"),
         (FIVE, {}, {}, "at least one task"),
-        (FIVE, {"t": ["a", "b"]}, {}, "needs a Task or labels as numbers"),
+        (FIVE, {"t": ["a", "b"]}, {}, "task 't' needs one label a node of graph 'graph', 5.*got 2"),
+        (FIVE, {"t": "ab"}, {}, "task 't' needs a Task or labels in 'audit'"),
+        (FIVE, {"t": ["a", 1]}, {}, "task 't' in 'audit' needs numbers or text"),
+        (FIVE, torch.tensor([0, 1, -2, 0, 1]), {}, r"task 'task' in 'audit' needs classes as integers >= 0.*got -2"),
         (FIVE, ["t"], {}, r"needs a Task, several.*labels \(a tensor, an array, a list.*got a list of str"),
         (FIVE, [Task("t", torch.arange(5) % 2, split_of(5)), 1], {}, "got a list of Task, int"),
         (FIVE, None, {}, r"'tasks' needs a Task, several.*got NoneType"),
         (FIVE, 3, {}, r"'tasks' needs a Task, several.*got int"),
         (FIVE, "topic", {}, r"'tasks' needs a Task, several.*got str"),
         (FIVE, [], {}, "at least one task"),
-        (FIVE, torch.full((5, 2), 2.0), {}, "0, 1 or NaN"),
-        (FIVE, torch.tensor([1.0, math.inf, 0, 0, 0]), {}, "finite or NaN"),
-        (FIVE, torch.zeros(5, 1, 1), {}, "'y' needs to be 1-D"),
+        (FIVE, torch.full((5, 2), 2.0), {}, "0, 1 or missing"),
+        (FIVE, torch.tensor([1.0, math.inf, 0, 0, 0]), {}, "finite numbers, NaN where missing"),
+        (FIVE, torch.zeros(5, 1, 1), {}, "task 'task' in 'audit' needs to be 1-D"),
         (FIVE, torch.zeros(5), {"labels": "test"}, "'labels' needs to be one of seen, train, all"),
         (FIVE, torch.zeros(5), {"null": "shuffle"}, "'null' needs to be one of permute, rewire"),
         (FIVE, torch.zeros(5), {"draws": 1}, "'draws' needs to be an integer >= 2"),

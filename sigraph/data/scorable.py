@@ -1,0 +1,149 @@
+"""Whether a task can be scored as it says: told by labels, split and metric, before anything trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from sigraph.data.task import Task
+
+SCORED = ("valid", "test")
+RARE = 0.1  # share of a rarer class, below which accuracy says little
+_SHOWN = 4  # classes and columns that a message names
+_PER_OUTPUT = 1000  # class ids beyond so many times the labelled samples are no class ids
+
+
+def check_scorable(task: Task) -> None:
+    """Refuse what :func:`undefined` finds, and a task of one class.
+
+    Raises:
+        ValueError: Names task, part, class or column, and the way out.
+    """
+    if reasons := undefined(task) or _unpredictable(task):
+        raise ValueError(f"task {task.name!r}: {'; '.join(reasons)}")
+
+
+def undefined(task: Task) -> list[str]:
+    """Why the metric is not defined on a part that is scored, and the way out; nothing: it is on both.
+
+    ROC-AUC and average precision need both classes in a part, or a label column that holds 0 and 1; Spearman's
+    correlation needs two different values.
+    """
+    found = []
+    for part in SCORED:
+        y = task.labels[task.split[part]]
+        if task.is_ranking and y.unique().numel() < 2:
+            found.append(f"{part!r} holds class {task.called(int(y[0]))!r} alone, {_samples(y)}")
+        elif task.type == "multilabel" and not bool((both := _both(y)).any()):
+            ones, known = (y == 1).sum(dim=0).tolist(), (~_missing(y)).sum(dim=0).tolist()
+            counts = [f"{task.called(i)!r} {ones[i]:,} x 1 of {known[i]:,}" for i in range(both.numel())]
+            found.append(f"no label column holds both 0 and 1 in {part!r}, {_samples(y)} ({_some(counts)})")
+        elif task.type == "regression" and task.metric == "spearman" and y.unique().numel() < 2:
+            found.append(f"all targets in {part!r} are {float(y[0]):.10g}, {_samples(y)}")
+    if not found:
+        return []
+    others = {"classification": "accuracy or macro_f1", "regression": "rmse or mae"}.get(task.type)
+    ways = ["a split that has both in that part" if task.type != "regression" else "a split whose part varies"]
+    ways += [f"another metric ({others})"] if others else []
+    return [f"metric {task.metric!r} is not defined: {' and '.join(found)}; give it {' or '.join(ways)}"]
+
+
+def unlearnable(task: Task) -> list[str]:
+    """What training cannot learn: classes and columns that are scored but not in train, constant targets."""
+    train = task.labels[task.split["train"]]
+    if task.type == "regression":
+        constant = f"all targets in 'train' are {float(train[0]):.10g}: nothing to learn"
+        return [constant] if train.unique().numel() < 2 and len(train) > 1 else []
+    scored = torch.cat([task.labels[task.split[part]] for part in SCORED])
+    if task.type == "classification":
+        absent = scored.unique()[~torch.isin(scored.unique(), train)].tolist()
+        what = "classes are"
+    else:
+        absent = ((scored == 1).any(dim=0) & ~(train == 1).any(dim=0)).nonzero().view(-1).tolist()
+        what = "label columns are 1"
+    if not absent:
+        return []
+    named = _some([repr(task.called(number)) for number in absent[: _SHOWN + 1]], len(absent))
+    return [f"{len(absent):,} {what} scored in 'valid' or 'test' but not in 'train': {named}; they cannot be learnt"]
+
+
+def score_notes(task: Task) -> list[str]:
+    """What to know when the score is read: the positive class, a rare class, columns that do not count."""
+    y = torch.cat([task.labels[ids] for ids in task.split.values()])
+    notes = []
+    if task.is_ranking:
+        notes.append(f"{task.metric} ranks by the score of {task.called(1)!r}, the second of the two classes")
+    if task.type == "classification":
+        notes += rare_class(task, y)
+    if task.type == "multilabel":
+        for part in SCORED:
+            left = (~_both(task.labels[task.split[part]])).nonzero().view(-1).tolist()
+            if left:
+                named = _some([repr(task.called(number)) for number in left[: _SHOWN + 1]], len(left))
+                count = f"{len(left):,} of {task.num_outputs:,} label columns"
+                notes.append(f"{task.metric} leaves out {count} in {part!r}, which lack 0 or 1 there: {named}")
+    return notes
+
+
+def rare_class(task: Task, y: Tensor) -> list[str]:
+    """A note where nearly all samples are of one class, so that accuracy says little.
+
+    Args:
+        task: Names the classes and the metric.
+        y: Classes that are looked at. Shape [n].
+    """
+    known = y[y >= 0]
+    values, counts = known.unique(return_counts=True)
+    if values.numel() < 2:
+        return []
+    share = float(counts.max()) / known.numel()
+    if 1 - share >= RARE or task.metric != "accuracy":
+        return []
+    largest = task.called(int(values[counts.argmax()]))
+    if values.numel() == 2:
+        rarer = task.called(int(values[counts.argmin()]))
+        what, metrics = f"class {rarer!r} has", "rocauc, ap or macro_f1"
+    else:
+        what, metrics = f"all classes but {largest!r} have", "macro_f1"
+    return [
+        f"{what} {1 - share:.1%} of the labels: always {largest!r} gives accuracy {share:.3f}; "
+        f"metrics that fit: {metrics} (--metric)"
+    ]
+
+
+def _unpredictable(task: Task) -> list[str]:
+    """Classes that no head can be made for: one alone, or ids far beyond the samples."""
+    if task.type != "classification":
+        return []
+    ids = torch.cat(list(task.split.values()))
+    present = task.labels[ids].unique()
+    if present.numel() < 2:
+        name = task.called(int(present[0]))
+        return [f"all samples of its split are of class {name!r}: there is nothing to tell apart; give it two classes"]
+    if task.num_outputs > max(_PER_OUTPUT, 10 * task.num_samples):
+        count = f"{present.numel():,} classes have ids up to {task.num_outputs - 1:,}"
+        way = "renumber them from 0, by y.unique(return_inverse=True)"
+        return [f"{count}, and a head has an output for each id; {way}"]
+    return []
+
+
+def _missing(y: Tensor) -> Tensor:
+    return torch.isnan(y) if y.is_floating_point() else torch.zeros_like(y, dtype=torch.bool)
+
+
+def _both(y: Tensor) -> Tensor:
+    """Label columns that hold 0 and 1. Shape [num_columns]."""
+    return (y == 0).any(dim=0) & (y == 1).any(dim=0)
+
+
+def _samples(y: Tensor) -> str:
+    return f"{len(y):,} sample{'s' * (len(y) != 1)}"
+
+
+def _some(items: list[str], count: int | None = None) -> str:
+    count = len(items) if count is None else count
+    more = f" and {count - _SHOWN:,} more" if count > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more
