@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+PART ?=
+QUICK ?=
 # A process for each core, none of which needs more than a GB; `make test PYTEST_ARGS="-n 0"` runs all in one.
 PARALLEL := -n logical --maxprocesses 8
 
-.PHONY: help setup demo test test-slow test-scatter lint wheel-check bench clean
+.PHONY: help setup demo test test-slow test-scatter lint wheel-check bench reliability clean
 
 help:
 	@echo "make demo          set up, then show what a pre-training graph gives an encoder (a minute or two)"
@@ -17,6 +19,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make wheel-check   build a wheel, install it into an empty environment, run the demo from it"
 	@echo "make bench         the speed tables of experiments/README.md"
+	@echo "make reliability   try to break it: kills, full disks, damage, hostile files; PART=kills for one, QUICK=1"
 	@echo "make clean         remove .venv and everything built"
 
 setup: $(STAMP)
@@ -64,6 +67,9 @@ bench: setup
 	$(BIN)/python experiments/speed/data_path.py
 	$(BIN)/python experiments/speed/certify.py
 	$(BIN)/python experiments/speed/processes.py
+
+reliability: setup
+	$(BIN)/python experiments/reliability/measure.py $(PART) $(if $(QUICK),--quick)
 
 clean:
 	rm -rf $(VENV) .venv-scatter dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import os
 import random
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import worlds
-from forked import Ended, forked
+from damaged import Subject, subjects
+from forked import Ended, captured, forked
 from harness import REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
 
-import sigraph as sg
-
-ALL_BYTES, DRAWN, CUTS = 4096, 1000, 12
+DRAWN, CUTS = 1000, 12  # bytes that are tried of a large file; places where one is cut
 MEMORY = 4 << 30  # bytes that a use may take
 TOGETHER = 24  # damages in one process, each in a folder of its own
 _READ = {"manifest.json", "header.json"}  # name other files: those are in the message, too
-
-
-class Subject(NamedTuple):
-    """A folder that is damaged, and what a user does with it.
-
-    Args:
-        name: The kind in the table.
-        make: Fills the folder.
-        use: All that a user gets from it: plain values, tensors; raises what the user would meet.
-        alone: Whether each use needs a process of its own: one that trains.
-        most: Bytes up to which all of a file are tried.
-        files: Patterns of the files that are damaged.
-    """
-
-    name: str
-    make: Callable[[Path], None]
-    use: Callable[[Path], Any]
-    alone: bool = False
-    most: int = ALL_BYTES
-    files: tuple[str, ...] = ("*",)
-
-
-def subjects() -> list[Subject]:
-    """All of them."""
-    records = ("pretrain.json", "finetune/*.json", "results.json", "_grid/*")
-    found = [
-        Subject(f"prepared {kind}", lambda f, kind=kind: worlds.dataset(kind).save(f), _open_dataset)
-        for kind in ("features", "records", "tokens")
-    ]
-    return [
-        *found,
-        Subject("prepared own tables", _own_tables, _open_dataset),
-        Subject("store: CSR", lambda f: worlds.graphs()["weighted"].save(f), _open_graph),
-        Subject("store: label sets", lambda f: worlds.graphs()["sets"].save(f), _open_graph),
-        Subject("store: built out of core", _out_of_core, _open_graph),
-        Subject("run: table, encoder", _finished, _read_run, files=("results.json", "config.yaml", "encoder.safetensors")),
-        Subject("run: found again", _finished, _find, files=records),
-        Subject("run: resumed", _finished, _resume, True, 150, (*records, "config.yaml", "encoder.safetensors")),
-        Subject("run: progress.ckpt", _unfinished, _resume, True, files=("progress.ckpt",)),
-    ]
 
 
 def build(world: Path) -> None:
@@ -104,7 +60,9 @@ def _damages(draw: random.Random, size: int, most: int) -> Iterator[list[Any]]:
 
 def judge_all(cases: list[Case], world: Path, slot: Path) -> list[Outcome]:
     """Damage a copy for each, use it in a process that has opened nothing of it before."""
-    expected = {name: json.loads((world / f"{_plain(name)}.json").read_text()) for name in {case.kind for case in cases}}
+    expected = {
+        name: json.loads((world / f"{_plain(name)}.json").read_text()) for name in {case.kind for case in cases}
+    }
     files = [_copied(case, world, slot, number) for number, case in enumerate(cases)]
     subject_of = {subject.name: subject for subject in subjects()}
     if len(cases) == 1:
@@ -112,7 +70,7 @@ def judge_all(cases: list[Case], world: Path, slot: Path) -> list[Outcome]:
         ended = [_use(subject, _top(file, cases[0]))]
     else:
         uses = [(subject_of[case.kind], _top(file, case)) for case, file in zip(cases, files, strict=True)]
-        together = forked(lambda: [_used_here(*use) for use in uses], 120, MEMORY)
+        together = forked(lambda: [captured(partial(_found, *use)) for use in uses], 120, MEMORY)
         if together.value is None:  # one of them ended the process
             return [judge_all([case], world, slot)[0] for case in cases]
         ended = together.value
@@ -137,7 +95,9 @@ def _top(file: Path, case: Case) -> Path:
 
 def _judged(ended: Ended, expected: Any, file: Path, case: Case) -> Outcome:
     folder = _top(file, case)
-    names = {file.name, file.relative_to(folder).as_posix(), file.stem} | ({folder.name} if file.name in _READ else set())
+    names = {file.name, file.relative_to(folder).as_posix(), file.stem} | (
+        {folder.name} if file.name in _READ else set()
+    )
     if ended.late or ended.signal:
         return Outcome(UNCLEAR, f"{'took too long' if ended.late else f'ended by signal {ended.signal}'}")
     if not ended.error:
@@ -147,8 +107,14 @@ def _judged(ended: Ended, expected: Any, file: Path, case: Case) -> Outcome:
         differs = [key for key in expected["digests"] if found.get(key) != expected["digests"][key]]
         if not differs:
             return Outcome(SURVIVED)
-        return Outcome(REFUSED) if file.name in told else Outcome(SILENT, f"others: {', '.join(differs)}; {told.strip()[:200]}")
-    if ended.error.startswith(("ValueError", "FileNotFoundError", "OSError", "ConfigError", "DamagedError", "IsADirectory")):
+        return (
+            Outcome(REFUSED)
+            if file.name in told
+            else Outcome(SILENT, f"others: {', '.join(differs)}; {told.strip()[:200]}")
+        )
+    if ended.error.startswith(
+        ("ValueError", "FileNotFoundError", "OSError", "ConfigError", "DamagedError", "IsADirectory")
+    ):
         return Outcome(REFUSED) if any(name in ended.said for name in names) else Outcome(UNCLEAR, ended.error[:300])
     return Outcome(UNCLEAR, ended.error[:300])
 
@@ -189,7 +155,7 @@ def _plain(name: str) -> str:
     return name.replace(": ", "-").replace(", ", "-").replace(" ", "-")
 
 
-# What a user does #############################################################
+# In a process ################################################################
 
 
 def _used(subject: Subject, folder: Path, scratch: Path) -> Ended:
@@ -203,153 +169,8 @@ def _use(subject: Subject, folder: Path) -> Ended:
     return forked(lambda: _found(subject, folder), 60, MEMORY)
 
 
-def _used_here(subject: Subject, folder: Path) -> Ended:
-    """As :func:`_use`, in this process."""
-    said = io.StringIO()
-    handler = logging.StreamHandler(said)
-    logging.getLogger().addHandler(handler)
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
-            warnings.simplefilter("always")  # also what was said before
-            return Ended(_found(subject, folder), err=said.getvalue())
-    except Exception as error:
-        return Ended(error=f"{type(error).__name__}: {error}", err=said.getvalue())
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-
 def _found(subject: Subject, folder: Path) -> dict[str, Any]:
     os.chdir(folder)
     found = subject.use(folder)
     told = found.pop("told", "")
     return {"digests": {key: worlds.digest(value) for key, value in found.items()}, "told": told}
-
-
-def _own_tables(folder: Path) -> None:
-    beside = folder.with_name(f"{folder.name}-tables")
-    worlds.write_tables(beside)
-    os.chdir(beside)
-    arguments = ("prepare", "--samples", "samples.csv", "--edges", "cites=cites.csv", "--label", "topic", "--out")
-    if worlds.command(*arguments, str(folder)) != 0:
-        raise RuntimeError("own tables could not be prepared")
-
-
-def _out_of_core(folder: Path) -> None:
-    beside = folder.with_name(f"{folder.name}-tables")
-    worlds.write_tables(beside)
-    sg.data.build_store(beside / "numbered.csv", folder, 24)
-
-
-def _open_dataset(folder: Path) -> dict[str, Any]:
-    return worlds.everything(sg.SampleDataset.open(folder))
-
-
-def _open_graph(folder: Path) -> dict[str, Any]:
-    return {"graph": worlds.of_graph(sg.PretrainGraph.open(folder))}
-
-
-def _finished(folder: Path, deadline: float | None = None) -> None:
-    worlds.write_tables(folder)
-    os.chdir(folder)
-    tables = ("prepare", "--samples", "samples.csv", "--edges", "cites=cites.csv", "--label", "topic")
-    code = worlds.command(*tables, "--task", "size=more.csv", "--out", "mine")
-    worlds.experiment(
-        folder,
-        pretrain__trainer={"max_epochs": 2, "accelerator": "cpu"},
-        finetune=[{"task": "topic", "head": "knn", "k": 2, "primary": True}],
-        grid={"pretrain.structure_weight": [0.5, 0.9]},
-    )
-    if deadline is None and (code or worlds.command("run", "mine.yaml")):
-        raise RuntimeError("the experiment fails undamaged")
-
-
-def _unfinished(folder: Path) -> None:
-    """Killed when its first checkpoint is there."""
-    _finished(folder, deadline=0.0)
-    worlds.experiment(
-        folder,
-        pretrain__trainer={"max_epochs": 2, "accelerator": "cpu"},
-        finetune=[{"task": "topic", "head": "knn", "k": 2}],
-    )
-    ended = forked(lambda: (_stop_after_an_epoch(), worlds.command("run", "mine.yaml")))
-    if not list(folder.rglob("progress.ckpt")):
-        raise RuntimeError(f"no checkpoint was left: {ended}")
-
-
-def _stop_after_an_epoch() -> None:
-    from sigraph.training import Tick
-
-    before = Tick.on_train_epoch_end
-
-    def stop(self: Tick, trainer: Any, module: Any) -> None:
-        before(self, trainer, module)
-        if trainer.current_epoch == 1:
-            os._exit(0)
-
-    Tick.on_train_epoch_end = stop  # type: ignore[method-assign]
-
-
-def _rows(folder: Path) -> dict[str, Any]:
-    """The table of all runs, and why rows are none."""
-    board = sg.evaluation.Leaderboard.from_folder(folder / "runs")
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in board.rows()]
-    reasons = [str(record.get("reason")) for record in board.records if record.get("status") != "ok"]
-    return {"rows": rows, "told": "\n".join(reasons)}
-
-
-def _read_run(folder: Path) -> dict[str, Any]:
-    """The table, and the encoder taken home."""
-    found = _rows(folder)
-    found["bytes of the table"] = sg.evaluation.Leaderboard.from_folder(folder / "runs").table()
-    run = next(file.parent for file in (folder / "runs").rglob("results.json") if not file.parent.name.startswith("_"))
-    if found["told"]:  # a row says it; what `embed` says is judged too, where it says anything else
-        try:
-            encoder = sg.load_encoder(run)
-        except (ValueError, OSError) as error:
-            if "results.json" in str(error):
-                return found
-            raise
-    else:
-        encoder = sg.load_encoder(run)
-    found["z"] = sg.embed(encoder, sg.SampleDataset(torch_rows()))
-    found["told on"] = [str(part) for part in sg.load.pretrained_on(run)]
-    return found
-
-
-def torch_rows() -> Any:
-    """New samples of three features."""
-    import torch
-
-    return torch.linspace(-1, 1, 12).view(4, 3)
-
-
-class _Again(BaseException):
-    """A stage would be made again."""
-
-
-def _find(folder: Path) -> dict[str, Any]:
-    """The same command again, as far as it finds what is there: what :func:`_resume` makes again, it is told."""
-    from sigraph.running import stages
-
-    def again(*arguments: Any, **options: Any) -> Any:
-        raise _Again
-
-    before = stages.fit_parts, stages.fine_tune
-    stages.fit_parts = stages.fine_tune = again
-    try:
-        return _resume(folder)
-    except _Again:
-        return {"again": True}
-    finally:
-        stages.fit_parts, stages.fine_tune = before
-
-
-def _resume(folder: Path) -> dict[str, Any]:
-    """The same command again, and the encoder that it leaves."""
-    code = worlds.command("run", "mine.yaml")
-    if code:
-        raise ValueError(f"exit code {code}")
-    found = _rows(folder)
-    runs = [file for file in sorted((folder / "runs").rglob("encoder.safetensors")) if "_pretrain" not in file.parts]
-    found["weights"] = [file.read_bytes() for file in runs]
-    return found

@@ -16,7 +16,15 @@ from harness import LOST, REFUSED, SURVIVED, UNCLEAR, Case, Outcome
 import sigraph as sg
 
 TABLES = ("--samples", "samples.csv", "--edges", "cites=cites.csv", "--label", "topic")
-_FINE = ("ValueError", "FileExistsError", "NotADirectoryError", "IsADirectoryError", "ConfigError", "OSError", "DamagedError")
+_FINE = (
+    "ValueError",
+    "FileExistsError",
+    "NotADirectoryError",
+    "IsADirectoryError",
+    "ConfigError",
+    "OSError",
+    "DamagedError",
+)
 
 
 class Door(NamedTuple):
@@ -32,7 +40,12 @@ def doors() -> list[Door]:
     """All of them."""
     store = ("prepare", "--edges", "numbered.csv", "--num-nodes", "24", "--out", "target", "--force")
     return [
-        Door("prepare --force", lambda: worlds.command("prepare", *TABLES, "--out", "target", "--force"), "target", "folder"),
+        Door(
+            "prepare --force",
+            lambda: worlds.command("prepare", *TABLES, "--out", "target", "--force"),
+            "target",
+            "folder",
+        ),
         Door("prepare", lambda: worlds.command("prepare", *TABLES, "--out", "target"), "target", "folder"),
         Door("prepare edges --force", lambda: worlds.command(*store), "target", "folder"),
         Door("save(overwrite=True)", _save, "target", "folder"),
@@ -46,7 +59,9 @@ def doors() -> list[Door]:
         Door("embed --out FILE.npy", lambda: _embed("target.npy"), "target.npy", "file"),
         Door("embed --out FILE.npy --force", lambda: _embed("target.npy", "--force"), "target.npy", "file"),
         Door("embed --out FILE.parquet", lambda: _embed("target.parquet"), "target.parquet", "file"),
-        Door("audit --picture", lambda: worlds.command("audit", "mine", "--picture", "target.png"), "target.png", "file"),
+        Door(
+            "audit --picture", lambda: worlds.command("audit", "mine", "--picture", "target.png"), "target.png", "file"
+        ),
     ]
 
 
@@ -240,17 +255,10 @@ def _own(target: Path) -> set[str]:
 
 def _exact(place: Path) -> dict[str, str]:
     """As :func:`worlds.exact`, pipes told but not read."""
-    pipes = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_fifo()}
+    pipes = [path for path in place.rglob("*") if path.is_fifo()]
     if not pipes:
         return worlds.exact(place)
-    aside = {where: os.stat(place / where).st_ino for where in pipes}
-    found = {}
-    for top, _, names in os.walk(place):
-        for name in names:
-            path = Path(top, name)
-            where = path.relative_to(place).as_posix()
-            found[where] = "pipe" if where in aside else worlds.digest(path.read_bytes() if path.exists() else b"")
-    return found
+    return {**worlds.exact_files(place), **{path.relative_to(place).as_posix(): "pipe" for path in pipes}}
 
 
 def _remove(place: Path) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +53,21 @@ def forked(function: Callable[[], Any], seconds: float = 60.0, memory: int | Non
     for _, write in pipes:
         os.close(write)
     return _watch(child, [read for read, _ in pipes], seconds)
+
+
+def captured(function: Callable[[], Any]) -> Ended:
+    """As :func:`forked`, in this process."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger().addHandler(handler)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
+            warnings.simplefilter("always")  # also what was said before
+            return Ended(function(), err=said.getvalue())
+    except BaseException as error:
+        return Ended(error=f"{type(error).__name__}: {error}", trace=traceback.format_exc(), err=said.getvalue())
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def address_space() -> int:

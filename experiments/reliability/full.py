@@ -60,7 +60,11 @@ def _judged(journey: Journey, before: Path, place: Path, expected: dict[str, str
         return wrong
     if ended.value == 0:
         differs = worlds.changed(expected, worlds.results(place))
-        return Outcome(SILENT, f"no room, no error, another result: {', '.join(differs[:4])}") if differs else Outcome(SURVIVED)
+        return (
+            Outcome(SILENT, f"no room, no error, another result: {', '.join(differs[:4])}")
+            if differs
+            else Outcome(SURVIVED)
+        )
     if wrong := _said(ended, {*worlds.files_of(before), *expected}):
         return wrong
     again = ends_the_same(journey, place, expected)

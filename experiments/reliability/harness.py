@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -95,9 +97,10 @@ def run_part(plan: Plan) -> dict[str, Any]:
     record = _read(plan.file)
     if plan.only is not None or record.get("key") != key:
         record = {"part": plan.part, "key": key, "seed": plan.seed, "quick": plan.quick, "outcomes": {}, "seconds": 0.0}
-    module: ModuleType = importlib.import_module(plan.part)
+    module = importlib.import_module(plan.part)
     _warm()
-    getattr(module, "begin", lambda: None)()
+    if hasattr(module, "begin"):
+        module.begin()
     with scratch() as folder:
         world = folder / "world"
         world.mkdir()
@@ -105,21 +108,20 @@ def run_part(plan: Plan) -> dict[str, Any]:
         record["total"] = len(cases)
         left = [case for case in cases if case.key not in record["outcomes"]]
         print(f"{plan.part}: {len(cases):,} cases, {len(left):,} left", flush=True)
-        begun, before, said, kept = time.monotonic(), record["seconds"], time.monotonic(), time.monotonic()
-        for case, outcome in _outcomes(module, left, world, folder, plan.workers, end):
-            record["outcomes"][case.key] = [case.kind, outcome.verdict, outcome.note]
-            record["seconds"] = before + time.monotonic() - begun
-            if plan.only is not None or outcome.verdict not in GOOD:
-                print(f"  {outcome.verdict}: {case.key}: {outcome.note}", flush=True)
-            if time.monotonic() - said > 30:
-                said = time.monotonic()
-                print(f"{plan.part}: {len(record['outcomes']):,} of {len(cases):,}", flush=True)
-            if plan.only is None and time.monotonic() - kept > 10:
-                kept = time.monotonic()
-                _keep(plan.file, record)
-    record["date"], record["versions"], record["commit"] = time.strftime("%Y-%m-%d"), versions(), _commit()
-    if plan.only is None:
-        _keep(plan.file, record)
+        record |= {"date": time.strftime("%Y-%m-%d"), "versions": versions(), "commit": _commit()}
+        begun, before, kept = time.monotonic(), record["seconds"], time.monotonic()
+        try:
+            for case, outcome in _outcomes(module, left, world, folder, plan.workers, end):
+                record["outcomes"][case.key] = [case.kind, outcome.verdict, outcome.note]
+                record["seconds"] = before + time.monotonic() - begun
+                if plan.only is not None or outcome.verdict not in GOOD:
+                    print(f"  {outcome.verdict}: {case.key}: {outcome.note}", flush=True)
+                if time.monotonic() - kept > 20:
+                    kept = time.monotonic()
+                    print(f"{plan.part}: {len(record['outcomes']):,} of {len(cases):,}", flush=True)
+                    _keep(plan, record)
+        finally:
+            _keep(plan, record)
     return record
 
 
@@ -141,7 +143,10 @@ def _of(module: ModuleType, world: Path, plan: Plan) -> Iterator[Case]:
 def _outcomes(
     module: ModuleType, cases: list[Case], world: Path, folder: Path, workers: int, end: float
 ) -> Iterator[tuple[Case, Outcome]]:
-    waiting, flying = module.chunks(cases) if hasattr(module, "chunks") else ([case] for case in cases), dict[Future, list[Case]]()
+    chunks = list(module.chunks(cases)) if hasattr(module, "chunks") else [[case] for case in cases]
+    random.Random(0).shuffle(chunks)  # what is done when the time is up is some of everything
+    waiting = iter(chunks)
+    flying = dict[Future, list[Case]]()
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, _start, (module.__name__, world, folder)) as pool:
         while True:
@@ -184,13 +189,21 @@ def _warm() -> None:
     import sigraph.load
     import sigraph.report  # noqa: F401
 
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy all that it looks at
+
 
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for files that come and go: in memory where there is room, so that no disk is worn."""
     memory = Path("/dev/shm")
-    above = memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
-    folder = Path(tempfile.mkdtemp(prefix="sigraph-reliability-", dir=above))
+    above = memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else Path(tempfile.gettempdir())
+    name = "sigraph-reliability-"
+    for left in above.glob(f"{name}*"):  # of one that was killed
+        owner = left.name.removeprefix(name).partition("-")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}{os.getpid()}-", dir=above))
     try:
         yield folder
     finally:
@@ -201,11 +214,13 @@ def _read(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def _keep(file: Path, record: dict[str, Any]) -> None:
-    file.parent.mkdir(exist_ok=True)
-    new = file.with_suffix(".new")
+def _keep(plan: Plan, record: dict[str, Any]) -> None:
+    if plan.only is not None:
+        return
+    plan.file.parent.mkdir(exist_ok=True)
+    new = plan.file.with_suffix(".new")
     new.write_text(json.dumps(record, indent=0))
-    new.replace(file)
+    new.replace(plan.file)
 
 
 def _commit() -> str | None:

@@ -13,12 +13,18 @@ from typing import Any
 import planted
 import worlds
 import yaml
-from forked import Ended, forked
+from forked import Ended, captured, forked
 from harness import LOST, REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
 from hostile_yaml import keyed, structural
 
 SECONDS, MEMORY = 60.0, 3 << 30
-KEYS, BROKEN, TABLES, FOLDERS, RUNS = "YAML: keys", "YAML: files", "planted: tables", "planted: prepared", "planted: runs"
+KEYS, BROKEN, TABLES, FOLDERS, RUNS = (
+    "YAML: keys",
+    "YAML: files",
+    "planted: tables",
+    "planted: prepared",
+    "planted: runs",
+)
 # A library's own error, which nobody who wrote a value can read.
 _RAW = ("TypeError", "KeyError", "IndexError", "AttributeError", "AssertionError", "ZeroDivisionError", "OverflowError")
 _RAW += ("RuntimeError", "MemoryError", "RecursionError", "UnicodeError", "UnicodeEncodeError", "UnicodeDecodeError")
@@ -34,8 +40,20 @@ _READS = {
     "embed": ("embed", "RUN", "--dataset", "PLANT", "--out", "z.npy"),
 }
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".npy", ".csv.gz")
-_IN_PREPARED = ("samples.npy", "ids.parquet", "card.yaml", "manifest.json", "tasks/topic/labels.npy", "tasks/topic/task.json")
-_IN_PREPARED += ("tasks/topic/train.npy", "graphs/weighted/header.json", "graphs/weighted/rowptr.npy", "graphs/weighted/col.npy")
+_IN_PREPARED = (
+    "samples.npy",
+    "ids.parquet",
+    "card.yaml",
+    "manifest.json",
+    "tasks/topic/labels.npy",
+    "tasks/topic/task.json",
+)
+_IN_PREPARED += (
+    "tasks/topic/train.npy",
+    "graphs/weighted/header.json",
+    "graphs/weighted/rowptr.npy",
+    "graphs/weighted/col.npy",
+)
 _IN_RUN = ("results.json", "config.yaml", "encoder.safetensors")
 _SHARED = ("pretrain.json", "encoder.safetensors", "progress.ckpt")
 
@@ -94,7 +112,9 @@ def judge(case: Case, world: Path, slot: Path) -> Outcome:
     marker.unlink(missing_ok=True)
     shutil.copytree(world / "place", place, symlinks=True)
     (place / "elsewhere").mkdir()
-    (place / "elsewhere" / "evil.py").write_text(f"import pathlib\npathlib.Path({str(marker)!r}).touch()\nclass X: pass\n")
+    (place / "elsewhere" / "evil.py").write_text(
+        f"import pathlib\npathlib.Path({str(marker)!r}).touch()\nclass X: pass\n"
+    )
     os.mkfifo(place / "pipe")
     before = worlds.exact_files(place)
     told = {KEYS: _run_yaml, BROKEN: _run_yaml, TABLES: _read_table, FOLDERS: _open_folder, RUNS: _use_run}[case.kind]
@@ -147,12 +167,19 @@ def _wrong(ended: Ended, needle: tuple[str, ...]) -> Outcome | None:
 # What a user does #############################################################
 
 
-def _command(place: Path, *arguments: str) -> Ended:
-    def live() -> int:
-        os.chdir(place)
-        return worlds.command(*arguments)
+def _commands(place: Path, *commands: tuple[str, ...], dry: bool = False) -> list[Ended]:
+    """One after the other, in one process; ``dry``: the last one only if the one before gives leave."""
 
-    return forked(live, SECONDS, MEMORY)
+    def live() -> list[Ended]:
+        os.chdir(place)
+        found: list[Ended] = []
+        for command in commands:
+            if not dry or command is not commands[-1] or found[-1].value == 0:
+                found.append(_told(*command))
+        return found
+
+    together = forked(live, SECONDS, MEMORY)
+    return [together] if together.value is None else together.value
 
 
 def _run_yaml(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
@@ -162,23 +189,16 @@ def _run_yaml(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple
         tree = json.loads((world / "tree.json").read_text())
         text = dict(structural(tree))[case.about["broken"]]
     (place / "h.yaml").write_bytes(text.replace(b"MARKER", os.fsencode(marker)))
-    (place / "evil.py").write_text("")  # beside the YAML one is trusted; that of where one stands is not
-    (place / "evil.py").unlink()
-    dry = _in_elsewhere(place, "run", "../h.yaml", "--dry-run")
-    ended = [dry]
-    if dry.value == 0 and not dry.late:
-        ended.append(_in_elsewhere(place, "run", "../h.yaml", "--max-time", "0.03"))
-    ended.append(_in_elsewhere(place, "run", "../h.yaml", "--list"))
+    for name in ("mine", "runs"):
+        (place / "elsewhere" / name).symlink_to(f"../{name}")
+    # From a folder that holds a module of someone else; data sets are named from there.
+    asked = [("run", "../h.yaml", *options) for options in (("--list",), ("--dry-run",), ("--max-time", "0.03"))]
+    ended = _commands(place / "elsewhere", *asked, dry=True)
     return ("h.yaml", *case.about.get("key", "").split(".")[-2:]), ended
 
 
-def _in_elsewhere(place: Path, *arguments: str) -> Ended:
-    """From a folder that holds a module of someone else; data sets are named from there."""
-    for name in ("mine", "runs"):
-        link = place / "elsewhere" / name
-        if not link.is_symlink():
-            link.symlink_to(f"../{name}")
-    ended = _command(place / "elsewhere", *arguments)
+def _told(*arguments: str) -> Ended:
+    ended = captured(lambda: worlds.command(*arguments))
     if ended.value == 1 and "the same command resumes" in ended.err and "failed: " not in ended.err:
         return ended._replace(value=0)  # the time was up, as asked
     return ended
@@ -200,7 +220,7 @@ def _read_table(case: Case, place: Path, world: Path, marker: Path) -> tuple[tup
     _lay(place / file, case.about["plant"], marker)
     run = next(str(found.parent) for found in (place / "runs").rglob("results.json"))
     arguments = [word.replace("PLANT", file).replace("RUN", run) for word in _READS[case.about["reads"]]]
-    return (file, "column", "id", "more.csv"), [_command(place, *arguments)]
+    return (file, "column", "id", "more.csv"), _commands(place, tuple(arguments))
 
 
 def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
@@ -211,11 +231,8 @@ def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> tuple[tu
     tree: dict[str, Any] = json.loads((world / "tree.json").read_text())
     tree["pretrain"] |= {"dataset": "prepared", "graph": "weighted"}
     (place / "h.yaml").write_text(yaml.safe_dump(tree))
-    return (Path(file).name, "manifest.json"), [
-        _command(place, "audit", "prepared"),
-        _command(place, "run", "h.yaml", "--dry-run"),
-        _command(place, "run", "h.yaml", "--max-time", "0.05"),
-    ]
+    asked = [("audit", "prepared"), ("run", "h.yaml", "--dry-run"), ("run", "h.yaml", "--max-time", "0.05")]
+    return (Path(file).name, "manifest.json"), _commands(place, *asked)
 
 
 def _seal(folder: Path, file: str) -> None:
@@ -244,9 +261,7 @@ def _use_run(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[
     if file.name == "progress.ckpt":
         for other in ("pretrain.json", "encoder.safetensors"):
             (top / other).unlink()
-    ended = [
-        _command(place, "embed", str(run), "--dataset", "mine", "--out", "z.npy"),
-        *(_command(place, "leaderboard", "runs", "--format", form) for form in ("markdown", "csv", "json", "ogb")),
-        _command(place, "run", "mine.yaml"),
-    ]
+    asked = [("leaderboard", "runs", "--format", form) for form in ("markdown", "csv", "json", "ogb")]
+    embed = ("embed", str(run), "--dataset", "mine", "--out", "z.npy")
+    ended = _commands(place, embed, *asked, ("run", "mine.yaml"))
     return (file.name, "results.json", run.name), ended

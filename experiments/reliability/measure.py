@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     from report import summary, write_report
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is known is kept, as with Ctrl-C
     unfinished = False
     for part in given.part or PARTS:
         plan = Plan(part, given.seed, given.quick, given.minutes, given.workers, given.only)

@@ -12,17 +12,18 @@ PAGE = HERE.parent / "reliability.md"
 SHOWN = 40  # cases that did not hold, of one part
 
 ABOUT = {
-    "kills": "Killed (`SIGKILL`, or by the kernel in the middle of a write) at every file operation of each command, then "
-    "the same command again. *Survived*: it ends with the scores, weights and files of an undisturbed run, byte for byte.",
+    "kills": "Killed (`SIGKILL`, or by the kernel in the middle of a write) at every file operation of each command, "
+    "then the same command again. *Survived*: it ends with the scores, weights and files of an undisturbed run, byte "
+    "for byte.",
     "full": "The disk is full from each file operation on, in the middle of each file, and for real on a small one. "
     "*Survived*: one line says where, and the same command ends as if nothing had happened once there is room.",
-    "damage": "One bit of a byte flipped, the file cut or removed, a block of zeros, its time kept, as rotting disks do. "
-    "*Survived*: what a user gets is the same; *refused*: an error, a row or a warning names the file.",
-    "hostile": "Values that do not belong into an experiment's YAML, broken YAML, and pickles, archives, modules and bombs "
-    "where a file is read. *Survived*: it means something and runs; *refused*: one line, nothing executed, in bounded time "
-    "and memory.",
-    "foreign": "Every command that can replace something, pointed at folders of someone else. *Survived*: it did its work "
-    "and every foreign file is there; *refused*: it said no, and every file is there.",
+    "damage": "One bit of a byte flipped, the file cut or removed, a block of zeros, its time kept, as rotting disks "
+    "do. *Survived*: what a user gets is the same; *refused*: an error, a row or a warning names the file.",
+    "hostile": "Values that do not belong into an experiment's YAML, broken YAML, and pickles, archives, modules and "
+    "bombs where a file is read. *Survived*: it means something and runs; *refused*: one line, nothing executed, in "
+    "bounded time and memory.",
+    "foreign": "Every command that can replace something, pointed at folders of someone else. *Survived*: it did its "
+    "work and every foreign file is there; *refused*: it said no, and every file is there.",
 }
 
 
@@ -44,8 +45,9 @@ def write_report() -> None:
         "# Reliability",
         "",
         "What was done to sigraph and what came of it, written by `make reliability` (a part: `make reliability "
-        "PART=kills`). *Silent*: another result and nothing said. *Lost*: a file that was not sigraph's to take, or both "
-        "the old and the new of what was replaced. *Unclear*: an error that does not name the file, a traceback, no end.",
+        "PART=kills`). *Silent*: another result and nothing said. *Lost*: a file that was not sigraph's to take, or "
+        "both the old and the new of what was replaced. *Unclear*: an error that does not name the file, a traceback, "
+        "no end.",
         "",
     ]
     records = [record for part in PARTS if (record := _kept(part)) is not None]

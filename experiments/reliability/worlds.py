@@ -111,7 +111,9 @@ def dataset(kind: str) -> sg.SampleDataset:
     else:
         samples = token_table([[2 + (i + j) % 7 for j in range(2 + i % 4)] for i in range(_NUM)], num_tokens=9)
     ids = [f"p{i}" for i in range(_NUM)]
-    graph, task = {"features": ("weighted", "topic"), "records": ("sets", "marks"), "tokens": ("weighted", "size")}[kind]
+    graph, task = {"features": ("weighted", "topic"), "records": ("sets", "marks"), "tokens": ("weighted", "size")}[
+        kind
+    ]
     of_it = ({graph: graphs()[graph]}, {task: tasks()[task]})
     return sg.SampleDataset(samples, *of_it, name=f"the {kind}", ids=ids, feature_names=names)
 
@@ -120,7 +122,7 @@ def dataset(kind: str) -> sg.SampleDataset:
 
 
 def experiment(folder: Path, own_encoder: bool = False, **change: Any) -> dict[str, Any]:
-    """``mine.yaml`` on the data set ``mine`` beside it: hard negatives, a memory, two heads; perhaps our own encoder."""
+    """``mine.yaml`` on the data set ``mine`` beside it: hard negatives, a memory, two heads; perhaps an own encoder."""
     folder.mkdir(parents=True, exist_ok=True)
     if own_encoder:
         shutil.copyfile(HERE / "beside" / f"{ENCODER}.py", folder / f"{ENCODER}.py")

@@ -83,6 +83,11 @@ def validation_of(parts: Parts) -> HeldOutValidation:
     )
 
 
+def refreshing(parts: Parts) -> list[RefreshNegatives]:
+    """What a trainer needs besides for samplers that look at the embeddings; nothing for others."""
+    return [RefreshNegatives(parts.dataset, parts.sampler)] if isinstance(parts.sampler, HardNegativeSampler) else []
+
+
 def made_from(parts: Parts) -> dict[str, Any]:
     """What a pre-training depends on besides its settings and the version."""
     return {"data": parts.whole.fingerprint, "sources": own_sources(parts.config.to_dict())}
@@ -106,9 +111,6 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
     average = []
     if config.trainer.weight_average is not None:
         average = [WeightAveraging(avg_fn=get_ema_avg_fn(config.trainer.weight_average))]
-    refresh = []
-    if isinstance(parts.sampler, HardNegativeSampler):
-        refresh = [RefreshNegatives(parts.dataset, parts.sampler)]
     options = {"accelerator": config.trainer.accelerator}
     if world_size() > 1:
         given = config.trainer
@@ -119,7 +121,7 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,
         logger=CSVLogger(folder, name="", version=f"log-{_attempts(folder)}"),
-        callbacks=[*average, *refresh, validation, Tick(tick), saver],
+        callbacks=[*average, *refreshing(parts), validation, Tick(tick), saver],
         **options,
     )
     fit(trainer, parts.module, loader, ckpt_path=checkpoint)

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, Trainer
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.experiment import Job, check_jobs
-from sigraph.running.fitting import validation_of
+from sigraph.running.fitting import refreshing, validation_of
 from sigraph.running.parts import Parts, build_parts, check_arms, pretrain_hash
 from sigraph.training import fit, quiet_trainer
 
@@ -130,7 +130,7 @@ def _seconds(parts: Parts) -> float:
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,
         accelerator=config.trainer.accelerator,
-        callbacks=[clock],
+        callbacks=[*refreshing(parts), clock],
     )
     fit(trainer, parts.module, loader)
     validation = validation_of(parts)

@@ -85,6 +85,11 @@ def test_dry_run_says_and_keeps_nothing(file, toy, tmp_path, capsys):
     assert "4 runs (2 arms), 1 fine-tunings each" in out and "MB" in out
 
 
+def test_dry_run_times_a_sampler_that_looks_at_embeddings(toy):
+    toy["pretrain"]["sampler"] = {"_target_": "sigraph.samplers.HardNegativeSampler", "guard_rank": 1, "pool_size": 4}
+    assert all(row["seconds"] > 0 for row in plan(config_from_dict(toy)))
+
+
 def test_dry_run_is_of_the_arms_and_seeds_asked_for(file, capsys):
     assert main(["run", file, "--dry-run", "--arm", "objective-only", "--seed", "1"]) == 0
     out = capsys.readouterr().out
