@@ -7,6 +7,7 @@ import torch
 from scipy.sparse import csr_matrix, diags_array, eye_array
 
 from sigraph.data import PretrainGraph
+from sigraph.data.arguments import MOST_LAYERS, check_integers
 
 WEIGHTS = (None, "normalized")
 
@@ -29,8 +30,7 @@ def hop_graph(graph: PretrainGraph, hops: int = 2, weight: str | None = None) ->
     Source: the weights of Hu et al., "Graph-MLP: Node Classification without Message Passing in Graph", 2021, Eq. 4;
     the normalised adjacency of Kipf and Welling, ICLR 2017.
     """
-    if hops < 1:
-        raise ValueError(f"'hops' needs to be >= 1 in 'hop_graph' (got {hops})")
+    check_integers("hop_graph", 1, most=MOST_LAYERS, hops=hops)
     if weight not in WEIGHTS:
         raise ValueError(f"'weight' needs to be None or 'normalized' in 'hop_graph' (got {weight!r})")
     if hops == 1 and weight is None:

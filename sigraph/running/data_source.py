@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 
-from sigraph.build import build
+from sigraph.build import build, working
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.synthetic import World
@@ -39,5 +39,7 @@ def shown(source: DataSource) -> str:
 
 @functools.lru_cache(maxsize=KEPT)
 def _generated(component: str, where: str) -> SampleDataset:
-    world: World = build(json.loads(component), World, where)
-    return world.generate(world.seed)
+    settings = json.loads(component)
+    world: World = build(settings, World, where)
+    with working(type(world).__name__, settings, where):
+        return world.generate(world.seed)

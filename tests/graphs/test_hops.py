@@ -91,7 +91,7 @@ def test_without_edges_without_edges():
 
 def test_bad_arguments_are_named():
     graph = PretrainGraph([[0], [1]], num_nodes=2)
-    with pytest.raises(ValueError, match=r"'hops' needs to be >= 1 .*got 0"):
+    with pytest.raises(ValueError, match=r"'hops' needs to be an integer >= 1 .*got 0"):
         hop_graph(graph, 0)
     with pytest.raises(ValueError, match=r"'weight' needs .*got 'mean'"):
         hop_graph(graph, 2, "mean")
