@@ -203,13 +203,8 @@ def _made(value: Any, where: str, available: Any) -> Any:
 def _call(target: type, arguments: dict[str, Any], where: str, *late: Any) -> Any:
     plain = {name: value for name, value in arguments.items() if type(value) in _PLAIN}
     _check_depth(plain, target.__name__, where)
-    try:
-        with working(target.__name__, plain, where, kept=True):
-            return target(*late, **arguments)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(f"{where}: {_first_line(error)}") from error
+    with working(target.__name__, plain, where, kept=True):
+        return target(*late, **arguments)
 
 
 def _check_depth(arguments: dict[str, Any], name: str, where: str) -> None:
@@ -232,7 +227,7 @@ def working(name: str, settings: dict[str, Any], where: str, kept: bool = False)
         kept: Whether what it makes stays, as a module's weights do.
 
     Raises:
-        ConfigError: In place of any exception but ValueError and OSError, which say themselves what is wrong.
+        ConfigError: In place of any exception but OSError.
     """
     from sigraph.data.memory import TooLargeError, within_memory
 
@@ -240,10 +235,12 @@ def working(name: str, settings: dict[str, Any], where: str, kept: bool = False)
     try:
         with within_memory(f"{name!r}{f' with {sizes}' if sizes else ''}", kept):
             yield
+    except (ConfigError, OSError):
+        raise
     except TooLargeError as error:
         raise ConfigError(f"{where}: {error}; choose smaller sizes") from error
-    except (ValueError, OSError):
-        raise
+    except ValueError as error:  # says itself what is wrong
+        raise ConfigError(f"{where}: {_first_line(error)}") from error
     except Exception as error:  # a class of a library may raise anything at a value that it did not expect
         given = ", ".join(f"{key} {value!r:.40}" for key, value in settings.items() if key != "_target_") or "none"
         raise ConfigError(

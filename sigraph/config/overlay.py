@@ -212,7 +212,7 @@ def _holds_lists(hint: Any) -> bool:
 
 def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any:
     if hint is float and type(new) is int:
-        new = float(new) if abs(new) < _LARGEST else math.copysign(math.inf, new)
+        new = float(new) if abs(new) < _LARGEST else math.inf if new > 0 else -math.inf
     if type(new) is not hint:
         wanted = _NAMES[hint] + (" or null" if optional else "")
         hint_text = "; put quotes around it" if hint is str and isinstance(new, int | float) else ""

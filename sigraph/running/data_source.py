@@ -6,6 +6,7 @@ import functools
 import json
 
 from sigraph.build import build, working
+from sigraph.config import ConfigError
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.synthetic import World
@@ -21,11 +22,13 @@ def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleData
         where: The dotted key, for messages.
 
     Raises:
-        ConfigError: The world cannot be built.
-        ValueError: As in :func:`~sigraph.data.open_dataset`.
+        ConfigError: The world cannot be built, or the data set cannot be opened.
     """
     if isinstance(source, str):
-        return open_dataset(source)
+        try:
+            return open_dataset(source)
+        except (ValueError, FileNotFoundError) as error:
+            raise ConfigError(f"{where}: {error}") from error
     return _generated(json.dumps(source, sort_keys=True), where)
 
 

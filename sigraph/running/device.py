@@ -40,7 +40,11 @@ def device_kind(accelerator: str) -> str:
 
 
 def _is_there(kind: str) -> bool:
-    return kind in AcceleratorRegistry and AcceleratorRegistry.get(kind).is_available()
+    """One that needs a package which is not installed is none."""
+    try:
+        return kind in AcceleratorRegistry and AcceleratorRegistry.get(kind).is_available()
+    except ImportError:
+        return False
 
 
 def _there() -> list[str]:

@@ -97,7 +97,8 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     with working(type(constructor).__name__, config.graph, "pretrain.graph"):
         observed = _observed(constructor, dataset, whole, seed)
-        observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
+    observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
+    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
         graph = constructor.expand(observed)
     torch.manual_seed(keyed_seed(seed, INIT))
     encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)

@@ -17,6 +17,9 @@ CHUNK = 1 << 22  # numbers of an intermediate at a time
 _TOPICS, _LENGTHS, _WORDS = range(3)  # streams
 
 
+_FEWEST = 10  # samples of a world
+
+
 class TopicModel:
     r"""Sentences of a mixture of topics, a topic being a distribution over the words of a Zipf vocabulary.
 
@@ -48,6 +51,7 @@ class TopicModel:
         check_integers("TopicModel", 2, num_topics=num_topics, vocabulary=vocabulary)
         check_integers("TopicModel", 1, min_length=min_length)
         check_integers("TopicModel", min_length, max_length=max_length)
+        check_fits("TopicModel", 8 * _FEWEST * max_length, max_length=max_length)
         check_fits("TopicModel", 8 * num_topics * vocabulary, num_topics=num_topics, vocabulary=vocabulary)
         if not is_number(concentration) or not 0 < concentration < float("inf"):
             raise ValueError(f"'concentration' needs to be > 0 in 'TopicModel' (got {concentration!r})")

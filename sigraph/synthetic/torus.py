@@ -77,6 +77,7 @@ class TorusWorld(World):
         if not is_number(spread) or not spread > 0:
             raise ValueError(f"'spread' needs to be > 0 in 'TorusWorld' (got {spread!r})")
         check_fits("TorusWorld", 4 * num_samples * vocabulary, num_samples=num_samples, vocabulary=vocabulary)
+        check_fits("TorusWorld", 8 * num_words, num_words=num_words)
         check_fits("TorusWorld", 4 * num_topics * vocabulary, num_topics=num_topics, vocabulary=vocabulary)
         wanted = train_per_topic * num_topics + num_valid + num_test
         if wanted > num_samples:
