@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict
+from sigraph.data.memory import check_processes
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.launch import Launch, launched
 from sigraph.provenance import own_sources
@@ -77,6 +78,7 @@ def run(
     progress = progress or Progress()
     if jobs < 1:
         raise ValueError(f"'jobs' needs to be >= 1 (got {jobs})")
+    check_processes("jobs", jobs)
     launch = launched()
     if launch is not None:
         config = _spread(config, launch, jobs)
