@@ -8,16 +8,17 @@ target may even be imported, :mod:`sigraph.trust` says before it is.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 from sigraph.config.overlay import Component
-from sigraph.config.place import ConfigError, suggest
+from sigraph.config.place import ConfigError, shortened, suggest
 from sigraph.trust import check_trust
 
 # What a component inside a component may be, besides torch.nn.Module.
@@ -30,6 +31,9 @@ NESTED_BASES = {
     "sigraph.synthetic": "World",
 }
 Bases = type | tuple[type, ...]
+_PLAIN = (str, int, float, bool, list, dict, NoneType)
+_DEPTHS = ("layers", "blocks", "depth", "hops")  # endings of arguments that a constructor loops over
+_LARGE = 1_000  # arguments from here on may be why something is too large
 
 
 def build(component: Component, expected: Bases, where: str, **available: Any) -> Any:
@@ -220,14 +224,71 @@ def _made(value: Any, where: str, available: Any) -> Any:
 
 
 def _call(target: type, arguments: dict[str, Any], where: str, *late: Any) -> Any:
-    try:
+    plain = {name: value for name, value in arguments.items() if type(value) in _PLAIN}
+    _check_depth(plain, target.__name__, where)
+    with working(target.__name__, plain, where, kept=True):
         return target(*late, **arguments)
-    except ConfigError:
+
+
+def _check_depth(arguments: dict[str, Any], name: str, where: str) -> None:
+    """Refuse what would be looped over for ever, before it is: what a constructor stacks is called alike everywhere."""
+    from sigraph.data.arguments import MOST_LAYERS
+
+    for key, value in arguments.items():
+        if key.endswith(_DEPTHS) and type(value) is int and value > MOST_LAYERS:
+            raise ConfigError(f"{where}.{key}: needs to be <= {MOST_LAYERS} in {name!r} (got {value!r:.80})")
+
+
+@contextlib.contextmanager
+def working(name: str, settings: dict[str, Any], where: str, kept: bool = False) -> Iterator[None]:
+    """Around what a component does: more memory than there is, and what a library raises, are said with its key.
+
+    Args:
+        name: Its class's name.
+        settings: What the YAML gives it.
+        where: Its dotted key.
+        kept: Whether what it makes stays, as a module's weights do.
+
+    Raises:
+        ConfigError: In place of any exception but OSError.
+    """
+    from sigraph.data.memory import TooLargeError, within_memory
+
+    sizes = ", ".join(f"{key} {value!r:.40}" for key, value in _numbers(settings) if value >= _LARGE)
+    try:
+        with within_memory(f"{name!r}{f' with {sizes}' if sizes else ''}", kept):
+            yield
+    except (ConfigError, OSError):
         raise
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+    except TooLargeError as error:
+        raise ConfigError(f"{where}: {error}; choose smaller sizes") from error
+    except ValueError as error:  # says itself what is wrong
+        raise ConfigError(f"{where}: {_first_line(error)}") from error
     except SystemExit as error:  # would end everything without a word
-        raise ConfigError(f"{where}: {target.__name__!r} ends the program (exit code {error.code})") from error
+        raise ConfigError(f"{where}: {name!r} ends the program (exit code {error.code})") from error
+    except Exception as error:  # a class of a library may raise anything at a value that it did not expect
+        given = ", ".join(f"{key} {value!r:.40}" for key, value in settings.items() if key != "_target_") or "none"
+        raise ConfigError(
+            f"{where}: {name!r} cannot work with its arguments ({shortened(given)}): {type(error).__name__}: "
+            f"{_first_line(error)}"
+        ) from error
+
+
+def _numbers(settings: Any, key: str = "") -> Iterator[tuple[str, int]]:
+    """Integers of a component and of those in it, each with its argument's name."""
+    if type(settings) is int:
+        yield key, settings
+    elif isinstance(settings, dict):
+        for name, value in settings.items():
+            yield from _numbers(value, name)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from _numbers(value, key)
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong, without where in its own code a library was."""
+    return shortened(str(error).strip().partition("\n")[0])
 
 
 def _arguments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
-import signal
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -15,6 +15,7 @@ from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.foreign_text import guarded_output
+from sigraph.interrupts import interruptible
 
 _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
@@ -31,7 +32,8 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
 
 @guarded_output()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out."""
+    """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out, 130 after
+    Ctrl-C, 143 after SIGTERM."""
     parser = _parser()
     arguments, late = parser.parse_known_args(argv)
     # argparse takes positionals in one run only; overrides may also stand behind options.
@@ -43,12 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 2
-    before = signal.signal(signal.SIGTERM, _stop)  # a scheduler's way to say Ctrl-C
+    with interruptible(_line_for(arguments.command), ends=argv is None) as interruption:
+        try:
+            code = _carried_out(arguments)
+        except KeyboardInterrupt:
+            return interruption.end()
+        except Exception:  # maybe of a process that was told to end a moment before this one
+            if not interruption.number:
+                raise
+        if interruption.number:  # its exception got lost, or came too late
+            return interruption.end()
+        return code
+
+
+def _carried_out(arguments: argparse.Namespace) -> int:
     try:
         return arguments.function(arguments)
-    except KeyboardInterrupt:
-        print("\nsigraph: interrupted; the same command resumes", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader, e.g. `head`, has seen enough
         sys.stderr.close()
         return 0
@@ -59,8 +71,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = "; `sigraph leaderboard DIR` needs no right to write" if closed and arguments.command == "run" else ""
         print(f"sigraph: {_said(error)}{hint}", file=sys.stderr)
         return 2
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except Exception as error:  # of a library, or a mistake in sigraph: whoever asks sees where
+        if arguments.debug:
+            raise
+        first = str(error).strip().partition("\n")[0]
+        print(f"sigraph: {type(error).__name__}: {first}; --debug shows where it comes from", file=sys.stderr)
+        return 2
+
+
+def _line_for(command: str) -> str:
+    """What is said when a command is interrupted; one of several processes says it for all."""
+    if os.environ.get("RANK", "0") != "0" or os.environ.get("SLURM_PROCID", "0") != "0":
+        return ""
+    return f"\nsigraph: interrupted; the same command {'resumes' if command in ('run', 'demo') else 'starts again'}"
 
 
 def _said(error: Exception) -> str:
@@ -68,10 +91,6 @@ def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
 from sigraph.data.arguments import check_kinds, is_number, shown
+from sigraph.data.memory import check_processes
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.launch import Launch, launched
 from sigraph.provenance import own_sources
@@ -86,6 +87,7 @@ def run(
     check_kinds("run", progress=(progress, Progress))
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise ValueError(f"'jobs' needs to be >= 1 (got {shown(jobs)})")
+    check_processes("jobs", jobs)
     if max_seconds is not None and (not is_number(max_seconds) or math.isnan(max_seconds)):
         raise ValueError(f"'max_seconds' needs to be a number, or None, in 'run' (got {shown(max_seconds)})")
     launch = launched()

@@ -71,6 +71,10 @@ def fit(
         trainer.fit(module, train, valid, ckpt_path=ckpt_path, weights_only=True)
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
+    except RuntimeError as error:
+        if "killed by signal: Terminated" in str(error):  # a loader's worker; this process may be told in a moment
+            time.sleep(0.5)
+        raise
 
 
 def quiet_trainer(**options: Any) -> Trainer:

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sigraph.config.overlay import construct, fresh, overlay, put
 from sigraph.config.place import ConfigError, Place
 from sigraph.config.schema import ExperimentConfig, check_experiment, in_order
+from sigraph.config.yaml_text import check_yaml, read_text
 
 
 def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> ExperimentConfig:
@@ -94,19 +95,7 @@ def _read_base(file: Path, extends: Any, place: Place) -> tuple[dict[str, Any], 
 
 
 def _read(file: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        raw = file.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file") from None
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(
-            f"{file}:{line}: needs to be UTF-8 text (got byte 0x{raw[error.start]:02x}); save it as UTF-8"
-        ) from error
+    text = read_text(file)
     tree = _parse(text, str(file))
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: needs to be a mapping with keys such as 'name' and 'pretrain'")
@@ -116,6 +105,7 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
 def _parse(text: str, source: str, load: Callable[[str], Any] = OmegaConf.create) -> Any:
     """YAML by OmegaConf's rules: 1e-3 is a number, repeated keys are an error. Interpolations stay text."""
     try:
+        check_yaml(text, source)
         return OmegaConf.to_container(load(text), resolve=False)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}{_line(error, text)}: not valid YAML: {_problem(error)}") from error
@@ -142,6 +132,6 @@ def _split(text: Any) -> tuple[str, tuple[Any, str]]:
     """``key=value`` -> (key, (value, the text itself))."""
     dotted, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not equals:
-        raise ConfigError(f"override {text!r}: needs the form key=value, e.g. pretrain.structure_weight=0.3")
-    parsed = _parse(value, f"override {text!r}", lambda text: OmegaConf.from_dotlist([f"value={text}"]))
+        raise ConfigError(f"override {text!r:.200}: needs the form key=value, e.g. pretrain.structure_weight=0.3")
+    parsed = _parse(value, f"override {text!r:.200}", lambda text: OmegaConf.from_dotlist([f"value={text}"]))
     return dotted.strip(), (parsed["value"], text)

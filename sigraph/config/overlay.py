@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import re
 from dataclasses import MISSING
 from types import NoneType, UnionType
@@ -22,6 +23,7 @@ Keys = tuple[str, ...]
 
 DATASET_GRAPH = "sigraph.graphs.DatasetGraph"
 WORLDS = "sigraph.synthetic"
+_LARGEST = 10**300  # of integers that are read as floats
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NAMES: dict[Any, str] = {int: "an int", float: "a float", str: "a str", bool: "true or false"}
 
@@ -211,7 +213,7 @@ def _holds_lists(hint: Any) -> bool:
 
 def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any:
     if hint is float and type(new) is int:
-        new = float(new)
+        new = float(new) if abs(new) < _LARGEST else math.inf if new > 0 else -math.inf
     if type(new) is not hint:
         wanted = _NAMES[hint] + (" or null" if optional else "")
         hint_text = "; put quotes around it" if hint is str and isinstance(new, int | float) else ""
@@ -225,8 +227,10 @@ def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any
             )
         return new
     low, high, below = (meta.get(name) for name in ("low", "high", "below"))
+    if hint is int and high is None and below is None and new >= 2**63:
+        raise place.error(f"{str(place)!r} needs to be below 2**63 (got {new!r})")
     inside = (low is None or new >= low) and (high is None or new <= high) and (below is None or new < below)
-    if not inside or new != new:
+    if not inside or (hint is float and not math.isfinite(new)):
         start = "(-inf" if low is None else f"[{low}"
         end = f"{high}]" if high is not None else f"{below})" if below is not None else "inf)"
         raise place.error(f"{str(place)!r} needs to be in {start}, {end} (got {new!r})")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
 import yaml
+
+DEEPEST = 50  # mappings and lists within one another
+_SHOWN = 700  # characters of a message; a value may be a whole file
 
 
 class ConfigError(ValueError):
@@ -45,15 +49,23 @@ class Place:
     def error(self, message: str) -> ConfigError:
         """The error to raise for the value at this place."""
         line = _line_of(self.text, self.path)
-        return ConfigError(f"{self.source}{f':{line}' if line else ''}: {message}")
+        return ConfigError(f"{shortened(self.source)}{f':{line}' if line else ''}: {shortened(message)}")
+
+
+def shortened(message: str) -> str:
+    """A message without the middle of what is far too long to read."""
+    return message if len(message) <= _SHOWN else f"{message[: _SHOWN // 2]} ... {message[-_SHOWN // 2 :]}"
 
 
 def plain(value: Any, place: Place) -> Any:
     """A copy of free-form settings, which are str, int, float, bool, null, and lists and mappings of these.
 
     Raises:
-        ConfigError: Anything else, or text that OmegaConf would replace by something else.
+        ConfigError: Anything else, also numbers that are none or infinite, or text that OmegaConf would replace by
+            something else; more mappings and lists in one another than anything needs.
     """
+    if len(place.path) > DEEPEST:
+        raise place.error(f"{str(place)!r} nests more than {DEEPEST} mappings and lists in one another")
     if isinstance(value, dict):
         for name in value:
             if not isinstance(name, str):
@@ -70,6 +82,8 @@ def plain(value: Any, place: Place) -> Any:
         raise place.error(f"{str(place)!r} is left open (got '???'); give it a value")
     if type(value) not in (str, int, float, bool, NoneType):
         raise place.error(f"{str(place)!r} needs plain text, numbers, lists or mappings (got {value!r})")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise place.error(f"{str(place)!r} needs to be a finite number (got {value!r}); write one out, or leave it out")
     return value
 
 
@@ -78,7 +92,7 @@ def _line_of(text: str, path: tuple[str, ...]) -> int | None:
     if not text or not path:
         return None
     try:
-        node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+        node, line = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None
     except yaml.YAMLError:  # e.g. a tab, which the faster parser takes
         return None
     for step in path:

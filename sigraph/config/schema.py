@@ -9,16 +9,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sigraph.config.overlay import WORLDS, Component, DataSource, construct, key, put
-from sigraph.config.place import Place, suggest
+from sigraph.config.place import DEEPEST, Place, suggest
 from sigraph.config.settle import settle_finetune, settle_pretrain
 
 HEADS = ("linear", "full", "knn")
+MOST = 2**31 - 1  # samples of a step
+MOST_TRIALS = 2_500  # combinations of a grid
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 _FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
 
@@ -53,8 +57,8 @@ class TrainerConfig(_Plain):
     weight_average: float | None = key(None, low=0, below=1)
     precision: str = key("32-true")
     accelerator: str = key("auto")
-    devices: int = key(1, low=1)
-    num_nodes: int = key(1, low=1)
+    devices: int = key(1, low=1, high=100_000)
+    num_nodes: int = key(1, low=1, high=100_000)
     strategy: str = key("auto", one_of=STRATEGIES)
 
     @property
@@ -95,12 +99,12 @@ class PretrainConfig(_Plain):
     structure_loss: Component = key({"_target_": "sigraph.losses.MultiSimilarityLoss"}, home="sigraph.losses")
     objective: Component | None = key(None, home="sigraph.objectives")
     structure_weight: float | None = key(None, low=0, high=1)
-    batch_size: int = key(1024, low=1)
+    batch_size: int = key(1024, low=1, high=MOST)
     inductive: bool = key(False)
     valid_edge_rate: float = key(0.05, low=0, below=1)
     valid_every: int = key(10, low=1)
-    valid_queries: int | None = key(10_000, low=1)
-    num_workers: int = key(0, low=0)
+    valid_queries: int | None = key(10_000, low=1, high=MOST)
+    num_workers: int = key(0, low=0, high=100_000)
     optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-3}, home="torch.optim")
     scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
@@ -136,8 +140,8 @@ class FinetuneConfig(_Plain):
     scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
     max_epochs: int = key(300, low=1)
     patience: int = key(50, low=1)
-    batch_size: int | None = key(None, low=1)
-    k: int = key(5, low=1)
+    batch_size: int | None = key(None, low=1, high=MOST)
+    k: int = key(5, low=1, high=MOST)
     leave_one_out: bool = key(False)
     normalize: bool = key(False)
     dropout: float = key(0.0, low=0, high=1)
@@ -240,6 +244,8 @@ def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:
     """Dotted overrides as (path, value), what holds others first: shorter paths, and ``_target_`` before arguments."""
     split = [(tuple(dotted.split(".")), value) for dotted, value in overrides]
     for path, _ in split:
+        if len(path) > DEEPEST:
+            raise place.error(f"an override's key needs at most {DEEPEST} parts (got {len(path):,})")
         if not all(path):
             raise place.error(f"an override needs a dotted key such as pretrain.batch_size (got {'.'.join(path)!r})")
     return sorted(split, key=lambda item: (len(item[0]), item[0][-1] != "_target_"))
@@ -255,7 +261,7 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
         raise (place / "name").error(f"'name' needs to be usable as a folder name (got {config.name!r})")
     if not config.seeds:
         raise (place / "seeds").error("'seeds' needs at least one seed (got [])")
-    repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
+    repeated = sorted(seed for seed, count in Counter(config.seeds).items() if count > 1)
     if repeated:
         raise (place / "seeds").error(f"'seeds' lists {repeated} more than once")
     if not config.output_dir:
@@ -278,6 +284,7 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
     config = dataclasses.replace(config, arms=arms, finetune=finetune)
     for name in arms:
         config.arm(name, source=place.source)
+    _check_number_of_trials(config.grid, place / "grid")
     for dotted, values in config.grid.items():
         at = place / "grid" / dotted
         if dotted.partition(".")[0] not in ("pretrain", "finetune") or "." not in dotted:
@@ -288,6 +295,17 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
             for name in arms:
                 config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
     return config
+
+
+def _check_number_of_trials(grid: Mapping[str, list[Any]], place: Place) -> None:
+    """Counted before any is made."""
+    number = math.prod(len(values) for values in grid.values())
+    if number > MOST_TRIALS:
+        keys = ", ".join(f"{dotted} ({len(values):,} values)" for dotted, values in grid.items())
+        raise place.error(
+            f"'grid' has {number:,} combinations of {keys}, each a pre-training of every arm; at most {MOST_TRIALS:,} "
+            "are tried: leave values out"
+        )
 
 
 def settings_hash(plain: Any) -> str:

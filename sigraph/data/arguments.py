@@ -10,18 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+MOST_LAYERS = 10_000  # that one encoder stacks; steps that a walk takes
 
-def check_integers(owner: str, least: int, **values: Any) -> None:
-    """Refuse what is no integer >= ``least``.
+
+def check_integers(owner: str, least: int, *, most: int | None = None, **values: Any) -> None:
+    """Refuse what is no integer from ``least`` to ``most``.
 
     Args:
         owner: Class whose arguments they are, for messages.
         least: The smallest value.
+        most: The largest value, e.g. of what is looped over; None: any.
         values: By argument name.
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
             raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {shown(value)})")
+        if most is not None and int(value) > most:
+            raise ValueError(f"{name!r} needs to be an integer in [{least}, {most}] in {owner!r} (got {shown(value)})")
 
 
 def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch_geometric.nn import MLP
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.data.tokens import MASK, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
@@ -44,7 +44,8 @@ class BagOfWordsEncoder(TokenEncoder):
     ) -> None:
         super().__init__(num_tokens)
         check_integers("BagOfWordsEncoder", 1, hidden_channels=hidden_channels)
-        check_integers("BagOfWordsEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_integers("BagOfWordsEncoder", 1, out_channels=out_channels)
+        check_integers("BagOfWordsEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates("BagOfWordsEncoder", dropout=dropout)
         check_flags("BagOfWordsEncoder", normalize_input=normalize_input)
         self.out_channels, self.normalize_input = out_channels, normalize_input

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.data.tokens import PAD, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
@@ -44,7 +44,8 @@ class GRUEncoder(TokenEncoder):
     ) -> None:
         super().__init__(num_tokens)
         check_integers("GRUEncoder", 1, embedding_channels=embedding_channels)
-        check_integers("GRUEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_integers("GRUEncoder", 1, out_channels=out_channels)
+        check_integers("GRUEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates("GRUEncoder", dropout=dropout)
         check_flags("GRUEncoder", bidirectional=bidirectional)
         if bidirectional and out_channels % 2:

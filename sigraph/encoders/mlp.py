@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import describe_samples, samples_of
 from sigraph.encoders.base import Encoder, Encoding
@@ -43,7 +43,8 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__()
         check_integers("MLPEncoder", 1, in_channels=in_channels, hidden_channels=hidden_channels)
-        check_integers("MLPEncoder", 1, out_channels=out_channels, num_layers=num_layers)
+        check_integers("MLPEncoder", 1, out_channels=out_channels)
+        check_integers("MLPEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates("MLPEncoder", dropout=dropout, input_dropout=input_dropout)
         check_flags("MLPEncoder", normalize_input=normalize_input)
         self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sigraph.data.arguments import check_integers, check_rates
+from sigraph.data.arguments import MOST_LAYERS, check_integers, check_rates
 from sigraph.data.tokens import PAD, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
@@ -52,7 +52,8 @@ class TransformerEncoder(TokenEncoder):
     ) -> None:
         super().__init__(num_tokens, max_length)
         name = "TransformerEncoder"
-        check_integers(name, 1, out_channels=out_channels, num_layers=num_layers, num_heads=num_heads)
+        check_integers(name, 1, out_channels=out_channels, num_heads=num_heads)
+        check_integers(name, 1, most=MOST_LAYERS, num_layers=num_layers)
         inner = 4 * out_channels if feedforward_channels is None else feedforward_channels
         check_integers(name, 1, feedforward_channels=inner, max_length=max_length)
         check_rates(name, dropout=dropout)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from sigraph.data.memory import check_fits
 from sigraph.data.pairs import Pairs
 from sigraph.losses.base import StructureLoss, at_least_float32
 
@@ -61,6 +62,10 @@ class CrossBatchMemory(StructureLoss):
         # No buffers: weight averaging would average the ids, and DDP send the queue to every process at each step.
         self.queue_z, self.queue_node = torch.empty(0, 0), torch.empty(0, dtype=torch.long)  # [M, D], [M] oldest first
         self.num_steps = 0
+
+    def check_size(self, channels: int) -> None:
+        """Refuse a queue of embeddings of ``channels`` that the machine cannot hold once it is full."""
+        check_fits("CrossBatchMemory", self.size * (4 * channels + 8), size=self.size)
 
     @property
     def additive(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 
-from sigraph.build import build
+from sigraph.build import build, working
+from sigraph.config import ConfigError
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.synthetic import World
@@ -21,11 +22,13 @@ def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleData
         where: The dotted key, for messages.
 
     Raises:
-        ConfigError: The world cannot be built.
-        ValueError: As in :func:`~sigraph.data.open_dataset`.
+        ConfigError: The world cannot be built, or the data set cannot be opened.
     """
     if isinstance(source, str):
-        return open_dataset(source)
+        try:
+            return open_dataset(source)
+        except (ValueError, FileNotFoundError) as error:
+            raise ConfigError(f"{where}: {error}") from error
     return _generated(json.dumps(source, sort_keys=True), where)
 
 
@@ -39,5 +42,7 @@ def shown(source: DataSource) -> str:
 
 @functools.lru_cache(maxsize=KEPT)
 def _generated(component: str, where: str) -> SampleDataset:
-    world: World = build(json.loads(component), World, where)
-    return world.generate(world.seed)
+    settings = json.loads(component)
+    world: World = build(settings, World, where)
+    with working(type(world).__name__, settings, where):
+        return world.generate(world.seed)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from sigraph.foreign_text import guard_output
+from sigraph.interrupts import deaf_to_interrupts, end_children, lead_group
 from sigraph.training import quiet_libraries
 from sigraph.trust import Trust, current_trust, take_over
 
@@ -71,11 +72,12 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
     threads, context = max(1, (os.cpu_count() or 1) // jobs), multiprocessing.get_context("spawn")
     left, hit, flying = list(items), list[Any](), dict[Future, Any]()
     others, workers = set(multiprocessing.active_children()), set[Any]()
-    with ProcessPoolExecutor(jobs, context, start_worker, (threads, current_trust())) as pool:
+    with ProcessPoolExecutor(min(jobs, len(items)), context, _begin, (threads, current_trust())) as pool:
         try:
             while not hit and (left or flying):
                 while left and len(flying) < jobs:
-                    future = pool.submit(function, left[0])
+                    with deaf_to_interrupts():
+                        future = pool.submit(function, left[0])
                     flying[future] = left.pop(0)
                 workers |= set(multiprocessing.active_children()) - others
                 for future in wait(flying, return_when=FIRST_COMPLETED)[0]:
@@ -90,11 +92,15 @@ def _until_one_dies(function: Callable[[Any], Any], items: list[Any], jobs: int)
             hit.append(left.pop(0))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():  # what they were doing resumes
-                worker.kill()
+            end_children()  # what they were doing resumes
             raise
     ends = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0, -signal.SIGTERM)]
     return left, hit + list(flying.values()), next(iter(ends), None)
+
+
+def _begin(threads: int, trust: Trust) -> None:
+    lead_group()
+    start_worker(threads, trust)
 
 
 def start_worker(threads: int, trust: Trust) -> None:

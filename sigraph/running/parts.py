@@ -14,22 +14,24 @@ from safetensors.torch import load_file
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.build import Bases, build, check, is_shipped, partial_build
+from sigraph.build import Bases, build, check, is_shipped, partial_build, working
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
+from sigraph.data.memory import check_processes
 from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
-from sigraph.losses import StructureLoss
+from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.nearest_head import check_neighbors
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
+from sigraph.running.device import check_device
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
 
@@ -94,9 +96,11 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     whole = open_data(config.dataset)
     dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
-    observed = _observed(constructor, dataset, whole, seed)
+    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
+        observed = _observed(constructor, dataset, whole, seed)
     observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
-    graph = constructor.expand(observed)
+    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
+        graph = constructor.expand(observed)
     torch.manual_seed(keyed_seed(seed, INIT))
     encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
     encoder.check_samples(dataset)
@@ -120,6 +124,8 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
         seed=keyed_seed(seed, STEPS) >> 1,
     )
     _check_shared(config, module)
+    if isinstance(loss := module.structure_loss, CrossBatchMemory):
+        loss.check_size(encoder.out_channels)
     return Parts(config, seed, dataset, whole, graph, held_out, module, sampler, objective)
 
 
@@ -195,7 +201,10 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
         code, graph = pretrain_hash(arm.pretrain), None
         with said_of(arm):
             if code not in built:
+                check_device(arm.pretrain.trainer)
+                check_processes("pretrain.num_workers", arm.pretrain.num_workers)
                 parts = build_parts(arm.pretrain, seed)
+                _draw_once(parts)
                 graph = parts.graph
                 built[code] = parts.whole, parts.module.encoder
             whole, encoder = built[code]
@@ -210,6 +219,13 @@ def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
                 leakage.look(arm, whole, home, task, graph)
                 partial_build(entry.optimizer, Optimizer, f"finetune.{i}.optimizer")
     return leakage.lines()
+
+
+def _draw_once(parts: Parts) -> None:
+    """Draw the samples of one step, whose number only the sampler knows."""
+    number = min(parts.config.batch_size, len(parts.dataset))
+    with working(type(parts.sampler).__name__, parts.config.sampler, "pretrain.sampler"):
+        parts.sampler.sample(torch.arange(number), keyed_generator(0))
 
 
 def check_components(arm: ArmConfig) -> None:

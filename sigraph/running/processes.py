@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 
 from sigraph.config import ConfigError
+from sigraph.interrupts import QUIET, deaf_to_interrupts, end_group, lead_group
 from sigraph.running.parallel import start_worker
 from sigraph.training import TimeIsUp
 from sigraph.trust import Trust, current_trust
@@ -32,7 +33,6 @@ Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]
 IMPORTED = ["sigraph.running.fitting"]  # takes most of the seconds that a process needs to start
 HERE, LOOPBACK = "127.0.0.1", {"linux": "lo", "darwin": "lo0"}
-QUIET = "ignore:resource_tracker:UserWarning"
 LOOK = 0.1  # seconds between two looks at what sends nothing by itself
 GRACE = 1.0  # seconds in which the cause of a failure may come in after its consequence
 
@@ -78,7 +78,7 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
         for seat in seats:
             ours, theirs = context.Pipe()
             process = context.Process(target=_child, args=(target, job, seat, around, theirs))
-            with _deaf_to_interrupts():
+            with deaf_to_interrupts():
                 process.start()
             theirs.close()
             children.append(_Child(seat, process, ours))
@@ -90,16 +90,9 @@ def started(target: Target, job: Job, seats: list[Seat]) -> Iterator[list[_Child
             if child.done:
                 child.process.join(5)
             else:
-                _kill_group(child.process.pid)
+                end_group(child.process.pid)
             child.process.kill()
             child.process.join()
-
-
-def _kill_group(leader: int | None) -> None:
-    """End a process with its loader's workers, which would notice some seconds later that it is gone."""
-    if leader is not None and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it leads none yet, or all are gone
-            os.killpg(leader, signal.SIGKILL)
 
 
 def _context(backend: str) -> Any:
@@ -108,7 +101,7 @@ def _context(backend: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
-    if QUIET not in sys.warnoptions:  # these go to the tracker, which clears up after processes that were ended
+    if QUIET not in sys.warnoptions:
         sys.warnoptions.append(QUIET)
     return context
 
@@ -165,26 +158,11 @@ def _lost(child: _Child) -> RuntimeError:
     )
 
 
-@contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started in it does not hear Ctrl-C, which reaches all of a terminal's: who started it ends it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Connection) -> None:
     os.environ.update(around.environment)
-    if hasattr(os, "setsid"):
-        os.setsid()  # leads a group, with which it is ended
+    lead_group()
     # A loader's worker forked beside threads of gloo or a GPU can wait for ever for a lock that one of them had.
     multiprocessing.set_start_method("spawn", force=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_worker(around.num_threads, around.trust)
     if seat.rank:
         logging.disable(logging.WARNING)  # what rank 0 says as well

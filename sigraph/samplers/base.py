@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import Pairs, PretrainGraph
-from sigraph.data.arguments import check_flags, check_integers, check_kinds
+from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_kinds
 from sigraph.samplers.negatives import NegativeDraws
 from sigraph.samplers.reach import pairs_within
 from sigraph.samplers.weighted import WeightedDraws
@@ -42,7 +42,7 @@ class PairSampler(ABC):
             )
         name = type(self).__name__
         check_flags(name, weighted=weighted)
-        check_integers(name, 1, exclude_hops=exclude_hops)
+        check_integers(name, 1, most=MOST_LAYERS, exclude_hops=exclude_hops)
         self.store = graph.store
         self.group = graph.group
         self.num_nodes = int(graph.num_nodes)

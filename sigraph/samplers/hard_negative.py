@@ -11,6 +11,7 @@ from torch.utils.data import get_worker_info
 from sigraph.data import PretrainGraph
 from sigraph.data.arguments import check_integers, check_rates
 from sigraph.data.draw import draw_ranks
+from sigraph.data.memory import check_fits
 from sigraph.samplers.base import PairSampler, joined
 from sigraph.samplers.nearest import nearest_blocks
 from sigraph.samplers.reach import is_within
@@ -73,6 +74,7 @@ class HardNegativeSampler(PairSampler):
         check_integers(name, 0, num_neighbors=num_neighbors, guard_rank=guard_rank)
         check_integers(name, 1, num_negatives=num_negatives, pool_size=pool_size, refresh_every=refresh_every)
         check_rates(name, missing_rate=missing_rate)
+        check_fits(name, 4 * self.num_nodes * pool_size, pool_size=pool_size)
         self.num_neighbors, self.num_negatives = num_neighbors, num_negatives
         self.guard_rank, self.pool_size, self.missing_rate = guard_rank, pool_size, missing_rate
         self.refresh_every = refresh_every

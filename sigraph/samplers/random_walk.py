@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_integers
+from sigraph.data.arguments import MOST_LAYERS, check_integers
 from sigraph.samplers.base import PairSampler, joined
 
 
@@ -45,7 +45,8 @@ class RandomWalkSampler(PairSampler):
         exclude_hops: int = 1,
     ) -> None:
         super().__init__(graph, weighted, exclude_hops)
-        check_integers("RandomWalkSampler", 1, walk_length=walk_length, num_walks=num_walks)
+        check_integers("RandomWalkSampler", 1, num_walks=num_walks)
+        check_integers("RandomWalkSampler", 1, most=MOST_LAYERS, walk_length=walk_length)
         check_integers("RandomWalkSampler", 0, num_negatives=num_negatives)
         self.walk_length, self.num_walks, self.num_negatives = walk_length, num_walks, num_negatives
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_integers
+from sigraph.data.arguments import MOST_LAYERS, check_integers
 from sigraph.samplers.base import PairSampler, joined
 
 
@@ -43,7 +43,8 @@ class SubgraphSampler(PairSampler):
         exclude_hops: int = 1,
     ) -> None:
         super().__init__(graph, weighted, exclude_hops)
-        check_integers("SubgraphSampler", 1, num_neighbors=num_neighbors, num_hops=num_hops)
+        check_integers("SubgraphSampler", 1, num_neighbors=num_neighbors)
+        check_integers("SubgraphSampler", 1, most=MOST_LAYERS, num_hops=num_hops)
         check_integers("SubgraphSampler", 0, num_negatives=num_negatives)
         self.num_neighbors, self.num_hops, self.num_negatives = num_neighbors, num_hops, num_negatives
 

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.memory import check_fits
 from sigraph.data.random import keyed_generator
 
 TRAIN_SHARE, VALID_SHARE = 0.1, 0.1
+SAMPLE_BYTES = 500  # of a sample, its edges and what it is made from: no less
 
 
 class World(ABC):
@@ -49,6 +51,8 @@ class SplitStream:
     def __init__(self, owner: str, num_samples: int, num_held_out: int) -> None:
         check_integers(owner, 10, num_samples=num_samples)
         check_integers(owner, 0, num_held_out=num_held_out)
+        check_fits(owner, SAMPLE_BYTES * num_samples, num_samples=num_samples)
+        check_fits(owner, SAMPLE_BYTES * num_held_out, num_held_out=num_held_out)
         self.num_samples, self.num_held_out = num_samples, num_held_out
 
     def draw(self, seed: int, stream: int, make: Callable[[int, torch.Generator], Tensor]) -> Tensor:

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from sigraph.data.arguments import check_integers, is_number
+from sigraph.data.memory import check_fits
 from sigraph.data.random import keyed_generator
 from sigraph.data.tokens import FIRST_TOKEN, token_table
 
 CHUNK = 1 << 22  # numbers of an intermediate at a time
 _TOPICS, _LENGTHS, _WORDS = range(3)  # streams
+
+
+_FEWEST = 10  # samples of a world
 
 
 class TopicModel:
@@ -47,6 +51,8 @@ class TopicModel:
         check_integers("TopicModel", 2, num_topics=num_topics, vocabulary=vocabulary)
         check_integers("TopicModel", 1, min_length=min_length)
         check_integers("TopicModel", min_length, max_length=max_length)
+        check_fits("TopicModel", 8 * _FEWEST * max_length, max_length=max_length)
+        check_fits("TopicModel", 8 * num_topics * vocabulary, num_topics=num_topics, vocabulary=vocabulary)
         if not is_number(concentration) or not 0 < concentration < float("inf"):
             raise ValueError(f"'concentration' needs to be > 0 in 'TopicModel' (got {concentration!r})")
         if not is_number(exponent) or not 0 <= exponent < float("inf"):

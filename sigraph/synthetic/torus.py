@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sigraph.data.arguments import check_integers, is_number
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
+from sigraph.data.memory import check_fits
 from sigraph.data.random import keyed_generator
 from sigraph.data.task import Task
 from sigraph.synthetic.base import World
@@ -69,12 +71,14 @@ class TorusWorld(World):
             "num_test": num_test,
         }
         for name, value in counts.items():
-            if value < least.get(name, 1):
-                raise ValueError(f"'{name}' needs to be >= {least.get(name, 1)} in 'TorusWorld' (got {value})")
-        if not 0 < radius < 0.5:
-            raise ValueError(f"'radius' needs to be in (0, 0.5) in 'TorusWorld' (got {radius})")
-        if not spread > 0:
-            raise ValueError(f"'spread' needs to be > 0 in 'TorusWorld' (got {spread})")
+            check_integers("TorusWorld", least.get(name, 1), **{name: value})
+        if not is_number(radius) or not 0 < radius < 0.5:
+            raise ValueError(f"'radius' needs to be in (0, 0.5) in 'TorusWorld' (got {radius!r})")
+        if not is_number(spread) or not spread > 0:
+            raise ValueError(f"'spread' needs to be > 0 in 'TorusWorld' (got {spread!r})")
+        check_fits("TorusWorld", 4 * num_samples * vocabulary, num_samples=num_samples, vocabulary=vocabulary)
+        check_fits("TorusWorld", 8 * num_words, num_words=num_words)
+        check_fits("TorusWorld", 4 * num_topics * vocabulary, num_topics=num_topics, vocabulary=vocabulary)
         wanted = train_per_topic * num_topics + num_valid + num_test
         if wanted > num_samples:
             raise ValueError(

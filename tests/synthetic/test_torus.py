@@ -84,8 +84,8 @@ def test_default_words_are_weak_evidence_and_neighbors_strong():
     ("change", "message"),
     [
         ({"num_samples": 100}, "'num_samples' needs to be >= 140 in 'TorusWorld'.*got 100"),
-        ({"num_topics": 1}, "'num_topics' needs to be >= 2"),
-        ({"num_words": 0}, "'num_words' needs to be >= 1"),
+        ({"num_topics": 1}, "'num_topics' needs to be an integer >= 2"),
+        ({"num_words": 0}, "'num_words' needs to be an integer >= 1"),
         ({"radius": 0.5}, "'radius' needs to be in .0, 0.5."),
         ({"radius": 0.0}, "'radius'"),
         ({"spread": 0.0}, "'spread' needs to be > 0"),
