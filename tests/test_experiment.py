@@ -173,7 +173,7 @@ def test_a_failed_run_is_a_row_with_its_reason(tree, tmp_path, monkeypatch):
     module.FailsToTrain = FailsToTrain
     monkeypatch.setitem(sys.modules, "failing_parts", module)
     tree["arms"]["sipt-broken"] = {"pretrain.encoder": {"_target_": "failing_parts.FailsToTrain"}}
-    results = run(config_from_dict(tree))
+    results = run(config_from_dict(tree), trust=["failing_parts"])
     assert [r["arm"] for r in results.failed] == ["sipt-broken"] * 2
     assert results.failed[0]["reason"] == "RuntimeError: the disk caught fire"
     rows = {(row["arm"], row["head"]): row for row in results.leaderboard().rows()}
