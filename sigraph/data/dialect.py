@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.csv as pa_csv
@@ -196,7 +197,7 @@ def header_alone(path: Path, dialect: Dialect) -> list[str] | None:
     lines = [line for _, line in zip(range(2), _filled(path), strict=False)]
     if len(lines) != 1:
         return None
-    quoting = csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE
+    quoting: Any = csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE
     return next(csv.reader([lines[0].encode("latin-1").decode()], delimiter=dialect.delimiter, quoting=quoting))
 
 

@@ -211,8 +211,8 @@ def read_graph(
     weighted = f", weights in {weight!r}" if weight else ", no weights"
     described = f"ids in {ends[0]!r} and {ends[1]!r}{weighted}"
     isolated = int((graph.csr()[0].diff() == 0).sum())
-    counts = (file.table.num_rows, graph.num_edges // 2, isolated, len(table.index))
-    return graph, GraphRead(name, file.name, described, *counts, **dropped, notes=notes)
+    sizes = (file.table.num_rows, graph.num_edges // 2, isolated, len(table.index))
+    return graph, GraphRead(name, file.name, described, *sizes, **dropped, notes=notes)
 
 
 def clean_name(text: str) -> str:
