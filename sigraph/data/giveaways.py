@@ -83,9 +83,11 @@ def _of_features(samples: Tensor, names: Sequence[str], known: np.ndarray, rows:
     width = max(1, _CELLS // max(len(rows), 1))
     for start in range(0, samples.size(1), width):
         block = samples[:, start : start + width]
-        yield _Columns(
-            names[start : start + width], block[row[rows]].numpy(), lambda i, block=block: block[row, i].numpy()
-        )
+
+        def whole(i: int, block: Tensor = block) -> np.ndarray:
+            return block[row, i].numpy()
+
+        yield _Columns(names[start : start + width], block[row[rows]].numpy(), whole)
 
 
 def _of_records(samples: pa.Table, known: np.ndarray, rows: np.ndarray) -> Iterator[_Columns]:
@@ -98,7 +100,11 @@ def _of_records(samples: pa.Table, known: np.ndarray, rows: np.ndarray) -> Itera
             values = codes[known].astype(np.float64)
         else:
             continue
-        yield _Columns([name], values[rows][:, None], lambda i, values=values: values, is_number(cells.type))
+
+        def whole(i: int, values: np.ndarray = values) -> np.ndarray:
+            return values
+
+        yield _Columns([name], values[rows][:, None], whole, is_number(cells.type))
 
 
 def _told(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
@@ -108,12 +114,14 @@ def _told(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
         return _equal_columns(columns, y, rows)
     if y.dtype.kind == "f":
         likely = _tells_numbers(few, y[rows])
-        return [names[i] for i in np.flatnonzero(likely) if _tells_numbers(whole(i)[:, None], y)[0]]
+        return [names[i] for i in np.flatnonzero(likely).tolist() if _tells_numbers(whole(i)[:, None], y)[0]]
     if len(y) - int(np.unique(y, return_counts=True)[1].max(initial=0)) < LEAST:
         return []
     most = len(rows) // 3
     likely = _tells_classes(few, y[rows], most, is_ordered)
-    return [names[i] for i in np.flatnonzero(likely) if _tells_classes(whole(i)[:, None], y, most, is_ordered)[0]]
+    return [
+        names[i] for i in np.flatnonzero(likely).tolist() if _tells_classes(whole(i)[:, None], y, most, is_ordered)[0]
+    ]
 
 
 def _tells_classes(x: np.ndarray, y: np.ndarray, most: int, ordered: bool) -> np.ndarray:
@@ -147,7 +155,7 @@ def _equal_columns(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[s
     known = {column.tobytes() for column in np.packbits(either, axis=0).T}
     is_binary = ((columns.few == 0) | (columns.few == 1)).all(axis=0)
     found = []
-    for i in np.flatnonzero(is_binary):
+    for i in np.flatnonzero(is_binary).tolist():
         if np.packbits(columns.few[:, i] > 0).tobytes() in known:
             column = columns.whole(i)[:, None] > 0
             if ((labels == column).all(axis=0) | (labels != column).all(axis=0)).any():
