@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.csv as pa_csv
 
 from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 NAMES = {"\t": "tabs"}
@@ -44,6 +47,12 @@ class Dialect:
         """For pyarrow."""
         quote = '"' if self.is_quoted else False
         return pa_csv.ParseOptions(delimiter=self.delimiter, quote_char=quote, newlines_in_values=self.spans_lines)
+
+    def rows(self, lines: Iterable[str]) -> Reader:
+        """The cells of some lines, row by row; quotes that are not in pairs are an error."""
+        if self.is_quoted:
+            return csv.reader(lines, delimiter=self.delimiter, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, strict=True, quoting=csv.QUOTE_NONE)
 
 
 def find_dialect(path: Path, usual: str, header: bool = True, free: int | None = None) -> Dialect:
@@ -197,8 +206,7 @@ def header_alone(path: Path, dialect: Dialect) -> list[str] | None:
     lines = [line for _, line in zip(range(2), _filled(path), strict=False)]
     if len(lines) != 1:
         return None
-    quoting: Any = csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE
-    return next(csv.reader([lines[0].encode("latin-1").decode()], delimiter=dialect.delimiter, quoting=quoting))
+    return next(dialect.rows([lines[0].encode("latin-1").decode()]))
 
 
 def _is_even(path: Path, delimiter: str) -> bool:

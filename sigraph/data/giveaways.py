@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -84,12 +83,11 @@ def _of_features(samples: Tensor, names: Sequence[str], known: np.ndarray, rows:
     width = max(1, _CELLS // max(len(rows), 1))
     for start in range(0, samples.size(1), width):
         block = samples[:, start : start + width]
-        whole = partial(_column, block, row)
+
+        def whole(i: int, block: Tensor = block) -> np.ndarray:
+            return block[row, i].numpy()
+
         yield _Columns(names[start : start + width], block[row[rows]].numpy(), whole)
-
-
-def _column(block: Tensor, row: Tensor, i: int) -> np.ndarray:
-    return block[row, i].numpy()
 
 
 def _of_records(samples: pa.Table, known: np.ndarray, rows: np.ndarray) -> Iterator[_Columns]:
@@ -102,11 +100,11 @@ def _of_records(samples: pa.Table, known: np.ndarray, rows: np.ndarray) -> Itera
             values = codes[known].astype(np.float64)
         else:
             continue
-        yield _Columns([name], values[rows][:, None], partial(_only, values), is_number(cells.type))
 
+        def whole(i: int, values: np.ndarray = values) -> np.ndarray:
+            return values
 
-def _only(values: np.ndarray, i: int) -> np.ndarray:
-    return values
+        yield _Columns([name], values[rows][:, None], whole, is_number(cells.type))
 
 
 def _told(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
@@ -121,8 +119,9 @@ def _told(columns: _Columns, y: np.ndarray, rows: np.ndarray) -> list[str]:
         return []
     most = len(rows) // 3
     likely = _tells_classes(few, y[rows], most, is_ordered)
-    asked = np.flatnonzero(likely).tolist()
-    return [names[i] for i in asked if _tells_classes(whole(i)[:, None], y, most, is_ordered)[0]]
+    return [
+        names[i] for i in np.flatnonzero(likely).tolist() if _tells_classes(whole(i)[:, None], y, most, is_ordered)[0]
+    ]
 
 
 def _tells_classes(x: np.ndarray, y: np.ndarray, most: int, ordered: bool) -> np.ndarray:

@@ -201,8 +201,8 @@ def read_graph(
     dropped = graph.__dict__["dropped"]
     if graph.num_edges == 0:
         num_unknown = int((~known).sum())
-        counts = (file.table.num_rows, num_unknown, dropped["self_loops"])
-        raise ValueError(nothing_left(file.name, *counts, unknown))
+        left = (file.table.num_rows, num_unknown, dropped["self_loops"])
+        raise ValueError(nothing_left(file.name, *left, unknown))
     unused = [column for column in file.table.column_names if column not in (*ends, weight)]
     if unused:
         notes.append(f"columns not used: {', '.join(map(repr, unused))}")

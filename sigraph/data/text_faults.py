@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -181,8 +181,7 @@ def find_encoding_fault(path: Path) -> str | None:
 def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:
     """The line of the first row with another number of cells than the first one, in words; None if there is none."""
     limit = csv.field_size_limit(longest_row())
-    quoting: Any = csv.QUOTE_MINIMAL if dialect.is_quoted else csv.QUOTE_NONE
-    rows = csv.reader(lines_of(path), delimiter=dialect.delimiter, strict=True, quoting=quoting)
+    rows = dialect.rows(lines_of(path))
     width, line = 0, 1
     try:
         for row in rows:
