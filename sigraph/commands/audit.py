@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -275,7 +276,8 @@ def _among(constructor: GraphConstructor, dataset: SampleDataset, node: Tensor, 
 def _rename(report: AuditReport, names: dict[str, list[str]]) -> None:
     """Classes and label columns as the user calls them, where the labels came without a Task's names."""
     for row in report.rows:
-        called = names.get(row.task) or []
+        called = dict(enumerate(names.get(row.task) or [])) if row.labels == "given" else {}
         for part in row.parts:
-            if part.name.isdigit() and int(part.name) < len(called) and row.labels == "given":
-                part.name = called[int(part.name)]
+            if part.name.isdigit():
+                part.name = called.get(int(part.name), part.name)
+        row.notes = [re.sub(r"'(\d+)'", lambda found: repr(called.get(int(found[1]), found[1])), n) for n in row.notes]

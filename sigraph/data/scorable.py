@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,8 +77,8 @@ def score_notes(task: Task) -> list[str]:
     notes = []
     if task.is_ranking:
         notes.append(f"{task.metric} ranks by the score of {task.called(1)!r}, the second of the two classes")
-    if task.type == "classification":
-        notes += rare_class(task, y)
+    if task.metric == "accuracy":
+        notes += rare_class(y, task.called)
     if task.type == "multilabel":
         for part in SCORED:
             left = (~_both(task.labels[task.split[part]])).nonzero().view(-1).tolist()
@@ -88,26 +89,21 @@ def score_notes(task: Task) -> list[str]:
     return notes
 
 
-def rare_class(task: Task, y: Tensor) -> list[str]:
+def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
     """A note where nearly all samples are of one class, so that accuracy says little.
 
     Args:
-        task: Names the classes and the metric.
-        y: Classes that are looked at. Shape [n].
+        y: Classes that are looked at, -1 missing. Shape [n].
+        called: What the user calls a class.
     """
-    known = y[y >= 0]
-    values, counts = known.unique(return_counts=True)
-    if values.numel() < 2:
+    values, counts = y[y >= 0].unique(return_counts=True)
+    share = float(counts.max() / counts.sum()) if values.numel() > 1 else 0.0
+    if share <= 1 - RARE:
         return []
-    share = float(counts.max()) / known.numel()
-    if 1 - share >= RARE or task.metric != "accuracy":
-        return []
-    largest = task.called(int(values[counts.argmax()]))
+    largest = called(int(values[counts.argmax()]))
+    what, metrics = f"all classes but {largest!r} have", "macro_f1"
     if values.numel() == 2:
-        rarer = task.called(int(values[counts.argmin()]))
-        what, metrics = f"class {rarer!r} has", "rocauc, ap or macro_f1"
-    else:
-        what, metrics = f"all classes but {largest!r} have", "macro_f1"
+        what, metrics = f"class {called(int(values[counts.argmin()]))!r} has", "rocauc, ap or macro_f1"
     return [
         f"{what} {1 - share:.1%} of the labels: always {largest!r} gives accuracy {share:.3f}; "
         f"metrics that fit: {metrics} (--metric)"

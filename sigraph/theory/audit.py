@@ -13,6 +13,7 @@ from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.data.arguments import check_choices, check_integers, check_kinds
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
 from sigraph.data.neighborhood import neighbor_sums
+from sigraph.data.scorable import rare_class, undefined
 from sigraph.data.task import is_labelled, label_type
 from sigraph.graphs import GraphConstructor
 from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
@@ -172,6 +173,9 @@ def _fill(
     numbers = list(range(y.size(1))) if y.dim() == 2 else []
     if row.type == "classification":
         y, numbers = compact_classes(y)
+        if not isinstance(task, Task) or task.metric == "accuracy":
+            row.notes += rare_class(y, _names(task, numbers).__getitem__)
+    row.notes += undefined(task) if isinstance(task, Task) else []
     found = node_agreement(store, y)
     problem = _undefined(found, y, known, row)
     if problem is None:

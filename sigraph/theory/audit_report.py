@@ -59,6 +59,7 @@ class AuditRow:
         leakage: What :func:`~sigraph.theory.leakage` found; None: there is no split, so no test set.
         verdict: ``promising``, ``weak``, ``useless`` or ``suspicious``; see :func:`~sigraph.theory.audit`.
         reason: Of the verdict, in words.
+        notes: What to know before the task is scored: a rare class, a metric that a part of the split leaves undefined.
     """
 
     graph: str
@@ -84,6 +85,7 @@ class AuditRow:
     leakage: dict[str, Any] | None = None
     verdict: str = ""
     reason: str = ""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def gain(self) -> float | None:
@@ -146,7 +148,7 @@ def _sentence(row: AuditRow) -> str:
     how = {"exact": "all permutations", "permuted": f"{row.null_draws} permutations"}
     drawn = f"; chance: {how.get(row.null, f'{row.null_draws} rewired graphs')}" if row.null else ""
     looked = f"{row.num_labelled:,} labels {_USED[row.labels]}, {row.num_counted:,} with a labelled neighbour{drawn}"
-    noted = "".join(f" {note}." for note in (row.leakage or {}).get("notes", []))
+    noted = "".join(f" {note}." for note in [*(row.leakage or {}).get("notes", []), *row.notes])
     return printable(f"- {row.graph} × {row.task}: **{row.verdict}**. {row.reason} ({looked}).{noted}")
 
 

@@ -16,7 +16,7 @@ from sigraph.data import PretrainGraph, SampleDataset, Task, build_store
 KEYS = {
     *("rank", "graph", "task", "type", "labels", "num_samples", "num_labelled", "num_counted", "coverage", "null"),
     *("labelled_coverage", "shape", "local_consistency", "low", "high", "null_draws", "null_mean", "null_std", "z"),
-    *("majority", "parts", "leakage", "verdict", "reason", "gain"),
+    *("majority", "parts", "leakage", "verdict", "reason", "notes", "gain"),
 }
 
 
@@ -45,6 +45,13 @@ def rows_of(capsys, *arguments):
     assert main(["audit", *arguments, "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     return said["rows"], said["notes"]
+
+
+def test_a_rare_class_is_noted_by_its_name(files, capsys):
+    labels = "\n".join(f"p{i},{'yes' if i in (0, 30) else 'no'}" for i in range(60))
+    (files / "rare.csv").write_text("id,active\n" + labels)
+    (row,), _ = rows_of(capsys, "edges.csv", "rare.csv")
+    assert "class 'yes' has 3.3% of the labels: always 'no' gives accuracy 0.967; metrics that fit" in row["notes"][0]
 
 
 def test_own_files(files, capsys):

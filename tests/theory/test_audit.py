@@ -301,3 +301,23 @@ def test_random_numbers_seldom_pass():
 def test_the_public_name():
     graph, y = blocks()
     assert sigraph.audit(graph, y).rows[0].verdict == "promising"
+
+
+def test_a_rare_class_and_an_undefined_metric_are_noted():
+    graph, y = blocks()
+    rare = (torch.arange(120) % 40 == 0).long()
+    split = {"train": range(60), "valid": range(60, 81), "test": range(81, 120)}
+    row = only(graph, Task("t", rare, split, classes=["no", "yes"]))
+    assert row.notes == [
+        "class 'yes' has 3.7% of the labels: always 'no' gives accuracy 0.963; "
+        "metrics that fit: rocauc, ap or macro_f1 (--metric)"
+    ]
+    assert "always 'no' gives" in audit(graph, Task("t", rare, split, classes=["no", "yes"])).table()
+    assert "class '1' has 2.5% of the labels" in only(graph, rare).notes[0]  # no Task, no metric
+    with pytest.warns(UserWarning, match="not defined"):
+        late = Task("t", rare, {**split, "valid": range(61, 80)}, "ap")
+    assert only(graph, late).notes == [
+        "metric 'ap' is not defined: 'valid' holds class 0 alone, 19 samples and 'test' holds class 0 alone, "
+        "39 samples; give it a split that has both in that part or another metric (accuracy or macro_f1)"
+    ]
+    assert only(graph, y).notes == []

@@ -93,8 +93,9 @@ def agrees(certificate, expected, within=1e-12):
         ({"loss": ContrastiveLoss}, r"got the class ContrastiveLoss: forgotten \(\)\?"),
         ({"loss": int}, r"got the class int\)"),
         ({"graph": torch.zeros(2, 0).long()}, r"'graph' needs to be a PretrainGraph in 'certify' \(got Tensor\)"),
-        ({"y": ["a"] * 9}, r"'y' needs labels .* as numbers in 'certify' \(got list\)"),
-        ({"y": torch.full((9, 2), 3.0)}, "labels of 'y' need to be 0, 1 or NaN"),
+        ({"y": "a" * 9}, r"'y' needs labels .* in 'certify' \(got str\)"),
+        ({"y": ["a"] * 8 + [1]}, "'y' in 'certify' needs numbers or text, .* of one kind"),
+        ({"y": torch.full((9, 2), 3.0)}, "'y' in 'certify' needs 0, 1 or missing"),
     ],
 )
 def test_arguments_of_another_kind_are_named(wrong, message):
