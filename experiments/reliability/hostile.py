@@ -8,37 +8,18 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import planted
 import worlds
-import yaml
-from forked import Ended, captured, forked
+from forked import Ended
 from harness import LOST, REFUSED, SILENT, SURVIVED, UNCLEAR, Case, Outcome
-from hostile_yaml import keyed, structural
+from hostile_uses import BROKEN, FOLDERS, KEYS, NAMED, PREPARE, READS, RECIPES, RUNS, SECONDS, TABLES, USES
+from hostile_yaml import TARGETS, keyed, structural
 
-SECONDS, MEMORY = 60.0, 3 << 30
-KEYS, BROKEN, TABLES, FOLDERS, RUNS = (
-    "YAML: keys",
-    "YAML: files",
-    "planted: tables",
-    "planted: prepared",
-    "planted: runs",
-)
 # A library's own error, which nobody who wrote a value can read.
 _RAW = ("TypeError", "KeyError", "IndexError", "AttributeError", "AssertionError", "ZeroDivisionError", "OverflowError")
 _RAW += ("RuntimeError", "MemoryError", "RecursionError", "UnicodeError", "UnicodeEncodeError", "UnicodeDecodeError")
 _RAW += ("MisconfigurationException", "ArrowInvalid", "SafetensorError", "StopIteration", "NameError", "ImportError")
-_COMMON = ("prepare", "--samples", "samples.csv", "--edges", "cites=cites.csv", "--label", "topic")
-_READS = {
-    "samples": (*_COMMON[:1], "--samples", "PLANT", "--edges", "cites=cites.csv", "--out", "new"),
-    "edges": ("prepare", "--samples", "samples.csv", "--edges", "PLANT", "--label", "topic", "--out", "new"),
-    "task": (*_COMMON[:5], "--task", "t=PLANT", "--out", "new"),
-    "edges alone": ("prepare", "--edges", "PLANT", "--out", "new", "--num-nodes", "24", "--memory-limit", "2GB"),
-    "audit edges": ("audit", "PLANT", "more.csv"),
-    "audit labels": ("audit", "cites.csv", "PLANT"),
-    "embed": ("embed", "RUN", "--dataset", "PLANT", "--out", "z.npy"),
-}
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".npy", ".csv.gz")
 _IN_PREPARED = (
     "samples.npy",
@@ -71,7 +52,7 @@ def build(world: Path) -> None:
         finetune=[{"task": "topic", "head": "knn", "k": 2}],
     )
     (world / "tree.json").write_text(json.dumps(tree))
-    if worlds.command(*_COMMON, "--out", "mine") or worlds.command("run", "mine.yaml"):
+    if worlds.command(*PREPARE, "--out", "mine") or worlds.command("run", "mine.yaml"):
         raise RuntimeError("the place could not be made")
 
 
@@ -84,9 +65,11 @@ def cases(world: Path, quick: bool, seed: int) -> Iterator[Case]:
         TABLES: [],
         FOLDERS: [],
         RUNS: [],
+        NAMED: [Case(NAMED, f"{n} {target[:40]!a}", {"target": target}) for n, target in enumerate(TARGETS)],
+        RECIPES: [],
     }
     names = [*planted.plants(""), *planted.SPECIAL]
-    for reads in _READS:
+    for reads in READS:
         for suffix in _SUFFIXES:
             extra = ["a bomb of rows", "a bomb of one row"] if suffix == ".csv.gz" else []
             for name in [*names, *extra]:
@@ -100,6 +83,9 @@ def cases(world: Path, quick: bool, seed: int) -> Iterator[Case]:
     for file in (*_IN_RUN, *(f"_pretrain/{name}" for name in _SHARED), "_pretrain/finetune/*.json"):
         for name in names:
             kinds[RUNS].append(Case(RUNS, f"{file}: {name}", {"file": file, "plant": name}))
+    for file in ("card.yaml", "prepare.py"):
+        for name in names:
+            kinds[RECIPES].append(Case(RECIPES, f"{file}: {name}", {"file": file, "plant": name}))
     for found in kinds.values():
         yield from draw.sample(found, min(20, len(found))) if quick else found
 
@@ -117,8 +103,7 @@ def judge(case: Case, world: Path, slot: Path) -> Outcome:
     )
     os.mkfifo(place / "pipe")
     before = worlds.exact_files(place)
-    told = {KEYS: _run_yaml, BROKEN: _run_yaml, TABLES: _read_table, FOLDERS: _open_folder, RUNS: _use_run}[case.kind]
-    needle, ended = told(case, place, world, marker)
+    needle, ended = USES[case.kind](case, place, world, marker)
     if marker.exists():
         return Outcome(SILENT, "code was executed")
     if (slot / "escaped.txt").exists() or (slot.parent / "escaped.txt").exists():
@@ -162,106 +147,3 @@ def _wrong(ended: Ended, needle: tuple[str, ...]) -> Outcome | None:
     if ended.value == 2 and after:
         return Outcome(UNCLEAR, f"more than one line: {said[0][:80]} / {after[0][:120]}")
     return None
-
-
-# What a user does #############################################################
-
-
-def _commands(place: Path, *commands: tuple[str, ...], dry: bool = False) -> list[Ended]:
-    """One after the other, in one process; ``dry``: the last one only if the one before gives leave."""
-
-    def live() -> list[Ended]:
-        os.chdir(place)
-        found: list[Ended] = []
-        for command in commands:
-            if not dry or command is not commands[-1] or found[-1].value == 0:
-                found.append(_told(*command))
-        return found
-
-    together = forked(live, SECONDS, MEMORY)
-    return [together] if together.value is None else together.value
-
-
-def _run_yaml(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
-    if "text" in case.about:
-        text = case.about["text"].encode("utf-8", "surrogatepass")
-    else:
-        tree = json.loads((world / "tree.json").read_text())
-        text = dict(structural(tree))[case.about["broken"]]
-    (place / "h.yaml").write_bytes(text.replace(b"MARKER", os.fsencode(marker)))
-    for name in ("mine", "runs"):
-        (place / "elsewhere" / name).symlink_to(f"../{name}")
-    # From a folder that holds a module of someone else; data sets are named from there.
-    asked = [("run", "../h.yaml", *options) for options in (("--list",), ("--dry-run",), ("--max-time", "0.03"))]
-    ended = _commands(place / "elsewhere", *asked, dry=True)
-    return ("h.yaml", *case.about.get("key", "").split(".")[-2:]), ended
-
-
-def _told(*arguments: str) -> Ended:
-    ended = captured(lambda: worlds.command(*arguments))
-    if ended.value == 1 and "the same command resumes" in ended.err and "failed: " not in ended.err:
-        return ended._replace(value=0)  # the time was up, as asked
-    return ended
-
-
-def _lay(path: Path, plant: str, marker: Path) -> None:
-    if path.is_file() or path.is_symlink():
-        path.unlink()
-    if plant in planted.SPECIAL:
-        planted.lay_special(path, plant)
-    elif plant.startswith("a bomb"):
-        path.write_bytes(planted.bomb(plant.endswith("of rows")))
-    else:
-        path.write_bytes(planted.plants(str(marker))[plant])
-
-
-def _read_table(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
-    file = f"plant{case.about['suffix']}"
-    _lay(place / file, case.about["plant"], marker)
-    run = next(str(found.parent) for found in (place / "runs").rglob("results.json"))
-    arguments = [word.replace("PLANT", file).replace("RUN", run) for word in _READS[case.about["reads"]]]
-    return (file, "column", "id", "more.csv"), _commands(place, tuple(arguments))
-
-
-def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
-    folder, file = place / "prepared", case.about["file"]
-    _lay(folder / file, case.about["plant"], marker)
-    if case.about["sealed"] and case.about["plant"] not in planted.SPECIAL:
-        _seal(folder, file)
-    tree: dict[str, Any] = json.loads((world / "tree.json").read_text())
-    tree["pretrain"] |= {"dataset": "prepared", "graph": "weighted"}
-    (place / "h.yaml").write_text(yaml.safe_dump(tree))
-    asked = [("audit", "prepared"), ("run", "h.yaml", "--dry-run"), ("run", "h.yaml", "--max-time", "0.05")]
-    return (Path(file).name, "manifest.json"), _commands(place, *asked)
-
-
-def _seal(folder: Path, file: str) -> None:
-    """As its author would: the sums are those of what lies there."""
-    from sigraph.data.array_folder import seal_folder
-    from sigraph.data.prepared import write_manifest
-
-    graph = folder / "graphs" / "weighted"
-    if file.startswith("graphs") and not file.endswith("header.json"):
-        header = json.loads((graph / "header.json").read_text())
-        kept = {key: value for key, value in header.items() if key not in ("kind", "version", "files", "sum")}
-        (graph / "header.json").unlink()
-        seal_folder(graph, header["kind"], kept)
-    (folder / "manifest.json").unlink()
-    write_manifest(folder, ["weighted"], ["topic"])
-
-
-def _use_run(case: Case, place: Path, world: Path, marker: Path) -> tuple[tuple[str, ...], list[Ended]]:
-    run = next(found.parent for found in sorted((place / "runs").rglob("results.json")))
-    top, name = run, case.about["file"]
-    if name.startswith("_pretrain/"):
-        top = next(found.parent for found in sorted((place / "runs").rglob("pretrain.json")))
-        name = name.removeprefix("_pretrain/")
-    file = next(iter(sorted(top.glob(name))), top / name)
-    _lay(file, case.about["plant"], marker)
-    if file.name == "progress.ckpt":
-        for other in ("pretrain.json", "encoder.safetensors"):
-            (top / other).unlink()
-    asked = [("leaderboard", "runs", "--format", form) for form in ("markdown", "csv", "json", "ogb")]
-    embed = ("embed", str(run), "--dataset", "mine", "--out", "z.npy")
-    ended = _commands(place, embed, *asked, ("run", "mine.yaml"))
-    return (file.name, "results.json", run.name), ended

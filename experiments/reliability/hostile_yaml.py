@@ -56,7 +56,7 @@ VALUES = {
     "nul": '"a\\0b"',
 }
 # Where a class is named.
-_TARGETS = (
+TARGETS = (
     "os.system",
     "subprocess.Popen",
     "builtins.exec",
@@ -113,7 +113,7 @@ def keyed(tree: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         ("pretrain", "graph"),
         ("pretrain", "optimizer"),
     ):
-        for number, target in enumerate(_TARGETS):
+        for number, target in enumerate(TARGETS):
             plain = copy.deepcopy(tree)
             plain["pretrain"][path[1]] = {"_target_": target}
             yield f"{'.'.join(path)}._target_ {number} {target[:40]!a}", ".".join(path), yaml.safe_dump(plain)

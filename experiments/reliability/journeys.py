@@ -248,12 +248,14 @@ def lost(journey: Journey, before: Path, place: Path, expected: dict[str, str]) 
             return Outcome(LOST, f"{where} is gone")
     if mine is None:
         return None
-    ended = forked(lambda: _held(place / mine))
+    ended, whole = forked(lambda: _held(place / mine)), (worlds.files_of(before / mine), _part(expected, mine))
     if ended.value is not None:
-        whole = (worlds.files_of(before / mine), _part(expected, mine))
         if worlds.files_of(place / mine) in whole:
             return None
         return Outcome(LOST, f"{mine} is neither the old nor the new one, and opens")
+    named = [Path(word.strip(",;:()'")) for word in ended.error.split() if "/" in word]
+    if any(worlds.files_of(folder) in whole for folder in named if folder.is_dir()):
+        return None  # the message says where it is
     return Outcome(LOST, f"{mine} does not open: {ended.error}")
 
 
@@ -279,9 +281,8 @@ def ends_the_same(journey: Journey, place: Path, expected: dict[str, str]) -> Ou
     differs = worlds.changed(expected, worlds.results(place))
     if not differs:
         return Outcome(SURVIVED)
-    hidden = [where for where in differs if where not in expected and Path(where).parts[0].startswith(".")]
-    if len(hidden) == len(differs):
-        return Outcome(UNCLEAR, f"left over: {', '.join(hidden[:3])}")
+    if not any(where in expected for where in differs):
+        return Outcome(UNCLEAR, f"left over: {', '.join(differs[:3])}")
     return Outcome(SILENT, f"afterwards the same command gives another result: {', '.join(differs[:4])}")
 
 

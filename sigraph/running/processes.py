@@ -180,7 +180,8 @@ def _child(target: Target, job: Job, seat: Seat, around: _Around, connection: Co
     except TimeIsUp:
         connection.send(("late", None))
     except BaseException as error:
-        connection.send(("failed", report(error, seat)))
+        with contextlib.suppress(OSError):  # who asked has heard of another failure, and is gone
+            connection.send(("failed", report(error, seat)))
     # One that went at once would make the others fail of it, and theirs might be the reason that is heard.
     with contextlib.suppress(EOFError, OSError):
         connection.recv()

@@ -76,6 +76,7 @@ def pretrain_stage(
     with FileLock(folder / LOCK):
         record = read_record(folder / PRETRAIN, PRETRAIN_FIELDS, asked, _without_sum)
         if record is not None and _load(encoder, folder / ENCODER, record["encoder_sha256"]):
+            (folder / PROGRESS).unlink(missing_ok=True)  # of one that was killed after its last file
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
         if config.trainer.max_epochs > 0:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 
@@ -182,6 +183,21 @@ def test_a_full_disk_ends_everything_and_says_where(toy, monkeypatch):
         run(config)
     assert caught.value.errno == errno.ENOSPC and caught.value.__cause__ is error
     assert not list(run_folder(config, config.arm("sipt"), 0).glob("results.json"))
+
+
+def test_no_room_to_say_who_holds_a_run_is_said_with_its_name(tmp_path):
+    """By a limit on the size of files, in a process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            with held(tmp_path):
+                pass
+        except OSError as error:
+            os._exit(3 if HOLDER in str(error) and "the disk is full" in str(error) else 4)
+        finally:
+            os._exit(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3 and not (tmp_path / HOLDER).exists()
 
 
 def relabelled(dataset):

@@ -65,6 +65,7 @@ def weights(path):
 def test_finished_pretraining_is_found_and_equal(folder, tmp_path):
     config = experiment(folder).pretrain
     first, _, record = pretrain_stage(config, 0, tmp_path / "run")
+    (tmp_path / "run" / PROGRESS).write_bytes(b"of one that was killed after its last file")
     ticks = []
     again, _, found = pretrain_stage(config, 0, tmp_path / "run", ticks.append)
     assert found == record and ticks == [4]
