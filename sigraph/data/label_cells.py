@@ -79,7 +79,8 @@ def _of_array(value: np.ndarray, what: str) -> LabelCells:
         mask = np.ma.getmaskarray(value)
         plain = value.filled(None) if value.dtype.kind == "O" else value.data
         if value.dtype.kind in "US":
-            plain = np.where(mask, None, value.data.astype(object))
+            plain = value.data.astype(object)
+            plain[mask] = None
         found = _of_array(np.asarray(plain), what)
         if found.numbers is None:
             return found

@@ -16,7 +16,7 @@ _BLOCK_CELLS = 1_000_000  # numbers of a block of overlaps, 4 MB: what follows f
 _FEW = 2e-4  # mean squared share of ones in a column: below, sparse products are faster (1.4 % of ones, evenly)
 
 
-def read_label_sets(labels: Tensor, owner: str) -> tuple[Tensor, Tensor]:
+def read_label_sets(labels: Any, owner: str) -> tuple[Tensor, Tensor]:
     """Which labels each sample carries, and which of them are known.
 
     Args:
