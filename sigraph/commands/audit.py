@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sigraph.theory import AuditReport
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".npy")
-_PICTURES = (".png", ".svg", ".pdf")
+_PICTURES = {".png": (b"\x89PNG",), ".svg": (b"<?xml", b"<svg"), ".pdf": (b"%PDF",)}  # how their files begin
 _OWN = ("id_column", "edge_columns", "no_header", "task_type", "edges")
 
 
@@ -64,6 +64,8 @@ def audit_run(arguments: argparse.Namespace) -> int:
     """Audit and print; returns 0 whatever the verdict."""
     if arguments.picture and Path(arguments.picture).suffix.lower() not in _PICTURES:
         raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {arguments.picture})")
+    if arguments.picture:
+        _check_replaced(Path(arguments.picture))
     wanted = _wanted(arguments)
     wanted.only(arguments.graph, arguments.task)
     from sigraph.theory import audit
@@ -95,6 +97,17 @@ def audit_run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join([*wanted.notes, *([""] if wanted.notes else []), report.table()]))
     return 0
+
+
+def _check_replaced(picture: Path) -> None:
+    """Refuse to draw over anything but a picture."""
+    if picture.is_dir():
+        raise ValueError(f"--picture needs a file ({picture} is a folder)")
+    if picture.is_file():
+        with picture.open("rb") as file:
+            head = file.read(8)
+        if head and not head.startswith(_PICTURES[picture.suffix.lower()]):
+            raise ValueError(f"--picture would replace {picture}, which is no {picture.suffix[1:]}; name another file")
 
 
 @dataclass

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sigraph.data.folder import sha256
 from sigraph.data.sealed import SUM, DamagedError, read_sealed
 
 MANIFEST, HEADER = "manifest.json", "header.json"  # of a prepared data set, and of a folder of arrays
@@ -50,6 +51,18 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
         named = ", ".join(foreign[:_SHOWN])
         way = "move that away, or choose another place"
         raise FileExistsError(errno.EEXIST, f"holds what sigraph did not write ({named}{more}); {way}", str(path))
+    # The mark of the first version has nothing of its own that says whose it is; that its sums fit does.
+    if found["version"] == 1 and (other := _another(path, found["files"])):
+        raise FileExistsError(errno.EEXIST, f"holds another {other} than it lists, {stays}", str(path))
+
+
+def _another(path: Path, files: dict[str, dict[str, Any]]) -> str | None:
+    """The first file that is not the one that is listed."""
+    for name, entry in files.items():
+        file = path / name
+        if not file.is_file() or file.stat().st_size != entry["bytes"] or sha256(file) != entry["sha256"]:
+            return name
+    return None
 
 
 def foreign_files(path: Path, listed: Collection[str]) -> list[str]:

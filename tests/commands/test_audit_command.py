@@ -207,6 +207,14 @@ def test_describe_graph():
 def test_a_picture(files, capsys):
     assert main(["audit", "edges.csv", "topic.csv", "functions.csv", "--picture", "audit.png"]) == 0
     assert (files / "audit.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    drawn = (files / "audit.png").read_bytes()
+    assert main(["audit", "edges.csv", "topic.csv", "--picture", "audit.png"]) == 0  # its own is drawn anew
+    assert (files / "audit.png").read_bytes() != drawn
+    for name, text in (("thesis.png", b"years of work"), ("thesis.svg", drawn)):
+        (files / name).write_bytes(text)
+        assert main(["audit", "edges.csv", "topic.csv", "--picture", name]) == 2
+        assert f"--picture would replace {name}, which is no" in capsys.readouterr().err
+        assert (files / name).read_bytes() == text
     assert main(["audit", "edges.csv", "topic.csv", "--picture", "audit.txt"]) == 2
     assert "--picture needs a file ending in .png, .svg, .pdf" in capsys.readouterr().err
 

@@ -156,6 +156,12 @@ def test_what_the_first_version_wrote_is_sigraphs_own(tables):
     file.write_text(json.dumps({name: {**entry, "written": 0} for name, entry in files.items()}))
     assert read_mark(file)["graphs"] == ["g"]
     assert len(SampleDataset.open(tables / "out", verify=True)) == 3
+    task = tables / "out" / "card.yaml"
+    before = task.read_bytes()
+    task.write_text("someone else's, in a list that looks like sigraph's")
+    with pytest.raises(FileExistsError, match=r"holds another card\.yaml than it lists"):
+        save(tables, tables / "out")
+    task.write_bytes(before)
     save(tables, tables / "out")
     assert CSRStore.open(tables / "out" / "graphs" / "g").num_edges == 4
     with pytest.raises(FileExistsError, match="graph's folder"):
