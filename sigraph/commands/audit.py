@@ -293,4 +293,9 @@ def _rename(report: AuditReport, names: dict[str, list[str]]) -> None:
         for part in row.parts:
             if part.name.isdigit():
                 part.name = called.get(int(part.name), part.name)
-import re
+        row.notes = [_renamed(note, called) for note in row.notes]
+
+
+def _renamed(note: str, called: dict[int, str]) -> str:
+    """Quoted numbers of classes as their names."""
+    return re.sub(r"'(\d+)'", lambda found: repr(called.get(int(found[1]), found[1])), note)
