@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,8 @@ def experiment_run(arguments: argparse.Namespace) -> int:
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
-    if arguments.max_time is not None and arguments.max_time < 0:
-        raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
+    if arguments.max_time is not None and not 0 <= arguments.max_time < math.inf:
+        raise ValueError(f"'--max-time' needs to be a number of minutes, >= 0 (got {arguments.max_time:g})")
     # A user's own parts are found beside the YAML and where one stands, after everything that is installed.
     sys.path += [str(Path(arguments.file).resolve().parent), str(Path.cwd())]
     launch = launched()
