@@ -32,9 +32,8 @@ MAKERS = {
 def test_what_is_too_large_is_refused_before_it_is_made(maker, monkeypatch):
     """Of a machine with a million bytes, so that what is let through would do no harm."""
     monkeypatch.setattr(memory, "machine_memory", lambda: 1_000_000)
-    with pytest.raises(TooLargeError, match=r"^'X' needs .* MB or more of memory, this machine has 1 MB|'X' needs"):
-        with within_memory("'X'", kept=True):
-            MAKERS[maker](3_000_000)
+    with pytest.raises(TooLargeError, match="^'X' needs .*, this machine has 1 MB"), within_memory("'X'", kept=True):
+        MAKERS[maker](3_000_000)
     with within_memory("'X'", kept=True):
         MAKERS[maker](16)
 
@@ -112,9 +111,7 @@ def test_a_world_that_no_machine_holds_names_the_argument(make, name):
 
 def test_processes_are_bounded_by_the_machine():
     check_processes("jobs", 64)
-    with pytest.raises(
-        ValueError, match=r"'jobs' needs to be <= \d+ on this machine of \d+ processors \(got 1000000\)"
-    ):
+    with pytest.raises(ValueError, match=r"'jobs' needs to be <= \d+ on this machine of \d+ processors"):
         check_processes("jobs", 10**6)
 
 
