@@ -32,7 +32,7 @@ MAKERS = {
 def test_what_is_too_large_is_refused_before_it_is_made(maker, monkeypatch):
     """Of a machine with a million bytes, so that what is let through would do no harm."""
     monkeypatch.setattr(memory, "machine_memory", lambda: 1_000_000)
-    with pytest.raises(TooLargeError, match="^'X' needs .*, this machine has 1 MB"), within_memory("'X'", kept=True):
+    with pytest.raises(TooLargeError, match=r"^'X' needs .*, this machine has 1 MB"), within_memory("'X'", kept=True):
         MAKERS[maker](3_000_000)
     with within_memory("'X'", kept=True):
         MAKERS[maker](16)

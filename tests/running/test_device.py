@@ -34,7 +34,7 @@ def test_an_accelerator_that_is_not_there(accelerator, toy):
     message = refused(toy, accelerator=accelerator)
     assert message.startswith(f"pretrain.trainer.accelerator: {accelerator!r} is not available to torch")
     assert "'auto' or 'cpu'" in message and message.endswith("works here")
-    with pytest.raises(ConfigError, match="arm 'sipt': pretrain.trainer.accelerator"):
+    with pytest.raises(ConfigError, match=r"arm 'sipt': pretrain\.trainer\.accelerator"):
         run(config_from_dict(toy))
 
 
