@@ -326,3 +326,9 @@ def test_the_page_says_what_works(toy):
     parsed = torchrun_parser().parse_args(command)
     assert (parsed.nnodes, parsed.nproc_per_node, parsed.training_script) == ("2", "8", "sigraph")
     assert cli_parser().parse_args(parsed.training_script_args).file == "mine.yaml"
+
+
+def test_two_train_in_bfloat16(two):
+    two["pretrain"]["trainer"] |= {"precision": "bf16-true", "max_epochs": 1}
+    (record,) = run(config_from_dict(two)).records
+    assert record["status"] == "ok", record["reason"]
