@@ -118,6 +118,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
             table, is_whole = pc.cast(values, pa.int64()), True
         except pa.ArrowInvalid:
             is_whole = False  # and refused below
+    classes: list[str | int] | None
     if not more and is_whole and kind != "regression" and not rows.is_array:
         classes, index = _numbered(table.cast(pa.int64()))
     else:

@@ -65,7 +65,7 @@ def make_task(
         split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
     _check_parts(name, rows, split, y, classes, how)
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
-    columns = list(rows.labels)
+    columns: list[str | int] = [*rows.labels]
     with said_elsewhere():
         task = Task(name, y, split, metric, about=about, classes=columns if y.dim() == 2 else classes)
     try:
@@ -134,7 +134,7 @@ def _check_parts(
         )
 
 
-def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str]) -> tuple[str, list[str]]:
+def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> tuple[str, list[str]]:
     """Labels in words, and what may surprise about them."""
     if classes is not None:
         sizes = y[y >= 0].bincount(minlength=len(classes)).tolist()
