@@ -164,3 +164,10 @@ def test_edges_alone_become_a_graph(files, capsys):
     (files / "e.csv").write_text("source,target\na,b\n")
     assert main([*request, "--force"]) == 2 and "--samples FILE" in capsys.readouterr().err
     assert PretrainGraph.open(files / "g").num_nodes == 4
+
+
+def test_home_is_spelled_out_in_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "e.csv").write_text("a,b\n0,1\n1,2\n")
+    assert main(["prepare", "--edges", str(tmp_path / "e.csv"), "--out=~/graph"]) == 0
+    assert (tmp_path / "graph").is_dir()
