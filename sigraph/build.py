@@ -19,6 +19,7 @@ from typing import Any
 
 from sigraph.config.overlay import Component
 from sigraph.config.place import ConfigError, shortened, suggest
+from sigraph.kinds import misfit
 from sigraph.trust import check_trust
 
 # What a component inside a component may be, besides torch.nn.Module.
@@ -227,7 +228,12 @@ def _call(target: type, arguments: dict[str, Any], where: str, *late: Any) -> An
     plain = {name: value for name, value in arguments.items() if type(value) in _PLAIN}
     _check_depth(plain, target.__name__, where)
     with working(target.__name__, plain, where, kept=True):
-        return target(*late, **arguments)
+        made = target(*late, **arguments)
+    # Constructors look at their arguments themselves; this is for what they let through, to fail in training.
+    wrong = misfit(target, plain) if target.__module__.startswith("sigraph.") else None
+    if wrong is not None:
+        raise ConfigError(f"{where}.{wrong[0]}: {wrong[1]} in {target.__name__!r}")
+    return made
 
 
 def _check_depth(arguments: dict[str, Any], name: str, where: str) -> None:

@@ -44,6 +44,20 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(config, report):
+    """What a test printed may hold what no worker can send: halves of a character."""
+    return _sendable((yield))
+
+
+def _sendable(value):
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _sendable(part) for key, part in value.items()}
+    return type(value)(map(_sendable, value)) if type(value) in (list, tuple) else value
+
+
 @pytest.fixture(autouse=True)
 def data_root(tmp_path_factory, monkeypatch):
     """Prepared data of one test never meets the user's or another test's."""

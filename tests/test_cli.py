@@ -152,3 +152,9 @@ def test_a_folder_that_cannot_be_written_points_to_the_leaderboard(tmp_path, cap
     )
     assert main(["run", str(file)]) == 2
     assert "runs/tiny" in (said := capsys.readouterr().err) and "sigraph leaderboard DIR" in said
+
+
+@pytest.mark.parametrize("minutes", ["nan", "inf", "-1"])
+def test_a_time_that_is_none_is_refused(minutes, capsys):
+    assert main(["run", "x.yaml", f"--max-time={minutes}"]) == 2
+    assert "'--max-time' needs to be a number of minutes, >= 0" in capsys.readouterr().err

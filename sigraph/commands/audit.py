@@ -293,9 +293,9 @@ def _rename(report: AuditReport, names: dict[str, list[str]]) -> None:
         for part in row.parts:
             if part.name.isdigit():
                 part.name = called.get(int(part.name), part.name)
-        row.notes = [_called(note, called) for note in row.notes]
+        row.notes = [_renamed(note, called) for note in row.notes]
 
 
-def _called(note: str, names: dict[int, str]) -> str:
-    """A note with names in place of the numbers of classes or label columns."""
-    return re.sub(r"'(\d+)'", lambda found: repr(names.get(int(found[1]), found[1])), note)
+def _renamed(note: str, called: dict[int, str]) -> str:
+    """Quoted numbers of classes as their names."""
+    return re.sub(r"'(\d+)'", lambda found: repr(called.get(int(found[1]), found[1])), note)

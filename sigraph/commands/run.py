@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +42,8 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
         overrides.append(f"output_dir={_quoted(arguments.output_dir)}")
-    if arguments.max_time is not None and arguments.max_time < 0:
-        raise ValueError(f"'--max-time' needs to be >= 0 minutes (got {arguments.max_time:g})")
+    if arguments.max_time is not None and not 0 <= arguments.max_time < math.inf:
+        raise ValueError(f"'--max-time' needs to be a number of minutes, >= 0 (got {arguments.max_time:g})")
     launch = launched()
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()

@@ -83,8 +83,11 @@ def _read_base(file: Path, extends: Any, place: Place) -> tuple[dict[str, Any], 
         raise (place / "extends").error(
             f"'extends' needs to be the path of a YAML file, ending in .yaml or .yml (got {extends!r})"
         )
-    base = file.parent / extends
-    if not base.is_file():
+    try:
+        base = file.parent / Path(extends).expanduser()
+    except RuntimeError:  # no such user
+        base = file.parent / extends
+    if "\0" in extends or not base.is_file():
         raise (place / "extends").error(f"'extends' names a file that does not exist: {base}")
     text, tree = _read(base)
     if "extends" in tree:

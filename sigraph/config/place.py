@@ -82,6 +82,8 @@ def plain(value: Any, place: Place) -> Any:
         raise place.error(f"{str(place)!r} is left open (got '???'); give it a value")
     if type(value) not in (str, int, float, bool, NoneType):
         raise place.error(f"{str(place)!r} needs plain text, numbers, lists or mappings (got {value!r})")
+    if type(value) is int and abs(value) >= 2**63:
+        raise place.error(f"{str(place)!r} needs to be below 2**63 (got {value!r:.80})")
     if isinstance(value, float) and not math.isfinite(value):
         raise place.error(f"{str(place)!r} needs to be a finite number (got {value!r}); write one out, or leave it out")
     return value

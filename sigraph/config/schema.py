@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sigraph.config.overlay import WORLDS, Component, DataSource, construct, key, put
@@ -42,8 +43,9 @@ class TrainerConfig(_Plain):
         gradient_clip_val: Largest norm of the gradient; null: no clipping.
         weight_average: Decay per step, in [0, 1), of an exponential moving average of the weights, which becomes the
             pre-trained encoder; null: the last weights.
-        precision: Lightning's name of the number format, e.g. ``32-true`` or ``bf16-mixed``.
-        accelerator: ``auto``, ``cpu``, ``gpu``, ...
+        precision: Numbers that it computes with: ``32-true``; ``bf16-mixed`` or ``16-mixed`` (GPU alone), weights in
+            float32 all the same; ``bf16-true`` or ``64-true``, weights as well. The encoder is kept in float32.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ...; one that is not there is refused before anything trains.
         devices: Processes on each machine, a GPU each where there are GPUs. Several share every batch; which neighbours
             are drawn depends on how many there are, so that scores differ as they do between seeds. Left out under
             torchrun and srun: as many as they started. See docs/several-machines.md.
@@ -178,8 +180,9 @@ class ExperimentConfig(_Plain):
         finetune: Tasks of every arm, before its overrides.
         arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``.
         baseline: The arm that others are compared with; null: none.
-        grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed.
-        output_dir: Folder that receives ``<name>/<arm>/...``.
+        grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
+            2,500 combinations.
+        output_dir: Folder that receives ``<name>/<arm>/...``; ``~`` is your home.
     """
 
     name: str = key()
@@ -264,8 +267,7 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
     repeated = sorted(seed for seed, count in Counter(config.seeds).items() if count > 1)
     if repeated:
         raise (place / "seeds").error(f"'seeds' lists {repeated} more than once")
-    if not config.output_dir:
-        raise (place / "output_dir").error("'output_dir' needs to be a folder (got '')")
+    config = dataclasses.replace(config, output_dir=_folder(config.output_dir, place / "output_dir"))
     arms = config.arms or {"sipt": {}}
     for name in arms:
         if not _FOLDER.fullmatch(name):
@@ -295,6 +297,18 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
             for name in arms:
                 config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
     return config
+
+
+def _folder(text: str, place: Place) -> str:
+    """A folder's path, ``~`` spelled out."""
+    if not text.strip() or "\0" in text:
+        raise place.error(f"'output_dir' needs to be a folder (got {text!r})")
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:
+        raise place.error(f"'output_dir' names a home that is not there (got {text!r})") from error
 
 
 def _check_number_of_trials(grid: Mapping[str, list[Any]], place: Place) -> None:

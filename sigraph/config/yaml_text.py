@@ -6,6 +6,7 @@ unfold to, and which scalars one YAML reader takes for another number than the n
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,18 @@ def read_text(file: Path, largest: int = LARGEST) -> str:
         raise ConfigError(
             f"{file}:{line}: needs to be UTF-8 text (got byte 0x{raw[error.start]:02x}); save it as UTF-8"
         ) from error
+
+
+def check_yaml_file(file: Path, largest: int) -> None:
+    """As :func:`check_yaml`, of a file whose reader says itself if it is not there, no text or no YAML."""
+    try:
+        text = file.read_bytes()[: largest + 1].decode("utf-8") if file.stat().st_size <= largest else None
+    except (OSError, UnicodeDecodeError):
+        return
+    if text is None:
+        raise ConfigError(f"{file}: is larger than {largest:,} bytes; is this the file that you mean?")
+    with contextlib.suppress(yaml.YAMLError):
+        check_yaml(text, str(file))
 
 
 def check_yaml(text: str, source: str) -> None:

@@ -16,6 +16,7 @@ import yaml
 from sigraph.foreign_text import is_key
 
 CARD = "card.yaml"
+LARGEST = 100_000_000  # bytes; names of features may be many
 T = TypeVar("T")
 
 
@@ -122,7 +123,10 @@ class Card:
             ValueError: It is not YAML, has an unknown key, lacks one or holds a value of the wrong type; the message
                 names the file and the key.
         """
+        from sigraph.config.yaml_text import check_yaml_file
+
         path = Path(path)
+        check_yaml_file(path, LARGEST)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:

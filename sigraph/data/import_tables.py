@@ -206,8 +206,6 @@ def read_graph(
     unused = [column for column in file.table.column_names if column not in (*ends, weight)]
     if unused:
         notes.append(f"columns not used: {', '.join(map(repr, unused))}")
-    if averaged := graph.__dict__["averaged"]:
-        notes.append(f"{averaged:,} edges have different weights in {weight!r}; theirs is the mean")
     weighted = f", weights in {weight!r}" if weight else ", no weights"
     described = f"ids in {ends[0]!r} and {ends[1]!r}{weighted}"
     isolated = int((graph.csr()[0].diff() == 0).sum())

@@ -37,11 +37,11 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     if note := encoder.note_samples(dataset):
         warnings.warn(note, stacklevel=3)  # one more for the decorator
     node = torch.arange(len(dataset)) if node is None else checked_node(node, len(dataset))
-    device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
+    like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:
-        parts = [encoder(_move(dataset.fetch(ids), device)).z.float().cpu() for ids in node.split(batch_size)]
+        parts = [encoder(_move(dataset.fetch(ids), like)).z.float().cpu() for ids in node.split(batch_size)]
     finally:
         for module, training in modes:
             module.training = training
@@ -55,5 +55,8 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     return z
 
 
-def _move(inputs, device):
-    return inputs.to(device) if hasattr(inputs, "to") else on_parts(inputs, lambda part: part.to(device))
+def _move(inputs, like):
+    """To the device of the encoder's weights, and to their precision, which may be lower or higher in training."""
+    if not isinstance(inputs, Tensor):
+        return inputs.to(like.device) if hasattr(inputs, "to") else on_parts(inputs, lambda part: _move(part, like))
+    return inputs.to(like.device, like.dtype if inputs.is_floating_point() else None)

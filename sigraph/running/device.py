@@ -6,7 +6,16 @@ import torch
 from lightning.pytorch.accelerators import AcceleratorRegistry
 
 from sigraph.config import ConfigError, TrainerConfig
+from sigraph.config.place import suggest
 from sigraph.data.memory import check_processes
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true", "32", "bf16", "16", "64")
+# Known to Lightning, but no pre-training comes out of it.
+_NOT_TRAINED = {
+    "16-true": "weights in float16 lose small gradients, and optimizers divide by what is rounded to 0",
+    "transformer-engine": "its layers are not those of sigraph's encoders",
+    "transformer-engine-float16": "its layers are not those of sigraph's encoders",
+}
 
 
 def check_device(trainer: TrainerConfig) -> None:
@@ -23,11 +32,25 @@ def check_device(trainer: TrainerConfig) -> None:
             f"pretrain.trainer.accelerator: {trainer.accelerator!r} is not available to torch {torch.__version__} on "
             f"this machine; {' or '.join(map(repr, _there()))} works here"
         )
+    _check_precision(trainer.precision, kind)
     if kind == "cuda" and trainer.devices > torch.cuda.device_count():
         raise ConfigError(
             f"pretrain.trainer.devices: needs to be <= {torch.cuda.device_count()}, the GPUs of this machine "
             f"(got {trainer.devices})"
         )
+
+
+def _check_precision(precision: str, kind: str) -> None:
+    where, given = "pretrain.trainer.precision", f"(got {precision!r})"
+    if precision in _NOT_TRAINED:
+        raise ConfigError(f"{where}: {_NOT_TRAINED[precision]} {given}; 'bf16-true' or 'bf16-mixed' are as fast")
+    if precision not in PRECISIONS:
+        names = ", ".join(PRECISIONS)
+        raise ConfigError(f"{where}: needs to be one of {names} {given}{suggest(precision, PRECISIONS)}")
+    if kind == "cpu" and precision in ("16-mixed", "16"):
+        raise ConfigError(f"{where}: float16 needs a GPU {given}; 'bf16-mixed' or '32-true' works on the CPU")
+    if kind == "mps" and precision in ("64-true", "64"):
+        raise ConfigError(f"{where}: float64 is not there on Apple's GPUs {given}; '32-true' is, or accelerator 'cpu'")
 
 
 def device_kind(accelerator: str) -> str:

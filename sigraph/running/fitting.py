@@ -124,7 +124,9 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
         callbacks=[*average, *refreshing(parts), validation, Tick(tick), saver],
         **options,
     )
+    trainer.strategy.precision_plugin.convert_module(parts.module)  # else a checkpoint of float64 would be rounded
     fit(trainer, parts.module, loader, ckpt_path=checkpoint)
+    parts.module.float()  # whatever it was trained in: what is kept and measured from here on
     if average:  # the last figures are those of the encoder that is kept
         validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
     return Fitted(saver.seconds_before + time.perf_counter() - clock, trainer.global_step, validation.history)

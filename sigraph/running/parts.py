@@ -108,6 +108,7 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     if config.objective is not None:
         channels = {"encoder_channels": encoder.out_channels}
         objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **channels)
+        _check_vocabulary(encoder, objective)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     scheduler = None
     if config.scheduler is not None:
@@ -127,6 +128,13 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     if isinstance(loss := module.structure_loss, CrossBatchMemory):
         loss.check_size(encoder.out_channels)
     return Parts(config, seed, dataset, whole, graph, held_out, module, sampler, objective)
+
+
+def _check_vocabulary(encoder: Encoder, objective: Objective) -> None:
+    """Refuse an objective that puts tokens into sequences which the encoder does not know."""
+    known, used = (getattr(part, "num_tokens", None) for part in (encoder, objective))
+    if isinstance(known, int) and isinstance(used, int) and used > known:
+        raise ConfigError(f"pretrain.objective.num_tokens: needs to be <= {known}, that of the encoder (got {used})")
 
 
 def _check_shared(config: PretrainConfig, module: PretrainModule) -> None:

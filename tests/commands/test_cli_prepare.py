@@ -247,7 +247,7 @@ def ends(*cells):
         (("id", "t"), ["y"] + ["x"] * 59, [], "1 class is missing from valid and test"),
         (("id", "t"), [i % 3 + 0.0 for i in range(60)], [], "(or --task-type t=classification)"),
         (("id", "t"), [i % 3 + 0.0 for i in range(60)], ["--task-type", "t=classification"], "3 classes, 0 20, 1 20"),
-        (("id", "a", "b"), [(i % 2, 1 - i % 2) for i in range(60)], [], "say --task-type t=classification"),
+        (("id", "a", "b"), [(i % 2, 1 - i % 2) for i in range(60)], [], "say so (--task-type"),
         (
             ("id", "a", "b"),
             [(i % 2, 1 - i % 2) for i in range(60)],

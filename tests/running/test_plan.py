@@ -4,10 +4,12 @@ import json
 import shlex
 
 import pytest
+import torch
 import yaml
 
 from sigraph.cli import main
 from sigraph.config import config_from_dict
+from sigraph.data import Task
 from sigraph.experiment import run
 from sigraph.running.plan import plan, plan_table
 from sigraph.running.run_one import run_folder
@@ -123,6 +125,20 @@ def test_what_cannot_work_is_said_before_anything_is_planned(file, capsys, optio
 def test_dry_run_looks_the_tasks_up(file, capsys):
     assert main(["run", file, "finetune.0.task=blok", "--dry-run"]) == 2
     assert "unknown task 'blok'" in capsys.readouterr().err
+
+
+def test_a_metric_that_a_part_leaves_undefined_is_said_before_anything_trains(file, toy_dataset, toy, capsys):
+    whole = toy_dataset.task()
+    columns = torch.stack([whole.labels == 0, whole.labels == 1], dim=1).float()
+    columns[whole.split["valid"]] = 1.0
+    with pytest.warns(UserWarning, match="task 'late': metric 'rocauc' is not defined"):
+        late = Task("late", columns, whole.split, classes=["a", "b"])
+    toy_dataset.replace(tasks={"late": late}).save(toy["pretrain"]["dataset"], overwrite=True)
+    said = "task 'late': metric 'rocauc' is not defined: no label column holds both 0 and 1 in 'valid'"
+    for options in (["--dry-run"], []):
+        assert main(["run", file, "finetune.0.task=late", *options]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == "" and said in captured.err and "('a' " in captured.err
 
 
 def test_more_neighbours_than_samples_are_said_before_anything_trains(file, capsys):

@@ -28,6 +28,7 @@ from sigraph.running.processes import rebuilt, report
 from sigraph.running.run_one import pretrain_folder
 from sigraph.running.stages import pretrain_stage
 from sigraph.training import TimeIsUp
+from sigraph.trust import trusting
 
 PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)])
 TORCHRUN = {
@@ -139,7 +140,8 @@ def two(toy, toy_dataset, tmp_path):
     toy["pretrain"] |= {"batch_size": 9, "valid_every": 1}
     toy["pretrain"]["trainer"] |= {"max_epochs": 3, "devices": 2, "strategy": "ddp"}
     toy |= {"seeds": [0], "arms": {"sipt": {}}, "baseline": None}
-    return toy
+    with trusting(["process_cases"]):
+        yield toy
 
 
 def curve(folder):
@@ -254,7 +256,7 @@ def test_torchrun_trains_what_a_yaml_does_and_a_failure_is_a_row(two, tmp_path):
     file.write_text(yaml.safe_dump(two))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     started = subprocess.Popen(
-        [*command, "-m", "sigraph", "run", str(file)],
+        [*command, "-m", "sigraph", "run", str(file), "--trust", "process_cases"],
         env={**os.environ, "PYTHONPATH": PATH, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -324,3 +326,9 @@ def test_the_page_says_what_works(toy):
     parsed = torchrun_parser().parse_args(command)
     assert (parsed.nnodes, parsed.nproc_per_node, parsed.training_script) == ("2", "8", "sigraph")
     assert cli_parser().parse_args(parsed.training_script_args).file == "mine.yaml"
+
+
+def test_two_train_in_bfloat16(two):
+    two["pretrain"]["trainer"] |= {"precision": "bf16-true", "max_epochs": 1}
+    (record,) = run(config_from_dict(two)).records
+    assert record["status"] == "ok", record["reason"]

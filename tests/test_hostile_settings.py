@@ -1,0 +1,163 @@
+"""Every key of an experiment and every argument of what sigraph ships, with values nobody means: one line, or it works.
+
+A value may be refused anywhere up to the point at which training would begin, but as a setting: in one line that names
+the key or the argument. Larger tables of values are tried by hand; these are quick.
+"""
+
+import copy
+import dataclasses
+import inspect
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.config import ConfigError, config_from_dict
+from sigraph.config.schema import ExperimentConfig, FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
+from sigraph.reference import LATE, NESTED_BASES, _shipped
+from sigraph.running.parts import check_arms, check_components
+
+HOSTILE = ["", True, -1, 10**12, 2**70, 1e308, float("nan"), ["x"], {"a": 1}, "\u202ea\0b", {"_target_": "x.Y"}]
+SECTIONS = {
+    (): ExperimentConfig,
+    ("pretrain",): PretrainConfig,
+    ("pretrain", "trainer"): TrainerConfig,
+    ("finetune", 0): FinetuneConfig,
+}
+HOMES = {field.name: field.metadata.get("home") for field in dataclasses.fields(PretrainConfig)}
+CLASSES = {found.__name__: (slot, found) for slot in LATE for found in _shipped(HOMES[slot], NESTED_BASES[HOMES[slot]])}
+NEEDED = {
+    "CrossBatchMemory": {"loss": {"_target_": "sigraph.losses.InfoNCELoss"}},
+    "KNNGraph": {"k": 3},
+    "RadiusGraph": {"radius": 1.0},
+    "TorusWorld": {"num_samples": 60, "num_topics": 2, "num_valid": 10, "num_test": 10, "vocabulary": 20},
+}
+SLOW = {("CliqueWorld", "num_topics"), ("CliqueWorld", "exponent")}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Feature rows and token sequences with the same graph and task."""
+    ids, folder = torch.arange(40), tmp_path_factory.mktemp("data")
+    graph = PretrainGraph(torch.stack([ids, (ids + 2) % 40]), 40)
+    split = {"train": ids[:20], "valid": ids[20:30], "test": ids[30:]}
+    tokens = token_table((torch.arange(0, 161, 4), 2 + torch.arange(160) % 10), 12)
+    assert isinstance(tokens, pa.Table)
+    for name, samples in (("rows", torch.rand(40, 6)), ("tokens", tokens)):
+        SampleDataset(samples, {"ring": graph}, {"parity": Task("parity", ids % 2, split)}, name=name).save(
+            folder / name
+        )
+    return folder
+
+
+def experiment(folders, kind="rows"):
+    encoder = "sigraph.encoders.MLPEncoder" if kind == "rows" else "sigraph.encoders.BagOfWordsEncoder"
+    return {
+        "name": "hostile",
+        "seeds": [0],
+        "pretrain": {
+            "dataset": str(folders / kind),
+            "graph": {"_target_": "sigraph.graphs.DatasetGraph"},
+            "encoder": {"_target_": encoder, "hidden_channels": 8, "out_channels": 4},
+            "batch_size": 20,
+            "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        },
+        "finetune": [{"task": "parity", "head": "linear"}],
+    }
+
+
+def with_class(folders, name):
+    """An experiment that has a class in its slot."""
+    slot, found = CLASSES[name]
+    reads_tokens = "num_tokens" in inspect.signature(found).parameters
+    kind = "tokens" if reads_tokens or (slot == "dataset" and name != "TorusWorld") else "rows"
+    tree = experiment(folders, kind)
+    tree["pretrain"][slot] = {"_target_": f"{HOMES[slot]}.{name}", **NEEDED.get(name, {})}
+    if slot == "objective":
+        tree["pretrain"]["structure_weight"] = 0.5
+    if slot == "dataset":
+        tree["finetune"] = []
+    return tree, slot
+
+
+def wrong_answer(tree, path, value):
+    """What is wrong with how a value is answered; None if nothing is."""
+    tree = copy.deepcopy(tree)
+    at = tree
+    for key in path[:-1]:
+        at = at.setdefault(key, {}) if isinstance(at, dict) else at[key]
+    at[path[-1]] = value
+    try:
+        config = config_from_dict(tree)
+        arms = [config.arm(name) for name in config.arm_names]
+        for arm in arms:
+            check_components(arm)
+        check_arms(arms, config.seeds[0])
+    except (ConfigError, ValueError) as error:
+        said = str(error)
+        if "\n" in said or len(said) > 900:
+            return f"{len(said)} characters: {said[:200]!r}"
+        if not any(str(part) in said for part in path[-2:]):
+            return f"names no key: {said!r}"
+    except Exception as error:  # what this test is for
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def all_wrong(tree, paths, values=HOSTILE):
+    answers = {(path[-1], repr(value)[:40]): wrong_answer(tree, path, value) for path in paths for value in values}
+    return {case: answer for case, answer in answers.items() if answer}
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: ".".join(map(str, section)) or "top")
+def test_keys(section, folders):
+    keys = [field.name for field in dataclasses.fields(SECTIONS[section])]
+    assert all_wrong(experiment(folders), [(*section, key) for key in keys]) == {}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_arguments_of_shipped_classes(name, folders):
+    found = CLASSES[name][1]
+    tree, slot = with_class(folders, name)
+    paths = [("pretrain", slot, key) for key in inspect.signature(found).parameters if (name, key) not in SLOW]
+    assert all_wrong(tree, paths) == {}
+
+
+@pytest.mark.parametrize(
+    ("component", "key"),
+    [
+        ({"_target_": "torch.nn.Linear", "in_features": 10**11, "out_features": 10**11}, "in_features"),
+        ({"_target_": "torch.nn.Linear", "in_features": 2**62, "out_features": 3}, "in_features"),
+        ({"_target_": "torch.nn.GRU", "input_size": 3, "hidden_size": 3, "num_layers": 10**9}, "num_layers"),
+        ({"_target_": "torch.nn.Transformer", "num_encoder_layers": 10**9}, "num_encoder_layers"),
+        ({"_target_": "torch_geometric.nn.MLP", "in_channels": 3, "hidden_channels": 10**11, "out_channels": 10**11,
+          "num_layers": 3}, "hidden_channels"),
+        ({"_target_": "torch.nn.Linear", "in_features": "x", "out_features": 3}, "in_features"),
+        ({"_target_": "torch.nn.Conv1d", "in_channels": 3, "out_channels": 4, "kernel_size": 1, "groups": 2},
+         "groups"),
+    ],
+)  # fmt: skip
+def test_modules_of_libraries(component, key, folders):
+    tree = experiment(folders)
+    tree["pretrain"]["structure_loss"] = {"_target_": "sigraph.losses.CrossBatchMemory", "loss": component}
+    with pytest.raises(ConfigError) as caught:
+        check_arms([config_from_dict(tree).arm("sipt")], 0)
+    assert str(caught.value).startswith("arm 'sipt': pretrain.structure_loss.loss") and key in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["num_workers", "trainer.devices"])
+def test_more_processes_than_a_machine_runs(key, folders):
+    config = config_from_dict(experiment(folders), [f"pretrain.{key}=10_000"])
+    with pytest.raises(ValueError, match=rf"'pretrain.{key}' needs to be <= \d+ on this machine of \d+ processors"):
+        check_arms([config.arm("sipt")], 0)
+
+
+@pytest.mark.parametrize("key", ["num_neighbors", "num_negatives"])
+def test_samples_of_a_step_that_no_memory_holds(key, folders):
+    config = config_from_dict(experiment(folders), [f"pretrain.sampler.{key}=10_000_000_000"])
+    with pytest.raises(
+        ConfigError, match=rf"pretrain.sampler: .* with {key} 10000000000 needs .* choose smaller sizes"
+    ):
+        check_arms([config.arm("sipt")], 0)
