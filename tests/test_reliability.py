@@ -17,9 +17,14 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Lin
 
 @pytest.fixture
 def part(monkeypatch):
-    """A module of the folder, found there."""
+    """A module of the folder, found there; modules of the tests that have the same names stay what they are."""
+    names = {file.stem for file in HERE.glob("*.py")}
+    before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
     monkeypatch.syspath_prepend(HERE)
-    return importlib.import_module
+    yield importlib.import_module
+    for name in names & sys.modules.keys():
+        del sys.modules[name]
+    sys.modules.update(before)
 
 
 def replace_careless():
