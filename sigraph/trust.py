@@ -56,7 +56,8 @@ def trusting(names: Iterable[str] = (), beside: str | os.PathLike[str] | None = 
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f"'trust' needs names of packages or modules, as in mylosses.MyLoss (got {name!r})")
+            way = "the first part of a dotted name, mylosses of mylosses.MyLoss"
+            raise ValueError(f"'trust' needs names of packages or modules: {way} (got {name!r})")
     before = _TRUST.get()
     folders = () if beside is None else (str(Path(beside).resolve().parent),)
     token = _TRUST.set(Trust((*before.names, *names), (*before.folders, *folders)))

@@ -99,8 +99,8 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
 
 def prepare_own(arguments: argparse.Namespace) -> int:
     """Read the tables, say what was understood, write the folder."""
-    if arguments.out is not None:
-        arguments.out = str(Path(arguments.out).expanduser())  # a shell does not see it in --out=~/x
+    if out := arguments.out:
+        arguments.out = str(Path(out).expanduser())  # a shell does not see it in --out=~/x
     if arguments.samples is None:
         return _prepare_graph(arguments)
     if not arguments.edges:
@@ -236,6 +236,8 @@ def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> 
     """Refuse to replace anything but a folder of this kind and nothing else in it, and that only when asked to."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
+    if not out.is_dir():
+        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
     if not force:
         raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
     from sigraph.data.owned import check_owned

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sigraph.data.arguments import as_tensor
 from sigraph.data.foreign import said, way_from
+from sigraph.data.memory import check_fits
 from sigraph.data.precision import LARGEST, say_lost
 
 
@@ -67,6 +68,7 @@ def checked_count(num_nodes: Any) -> int:
         whole = False
     if not whole or count < 0:
         raise ValueError(f"'num_nodes' needs to be an integer >= 0 in 'PretrainGraph' (got {num_nodes!r:.60})")
+    check_fits("PretrainGraph", 8 * count, num_nodes=count)
     return count
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sigraph.data.card import CARD
 from sigraph.data.folder import sha256
 from sigraph.data.sealed import SUM, DamagedError, read_sealed
 
@@ -37,23 +38,39 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
         FileExistsError: It must not be replaced; the message says why, and names what it holds besides.
     """
     what = "prepared data set" if DATASET in formats else "graph's folder"
+    mark = MANIFEST if DATASET in formats else HEADER
     stays = "so it is not replaced; choose another place, or remove it yourself"
+    if home := _home(path):
+        raise FileExistsError(errno.EEXIST, f"is a part of the data set {home}, {stays}", str(path))
     try:
-        found = read_mark(path / (MANIFEST if DATASET in formats else HEADER))
+        found = read_mark(path / mark)
     except FileNotFoundError:
         raise FileExistsError(errno.EEXIST, f"is no {what} of sigraph, {stays}", str(path)) from None
     except (OSError, DamagedError) as error:
         raise FileExistsError(errno.EEXIST, f"cannot be told to be sigraph's ({error}), {stays}", str(path)) from error
     if found["kind"] not in formats:
         raise FileExistsError(errno.EEXIST, f"is no {what} of sigraph, {stays}", str(path))
-    if foreign := foreign_files(path, found["files"]):
+    if foreign := foreign_files(path, {mark, *found["files"]}):
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         named = ", ".join(foreign[:_SHOWN])
         way = "move that away, or choose another place"
         raise FileExistsError(errno.EEXIST, f"holds what sigraph did not write ({named}{more}); {way}", str(path))
-    # The mark of the first version has nothing of its own that says whose it is; that its sums fit does.
-    if found["version"] == 1 and (other := _another(path, found["files"])):
-        raise FileExistsError(errno.EEXIST, f"holds another {other} than it lists, {stays}", str(path))
+    # The mark of the first version has nothing of its own that says whose it is; that its sums fit does. Otherwise
+    # damaged data may be replaced, which mends them; a card is written in by people.
+    files = found["files"] if found["version"] == 1 else {CARD: found["files"][CARD]} if CARD in found["files"] else {}
+    if other := _another(path, files):
+        way = "move that away, or choose another place"
+        raise FileExistsError(errno.EEXIST, f"holds a {other} that was changed since it was written; {way}", str(path))
+
+
+def _home(path: Path) -> Path | None:
+    """The prepared data set that a folder is a graph of."""
+    home = path.absolute().parent.parent
+    try:
+        listed = read_mark(home / MANIFEST)["files"]
+    except (OSError, DamagedError):
+        return None
+    return home if f"{path.parent.name}/{path.name}/{HEADER}" in listed else None
 
 
 def _another(path: Path, files: dict[str, dict[str, Any]]) -> str | None:
@@ -66,8 +83,8 @@ def _another(path: Path, files: dict[str, dict[str, Any]]) -> str | None:
 
 
 def foreign_files(path: Path, listed: Collection[str]) -> list[str]:
-    """Files, links and folders below ``path`` that are neither a mark, nor listed, nor around something listed."""
-    own = {MANIFEST, HEADER, *listed}
+    """Files, links and folders below ``path`` that are neither listed nor around something listed."""
+    own = set(listed)
     around = {parent.as_posix() for name in own for parent in Path(name).parents}
     found = []
     for entry in sorted(path.rglob("*")):

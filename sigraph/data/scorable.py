@@ -103,7 +103,8 @@ def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
     largest = called(int(values[counts.argmax()]))
     what, metrics = f"all classes but {largest!r} have", "macro_f1"
     if values.numel() == 2:
-        what, metrics = f"class {called(int(values[counts.argmin()]))!r} has", "rocauc, ap or macro_f1"
+        ranked = "rocauc, ap or " if int(counts.min()) >= len(SCORED) else ""  # which need both in each scored part
+        what, metrics = f"class {called(int(values[counts.argmin()]))!r} has", f"{ranked}macro_f1"
     return [
         f"{what} {1 - share:.1%} of the labels: always {largest!r} gives accuracy {share:.3f}; "
         f"metrics that fit: {metrics} (--metric)"

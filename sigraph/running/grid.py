@@ -19,7 +19,7 @@ from sigraph.running.data_source import open_data
 from sigraph.running.parts import pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
-from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_without_room
+from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_when_ended, stop_without_room
 from sigraph.running.stages import finetune_stage, pretrain_stage
 from sigraph.training import TimeIsUp
 
@@ -112,6 +112,7 @@ def _search(
             raise
         except Exception as error:  # e.g. a learning rate that diverges: the search goes on
             stop_without_room(error, experiment_folder(config))
+            stop_when_ended(error)
             tried.append({"settings": settings, "valid": None, "reason": f"{type(error).__name__}: {error}"})
             progress.say(f"{shown}: FAILED, {tried[-1]['reason']}")
             continue

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -109,6 +110,7 @@ def run_one(
             raise
         except Exception as error:  # one failed run is a row with its reason; the others go on
             stop_without_room(error, shared)
+            stop_when_ended(error)
             record |= _failure(arm, f"{type(error).__name__}: {error}")
             record["traceback"] = _sayable(traceback.format_exc())
         record.update(environment(arm.pretrain.trainer.accelerator))
@@ -179,6 +181,12 @@ def stop_without_room(error: Exception, folder: Path) -> None:
     if is_disk_full(error) or (isinstance(error, OSError) and number == errno.EROFS):
         what = f"{os.strerror(number)}; make room, the same command resumes"
         raise OSError(number, what, getattr(error, "filename", None) or str(folder)) from error
+
+
+def stop_when_ended(error: Exception) -> None:
+    """Raise KeyboardInterrupt where a loader's worker heard SIGTERM first, which may reach all of a group."""
+    if re.search(r"DataLoader worker .*(signal: Terminated|code:? 143)", str(error)):
+        raise KeyboardInterrupt from error
 
 
 @contextlib.contextmanager

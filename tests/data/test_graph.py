@@ -720,3 +720,8 @@ def test_what_is_no_graph_of_the_library_is_said():
         PretrainGraph.from_networkx([[0, 1]])
     with pytest.raises(ValueError, match="'data' needs to be a PyG Data"):
         PretrainGraph.from_data({"edge_index": [[0], [1]]})
+
+
+def test_more_nodes_than_memory_holds_are_refused_before_it_is_asked_for():
+    with pytest.raises(ValueError, match="'num_nodes' needs to be smaller in 'PretrainGraph'"):
+        PretrainGraph([[0], [1]], num_nodes=10**13)

@@ -92,11 +92,14 @@ def test_foreign_folders_stay(tables, kind, door, files, capsys):
     assert sorted(path.name for path in tables.iterdir()) == ["e.csv", "n.csv", "out", "s.csv"]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", ".git/HEAD", "graphs/mine.md", "tasks/a/b/c", "samples.npy.bak"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "OTHER MARK", ".git/HEAD", "graphs/mine.md", "tasks/a/b/c", "samples.npy.bak"]
+)
 @pytest.mark.parametrize(("kind", "door"), EVERY, ids=[door.__name__ for _, door in EVERY])
 def test_a_users_files_in_a_real_folder_stay_and_are_named(tables, kind, door, name, capsys):
     out = tables / "out"
     assert door(tables, out) == 0
+    name = name.replace("OTHER MARK", "header.json" if kind == "dataset" else "manifest.json")
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     (out / name).write_text("mine")
     before = contents(out)
@@ -159,10 +162,28 @@ def test_what_the_first_version_wrote_is_sigraphs_own(tables):
     task = tables / "out" / "card.yaml"
     before = task.read_bytes()
     task.write_text("someone else's, in a list that looks like sigraph's")
-    with pytest.raises(FileExistsError, match=r"holds another card\.yaml than it lists"):
+    with pytest.raises(FileExistsError, match=r"holds a card\.yaml that was changed"):
         save(tables, tables / "out")
     task.write_bytes(before)
     save(tables, tables / "out")
     assert CSRStore.open(tables / "out" / "graphs" / "g").num_edges == 4
     with pytest.raises(FileExistsError, match="graph's folder"):
         check_owned(tables / "out", {CSR})
+
+
+@pytest.mark.parametrize("door", DOORS["graph"], ids=[door.__name__ for door in DOORS["graph"]])
+def test_a_graph_of_a_data_set_stays(tables, door):
+    save(tables, tables / "out")
+    before = contents(tables / "out")
+    assert refused(door, tables, tables / "out" / "graphs" / "g") and contents(tables / "out") == before
+
+
+def test_a_card_that_somebody_wrote_in_stays_and_damaged_data_are_mended(tables):
+    save(tables, tables / "out")
+    rot(tables / "out" / "samples.npy")
+    save(tables, tables / "out")
+    assert len(SampleDataset.open(tables / "out", verify=True)) == 3
+    with (tables / "out" / "card.yaml").open("a") as card:
+        card.write("# precious notes")
+    with pytest.raises(FileExistsError, match=r"holds a card.yaml that was changed since it was written"):
+        save(tables, tables / "out")
