@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback
 
 import sigraph as sg
+from sigraph.checkpoint import read_checkpoint
 from sigraph.collate import StructureCollator, pretrain_loader
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
@@ -333,7 +334,7 @@ def test_a_resumed_run_is_the_undisturbed_run_bit_by_bit(tmp_path, scheduler, ep
         return module.state_dict(), validation.history, trainer.global_step, rate
 
     state, history, steps, rate = run(save=SaveAt(tmp_path / "a.ckpt", epoch))
-    torch.load(tmp_path / "a.ckpt", weights_only=True)
+    read_checkpoint(tmp_path / "a.ckpt")
     resumed_state, resumed_history, resumed_steps, resumed_rate = run(ckpt=tmp_path / "a.ckpt")
     assert steps == resumed_steps == 5 * 4 and rate == resumed_rate
     assert state.keys() == resumed_state.keys()

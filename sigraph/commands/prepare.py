@@ -99,6 +99,8 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
 
 def prepare_own(arguments: argparse.Namespace) -> int:
     """Read the tables, say what was understood, write the folder."""
+    if arguments.out is not None:
+        arguments.out = str(Path(arguments.out).expanduser())  # a shell does not see it in --out=~/x
     if arguments.samples is None:
         return _prepare_graph(arguments)
     if not arguments.edges:

@@ -37,7 +37,7 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
     """
     source = os.environ.get(SOURCE)
     cached = root / "raw" / entry.path
-    for path in [Path(source) / entry.path, cached] if source else [cached]:
+    for path in [Path(source).expanduser() / entry.path, cached] if source else [cached]:
         if path.is_file():
             return path, _check(path, entry, known, str(path), root)
     if entry.url is None:

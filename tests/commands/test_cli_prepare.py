@@ -294,3 +294,10 @@ def test_targets_keep_what_the_file_says(small, capsys):
     assert "numbers from 1700000000 to 1700000059" in said and "60 different numbers become 31 in 'cid'" in said
     labels = SampleDataset.open(folder / "out").task().labels
     assert labels.dtype == torch.float64 and labels.tolist() == when
+
+
+def test_home_is_spelled_out_in_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "e.csv").write_text("a,b\n0,1\n1,2\n")
+    assert main(["prepare", "--edges", str(tmp_path / "e.csv"), "--out=~/graph"]) == 0
+    assert (tmp_path / "graph").is_dir()

@@ -113,7 +113,7 @@ def test_weights_several_graphs_and_what_is_dropped(files, tmp_path):
     assert report.graphs[0].self_loops == 1 and report.graphs[0].num_isolated == 28
     for text in ("weights in 'Weight'", "1 self-loops", "28 of 30 samples have none", "columns not used: 'since'"):
         assert text in str(report)
-    assert "1 edges have different weights in 'Weight'; theirs is the mean" in str(report)
+    assert "1 edges are given with different weights; each takes the mean of them" in str(report)
     other = write(tmp_path / "o.csv", ("w", "b", "a", "n"), (0.25, "a1", "a0", 4))
     dataset = build(files, edges=other, edge_columns=("a", "B"), weight_column="w")
     assert dataset.graph().edge_weight.tolist() == [0.25, 0.25]

@@ -42,6 +42,8 @@ NO_COUNT = [*NO_NUMBER, 5.5, -1, True]
 NO_COUNT_NOR_NONE = [value for value in NO_COUNT if value is not None]
 NO_TEXT = [*NEVER, "x", 5, 5.5, True, [None], torch.ones(N), np.array(["a"] * N), torch.eye(3).to_sparse()]
 NO_ARRAY = [*NEVER, "x", [None], np.array(["a"] * N), np.ones(N, dtype=complex), torch.eye(N).to_sparse(), 10**30]
+NO_LABELS = [*NEVER, "x", [None], np.ones(N, dtype=complex), 10**30]  # text is classes by name
+NO_CLASSES = [{}, *THINGS[1:7], "x", np.ones(N, dtype=complex), 10**30]
 NO_GRAPH = [*NEVER, "there", 5, X, [GRAPH], DATASET.task()]
 NO_DATASET = [*NEVER, "there", 5, X, GRAPH, TASK]
 NO_FLAG = [*NEVER, "yes", 1, None, torch.ones(N), np.array(["a"] * N)]
@@ -78,7 +80,7 @@ CALLS = {  # the function, arguments that fit, and by argument what does not
             "embeddings": [*NO_ARRAY, X[:5], X[:, 0], X * float("nan"), X * 1j, Y, None],
             "graph": [*NO_GRAPH, None],
             "loss": [*NEVER, "margin", torch.nn.Linear(2, 2), ContrastiveLoss],
-            "y": [*NO_ARRAY, Y[:5], torch.ones(N, 2, 2), X],
+            "y": [*NO_LABELS, Y[:5], torch.ones(N, 2, 2), X],
             "max_anchors": [*NO_COUNT_NOR_NONE, 0],
             "seed": NO_COUNT,
         },
@@ -193,7 +195,7 @@ CALLS = {  # the function, arguments that fit, and by argument what does not
     "from_labels": (
         graphs.LabelCliques().from_labels,
         {"labels": Y},
-        {"labels": [*NO_ARRAY, X, X[:, 0], None]},
+        {"labels": [*NO_CLASSES, X, X[:, 0], None]},
     ),
     "call": (
         called(graphs.KNNGraph(k=2)),
@@ -225,7 +227,7 @@ CALLS = {  # the function, arguments that fit, and by argument what does not
         {"graph": GRAPH},
         {"graph": [*NO_GRAPH, None], "rate": [*NO_NUMBER, 1.5, -0.1, True], "generator": NO_GENERATOR},
     ),
-    "local_consistency": (GRAPH.local_consistency, {"y": Y}, {"y": [*NO_ARRAY, Y[:5], torch.ones(N, 2, 2), None]}),
+    "local_consistency": (GRAPH.local_consistency, {"y": Y}, {"y": [*NO_LABELS, Y[:5], torch.ones(N, 2, 2), None]}),
     "edges_between": (
         GRAPH.edges_between,
         {"rows": [0, 1], "cols": [1, 2]},
