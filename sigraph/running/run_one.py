@@ -199,8 +199,11 @@ def held(folder: Path) -> Iterator[None]:
         raise Busy(f"{folder} is worked on by {_holder(folder)}; wait for it, or use another output_dir") from None
     try:
         me = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        with atomic_file(folder / HOLDER) as file:  # a full disk is said with the name
-            file.write_text(json.dumps(me))
+        try:
+            (folder / HOLDER).write_text(json.dumps(me))
+        except OSError as error:
+            stop_without_room(error, folder / HOLDER)
+            raise
         yield
     finally:
         try:

@@ -194,7 +194,7 @@ def test_no_room_to_say_who_holds_a_run_is_said_with_its_name(tmp_path):
             with held(tmp_path):
                 pass
         except OSError as error:
-            os._exit(3 if HOLDER in str(error) and "the disk is full" in str(error) else 4)
+            os._exit(3 if HOLDER in str(error) and "make room" in str(error) else 4)
         finally:
             os._exit(5)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3 and not (tmp_path / HOLDER).exists()
