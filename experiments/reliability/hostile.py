@@ -136,6 +136,8 @@ def _wrong(ended: Ended, needle: tuple[str, ...]) -> Outcome | None:
     if not said:
         return Outcome(UNCLEAR, f"exit code {ended.value} without a reason: {last[:200]}")
     for line in said:
+        if "cannot work with its arguments" in line:
+            continue  # says which component of which arm, and what it was given
         words = line.replace("(", " ").replace(",", " ").split()
         if raw := next((word for word in words if word.rstrip(":") in _RAW and word.endswith(":")), None):
             return Outcome(UNCLEAR, f"a library's own error, {raw} {line[:200]}")

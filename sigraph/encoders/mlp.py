@@ -50,7 +50,7 @@ class MLPEncoder(Encoder):
         self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input
         self.input_dropout = nn.Dropout(input_dropout)
         channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
-        self.mlp = MLP(channels, dropout=dropout, act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
+        self.mlp = MLP(channels, dropout=float(dropout), act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
 
     def check_samples(self, dataset: SampleDataset) -> None:
         if dataset.in_channels != self.in_channels:

@@ -41,6 +41,10 @@ def test_dropout_acts_in_training_only(option):
     assert torch.equal(encoder(x).z, encoder(x).z)
 
 
+def test_rates_may_be_whole_numbers():
+    assert MLPEncoder(3, dropout=0, input_dropout=0).mlp.dropout == [0.0, 0.0]
+
+
 def test_normalised_input_ignores_the_length_of_a_bag():
     torch.manual_seed(0)
     encoder = MLPEncoder(4, normalize_input=True).eval()
