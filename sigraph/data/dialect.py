@@ -206,7 +206,10 @@ def header_alone(path: Path, dialect: Dialect) -> list[str] | None:
     lines = [line for _, line in zip(range(2), _filled(path), strict=False)]
     if len(lines) != 1:
         return None
-    return next(dialect.rows([lines[0].encode("latin-1").decode()]))
+    try:
+        return next(dialect.rows([lines[0].encode("latin-1").decode()]))
+    except (csv.Error, UnicodeDecodeError) as error:  # e.g. a file of zeros: one cell without end
+        raise ValueError(f"{path}:1: its only line is no header of a table ({error})") from error
 
 
 def _is_even(path: Path, delimiter: str) -> bool:

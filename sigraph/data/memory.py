@@ -68,7 +68,7 @@ def check_fits(owner: str, num_bytes: float, **values: Any) -> None:
         values: By argument name.
     """
     if num_bytes > machine_memory():
-        got = ", ".join(f"{name} {str(value):.60}" for name, value in values.items())
+        got = ", ".join(f"{name} {value!s:.60}" for name, value in values.items())
         raise TooLargeError(
             f"{', '.join(map(repr, values))} needs to be smaller in {owner!r}: it takes {in_words(num_bytes)} of "
             f"memory, this machine has {in_words(machine_memory())} (got {got})"

@@ -171,7 +171,7 @@ def read_task(manifest: Manifest, task: str) -> Task:
         file = manifest.checked(f"tasks/{task}/{name}.npy")
         try:
             array[name] = torch.from_numpy(np.load(file, allow_pickle=False))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError) as error:
             raise ValueError(f"{file} is not a plain .npy array ({error})") from error
     file = manifest.checked(f"tasks/{task}/task.json")
     try:

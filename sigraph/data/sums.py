@@ -50,7 +50,7 @@ def map_array(file: str | Path) -> Tensor:
             if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
                 return torch.from_numpy(np.load(file, allow_pickle=False))
             raise
-    except (ValueError, TypeError, EOFError) as error:
+    except (ValueError, TypeError, EOFError, OverflowError, MemoryError) as error:
         raise ValueError(f"{file} is not a plain .npy array ({error})") from error
 
 

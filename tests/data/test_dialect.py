@@ -125,3 +125,9 @@ def test_the_quick_look_at_quotes_says_what_the_slow_one_says(tmp_path, rows, ma
         if is_plain:
             assert _read_quoted(path, mark)[1] is None
             assert len(list(csv.reader(lines_of(path), delimiter=mark))) == len(list(lines_of(path)))
+
+
+def test_one_cell_without_end_is_named(tmp_path):
+    (tmp_path / "zeros.csv").write_bytes(bytes(200_000))
+    with pytest.raises(ValueError, match=r"zeros\.csv"):
+        read_table(tmp_path / "zeros.csv", True, "samples")
