@@ -17,6 +17,8 @@ from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.foreign_text import guarded_output
 from sigraph.interrupts import interruptible
 
+_LONGEST = 2000  # characters of a line of a message
+
 _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
 
@@ -87,10 +89,11 @@ def _line_for(command: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    """What went wrong; what the system says without its number."""
+    """What went wrong; what the system says without its number; of a value as long as a book its beginning and end."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return str(error)
+    lines = str(error).split("\n")
+    return "\n".join(line if len(line) <= _LONGEST else f"{line[:1000]} [...] {line[-500:]}" for line in lines)
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:

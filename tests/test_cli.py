@@ -158,3 +158,9 @@ def test_a_folder_that_cannot_be_written_points_to_the_leaderboard(tmp_path, cap
 def test_a_time_that_is_none_is_refused(minutes, capsys):
     assert main(["run", "x.yaml", f"--max-time={minutes}"]) == 2
     assert "'--max-time' needs to be a number of minutes, >= 0" in capsys.readouterr().err
+
+
+def test_a_value_as_long_as_a_book_is_cut_in_a_message(tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text("name: " + 50_000 * "x!")
+    assert main(["run", str(tmp_path / "x.yaml"), "--dry-run"]) == 2
+    assert len(capsys.readouterr().err) < 2_000

@@ -21,7 +21,7 @@ from sigraph.data.graph import PretrainGraph
 from sigraph.data.leftovers import where_kept
 from sigraph.data.owned import DATASET, HEADER, MANIFEST, VERSION, read_mark
 from sigraph.data.sealed import DamagedError, sealed_text
-from sigraph.data.sums import SummedArray, map_array
+from sigraph.data.sums import NOT_PLAIN, SummedArray, map_array
 from sigraph.data.task import SPLITS, Task, said_elsewhere
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
@@ -171,7 +171,7 @@ def read_task(manifest: Manifest, task: str) -> Task:
         file = manifest.checked(f"tasks/{task}/{name}.npy")
         try:
             array[name] = torch.from_numpy(np.load(file, allow_pickle=False))
-        except (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError) as error:
+        except (OSError, MemoryError, *NOT_PLAIN) as error:
             raise ValueError(f"{file} is not a plain .npy array ({error})") from error
     file = manifest.checked(f"tasks/{task}/task.json")
     try:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
@@ -41,6 +42,10 @@ def split_sums(sums: bytes, sizes: Iterable[int]) -> list[bytes]:
     return [sums[start:end] for start, end in pairwise(ends)]
 
 
+# What numpy raises at a file that is no array, or whose header says what cannot be.
+NOT_PLAIN = (ValueError, TypeError, EOFError, OverflowError, SyntaxError, TokenError)
+
+
 def map_array(file: str | Path) -> Tensor:
     """A ``.npy`` file as a memory-mapped tensor, copy-on-write; pickles and object arrays are refused."""
     try:
@@ -50,7 +55,7 @@ def map_array(file: str | Path) -> Tensor:
             if "mmap" in str(error) or "empty" in str(error):  # nothing to map in an array of size 0
                 return torch.from_numpy(np.load(file, allow_pickle=False))
             raise
-    except (ValueError, TypeError, EOFError, OverflowError, MemoryError) as error:
+    except (*NOT_PLAIN, MemoryError) as error:
         raise ValueError(f"{file} is not a plain .npy array ({error})") from error
 
 

@@ -19,6 +19,7 @@ from sigraph.data.card import did_you_mean
 from sigraph.data.columns import is_text, typed_column
 from sigraph.data.dialect import DELIMITERS, Dialect, column_names, find_dialect, header_alone
 from sigraph.data.free_memory import free_memory, refuse_more
+from sigraph.data.sums import NOT_PLAIN
 from sigraph.data.text_faults import (
     find_encoding_fault,
     find_json_fault,
@@ -139,7 +140,7 @@ def read_array(source: Source) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):  # a shape that no memory holds
             array = np.lib.format.open_memmap(path, mode="r")  # no pickle, no archive of several
-    except (ValueError, TypeError, EOFError, OverflowError, SyntaxError, OSError) as error:
+    except (*NOT_PLAIN, OSError) as error:
         raise ValueError(f"{path} is not a plain .npy array ({one_line(error)})") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} needs numbers (got {array.dtype})")

@@ -102,7 +102,10 @@ def test_pickles_and_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "short.npy", np.arange(10))
     (tmp_path / "short.npy").write_bytes((tmp_path / "short.npy").read_bytes()[:-8])
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
-    for name in ("object", "pickle", "text", "empty", "short", "words"):
+    whole = (tmp_path / "words.npy").read_bytes()
+    (tmp_path / "brackets.npy").write_bytes(whole.replace(b"(2,)", b"(2,("))
+    (tmp_path / "huge.npy").write_bytes(whole.replace(b"(2,), }" + 14 * b" ", b"(99999999999999999,)}"))
+    for name in ("object", "pickle", "text", "empty", "short", "words", "brackets", "huge"):
         with pytest.raises(ValueError, match=rf"{name}.npy is not a plain .npy array"):
             map_array(tmp_path / f"{name}.npy")
     assert not (tmp_path / "exploded").exists()
