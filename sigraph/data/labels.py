@@ -202,8 +202,6 @@ def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
         f"column{i + 1}": pa.chunked_array([pa.array(column, from_pandas=True)]) for i, column in enumerate(columns)
     }
     notes = [] if table.id_column is None else [f"row i is taken for row i of {table.name}"]
-    if array.ndim == 1 and array.dtype.kind == "i" and (missing := int((array < 0).sum())):
-        notes.append(f"{missing:,} labels are below 0, which is missing in an array")
     return LabelTable(name, np.arange(len(array)), cells, notes=notes, is_array=True)
 
 
