@@ -152,7 +152,13 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, function, help: str, example: str) -> argparse.ArgumentParser:
         command = commands.add_parser(
-            name, help=help, description=help, epilog=f"example:\n  {example}", parents=[shared], formatter_class=text
+            name,
+            help=help,
+            description=help,
+            epilog=f"example:\n  {example}",
+            parents=[shared],
+            formatter_class=text,
+            allow_abbrev=False,  # --trust, which elsewhere names a module, would else be --trust-recipe
         )
         command.set_defaults(function=function)
         return command

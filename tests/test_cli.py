@@ -164,3 +164,10 @@ def test_a_value_as_long_as_a_book_is_cut_in_a_message(tmp_path, capsys):
     (tmp_path / "x.yaml").write_text("name: " + 50_000 * "x!")
     assert main(["run", str(tmp_path / "x.yaml"), "--dry-run"]) == 2
     assert len(capsys.readouterr().err) < 2_000
+
+
+def test_options_are_spelled_out(tmp_path, capsys):
+    """`prepare --trust` would else run the recipe of a folder, as --trust-recipe does."""
+    with pytest.raises(SystemExit) as error:
+        main(["prepare", str(tmp_path), "--trust"])
+    assert error.value.code == 2 and "unrecognized arguments: --trust" in capsys.readouterr().err
