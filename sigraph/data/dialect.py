@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.csv as pa_csv
 
+from sigraph.data.free_memory import PER_CELL, refuse_more
 from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
 
 if TYPE_CHECKING:
@@ -134,10 +135,15 @@ def _filled(path: Path) -> Iterator[str]:
 
 
 def _has_quoted_cell(path: Path, delimiter: str, free: int | None) -> bool:
-    """Whether a cell begins with a quote. The file is read whole, and each of its lines has to be a short one."""
+    """Whether a cell begins with a quote.
+
+    The file is read whole; each of its lines has to be a short one, and all of it to fit into some memory.
+    """
     opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
-    before, found = b"\n", False
-    for number, piece in enumerate(pieces_of_lines(path, longest_row(), free)):
+    before, found, needed = b"\n", False, 0
+    for number, piece in enumerate(pieces_of_lines(path, longest_row())):
+        needed += len(piece) + PER_CELL * (piece.count(delimiter.encode()) + piece.count(b"\n"))
+        refuse_more(path, needed, free)
         if not found and b'"' in piece:
             start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
             found = opening.search(before + start) is not None

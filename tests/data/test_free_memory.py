@@ -1,6 +1,9 @@
 """A file that unpacks to more than there is memory is refused before it is read."""
 
 import gzip
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +25,36 @@ def test_what_there_is():
     assert free is None or free > 10**6
     refuse_more("f", 10**30, None)
     refuse_more("f", 1, 1)
+
+
+def test_a_limit_of_the_process_counts(tmp_path):
+    """As ``ulimit -v`` and many clusters set it; a table of short cells takes far more than its text."""
+    path = tmp_path / "s.csv.gz"
+    path.write_bytes(gzip.compress(b"id,a\n" + b"1,2\n" * (1 << 24)))
+    code = (
+        "import resource\nfrom sigraph.data import tables, free_memory\n"
+        "limit = free_memory._of_process\nassert limit() is None\n"
+        "now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 29),) * 2)\nassert 0 < limit() <= 1 << 29\n"
+        f"tables.read_table({str(path)!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode and re.search(r"s.csv.gz takes 0.5\d* GB or more .* 0.5\d* GB are free", done.stderr)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_limit_of_a_container_counts(tmp_path, monkeypatch, old):
+    names = ("limit", "used", "stat")
+    (tmp_path / "stat").write_text(f"cache 7\n{'total_' if old else ''}inactive_file 300\nactive_file 9\n")
+    (tmp_path / "used").write_text("900\n")
+    monkeypatch.setattr("sigraph.data.free_memory._GROUPS", (tuple(str(tmp_path / name) for name in names),))
+    before = free_memory()  # there is no limit file
+    (tmp_path / "limit").write_text("1000\n")
+    assert free_memory() == 400
+    (tmp_path / "limit").write_text("max\n")
+    assert (free_memory() is None) == (before is None)
+    (tmp_path / "limit").write_text("1\n")  # made smaller while something ran
+    assert free_memory() == 0
 
 
 MANY = 20_000
