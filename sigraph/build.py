@@ -18,7 +18,8 @@ from types import ModuleType, NoneType
 from typing import Any
 
 from sigraph.config.overlay import Component
-from sigraph.config.place import ConfigError, shortened, suggest
+from sigraph.config.place import ConfigError, shortened
+from sigraph.files.suggestions import did_you_mean
 from sigraph.kinds import misfit
 from sigraph.trust import check_trust
 
@@ -102,7 +103,7 @@ def resolve(target: Any, expected: Bases, where: str) -> type:
     found = getattr(module, name, None)
     if found is None:
         fitting = [key for key, value in vars(module).items() if _derives(value, expected)]
-        raise ConfigError(f"{where}: {path!r} has no {name!r}{suggest(name, fitting)}{_choices(fitting)}")
+        raise ConfigError(f"{where}: {path!r} has no {name!r}{did_you_mean(name, fitting)}{_choices(fitting)}")
     if not isinstance(found, type):
         raise ConfigError(f"{where}: {target!r} is no class, needs a subclass of {_spelled(expected)}")
     if not issubclass(found, expected):
@@ -175,7 +176,7 @@ def _check_arguments(arguments: dict[str, Any], parameters: Any, target: type, w
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         unknown = [name for name in arguments if name not in by_name]
         if unknown:
-            close = suggest(unknown[0], by_name)
+            close = did_you_mean(unknown[0], by_name)
             valid = f"valid arguments: {', '.join(by_name)}" if by_name else "it takes none"
             raise ConfigError(f"{where}: {target.__name__!r} has no argument {unknown[0]!r}{close}; {valid}")
     missing = [p.name for p in by_name.values() if p.default is p.empty and p.name not in arguments]
@@ -238,7 +239,7 @@ def _call(target: type, arguments: dict[str, Any], where: str, *late: Any) -> An
 
 def _check_depth(arguments: dict[str, Any], name: str, where: str) -> None:
     """Refuse what would be looped over for ever, before it is: what a constructor stacks is called alike everywhere."""
-    from sigraph.data.arguments import MOST_LAYERS
+    from sigraph.files.arguments import MOST_LAYERS
 
     for key, value in arguments.items():
         if key.endswith(_DEPTHS) and type(value) is int and value > MOST_LAYERS:
@@ -258,7 +259,7 @@ def working(name: str, settings: dict[str, Any], where: str, kept: bool = False)
     Raises:
         ConfigError: In place of any exception but OSError.
     """
-    from sigraph.data.memory import TooLargeError, within_memory
+    from sigraph.files.memory import TooLargeError, within_memory
 
     sizes = ", ".join(f"{key} {value!r:.40}" for key, value in _numbers(settings) if value >= _LARGE)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
-from sigraph.data.sealed import DamagedError
+from sigraph.files.sealed import DamagedError
 
 _MAGIC = b"sigraph checkpoint 1 sha256 "
 _HEAD = len(_MAGIC) + 64 + 1  # the magic, the sum in hexadecimal, the end of the line

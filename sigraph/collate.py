@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sigraph.data import PretrainBatch, SampleDataset, SampleIds, SeedBatch, SeedBatchSampler
-from sigraph.data.arguments import check_integers
-from sigraph.data.random import keyed_generator
+from sigraph.files.arguments import check_integers
+from sigraph.files.random import keyed_generator
 from sigraph.objectives import Objective
 from sigraph.samplers import PairSampler
 

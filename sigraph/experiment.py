@@ -11,9 +11,9 @@ from os import PathLike
 from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
-from sigraph.data.arguments import check_kinds, is_number, shown
-from sigraph.data.memory import check_processes
 from sigraph.evaluation.leaderboard import Leaderboard
+from sigraph.files.arguments import check_kinds, is_number, shown
+from sigraph.files.memory import check_processes
 from sigraph.launch import Launch, launched
 from sigraph.provenance import own_sources
 from sigraph.running.fitting import fit_share

@@ -17,11 +17,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset, Task
-from sigraph.data.arguments import check_integers, check_kinds
-from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
+from sigraph.files.arguments import check_integers, check_kinds
+from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.nearest_head import nearest_predictions
 from sigraph.training import KeepBest, fit, quiet_trainer
 

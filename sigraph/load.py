@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from sigraph.build import build, is_shipped
 from sigraph.config import ConfigError
 from sigraph.config.overlay import DataSource
-from sigraph.data.folder import sha256
-from sigraph.data.sealed import DamagedError, read_sealed
 from sigraph.encoders import Encoder
 from sigraph.evaluation.record_fields import MOST_BYTES, OK, misfit
+from sigraph.files.atomic import sha256
+from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.provenance import own_sources
 from sigraph.running.parts import ENCODER
 from sigraph.running.run_one import RESULTS

@@ -207,7 +207,7 @@ def _table(titles: list[str], rows: list[list[str]]) -> str:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    from sigraph.data.folder import atomic_file
+    from sigraph.files.atomic import atomic_file
 
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m sigraph.reference docs/experiment-file.md\n")

@@ -17,8 +17,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
 from sigraph.checkpoint import SealedCheckpoints, read_checkpoint
-from sigraph.data.folder import atomic_file
-from sigraph.data.sealed import DamagedError
+from sigraph.files.atomic import atomic_file
+from sigraph.files.sealed import DamagedError
 from sigraph.launch import launched
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from sigraph.config.place import ConfigError, suggest
+from sigraph.config.place import ConfigError
+from sigraph.files.suggestions import did_you_mean
 
 LIBRARIES = ("sigraph", "torch", "torch_geometric", "lightning", "pytorch_metric_learning", "transformers")
 OPTION_HELP = (
@@ -178,7 +179,7 @@ def _current_folder() -> tuple[str, ...]:
 
 def _missing(target: str, root: str, trust: Trust) -> str:
     beside = ", nor does it lie beside the YAML" if trust.folders else ""
-    return f"no package {root!r} is installed{beside} (from {target!r}){suggest(root, ['sigraph'])}"
+    return f"no package {root!r} is installed{beside} (from {target!r}){did_you_mean(root, ['sigraph'])}"
 
 
 def _option(root: str) -> str:

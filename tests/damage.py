@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from sigraph.data.sealed import sealed_text
+from sigraph.files.sealed import sealed_text
 
 
 def rot(file: Path, place: int = -2, bit: int = 0) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from sigraph.checkpoint import SealedCheckpoints, read_checkpoint, write_checkpoint
-from sigraph.data.sealed import DamagedError
+from sigraph.files.sealed import DamagedError
 from sigraph.training import quiet_trainer
 
 STATE = {"state_dict": {"w": torch.arange(6.0).view(2, 3)}, "epoch": 3, "callbacks": {"a": {"key": "k"}}}

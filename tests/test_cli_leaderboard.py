@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sigraph.cli import main
-from sigraph.data.sealed import write_sealed
+from sigraph.files.sealed import write_sealed
 
 
 def record(arm, seed, test, experiment="one", task="topic"):

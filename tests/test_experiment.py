@@ -8,9 +8,9 @@ import yaml
 
 from sigraph.config import ConfigError, config_from_dict, load_config
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.data.sealed import read_sealed
 from sigraph.encoders import Encoder, Encoding
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed
 from sigraph.running.progress import BarProgress, Progress
 from sigraph.running.run_one import run_folder
 

@@ -8,9 +8,9 @@ import torch
 
 import sigraph
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.encoders import MLPEncoder, embed
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.load import load_encoder, pretrained_on
 from sigraph.running.parts import ENCODER, load_parts
 from sigraph.running.run_one import RESULTS, SETTINGS, run_folder

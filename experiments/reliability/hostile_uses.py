@@ -104,8 +104,8 @@ def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> Told:
 
 def _seal(folder: Path, file: str) -> None:
     """As its author would: the sums are those of what lies there."""
-    from sigraph.data.array_folder import seal_folder
     from sigraph.data.prepared import write_manifest
+    from sigraph.files.array_folder import seal_folder
 
     graph = folder / "graphs" / "weighted"
     if file.startswith("graphs") and not file.endswith("header.json"):
@@ -136,7 +136,7 @@ def _use_run(case: Case, place: Path, world: Path, marker: Path) -> Told:
 
 def _name_a_class(case: Case, place: Path, world: Path, marker: Path) -> Told:
     """A record whose sum fits names what is not to be imported; where one stands lies a module of someone else."""
-    from sigraph.data.sealed import read_sealed, write_sealed
+    from sigraph.files.sealed import read_sealed, write_sealed
 
     file = next(found for found in sorted((place / "runs").rglob("results.json")))
     record = read_sealed(file)

@@ -20,9 +20,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from sigraph.data.sealed import read_sealed
 from sigraph.encoders import embed
 from sigraph.evaluation import neighbor_prediction
+from sigraph.files.sealed import read_sealed
 from sigraph.load import load_encoder
 from sigraph.running.data_source import open_data
 

@@ -23,7 +23,7 @@ import torch
 
 import sigraph as sg
 from sigraph.data import SeedBatch, token_table
-from sigraph.data.random import keyed_generator
+from sigraph.files.random import keyed_generator
 
 DEGREE, SEEDS, NUM_TOKENS, SHORTEST, LONGEST = 10, 32, 30_000, 48, 80
 TARGET = 0.01

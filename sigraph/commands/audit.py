@@ -216,7 +216,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
     from sigraph.build import build
     from sigraph.config import load_config
-    from sigraph.data.random import keyed_generator
+    from sigraph.files.random import keyed_generator
     from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data, shown
     from sigraph.running.parts import GRAPH, said_of, seen_in_pretraining

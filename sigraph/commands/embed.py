@@ -185,7 +185,7 @@ def _write(z: Tensor, dataset: SampleDataset, targets: list[Path]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sigraph.data.folder import atomic_file
+    from sigraph.files.atomic import atomic_file
 
     ids = dataset.ids
     with atomic_file(targets[0]) as file:

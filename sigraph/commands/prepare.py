@@ -196,7 +196,7 @@ def _scratch(arguments: argparse.Namespace) -> Iterator[Path | None]:
     if arguments.memory_limit is None:
         yield None
         return
-    from sigraph.data.leftovers import own_prefix, sweep
+    from sigraph.files.temporary import own_prefix, sweep
 
     out = Path(arguments.out or "sigraph").absolute()
     beside = out.with_name(f"{out.name}-graphs")
@@ -211,7 +211,7 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
     """A bar on a terminal, a line for each stage elsewhere."""
     from tqdm import tqdm
 
-    from sigraph.foreign_text import printable, unguarded
+    from sigraph.files.foreign_text import printable, unguarded
 
     stage = ""
     layout = "{desc} {percentage:3.0f}% |{bar:30}| {elapsed} < {remaining}"
@@ -240,7 +240,7 @@ def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> 
         raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
     if not force:
         raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    from sigraph.data.owned import check_owned
+    from sigraph.files.ownership import check_owned
 
     check_owned(out, {kind})
     inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]

@@ -14,8 +14,9 @@ from dataclasses import MISSING
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from sigraph.config.place import Place, plain, suggest
-from sigraph.foreign_text import is_key
+from sigraph.config.place import Place, plain
+from sigraph.files.foreign_text import is_key
+from sigraph.files.suggestions import did_you_mean
 
 Component = dict[str, Any]
 DataSource = str | Component  # a name, a path, or a world
@@ -223,7 +224,7 @@ def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any
         if meta.get("one_of") and new not in meta["one_of"]:
             choices = ", ".join(meta["one_of"])
             raise place.error(
-                f"{str(place)!r} needs to be one of {choices} (got {new!r}){suggest(new, meta['one_of'])}"
+                f"{str(place)!r} needs to be one of {choices} (got {new!r}){did_you_mean(new, meta['one_of'])}"
             )
         return new
     low, high, below = (meta.get(name) for name in ("low", "high", "below"))
@@ -242,7 +243,7 @@ def _lookup(schema: Any, name: object, place: Place) -> tuple[Any, Any]:
     fields = {field.name: field for field in dataclasses.fields(schema)}
     if name not in fields:
         at = place / name
-        shown = f"{str(at)!r}{suggest(name, fields)}" if is_key(name) else "that looks like none"
+        shown = f"{str(at)!r}{did_you_mean(name, fields)}" if is_key(name) else "that looks like none"
         raise at.error(f"unknown key {shown}; valid keys: {_listed(schema)}")
     return get_type_hints(schema)[str(name)], fields[str(name)].metadata
 

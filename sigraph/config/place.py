@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any
@@ -18,12 +16,6 @@ _SHOWN = 700  # characters of a message; a value may be a whole file
 
 class ConfigError(ValueError):
     """A setting that sigraph cannot use. The message names the file, the dotted key, and the way out."""
-
-
-def suggest(name: object, valid: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` if a valid name is close to ``name``, else an empty text."""
-    close = difflib.get_close_matches(str(name), list(valid), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from sigraph.config.overlay import WORLDS, Component, DataSource, construct, key, put
-from sigraph.config.place import DEEPEST, Place, suggest
+from sigraph.config.place import DEEPEST, Place
 from sigraph.config.settle import settle_finetune, settle_pretrain
+from sigraph.files.suggestions import did_you_mean
 
 HEADS = ("linear", "full", "knn")
 MOST = 2**31 - 1  # samples of a step
@@ -213,7 +214,7 @@ class ExperimentConfig(_Plain):
         """
         place = Place(f"{source}: arm {name!r}" if source else f"arm {name!r}")
         if name not in self.arms:
-            raise place.error(f"no such arm{suggest(name, self.arms)}; arms: {', '.join(self.arms)}")
+            raise place.error(f"no such arm{did_you_mean(name, self.arms)}; arms: {', '.join(self.arms)}")
         tree = {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
         overrides = [*in_order((chosen or {}).items(), place), *in_order(self.arms[name].items(), place)]
         for path, value in overrides:
@@ -276,7 +277,7 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
                 f"called after it (got {name!r})"
             )
     if config.baseline is not None and config.baseline not in arms:
-        close = suggest(config.baseline, arms)
+        close = did_you_mean(config.baseline, arms)
         raise (place / "baseline").error(
             f"'baseline' needs to be an arm (got {config.baseline!r}){close}; arms: {', '.join(arms)}"
         )

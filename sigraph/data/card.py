@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -13,9 +12,10 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from sigraph.foreign_text import is_key
+from sigraph.files.foreign_text import is_key
+from sigraph.files.ownership import CARD
+from sigraph.files.suggestions import did_you_mean
 
-CARD = "card.yaml"
 LARGEST = 100_000_000  # bytes; names of features may be many
 T = TypeVar("T")
 
@@ -190,12 +190,6 @@ def load_card(name: str) -> Card:
     if card.name != name:
         raise ValueError(f"{path}: 'name' needs to be that of the folder, {name!r} (got {card.name!r})")
     return card
-
-
-def did_you_mean(word: str, words: Any) -> str:
-    """The closest of some words as a parenthesis for an error message, or nothing."""
-    close = difflib.get_close_matches(str(word), list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _parse(kind: type[T], value: Any, where: str) -> T:

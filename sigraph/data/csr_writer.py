@@ -7,9 +7,9 @@ from types import TracebackType
 
 import numpy as np
 
-from sigraph.data.array_folder import seal_folder
 from sigraph.data.edge_runs import Piece
-from sigraph.data.owned import CSR
+from sigraph.files.array_folder import seal_folder
+from sigraph.files.ownership import CSR
 
 ROWS = 1 << 20  # whose ends are found at a time
 

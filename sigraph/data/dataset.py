@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from sigraph.data.arguments import shown
-from sigraph.data.card import CARD, Card, did_you_mean
+from sigraph.data.card import Card
 from sigraph.data.dataset_parts import (
     card_to_write,
     check_finite,
@@ -23,9 +22,7 @@ from sigraph.data.dataset_parts import (
     named_parts,
     refuse_ambiguous_ids,
 )
-from sigraph.data.folder import atomic_folder
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.owned import DATASET, replaces
 from sigraph.data.prepared import (
     FEATURES,
     IDS,
@@ -40,9 +37,13 @@ from sigraph.data.prepared import (
     write_samples,
     write_task,
 )
-from sigraph.data.sums import HeldArray
 from sigraph.data.task import SPLITS, Task, is_labelled
 from sigraph.data.tokens import TokenColumn, has_tokens
+from sigraph.files.arguments import shown
+from sigraph.files.atomic import atomic_folder
+from sigraph.files.ownership import CARD, DATASET, replaces
+from sigraph.files.suggestions import did_you_mean
+from sigraph.files.sums import HeldArray
 
 
 class SampleDataset:

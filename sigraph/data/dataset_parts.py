@@ -14,14 +14,14 @@ import torch
 from scipy.sparse import issparse
 from torch import Tensor
 
-from sigraph.data.arguments import as_tensor
 from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
-from sigraph.data.columns import is_text
 from sigraph.data.foreign import is_frame, said, way_from
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.data.task import Task
 from sigraph.data.tokens import TokenColumn, has_tokens, with_vocabulary
+from sigraph.files.arguments import as_tensor
+from sigraph.files.columns import is_text
+from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 
 if TYPE_CHECKING:
     from sigraph.data.dataset import SampleDataset

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.csv as pa_csv
 
-from sigraph.data.free_memory import PER_CELL, refuse_more
 from sigraph.data.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
+from sigraph.files.free_memory import PER_CELL, refuse_more
 
 if TYPE_CHECKING:
     from _csv import Reader

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from sigraph.data.card import CardFile
-from sigraph.data.folder import atomic_file, is_disk_full, sha256
+from sigraph.files.atomic import atomic_file, is_disk_full, sha256
 
 SOURCE = "SIGRAPH_DATA_SOURCE"
 TIMEOUT = 60  # seconds without an answer

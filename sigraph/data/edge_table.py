@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigraph.data.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
 from sigraph.data.float_digits import as_float32
 from sigraph.data.ids import IdIndex
 from sigraph.data.tables import TableFile
+from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
 
 ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import as_tensor
 from sigraph.data.foreign import said, way_from
-from sigraph.data.memory import check_fits
-from sigraph.data.precision import LARGEST, say_lost
+from sigraph.files.arguments import as_tensor
+from sigraph.files.memory import check_fits
+from sigraph.files.precision import LARGEST, say_lost
 
 
 class GivenEdges(NamedTuple):

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from sigraph.data.arguments import as_tensor
-from sigraph.data.array_folder import AGAIN, open_folder
 from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
 from sigraph.data.foreign import said, way_from
@@ -20,8 +18,10 @@ from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
 from sigraph.data.label_store import LabelSetStore, in_full
 from sigraph.data.label_values import label_values
-from sigraph.data.owned import GRAPHS, LABEL_SETS
 from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.files.arguments import as_tensor
+from sigraph.files.array_folder import AGAIN, open_folder
+from sigraph.files.ownership import GRAPHS, LABEL_SETS
 
 
 class PretrainGraph(Data):

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigraph.data.columns import is_text
 from sigraph.data.tables import TableFile
+from sigraph.files.columns import is_text
 
 INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # as one writes it: 7, not 007, +7 or 7.0
 SHOWN = 10

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from sigraph.data.columns import as_numbers
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.edge_table import (
     count_different_weights,
@@ -32,6 +31,7 @@ from sigraph.data.table_report import GraphRead, TableReport
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
 from sigraph.data.task import Task
 from sigraph.data.task_table import make_task
+from sigraph.files.columns import as_numbers
 
 V = TypeVar("V")
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import first_odd, is_text, missing_as_null, type_name
+from sigraph.files.columns import first_odd, is_text, missing_as_null, type_name
 
 ACCEPTED = "numbers or text, a label a sample, as a tensor, an array, a list or a column of a table"
 _WIDE = {torch.uint8, torch.uint16, torch.uint32, torch.bool}  # -1, for a missing class, does not fit in

@@ -8,12 +8,12 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from sigraph.data.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.data.draw import draw_ranks
-from sigraph.data.owned import LABEL_SETS
 from sigraph.data.pairs import expand
-from sigraph.data.sealed import DamagedError
 from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
+from sigraph.files.ownership import LABEL_SETS
+from sigraph.files.sealed import DamagedError
 
 EXPAND_LIMIT = 50_000_000  # directed edges; some 40 bytes each while they are written out
 _ARRAYS = ("set_of", "order", "place", "first", "own", "ahead", "outside")  # beside those of the sets' CSR

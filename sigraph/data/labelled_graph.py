@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import is_text
 from sigraph.data.edge_table import guess_ends
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.ids import IdColumn, IdIndex, read_ids
@@ -23,6 +22,7 @@ from sigraph.data.labels import LabelTable, encode_labels, read_labels, refuse_c
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
 from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
+from sigraph.files.columns import is_text
 
 Ends = tuple[IdColumn, IdColumn]
 

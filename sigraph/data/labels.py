@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.columns import is_number, is_text, missing_as_null, type_name
 from sigraph.data.float_digits import lost_digits
 from sigraph.data.given_split import PARTS
 from sigraph.data.ids import read_ids
@@ -19,6 +18,7 @@ from sigraph.data.label_values import label_values
 from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
+from sigraph.files.columns import is_number, is_text, missing_as_null, type_name
 
 
 @dataclass

@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigraph.data.columns import as_numbers
 from sigraph.data.csr_writer import CSRWriter
 from sigraph.data.edge_runs import MAX_NODES, EdgeRuns
 from sigraph.data.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
 from sigraph.data.float_digits import lost_digits
-from sigraph.data.folder import atomic_folder
 from sigraph.data.ids import SHOWN, IdColumn, IdIndex, read_ids
-from sigraph.data.owned import GRAPHS, replaces
 from sigraph.data.table_report import GraphRead
 from sigraph.data.table_stream import TableStream
 from sigraph.data.tables import TableFile
+from sigraph.files.atomic import atomic_folder
+from sigraph.files.columns import as_numbers
+from sigraph.files.ownership import GRAPHS, replaces
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LEAST = 128 * 2**20  # bytes that building takes at the very least, most of them for the pieces of the file

@@ -13,14 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.card import CARD, Card, card_names, did_you_mean, load_card, shipped_folder
+from sigraph.data.card import Card, card_names, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.download import raw_file
-from sigraph.data.folder import put_in_place
-from sigraph.data.leftovers import own_prefix, sweep
-from sigraph.data.owned import DATASET, MANIFEST, check_owned
 from sigraph.data.prepared import PREPARED, read_manifest
-from sigraph.data.sealed import DamagedError, read_sealed, write_sealed
+from sigraph.files.atomic import put_in_place
+from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
+from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
+from sigraph.files.suggestions import did_you_mean
+from sigraph.files.temporary import own_prefix, sweep
 
 RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from sigraph.data.array_folder import check_size, map_files, seal_files
-from sigraph.data.card import CARD, card_names
-from sigraph.data.folder import sha256
+from sigraph.data.card import card_names
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.leftovers import where_kept
-from sigraph.data.owned import DATASET, HEADER, MANIFEST, VERSION, read_mark
-from sigraph.data.sealed import DamagedError, sealed_text
-from sigraph.data.sums import NOT_PLAIN, SummedArray, map_array
 from sigraph.data.task import SPLITS, Task, said_elsewhere
+from sigraph.files.array_folder import check_size, map_files, seal_files
+from sigraph.files.atomic import sha256
+from sigraph.files.ownership import CARD, DATASET, HEADER, MANIFEST, VERSION, read_mark
+from sigraph.files.sealed import DamagedError, sealed_text
+from sigraph.files.sums import NOT_PLAIN, SummedArray, map_array
+from sigraph.files.temporary import where_kept
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 FEATURES, RECORDS = "samples.npy", "samples.parquet"

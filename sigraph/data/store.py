@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sigraph.data.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.data.draw import draw_ranks, search_missing, search_present
 from sigraph.data.merge_edges import merge_edges
-from sigraph.data.owned import CSR
 from sigraph.data.pairs import expand
-from sigraph.data.sealed import DamagedError
-from sigraph.data.sums import HeldArray
+from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
+from sigraph.files.ownership import CSR
+from sigraph.files.sealed import DamagedError
+from sigraph.files.sums import HeldArray
 
 DTYPES = {"rowptr": (torch.int64,), "col": (torch.int32, torch.int64), "weight": (torch.float32,)}
 

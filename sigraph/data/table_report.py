@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sigraph.foreign_text import printable
+from sigraph.files.foreign_text import printable
 
 SHOWN = 8
 UNREAD = (

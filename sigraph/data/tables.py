@@ -15,11 +15,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from sigraph.data.card import did_you_mean
-from sigraph.data.columns import is_text, typed_column
 from sigraph.data.dialect import DELIMITERS, Dialect, column_names, find_dialect, header_alone
-from sigraph.data.free_memory import free_memory, refuse_more
-from sigraph.data.sums import NOT_PLAIN
 from sigraph.data.text_faults import (
     find_encoding_fault,
     find_json_fault,
@@ -30,6 +26,10 @@ from sigraph.data.text_faults import (
     refuse_deep_rows,
     refuse_long_lines,
 )
+from sigraph.files.columns import is_text, typed_column
+from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.files.suggestions import did_you_mean
+from sigraph.files.sums import NOT_PLAIN
 
 PARQUET = (".parquet", ".pq")
 _LOOKED_AT = 1 << 8  # rows of Parquet, to know what all of them take

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from sigraph.data.free_memory import refuse_more
+from sigraph.files.free_memory import refuse_more
 
 if TYPE_CHECKING:
     from sigraph.data.dialect import Dialect

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers
+from sigraph.files.arguments import check_integers
 
 PAD, MASK, FIRST_TOKEN = 0, 1, 2  # behind the end; hidden; the first id of a token of the data
 TOKENS, VOCABULARY = "tokens", b"num_tokens"  # the column; the key of the schema's metadata

@@ -7,11 +7,11 @@ import warnings
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers, check_kinds
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import checked_node
 from sigraph.encoders.base import Encoder
+from sigraph.files.arguments import check_integers, check_kinds
 
 
 @torch.no_grad()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
-from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import describe_samples, samples_of
 from sigraph.encoders.base import Encoder, Encoding
+from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 
 
 class MLPEncoder(Encoder):

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import describe_samples, samples_of
 from sigraph.data.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
 from sigraph.encoders.base import Encoder
+from sigraph.files.arguments import check_integers
 
 
 class TokenEncoder(Encoder):

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.sealed import DamagedError, read_sealed
 from sigraph.evaluation.record_fields import MOST_BYTES, UNREADABLE, misfit
+from sigraph.files.sealed import DamagedError, read_sealed
 
 RESULTS = "results.json"
 _SEED = re.compile(r"seed-([0-9]{1,18})")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sigraph.data.card import did_you_mean
+from sigraph.files.suggestions import did_you_mean
 
 METRICS = ("cosine", "euclidean", "dot")
 BUDGET = 1 << 22  # similarities held at a time: 16 MB in single precision

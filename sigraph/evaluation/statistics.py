@@ -12,7 +12,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from sigraph.data.random import keyed_generator
+from sigraph.files.random import keyed_generator
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sigraph.evaluation.ogb_form import render_ogb
 from sigraph.evaluation.statistics import mean_ranks
-from sigraph.foreign_text import cell, sheet_cell
+from sigraph.files.foreign_text import cell, sheet_cell
 
 FORMATS = ("markdown", "csv", "json", "ogb")
 FIELDS = (  # those that others rely on first

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import check_generator, check_kinds
+from sigraph.files.arguments import check_generator, check_kinds
 
 
 class GraphConstructor(ABC):

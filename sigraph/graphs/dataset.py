@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import check_rates, is_number, shown
+from sigraph.files.arguments import check_rates, is_number, shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.hops import check_hops, hop_graph
 from sigraph.graphs.noise import perturb_edges

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_generator, check_kinds, check_rates
+from sigraph.files.arguments import check_generator, check_kinds, check_rates
 from sigraph.graphs.rewire import upper_edges
 
 

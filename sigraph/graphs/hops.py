@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_matrix, diags_array, eye_array
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_kinds, is_one_of, shown
+from sigraph.files.arguments import check_kinds, is_one_of, shown
 
 WEIGHTS = (None, "normalized")
 MOST_HOPS = 100  # from there on a graph is one clique, or waits for a product each

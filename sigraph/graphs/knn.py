@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import check_flags, shown
+from sigraph.files.arguments import check_flags, shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.neighbor_search import NeighborSearch, distinct_rows, nearest_samples
 from sigraph.graphs.vectors import check_metric, check_search, sample_vectors, search_space

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import check_flags
 from sigraph.data.task import Task
+from sigraph.files.arguments import check_flags
 from sigraph.graphs.base import GraphConstructor
 
 

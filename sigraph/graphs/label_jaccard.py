@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.data.arguments import check_flags, is_number, shown
+from sigraph.files.arguments import check_flags, is_number, shown
 from sigraph.graphs.label_graph import LabelGraph
 from sigraph.graphs.label_sets import distinct_rows, overlaps, read_label_sets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_generator, check_kinds, is_number, shown
+from sigraph.files.arguments import check_generator, check_kinds, is_number, shown
 from sigraph.graphs.rewire import upper_edges
 
 

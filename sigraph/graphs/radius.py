@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import shown
+from sigraph.files.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.knn import nearest_pairs, undirected
 from sigraph.graphs.neighbor_search import NeighborSearch

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.data.arguments import check_generator, check_kinds, is_number, shown
+from sigraph.files.arguments import check_generator, check_kinds, is_number, shown
 
 _ROUNDS = 20  # swaps tried for each edge; mixing of the degrees' configurations is done well before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.arguments import shown
+from sigraph.files.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.closure import check_constructor
 from sigraph.graphs.rewire import rewire_edges

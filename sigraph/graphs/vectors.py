@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data import SampleDataset
-from sigraph.data.arguments import as_tensor, is_one_of, shown
 from sigraph.data.dataset_parts import describe_samples
 from sigraph.data.foreign import said
+from sigraph.files.arguments import as_tensor, is_one_of, shown
 from sigraph.graphs.neighbor_search import row_blocks
 
 METRICS = ("euclidean", "cosine")

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sigraph.data.memory import check_fits
 from sigraph.data.pairs import Pairs
+from sigraph.files.memory import check_fits
 from sigraph.losses.base import StructureLoss, at_least_float32
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates
 from sigraph.encoders import Encoding
+from sigraph.files.arguments import check_flags, check_integers, check_rates
 from sigraph.objectives.base import Objective
 
 _LOSSES = ("mse", "bce", "words")

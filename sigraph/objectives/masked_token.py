@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.data.tokens import FIRST_TOKEN, MASK, Tokens
 from sigraph.encoders import Encoding
+from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.objectives.base import Objective
 
 

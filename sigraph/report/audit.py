@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sigraph.data.folder import atomic_file
-from sigraph.foreign_text import printable
+from sigraph.files.atomic import atomic_file
+from sigraph.files.foreign_text import printable
 from sigraph.theory.audit_report import AuditReport, AuditRow
 
 _COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from sigraph.data.folder import atomic_file
 from sigraph.evaluation import label_agreement
-from sigraph.foreign_text import printable
+from sigraph.files.atomic import atomic_file
+from sigraph.files.foreign_text import printable
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar

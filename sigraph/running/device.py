@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch.accelerators import AcceleratorRegistry
 
 from sigraph.config import ConfigError, TrainerConfig
-from sigraph.config.place import suggest
-from sigraph.data.memory import check_processes
+from sigraph.files.memory import check_processes
+from sigraph.files.suggestions import did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true", "32", "bf16", "16", "64")
 # Known to Lightning, but no pre-training comes out of it.
@@ -46,7 +46,7 @@ def _check_precision(precision: str, kind: str) -> None:
         raise ConfigError(f"{where}: {_NOT_TRAINED[precision]} {given}; 'bf16-true' or 'bf16-mixed' are as fast")
     if precision not in PRECISIONS:
         names = ", ".join(PRECISIONS)
-        raise ConfigError(f"{where}: needs to be one of {names} {given}{suggest(precision, PRECISIONS)}")
+        raise ConfigError(f"{where}: needs to be one of {names} {given}{did_you_mean(precision, PRECISIONS)}")
     if kind == "cpu" and precision in ("16-mixed", "16"):
         raise ConfigError(f"{where}: float16 needs a GPU {given}; 'bf16-mixed' or '32-true' works on the CPU")
     if kind == "mps" and precision in ("64-true", "64"):

@@ -19,8 +19,8 @@ from sigraph.collate import pretrain_loader
 from sigraph.config import PretrainConfig, settings_hash
 from sigraph.config.overlay import construct
 from sigraph.config.place import Place
-from sigraph.data.random import keyed_seed
 from sigraph.distributed import rank, world_size
+from sigraph.files.random import keyed_seed
 from sigraph.pretrain import HeldOutValidation
 from sigraph.provenance import own_sources
 from sigraph.refresh import RefreshNegatives

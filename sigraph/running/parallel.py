@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sigraph.foreign_text import guard_output
+from sigraph.files.foreign_text import guard_output
 from sigraph.interrupts import deaf_to_interrupts, end_children, lead_group
 from sigraph.training import quiet_libraries
 from sigraph.trust import Trust, current_trust, take_over

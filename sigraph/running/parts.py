@@ -19,11 +19,11 @@ from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
-from sigraph.data.memory import check_processes
-from sigraph.data.random import keyed_generator, keyed_seed
 from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
+from sigraph.files.memory import check_processes
+from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
 from sigraph.losses import CrossBatchMemory, StructureLoss

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from sigraph.foreign_text import printable, unguarded
+from sigraph.files.foreign_text import printable, unguarded
 
 
 class Progress:

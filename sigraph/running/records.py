@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.sealed import DamagedError, read_sealed
 from sigraph.evaluation.record_fields import MOST_BYTES, Check, shown
+from sigraph.files.sealed import DamagedError, read_sealed
 
 logger = logging.getLogger(__name__)
 

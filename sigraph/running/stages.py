@@ -20,13 +20,13 @@ from sigraph import __version__
 from sigraph.build import partial_build
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.data import SampleDataset
-from sigraph.data.folder import atomic_file, sha256
-from sigraph.data.random import keyed_seed
-from sigraph.data.sealed import write_sealed
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.evaluation.record_fields import PRETRAIN as PRETRAIN_FIELDS
 from sigraph.evaluation.record_fields import SCORED
+from sigraph.files.atomic import atomic_file, sha256
+from sigraph.files.random import keyed_seed
+from sigraph.files.sealed import write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.losses import StructureLoss
 from sigraph.provenance import commit, own_sources

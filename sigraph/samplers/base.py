@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import Pairs, PretrainGraph
-from sigraph.data.arguments import MOST_LAYERS, check_flags, check_integers, check_kinds
+from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_kinds
 from sigraph.samplers.negatives import NegativeDraws
 from sigraph.samplers.reach import pairs_within
 from sigraph.samplers.weighted import WeightedDraws

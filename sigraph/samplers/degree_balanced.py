@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_integers, is_number
+from sigraph.files.arguments import check_integers, is_number
 from sigraph.samplers.base import PairSampler, joined
 from sigraph.samplers.reach import first_of_each
 

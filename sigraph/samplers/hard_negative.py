@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import check_integers, check_rates
 from sigraph.data.draw import draw_ranks
-from sigraph.data.memory import check_fits
+from sigraph.files.arguments import check_integers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.samplers.base import PairSampler, joined
 from sigraph.samplers.nearest import nearest_blocks
 from sigraph.samplers.reach import is_within

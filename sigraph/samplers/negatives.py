@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data.draw import draw_ranks, search_missing
-from sigraph.data.random import keyed_generator
 from sigraph.data.store import EdgeStore
+from sigraph.files.random import keyed_generator
 from sigraph.samplers.reach import first_of_each, is_within
 
 _TRIES = 64  # candidates of a sample that are looked at before it gets none

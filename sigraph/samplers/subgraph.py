@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.arguments import MOST_LAYERS, check_integers
+from sigraph.files.arguments import MOST_LAYERS, check_integers
 from sigraph.samplers.base import PairSampler, joined
 
 

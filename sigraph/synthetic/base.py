@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.memory import check_fits
-from sigraph.data.random import keyed_generator
+from sigraph.files.arguments import check_integers
+from sigraph.files.memory import check_fits
+from sigraph.files.random import keyed_generator
 
 TRAIN_SHARE, VALID_SHARE = 0.1, 0.1
 SAMPLE_BYTES = 500  # of a sample, its edges and what it is made from: no less

@@ -6,12 +6,12 @@ import math
 
 import torch
 
-from sigraph.data.arguments import check_integers, is_number
-from sigraph.data.card import did_you_mean
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.random import keyed_generator
 from sigraph.data.task import Task
+from sigraph.files.arguments import check_integers, is_number
+from sigraph.files.random import keyed_generator
+from sigraph.files.suggestions import did_you_mean
 from sigraph.synthetic.base import SplitStream, World
 from sigraph.synthetic.geometry import SURFACES
 from sigraph.synthetic.topics import topic_model

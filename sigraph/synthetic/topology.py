@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.random import keyed_generator
 from sigraph.data.task import Task
+from sigraph.files.arguments import check_integers
+from sigraph.files.random import keyed_generator
 from sigraph.synthetic.base import SplitStream, World
 from sigraph.synthetic.topics import topic_model
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data.arguments import check_integers, is_number
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.memory import check_fits
-from sigraph.data.random import keyed_generator
 from sigraph.data.task import Task
+from sigraph.files.arguments import check_integers, is_number
+from sigraph.files.memory import check_fits
+from sigraph.files.random import keyed_generator
 from sigraph.synthetic.base import World
 from sigraph.synthetic.geometry import Torus
 

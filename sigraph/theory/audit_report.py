@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sigraph.foreign_text import cell, printable
+from sigraph.files.foreign_text import cell, printable
 from sigraph.theory.shape import GraphShape
 
 VERDICTS = ("promising", "weak", "useless", "suspicious")  # from best to worst

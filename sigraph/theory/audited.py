@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, Task
-from sigraph.data.arguments import as_tensor
 from sigraph.data.foreign import way_from
 from sigraph.data.label_values import label_values
+from sigraph.files.arguments import as_tensor
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from sigraph.data.consistency import Agreement
-from sigraph.data.random import keyed_generator
+from sigraph.files.random import keyed_generator
 
 Measure = Callable[[np.ndarray], tuple[float, np.ndarray]]
 _BOOTSTRAP = 2  # the stream of random numbers

@@ -14,11 +14,11 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.data.arguments import check_kinds
-from sigraph.data.columns import is_text
 from sigraph.data.dataset_parts import check_finite, checked_ids, checked_samples
 from sigraph.data.foreign import said
 from sigraph.data.task import is_labelled
+from sigraph.files.arguments import check_kinds
+from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
 from sigraph.theory.audited import as_numbers
 from sigraph.theory.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told

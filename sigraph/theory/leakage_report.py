@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigraph.foreign_text import cell, printable
+from sigraph.files.foreign_text import cell, printable
 
 MAX_SHARE, LEAST_ROWS = 0.01, 2  # of the test set, also in training: above both, results are not honest
 

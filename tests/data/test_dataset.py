@@ -15,9 +15,9 @@ from damage import forge, rot
 
 from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.folder import sha256
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.task import Task
+from sigraph.files.atomic import sha256
 
 N = 6
 FILES = (

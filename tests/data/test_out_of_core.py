@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import sigraph.data.out_of_core
 from sigraph.data import PretrainGraph, build_store, from_tables
 from sigraph.data.edge_runs import EdgeRuns
-from sigraph.data.folder import DiskFullError
 from sigraph.data.out_of_core import parse_size
+from sigraph.files.atomic import DiskFullError
 
 IDS = ["0", "00", "a", "A", 'x "y", z', "🧪", " ", "é", "e\u0301", "null", "NaN", "-1", "a\nb", "None"]
 ID = st.sampled_from(IDS)

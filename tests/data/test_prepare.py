@@ -15,10 +15,10 @@ import yaml
 
 from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.folder import DiskFullError
-from sigraph.data.leftovers import own_prefix
 from sigraph.data.prepare import data_root, open_dataset, prepare
-from sigraph.data.sealed import read_sealed
+from sigraph.files.atomic import DiskFullError
+from sigraph.files.sealed import read_sealed
+from sigraph.files.temporary import own_prefix
 
 RECIPE = """
 from pathlib import Path

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from scipy import stats
 
-from sigraph.data.sealed import write_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.evaluation.leaderboard import spread
+from sigraph.files.sealed import write_sealed
 
 
 def task(test: float, valid: float = 0.5, **changes):

@@ -9,11 +9,11 @@ import torch
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.evaluation.record_fields import UNREADABLE, misfit, shown
 from sigraph.evaluation.tables import FORMATS
 from sigraph.experiment import _summary, run
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.load import load_encoder
 from sigraph.running.leakage_check import leakage_lines
 from sigraph.running.parts import ENCODER

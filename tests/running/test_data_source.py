@@ -8,8 +8,8 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict, load_config
-from sigraph.data.sealed import read_sealed
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed
 from sigraph.running.data_source import open_data, shown
 from sigraph.running.plan import plan_table
 from sigraph.running.run_one import run_folder

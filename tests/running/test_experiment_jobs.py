@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data.sealed import read_sealed
 from sigraph.experiment import _run_job, run
+from sigraph.files.sealed import read_sealed
 from sigraph.running.grid import GRID_FOLDER
 from sigraph.running.parallel import start_worker
 from sigraph.running.run_one import experiment_folder, pretrain_folder, run_folder

@@ -10,10 +10,10 @@ import torch
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset, Task
-from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.encoders import MLPEncoder
 from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.running.leakage_check import leakage_lines, without_repeated
 from sigraph.running.plan import plan_table

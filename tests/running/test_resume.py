@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from sigraph import training
 from sigraph.config import config_from_dict
-from sigraph.data.sealed import read_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed
 from sigraph.running.parts import ENCODER
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import pretrain_folder, run_folder

@@ -15,9 +15,9 @@ from sigraph import provenance
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, Task
-from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.provenance import commit
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from sigraph import __version__
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.data.sealed import read_sealed, write_sealed
 from sigraph.experiment import _summary
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.running import stages
 from sigraph.running.parts import ENCODER, pretrain_hash
 from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from sigraph.data import Pairs, PretrainGraph
 from sigraph.data.label_store import LabelSetStore
-from sigraph.data.random import keyed_generator
+from sigraph.files.random import keyed_generator
 from sigraph.losses import (
     ContrastiveLoss,
     CrossBatchMemory,

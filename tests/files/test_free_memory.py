@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigraph.data import build_store, from_tables
-from sigraph.data.free_memory import free_memory, refuse_more
+from sigraph.files.free_memory import free_memory, refuse_more
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_limit_of_the_process_counts(tmp_path):
     path = tmp_path / "s.csv.gz"
     path.write_bytes(gzip.compress(b"id,a\n" + b"1,2\n" * (1 << 24)))
     code = (
-        "import resource\nfrom sigraph.data import tables, free_memory\n"
+        "import resource\nfrom sigraph.data import tables\nfrom sigraph.files import free_memory\n"
         "limit = free_memory._of_process\nassert limit() is None\n"
         "now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 29),) * 2)\nassert 0 < limit() <= 1 << 29\n"
@@ -47,7 +47,7 @@ def test_a_limit_of_a_container_counts(tmp_path, monkeypatch, old):
     names = ("limit", "used", "stat")
     (tmp_path / "stat").write_text(f"cache 7\n{'total_' if old else ''}inactive_file 300\nactive_file 9\n")
     (tmp_path / "used").write_text("900\n")
-    monkeypatch.setattr("sigraph.data.free_memory._GROUPS", (tuple(str(tmp_path / name) for name in names),))
+    monkeypatch.setattr("sigraph.files.free_memory._GROUPS", (tuple(str(tmp_path / name) for name in names),))
     before = free_memory()  # there is no limit file
     (tmp_path / "limit").write_text("1000\n")
     assert free_memory() == 400

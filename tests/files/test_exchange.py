@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from sigraph.data.exchange import exchange
+from sigraph.files.exchange import exchange
 
 
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="the system has no such call")
@@ -28,5 +28,5 @@ def test_a_missing_one_is_an_error_and_changes_nothing(tmp_path):
 
 
 def test_a_system_without_the_call_says_no(tmp_path, monkeypatch):
-    monkeypatch.setattr("sigraph.data.exchange._system_call", lambda: None)
+    monkeypatch.setattr("sigraph.files.exchange._system_call", lambda: None)
     assert exchange(tmp_path / "a", tmp_path / "b") is False

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from sigraph.data.sealed import DamagedError, read_sealed, write_sealed
+from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 
 RECORD = {
     "test": 0.2,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sigraph.data.arguments import check_flags, check_integers, check_rates
+from sigraph.files.arguments import check_flags, check_integers, check_rates
 
 
 def test_what_fits_passes():

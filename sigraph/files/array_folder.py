@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from sigraph.data.folder import atomic_folder, sha256
-from sigraph.data.leftovers import where_kept
-from sigraph.data.owned import GRAPHS, HEADER, VERSION, read_mark, replaces
-from sigraph.data.sealed import DamagedError, sealed_text
-from sigraph.data.sums import BLOCK_SUMS, SummedArray, split_sums, sums_of
+from sigraph.files.atomic import atomic_folder, sha256
+from sigraph.files.ownership import GRAPHS, HEADER, VERSION, read_mark, replaces
+from sigraph.files.sealed import DamagedError, sealed_text
+from sigraph.files.sums import BLOCK_SUMS, SummedArray, split_sums, sums_of
+from sigraph.files.temporary import where_kept
 
 AGAIN = "truncated or altered; write the folder again"
 

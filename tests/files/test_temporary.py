@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from sigraph.data import leftovers
-from sigraph.data.folder import atomic_file, atomic_folder
-from sigraph.data.leftovers import STALE, own_prefix, sweep
+from sigraph.files import temporary as leftovers
+from sigraph.files.atomic import atomic_file, atomic_folder
+from sigraph.files.temporary import STALE, own_prefix, sweep
 
 
 def names(folder):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from sigraph.data import memory
-from sigraph.data.memory import TooLargeError, check_fits, check_processes, in_words, machine_memory, within_memory
 from sigraph.encoders import GRUEncoder, MLPEncoder, TransformerEncoder
+from sigraph.files import memory
+from sigraph.files.memory import TooLargeError, check_fits, check_processes, in_words, machine_memory, within_memory
 from sigraph.samplers import RandomWalkSampler
 from sigraph.synthetic import ManifoldWorld, TorusWorld
 

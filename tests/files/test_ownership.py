@@ -10,7 +10,7 @@ from damage import rot
 from sigraph import PretrainGraph, SampleDataset
 from sigraph.cli import main
 from sigraph.data import CSRStore, build_store
-from sigraph.data.owned import CSR, DATASET, check_owned, read_mark
+from sigraph.files.ownership import CSR, DATASET, check_owned, read_mark
 
 GRAPH = PretrainGraph([[0, 1], [1, 2]], num_nodes=3)
 

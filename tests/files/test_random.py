@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sigraph.data.random import keyed_generator, keyed_seed
+from sigraph.files.random import keyed_generator, keyed_seed
 
 
 def test_the_same_key_gives_the_same_stream_whatever_happened_before():

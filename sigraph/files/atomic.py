@@ -14,8 +14,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from sigraph.data.exchange import exchange
-from sigraph.data.leftovers import aside, own_prefix, sweep
+from sigraph.files.exchange import exchange
+from sigraph.files.temporary import aside, own_prefix, sweep
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.card import CARD
-from sigraph.data.folder import sha256
-from sigraph.data.sealed import SUM, DamagedError, read_sealed
+from sigraph.files.atomic import sha256
+from sigraph.files.sealed import SUM, DamagedError, read_sealed
 
 MANIFEST, HEADER = "manifest.json", "header.json"  # of a prepared data set, and of a folder of arrays
+CARD = "card.yaml"  # of a data set
 DATASET, CSR, LABEL_SETS = "sigraph-dataset", "sigraph-csr", "sigraph-label-sets"
 GRAPHS = (CSR, LABEL_SETS)
 VERSION = 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.precision import MOST_ROWS, lost_in_float32
+from sigraph.files.precision import MOST_ROWS, lost_in_float32
 
 PATH = torch.stack([torch.arange(60), torch.arange(60) + 1])
 

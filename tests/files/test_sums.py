@@ -7,8 +7,8 @@ import pytest
 import torch
 from damage import rot
 
-from sigraph.data.sealed import DamagedError
-from sigraph.data.sums import BLOCK, HeldArray, SummedArray, map_array, sums_of
+from sigraph.files.sealed import DamagedError
+from sigraph.files.sums import BLOCK, HeldArray, SummedArray, map_array, sums_of
 
 
 def test_opening_maps_and_does_not_read(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from damage import forge, rot
 
-from sigraph.data.array_folder import open_folder, write_folder
-from sigraph.data.folder import sha256
-from sigraph.data.sealed import DamagedError
+from sigraph.files.array_folder import open_folder, write_folder
+from sigraph.files.atomic import sha256
+from sigraph.files.sealed import DamagedError
 
 KIND = "sigraph-csr"
 

@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-import sigraph.data.folder
-from sigraph.data.array_folder import write_folder
-from sigraph.data.folder import DiskFullError, atomic_file, atomic_folder
+import sigraph.files.atomic
+from sigraph.files.array_folder import write_folder
+from sigraph.files.atomic import DiskFullError, atomic_file, atomic_folder
 
 
 def names(folder):
@@ -33,7 +33,7 @@ def allow(path):
 @pytest.mark.parametrize("system", [True, False])
 def test_an_existing_folder_is_replaced_as_a_whole(tmp_path, monkeypatch, system):
     if not system:
-        monkeypatch.setattr("sigraph.data.folder.exchange", lambda first, second: False)
+        monkeypatch.setattr("sigraph.files.atomic.exchange", lambda first, second: False)
     for name in ("old", "new"):
         with atomic_folder(tmp_path / "folder", allow) as folder:
             (folder / name).write_text(name)
@@ -90,7 +90,7 @@ def test_there_is_a_folder_at_every_moment(tmp_path, monkeypatch):
         return watch
 
     for name in ("exchange", "shutil.rmtree", "os.rename", "os.replace", "Path.replace"):
-        monkeypatch.setattr(f"sigraph.data.folder.{name}", watched(eval(f"sigraph.data.folder.{name}")))
+        monkeypatch.setattr(f"sigraph.files.atomic.{name}", watched(eval(f"sigraph.files.atomic.{name}")))
     with atomic_folder(target, allow) as folder:
         (folder / "new").touch()
     assert seen[0] == ["old"] and seen[-1] == ["new"] and all(found in (["old"], ["new"]) for found in seen)
@@ -98,7 +98,7 @@ def test_there_is_a_folder_at_every_moment(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("back", [True, False])
 def test_a_move_that_fails_is_undone_or_says_where_the_old_data_lie(tmp_path, monkeypatch, back):
-    target, real, calls = tmp_path / "folder", sigraph.data.folder.Path.replace, []
+    target, real, calls = tmp_path / "folder", sigraph.files.atomic.Path.replace, []
     with atomic_folder(target) as folder:
         (folder / "old").touch()
 
@@ -108,15 +108,15 @@ def test_a_move_that_fails_is_undone_or_says_where_the_old_data_lie(tmp_path, mo
             raise OSError(errno.EIO, "broken")
         return real(self, to)
 
-    monkeypatch.setattr("sigraph.data.folder.exchange", lambda first, second: False)
-    monkeypatch.setattr("sigraph.data.folder.Path.replace", replace)
+    monkeypatch.setattr("sigraph.files.atomic.exchange", lambda first, second: False)
+    monkeypatch.setattr("sigraph.files.atomic.Path.replace", replace)
     with pytest.raises(OSError, match="broken") as error, atomic_folder(target, allow) as folder:
         (folder / "new").touch()
     if back:
         assert names(target) == ["old"] and names(tmp_path) == ["folder"]
     else:
         kept = str(error.value).partition("lie in ")[2].partition("'")[0].rstrip(": ")
-        assert names(sigraph.data.folder.Path(kept)) == ["old"]
+        assert names(sigraph.files.atomic.Path(kept)) == ["old"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
@@ -149,8 +149,8 @@ def test_files_are_written_all_or_nothing_too(tmp_path, existing):
 
 def test_a_killed_replacement_of_a_folder_leaves_the_old_one_until_there_is_a_new_one(tmp_path, monkeypatch):
     """The old folder is set aside for a moment; killed in it, only that copy is whole."""
-    monkeypatch.setattr("sigraph.data.folder.own_prefix", lambda path: f".{path.name}-{_dead(path)}-")
-    kept = sigraph.data.folder.tempfile.mkdtemp(prefix=f".folder-old-{_dead(tmp_path)}-", dir=tmp_path)
+    monkeypatch.setattr("sigraph.files.atomic.own_prefix", lambda path: f".{path.name}-{_dead(path)}-")
+    kept = sigraph.files.atomic.tempfile.mkdtemp(prefix=f".folder-old-{_dead(tmp_path)}-", dir=tmp_path)
     with pytest.raises(RuntimeError), atomic_folder(tmp_path / "folder"):
         raise RuntimeError
     assert names(tmp_path) == [kept.rsplit("/", 1)[1]]
@@ -160,7 +160,7 @@ def test_a_killed_replacement_of_a_folder_leaves_the_old_one_until_there_is_a_ne
 
 
 def _dead(path):
-    place = sigraph.data.leftovers._place()
+    place = sigraph.files.temporary._place()
     return f"{place}-{2**22 + 1}"
 
 
@@ -242,7 +242,7 @@ def test_a_place_that_cannot_be_written_is_named_as_given(tmp_path, atomic, monk
         raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x")
 
     for made in ("mkstemp", "mkdtemp"):
-        monkeypatch.setattr(f"sigraph.data.folder.tempfile.{made}", refuse)
+        monkeypatch.setattr(f"sigraph.files.atomic.tempfile.{made}", refuse)
     with pytest.raises(PermissionError, match=r"written .Permission denied") as error, atomic(tmp_path / "y"):
         pass
     assert error.value.filename == str(tmp_path / "y") and names(tmp_path) == ["file"]

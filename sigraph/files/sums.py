@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data.sealed import DamagedError
+from sigraph.files.sealed import DamagedError
 
 BLOCK = 1 << 16  # bytes: small beside what is read ahead anyway, and large beside its sum
 SUM_BYTES = 16  # of a block: a SHA-256, cut short

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sigraph.data.folder import atomic_file
+from sigraph.files.atomic import atomic_file
 
 SUM = "sum"
 MOST_BYTES = 1 << 28  # of a record: 256 MB; what is larger was not written by sigraph

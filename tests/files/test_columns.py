@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sigraph.data.columns import as_numbers, first_odd, list_width, missing_as_null, type_name, typed_column
+from sigraph.files.columns import as_numbers, first_odd, list_width, missing_as_null, type_name, typed_column
 
 
 @pytest.mark.parametrize(

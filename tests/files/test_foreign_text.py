@@ -13,10 +13,10 @@ import torch
 from sigraph.cli import main
 from sigraph.config import ConfigError, load_config
 from sigraph.data import Card, PretrainGraph, Task
-from sigraph.data.sealed import write_sealed
 from sigraph.data.table_report import SamplesRead, TableReport
 from sigraph.evaluation import Leaderboard
-from sigraph.foreign_text import cell, guard_output, guarded_output, is_key, printable, sheet_cell, unguarded
+from sigraph.files.foreign_text import cell, guard_output, guarded_output, is_key, printable, sheet_cell, unguarded
+from sigraph.files.sealed import write_sealed
 from sigraph.report import audit_figure, latent_figure
 from sigraph.running.progress import BarProgress
 from sigraph.theory import audit
