@@ -15,7 +15,7 @@ from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.files.foreign_text import guarded_output
-from sigraph.interrupts import interruptible
+from sigraph.machines.interrupts import interruptible
 
 _LONGEST = 2000  # characters of a line of a message
 

@@ -14,16 +14,16 @@ from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_c
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.files.arguments import check_kinds, is_number, shown
 from sigraph.files.memory import check_processes
-from sigraph.launch import Launch, launched
+from sigraph.machines.launch import Launch, launched
+from sigraph.machines.leader import check_size, follow, leading
+from sigraph.machines.pool import Killed, in_processes
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.provenance import own_sources
 from sigraph.running.fitting import fit_share
 from sigraph.running.grid import choose
-from sigraph.running.lead import check_size, follow, leading
-from sigraph.running.parallel import Killed, in_processes
 from sigraph.running.parts import check_arms
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import record_failure, run_folder, run_one
-from sigraph.training import TimeIsUp
 from sigraph.trust import trusting
 
 Job = tuple[str, int]  # an arm's name and a seed

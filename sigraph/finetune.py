@@ -22,8 +22,8 @@ from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation import Evaluator
 from sigraph.files.arguments import check_integers, check_kinds
 from sigraph.files.random import keyed_generator, keyed_seed
+from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
 from sigraph.nearest_head import nearest_predictions
-from sigraph.training import KeepBest, fit, quiet_trainer
 
 HEADS = ("linear", "full", "knn")
 

@@ -13,12 +13,12 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
-from sigraph.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
 from sigraph.files.arguments import check_kinds
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.losses import CrossBatchMemory, StructureLoss
+from sigraph.machines.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.objectives import Objective
 from sigraph.refresh import RefreshNegatives
 from sigraph.samplers import HardNegativeSampler, PairSampler

@@ -69,7 +69,7 @@ def data_root(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def warm_processes(monkeypatch):
     """Processes of ``in_processes`` come from a server that has imported all they need, once for all tests."""
-    from sigraph.running import parallel
+    from sigraph.machines import pool as parallel
 
     server = multiprocessing.get_context("forkserver")
     warm = SimpleNamespace(**{**vars(multiprocessing), "get_context": lambda method: server})

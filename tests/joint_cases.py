@@ -18,7 +18,6 @@ import sigraph.losses
 from sigraph import pretrain
 from sigraph.collate import pretrain_loader
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset, Tokens, token_table
-from sigraph.distributed import gather, joint
 from sigraph.encoders import Encoder, Encoding, GRUEncoder, MLPEncoder
 from sigraph.losses import (
     ContrastiveLoss,
@@ -31,11 +30,12 @@ from sigraph.losses import (
     StructureLoss,
     TripletLoss,
 )
+from sigraph.machines.distributed import gather, joint
+from sigraph.machines.trainer import quiet_trainer
 from sigraph.objectives import MaskedFeature, MaskedToken
 from sigraph.objectives.masked_token import TokenTarget
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
-from sigraph.training import quiet_trainer
 
 WRAPPERS = {"CrossBatchMemory", "PMLLoss"}  # hold another loss: the first has tests of its own, the second is refused
 NUM_NODES, NUM_FEATURES = 24, 5

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from sigraph.distributed import rank, world_size
 from sigraph.encoders import MLPEncoder
-from sigraph.running.lead import run_apart
-from sigraph.training import SaveProgress
+from sigraph.machines.distributed import rank, world_size
+from sigraph.machines.leader import run_apart
+from sigraph.machines.trainer import SaveProgress
 
 
 def add_up(job: dict[str, Any], tick: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader
 
 from sigraph.collate import StructureCollator, pretrain_loader
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset, SeedBatch
+from sigraph.machines.trainer import quiet_trainer
 from sigraph.objectives import MaskedFeature, Objective
 from sigraph.samplers import NeighborPairSampler
-from sigraph.training import quiet_trainer
 
 N = 50
 

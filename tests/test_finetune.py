@@ -19,7 +19,7 @@ from sigraph.data import SampleDataset, Task
 from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
-from sigraph.training import KeepBest, quiet_trainer
+from sigraph.machines.trainer import KeepBest, quiet_trainer
 
 N, F = 90, 6
 SPLIT = {"train": torch.arange(30), "valid": torch.arange(30, 60), "test": torch.arange(60, N)}

@@ -8,17 +8,17 @@ import torch
 from lightning.pytorch import Callback
 
 import sigraph as sg
-from sigraph.checkpoint import read_checkpoint
 from sigraph.collate import StructureCollator, pretrain_loader
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
 from sigraph.graphs import hold_out_edges, rewire_edges
 from sigraph.losses import StructureLoss
+from sigraph.machines.checkpoint import read_checkpoint
+from sigraph.machines.trainer import quiet_trainer
 from sigraph.objectives import MaskedFeature, Objective
 from sigraph.pretrain import HeldOutValidation, PretrainModule
 from sigraph.samplers import NeighborPairSampler
-from sigraph.training import quiet_trainer
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -110,7 +110,7 @@ def _unfinished(folder: Path) -> None:
 
 
 def _stop_after_an_epoch() -> None:
-    from sigraph.training import Tick
+    from sigraph.machines.trainer import Tick
 
     before = Tick.on_train_epoch_end
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.launch import launched
+from sigraph.machines.launch import launched
 from sigraph.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
         for name in dict.fromkeys(name for name, _ in wanted):
             check_components(config.arm(name))
         return _list(arguments, overrides, wanted)
-    from sigraph.training import quiet_libraries
+    from sigraph.machines.trainer import quiet_libraries
 
     quiet_libraries()
     if arguments.dry_run:
@@ -87,9 +87,9 @@ def _check_output(output_dir: str) -> None:
 
 def _follow() -> int:
     """One of several processes that torchrun or srun started: the first one says what to do."""
+    from sigraph.machines.leader import follow
+    from sigraph.machines.trainer import quiet_libraries
     from sigraph.running.fitting import fit_share
-    from sigraph.running.lead import follow
-    from sigraph.training import quiet_libraries
 
     quiet_libraries()
     follow(fit_share)
@@ -112,8 +112,8 @@ def demo_run(arguments: argparse.Namespace) -> int:
     from sigraph.config import load_config
     from sigraph.data.card import shipped_folder
     from sigraph.experiment import run
+    from sigraph.machines.trainer import quiet_libraries
     from sigraph.running.progress import BarProgress
-    from sigraph.training import quiet_libraries
 
     file = shipped_folder().parent / "experiments" / "manifold-torus" / "demo.yaml"
     config = load_config(file, [f"output_dir={_quoted(arguments.output_dir)}"])

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from sigraph.data.pairs import Pairs
-from sigraph.distributed import rank, world_size
 from sigraph.files.random import keyed_generator
+from sigraph.machines.distributed import rank, world_size
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sigraph.data.pairs import Pairs
-from sigraph.distributed import denominator
+from sigraph.machines.distributed import denominator
 
 
 class StructureLoss(nn.Module, ABC):

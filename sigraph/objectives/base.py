@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sigraph.distributed import denominator
 from sigraph.encoders import Encoding
+from sigraph.machines.distributed import denominator
 
 
 class Objective(nn.Module, ABC):

@@ -19,15 +19,15 @@ from sigraph.collate import pretrain_loader
 from sigraph.config import PretrainConfig, settings_hash
 from sigraph.config.overlay import construct
 from sigraph.config.place import Place
-from sigraph.distributed import rank, world_size
 from sigraph.files.random import keyed_seed
+from sigraph.machines.distributed import rank, world_size
+from sigraph.machines.leader import run_apart
+from sigraph.machines.trainer import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 from sigraph.pretrain import HeldOutValidation
 from sigraph.provenance import own_sources
 from sigraph.refresh import RefreshNegatives
-from sigraph.running.lead import run_apart
 from sigraph.running.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler
-from sigraph.training import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 
 PROGRESS = "progress.ckpt"
 Ticks = Callable[[int], None]

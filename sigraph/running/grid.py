@@ -14,6 +14,7 @@ from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.evaluation.record_fields import GRID
 from sigraph.files.sealed import write_sealed
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.provenance import commit, own_sources
 from sigraph.running.data_source import open_data
 from sigraph.running.parts import pretrain_hash
@@ -21,7 +22,6 @@ from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_when_ended, stop_without_room
 from sigraph.running.stages import finetune_stage, pretrain_stage
-from sigraph.training import TimeIsUp
 
 GRID_FOLDER = "_grid"
 

@@ -27,11 +27,11 @@ from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
 from sigraph.losses import CrossBatchMemory, StructureLoss
+from sigraph.machines.devices import check_device
 from sigraph.nearest_head import check_neighbors
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
-from sigraph.running.device import check_device
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
 

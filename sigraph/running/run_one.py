@@ -23,13 +23,13 @@ from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_ha
 from sigraph.evaluation.record_fields import RUN
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.files.sealed import write_sealed
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.provenance import code_of, commit, environment, own_sources
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
-from sigraph.training import TimeIsUp
 
 PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
 HOLDER = ".holder.json"

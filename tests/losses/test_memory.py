@@ -15,10 +15,10 @@ from sigraph.config import config_from_dict
 from sigraph.data import Pairs, PretrainGraph, SampleDataset
 from sigraph.encoders import MLPEncoder
 from sigraph.losses import ContrastiveLoss, CrossBatchMemory, InfoNCELoss, MultiSimilarityLoss, StructureLoss
+from sigraph.machines.trainer import quiet_trainer
 from sigraph.pretrain import PretrainModule
 from sigraph.running.parts import build_parts
 from sigraph.samplers import NeighborPairSampler
-from sigraph.training import quiet_trainer
 
 NODES = [[0, 1, 2, 3], [4, 5, 0], [6, 1, 7, 8, 9], [2, 3], [0, 4, 6, 9, 5, 8, 7], [1]]
 

@@ -11,11 +11,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from sigraph import training
 from sigraph.config import config_from_dict
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed
+from sigraph.machines import trainer as training
 from sigraph.running.parts import ENCODER
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import pretrain_folder, run_folder
@@ -28,7 +28,8 @@ EAGER = """
 import sys
 import torch
 torch.set_num_threads(1)
-from sigraph import cli, training
+from sigraph import cli
+from sigraph.machines import trainer as training
 training.SaveProgress.__init__.__defaults__ = (0.0, None)
 """
 

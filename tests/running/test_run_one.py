@@ -18,13 +18,13 @@ from sigraph.data import SampleDataset, Task
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.provenance import commit
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module
 from sigraph.running.parts import ENCODER
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
-from sigraph.training import TimeIsUp
 
 KEPT = ("commit", "device", "wall_seconds", "peak_memory_mb", "versions")
 

@@ -13,10 +13,10 @@ from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.experiment import _summary
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.machines.trainer import SaveProgress, TimeIsUp
 from sigraph.running import stages
 from sigraph.running.parts import ENCODER, pretrain_hash
 from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
-from sigraph.training import SaveProgress, TimeIsUp
 from sigraph.trust import trusting
 
 

@@ -6,9 +6,9 @@ import importlib.util
 import os
 from typing import Any
 
-from sigraph.distributed import rank, world_size
 from sigraph.encoders import MLPEncoder
-from sigraph.training import SaveProgress
+from sigraph.machines.distributed import rank, world_size
+from sigraph.machines.trainer import SaveProgress
 
 
 class EagerEncoder(MLPEncoder):

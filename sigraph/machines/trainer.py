@@ -16,10 +16,10 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
-from sigraph.checkpoint import SealedCheckpoints, read_checkpoint
 from sigraph.files.atomic import atomic_file
 from sigraph.files.sealed import DamagedError
-from sigraph.launch import launched
+from sigraph.machines.checkpoint import SealedCheckpoints, read_checkpoint
+from sigraph.machines.launch import launched
 
 logger = logging.getLogger(__name__)
 

@@ -19,15 +19,15 @@ from torch.distributed.run import get_args_parser as torchrun_parser
 from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.experiment import run
-from sigraph.launch import Launch, read_launch
-from sigraph.running import lead
+from sigraph.machines import leader as lead
+from sigraph.machines.launch import Launch, read_launch
+from sigraph.machines.leader import run_apart
+from sigraph.machines.processes import rebuilt, report
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.fitting import PROGRESS
-from sigraph.running.lead import run_apart
 from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
-from sigraph.running.processes import rebuilt, report
 from sigraph.running.run_one import pretrain_folder
 from sigraph.running.stages import pretrain_stage
-from sigraph.training import TimeIsUp
 from sigraph.trust import trusting
 
 PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)])

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch.distributed as dist
 
-from sigraph.launch import Launch, launched
-from sigraph.running.processes import HERE, LOOK, Job, Seat, Target, outcome, rebuilt, report, started
-from sigraph.training import TimeIsUp
+from sigraph.machines.launch import Launch, launched
+from sigraph.machines.processes import HERE, LOOK, Job, Seat, Target, outcome, rebuilt, report, started
+from sigraph.machines.trainer import TimeIsUp
 
 
 def run_apart(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sigraph.running.parallel import Killed, in_processes
+from sigraph.machines.pool import Killed, in_processes
 
 pytestmark = pytest.mark.usefixtures("warm_processes")
 

@@ -9,9 +9,9 @@ from lightning.pytorch import Callback, LightningModule
 from torch import nn
 from torch.utils.data import DataLoader
 
-from sigraph import training
-from sigraph.checkpoint import read_checkpoint, write_checkpoint
-from sigraph.training import KeepBest, SaveProgress, Tick, TimeIsUp, quiet_trainer
+from sigraph.machines import trainer as training
+from sigraph.machines.checkpoint import read_checkpoint, write_checkpoint
+from sigraph.machines.trainer import KeepBest, SaveProgress, Tick, TimeIsUp, quiet_trainer
 
 
 class Line(LightningModule):

@@ -10,9 +10,9 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torch.utils.data import DataLoader
 
-from sigraph.checkpoint import SealedCheckpoints, read_checkpoint, write_checkpoint
 from sigraph.files.sealed import DamagedError
-from sigraph.training import quiet_trainer
+from sigraph.machines.checkpoint import SealedCheckpoints, read_checkpoint, write_checkpoint
+from sigraph.machines.trainer import quiet_trainer
 
 STATE = {"state_dict": {"w": torch.arange(6.0).view(2, 3)}, "epoch": 3, "callbacks": {"a": {"key": "k"}}}
 

@@ -24,9 +24,9 @@ import torch
 import torch.distributed as dist
 
 from sigraph.config import ConfigError
-from sigraph.interrupts import QUIET, deaf_to_interrupts, end_group, lead_group
-from sigraph.running.parallel import start_worker
-from sigraph.training import TimeIsUp
+from sigraph.machines.interrupts import QUIET, deaf_to_interrupts, end_group, lead_group
+from sigraph.machines.pool import start_worker
+from sigraph.machines.trainer import TimeIsUp
 from sigraph.trust import Trust, current_trust
 
 Job = dict[str, Any]  # plain values, as JSON has them

@@ -8,9 +8,9 @@ import pytest
 import torch
 from joint_cases import SCENARIOS, SENTENCES, STEPS
 
-from sigraph import distributed
 from sigraph.data import SeedBatch, SeedBatchSampler, batch
 from sigraph.losses import CrossBatchMemory, InfoNCELoss, PMLLoss
+from sigraph.machines import distributed
 
 EXACT = {"rtol": 1e-6, "atol": 1e-9}
 

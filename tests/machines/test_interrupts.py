@@ -10,13 +10,13 @@ import time
 import pytest
 
 from sigraph import cli
-from sigraph.interrupts import GRACE, SIGNALS, interruptible
+from sigraph.machines.interrupts import GRACE, SIGNALS, interruptible
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 BUSY = """\
 import hashlib, sys, threading
-from sigraph.interrupts import interruptible
+from sigraph.machines.interrupts import interruptible
 with interruptible("one line", ends=True):
     print("ready", flush=True)
     {what}
