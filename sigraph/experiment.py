@@ -11,6 +11,8 @@ from os import PathLike
 from typing import Any
 
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
+from sigraph.config.provenance import own_sources
+from sigraph.config.trust import trusting
 from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.files.arguments import check_kinds, is_number, shown
 from sigraph.files.memory import check_processes
@@ -18,13 +20,11 @@ from sigraph.machines.launch import Launch, launched
 from sigraph.machines.leader import check_size, follow, leading
 from sigraph.machines.pool import Killed, in_processes
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.provenance import own_sources
 from sigraph.running.fitting import fit_share
 from sigraph.running.grid import choose
 from sigraph.running.parts import check_arms
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import record_failure, run_folder, run_one
-from sigraph.trust import trusting
 
 Job = tuple[str, int]  # an arm's name and a seed
 

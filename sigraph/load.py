@@ -12,17 +12,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sigraph.build import build, is_shipped
 from sigraph.config import ConfigError
+from sigraph.config.build import build, is_shipped
 from sigraph.config.overlay import DataSource
+from sigraph.config.provenance import own_sources
+from sigraph.config.trust import trusting
 from sigraph.encoders import Encoder
 from sigraph.evaluation.record_fields import MOST_BYTES, OK, misfit
 from sigraph.files.atomic import sha256
 from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.provenance import own_sources
 from sigraph.running.parts import ENCODER
 from sigraph.running.run_one import RESULTS
-from sigraph.trust import trusting
 
 logger = logging.getLogger(__name__)
 

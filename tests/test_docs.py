@@ -15,10 +15,10 @@ from pages import ROOT, anchors, blocks, read
 import sigraph.losses
 from sigraph.cli import main
 from sigraph.config import config_from_dict
+from sigraph.config.trust import trusting
 from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
 from sigraph.running.parts import build_parts
-from sigraph.trust import trusting
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}

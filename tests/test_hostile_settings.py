@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.config.schema import ExperimentConfig, FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.config.experiment import ExperimentConfig
+from sigraph.config.reference import LATE, NESTED_BASES, _shipped
+from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
 from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
-from sigraph.reference import LATE, NESTED_BASES, _shipped
 from sigraph.running.parts import check_arms, check_components
 
 HOSTILE = ["", True, -1, 10**12, 2**70, 1e308, float("nan"), ["x"], {"a": 1}, "\u202ea\0b", {"_target_": "x.Y"}]

@@ -13,9 +13,9 @@ import torch
 import yaml
 from pages import ROOT, blocks, read
 
-from sigraph.build import build
 from sigraph.cli import main
 from sigraph.config import load_config
+from sigraph.config.build import build
 from sigraph.data import PretrainGraph
 from sigraph.graphs import GraphConstructor
 from sigraph.losses import StructureLoss

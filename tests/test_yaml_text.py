@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from sigraph.config import ConfigError, config_from_dict, load_config
-from sigraph.config.place import DEEPEST
+from sigraph.config.location import DEEPEST
 from sigraph.config.yaml_text import LARGEST, check_yaml
 from sigraph.data import Card
 

@@ -224,6 +224,6 @@ def _keep(plan: Plan, record: dict[str, Any]) -> None:
 
 
 def _commit() -> str | None:
-    from sigraph.provenance import commit
+    from sigraph.config.provenance import commit
 
     return commit()

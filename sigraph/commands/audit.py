@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigraph.trust import OPTION_HELP, trusting
+from sigraph.config.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -214,8 +214,8 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
 
 def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
-    from sigraph.build import build
     from sigraph.config import load_config
+    from sigraph.config.build import build
     from sigraph.files.random import keyed_generator
     from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data, shown

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.trust import OPTION_HELP, trusting
+from sigraph.config.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sigraph.config.trust import OPTION_HELP, trusting
 from sigraph.machines.launch import launched
-from sigraph.trust import OPTION_HELP, trusting
 
 if TYPE_CHECKING:
     from sigraph.experiment import Results
@@ -63,7 +63,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
 
     quiet_libraries()
     if arguments.dry_run:
-        from sigraph.provenance import own_sources
+        from sigraph.config.provenance import own_sources
         from sigraph.running.plan import plan_table
 
         print(plan_table(config, wanted))

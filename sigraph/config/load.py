@@ -11,9 +11,9 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sigraph.config.experiment import ExperimentConfig, check_experiment, in_order
+from sigraph.config.location import ConfigError, Place
 from sigraph.config.overlay import construct, fresh, overlay, put
-from sigraph.config.place import ConfigError, Place
-from sigraph.config.schema import ExperimentConfig, check_experiment, in_order
 from sigraph.config.yaml_text import check_yaml, read_text
 
 

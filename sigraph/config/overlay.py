@@ -14,7 +14,7 @@ from dataclasses import MISSING
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from sigraph.config.place import Place, plain
+from sigraph.config.location import Place, plain
 from sigraph.files.foreign_text import is_key
 from sigraph.files.suggestions import did_you_mean
 

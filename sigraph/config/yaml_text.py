@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sigraph.config.place import DEEPEST, ConfigError
+from sigraph.config.location import DEEPEST, ConfigError
 
 LARGEST = 1_000_000  # bytes of an experiment file
 UNFOLDED = 100_000  # values that aliases add to those that are written

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from sigraph.config.trust import Trust, current_trust, take_over
 from sigraph.files.foreign_text import guard_output
 from sigraph.machines.interrupts import deaf_to_interrupts, end_children, lead_group
 from sigraph.machines.trainer import quiet_libraries
-from sigraph.trust import Trust, current_trust, take_over
 
 Done = Generator[tuple[Any, Any], None, tuple[list[Any], list[Any], int | None]]
 

@@ -24,10 +24,10 @@ import torch
 import torch.distributed as dist
 
 from sigraph.config import ConfigError
+from sigraph.config.trust import Trust, current_trust
 from sigraph.machines.interrupts import QUIET, deaf_to_interrupts, end_group, lead_group
 from sigraph.machines.pool import start_worker
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.trust import Trust, current_trust
 
 Job = dict[str, Any]  # plain values, as JSON has them
 Target = Callable[[Job, Callable[[int], None]], Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 
-from sigraph.build import build, working
 from sigraph.config import ConfigError
+from sigraph.config.build import build, working
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset, open_dataset
 from sigraph.synthetic import World

@@ -17,14 +17,14 @@ from torch.optim.swa_utils import get_ema_avg_fn
 from sigraph import __version__
 from sigraph.collate import pretrain_loader
 from sigraph.config import PretrainConfig, settings_hash
+from sigraph.config.location import Place
 from sigraph.config.overlay import construct
-from sigraph.config.place import Place
+from sigraph.config.provenance import own_sources
 from sigraph.files.random import keyed_seed
 from sigraph.machines.distributed import rank, world_size
 from sigraph.machines.leader import run_apart
 from sigraph.machines.trainer import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 from sigraph.pretrain import HeldOutValidation
-from sigraph.provenance import own_sources
 from sigraph.refresh import RefreshNegatives
 from sigraph.running.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler

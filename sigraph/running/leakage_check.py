@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigraph.build import build
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig
+from sigraph.config.build import build
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor

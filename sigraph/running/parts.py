@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.build import Bases, build, check, is_shipped, partial_build, working
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
+from sigraph.config.build import Bases, build, check, is_shipped, partial_build, working
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples

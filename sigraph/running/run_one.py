@@ -20,11 +20,11 @@ import yaml
 from filelock import FileLock, Timeout
 
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
+from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.evaluation.record_fields import RUN
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.files.sealed import write_sealed
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.provenance import code_of, commit, environment, own_sources
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
 from sigraph.running.progress import Progress

@@ -17,8 +17,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph import __version__
-from sigraph.build import partial_build
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
+from sigraph.config.build import partial_build
+from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
@@ -29,7 +30,6 @@ from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.losses import StructureLoss
-from sigraph.provenance import commit, own_sources
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated

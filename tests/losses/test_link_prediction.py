@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sigraph.build import build
 from sigraph.config import config_from_dict
+from sigraph.config.build import build
 from sigraph.data.pairs import Pairs
 from sigraph.losses import LinkPredictionLoss, StructureLoss
 from sigraph.running.parts import build_parts

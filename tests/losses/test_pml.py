@@ -6,7 +6,7 @@ from math import sqrt
 import pytest
 import torch
 
-from sigraph.build import build
+from sigraph.config.build import build
 from sigraph.data.pairs import Pairs
 from sigraph.losses import MultiSimilarityLoss, PMLLoss, StructureLoss
 

@@ -18,6 +18,7 @@ from torch.distributed.run import get_args_parser as torchrun_parser
 
 from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.config.trust import trusting
 from sigraph.experiment import run
 from sigraph.machines import leader as lead
 from sigraph.machines.launch import Launch, read_launch
@@ -28,7 +29,6 @@ from sigraph.running.fitting import PROGRESS
 from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
 from sigraph.running.run_one import pretrain_folder
 from sigraph.running.stages import pretrain_stage
-from sigraph.trust import trusting
 
 PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)])
 TORCHRUN = {

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.config.trust import Trust
 from sigraph.experiment import _run_job, run
 from sigraph.files.sealed import read_sealed
 from sigraph.machines.pool import start_worker
 from sigraph.running.grid import GRID_FOLDER
 from sigraph.running.run_one import experiment_folder, pretrain_folder, run_folder
-from sigraph.trust import Trust
 
 FAILS = """
 import torch

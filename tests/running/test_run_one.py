@@ -11,15 +11,14 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from sigraph import provenance
 from sigraph.cli import main
-from sigraph.config import config_from_dict
+from sigraph.config import config_from_dict, provenance
+from sigraph.config.provenance import commit
 from sigraph.data import SampleDataset, Task
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.provenance import commit
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module
 from sigraph.running.parts import ENCODER

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from sigraph import __version__
 from sigraph.config import config_from_dict
+from sigraph.config.trust import trusting
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.experiment import _summary
 from sigraph.files.sealed import read_sealed, write_sealed
@@ -17,7 +18,6 @@ from sigraph.machines.trainer import SaveProgress, TimeIsUp
 from sigraph.running import stages
 from sigraph.running.parts import ENCODER, pretrain_hash
 from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
-from sigraph.trust import trusting
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ import subprocess
 
 import pytest
 
-from sigraph import provenance
-from sigraph.config import ConfigError
-from sigraph.provenance import code_of, commit, own_sources
-from sigraph.trust import trusting
+from sigraph.config import ConfigError, provenance
+from sigraph.config.provenance import code_of, commit, own_sources
+from sigraph.config.trust import trusting
 
 
 def test_own_sources_are_those_of_neither_sigraph_nor_packages(tmp_path, monkeypatch):

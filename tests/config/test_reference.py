@@ -12,15 +12,14 @@ import yaml
 from contracts import concrete_subclasses
 
 import sigraph.running.parts
-from sigraph import reference
-from sigraph.build import NESTED_BASES
-from sigraph.config import config_from_dict
+from sigraph.config import config_from_dict, reference
+from sigraph.config.build import NESTED_BASES
 from sigraph.config.overlay import key
+from sigraph.config.reference import LATE, PARTS, fill
 from sigraph.config.schema import PretrainConfig
 from sigraph.encoders import Encoder
 from sigraph.evaluation import tables
 from sigraph.experiment import run
-from sigraph.reference import LATE, PARTS, fill
 
 FILE = Path(__file__).parent.parent / "docs" / "experiment-file.md"
 PAGE = FILE.read_text(encoding="utf-8")
@@ -36,7 +35,7 @@ def first_cells(text):
 
 
 def test_the_page_is_up_to_date():
-    assert fill(PAGE) == PAGE, "run: python -m sigraph.reference docs/experiment-file.md"
+    assert fill(PAGE) == PAGE, "run: python -m sigraph.config.reference docs/experiment-file.md"
 
 
 def test_the_command_restores_what_was_changed_and_nothing_else(tmp_path, capsys):
@@ -45,7 +44,7 @@ def test_the_command_restores_what_was_changed_and_nothing_else(tmp_path, capsys
     assert reference._main([str(page)]) == 0
     expected = fill(PAGE).replace("# The experiment file", "# Mine")
     assert page.read_text(encoding="utf-8") == expected and "| `1024` |" in expected
-    assert reference._main([]) == 2 and "python -m sigraph.reference" in capsys.readouterr().err
+    assert reference._main([]) == 2 and "python -m sigraph.config.reference" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", [("generated: trainer", "generated: trainr"), ("<!-- generated: top -->", "")])

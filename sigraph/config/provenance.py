@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from sigraph import __version__
-from sigraph.build import resolve, targets
+from sigraph.config.build import resolve, targets
 
 
 def own_sources(*settings: Any) -> dict[str, str] | None:

@@ -3,7 +3,7 @@
 A component is a mapping with ``_target_`` (the dotted path of a class) and constructor arguments. Everything is
 checked before anything is called: each target is a class of the kind its slot needs, each argument a parameter of
 its constructor. A YAML can therefore never call a function, nor construct what sigraph does not build on. Whether a
-target may even be imported, :mod:`sigraph.trust` says before it is.
+target may even be imported, :mod:`sigraph.config.trust` says before it is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from types import ModuleType, NoneType
 from typing import Any
 
+from sigraph.config.location import ConfigError, shortened
 from sigraph.config.overlay import Component
-from sigraph.config.place import ConfigError, shortened
+from sigraph.config.trust import check_trust
+from sigraph.config.type_hints import misfit
 from sigraph.files.suggestions import did_you_mean
-from sigraph.kinds import misfit
-from sigraph.trust import check_trust
 
 # What a component inside a component may be, besides torch.nn.Module.
 NESTED_BASES = {

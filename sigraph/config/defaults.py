@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
+from sigraph.config.location import Place
 from sigraph.config.overlay import DataSource
-from sigraph.config.place import Place
-
-if TYPE_CHECKING:
-    from sigraph.config.schema import FinetuneConfig, PretrainConfig
+from sigraph.config.schema import FinetuneConfig, PretrainConfig
 
 DEFAULT_STRUCTURE_WEIGHT = 0.1
 
 
-def settle_finetune(entries: list[FinetuneConfig], dataset: DataSource | None, place: Place) -> list[FinetuneConfig]:
+def complete_finetune(entries: list[FinetuneConfig], dataset: DataSource | None, place: Place) -> list[FinetuneConfig]:
     """Entries with data set and primary task filled in.
 
     Raises:
@@ -26,7 +23,7 @@ def settle_finetune(entries: list[FinetuneConfig], dataset: DataSource | None, p
             at = place / "finetune" / i / "leave_one_out"
             raise at.error(f"'finetune.{i}.leave_one_out' needs 'head: knn' (got {entry.head!r})")
     if dataset is not None:
-        sources = [_settle_dataset(entry.dataset, dataset, place / "finetune" / i) for i, entry in enumerate(entries)]
+        sources = [_complete_dataset(entry.dataset, dataset, place / "finetune" / i) for i, entry in enumerate(entries)]
         entries = [dataclasses.replace(e, dataset=source) for e, source in zip(entries, sources, strict=True)]
     primary = [i for i, entry in enumerate(entries) if entry.primary]
     if len(primary) > 1:
@@ -40,7 +37,7 @@ def settle_finetune(entries: list[FinetuneConfig], dataset: DataSource | None, p
     return entries
 
 
-def settle_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
+def complete_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
     """A pre-training with its structure weight filled in.
 
     Raises:
@@ -54,7 +51,7 @@ def settle_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
     return dataclasses.replace(pretrain, structure_weight=weight)
 
 
-def _settle_dataset(own: DataSource | None, pretrained_on: DataSource, place: Place) -> DataSource:
+def _complete_dataset(own: DataSource | None, pretrained_on: DataSource, place: Place) -> DataSource:
     if not isinstance(own, dict) or "_target_" in own:
         return own or pretrained_on
     if not isinstance(pretrained_on, dict):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from sigraph import build as build_module
-from sigraph.build import build, check, partial_build, resolve
 from sigraph.config import ConfigError
-from sigraph.trust import trusting
+from sigraph.config import build as build_module
+from sigraph.config.build import build, check, partial_build, resolve
+from sigraph.config.trust import trusting
 
 CALLS = []
 HERE = "sigraph_test_targets"

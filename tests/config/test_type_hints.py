@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from torch import Tensor, nn
 
-from sigraph.kinds import misfit
+from sigraph.config.type_hints import misfit
 
 
 class Typed:

@@ -12,15 +12,15 @@ import torch
 import yaml
 from pages import read
 
-from sigraph.build import build, check, is_shipped
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.config.build import build, check, is_shipped
+from sigraph.config.trust import LIBRARIES, check_trust, current_trust, trusting
 from sigraph.encoders import Encoder
 from sigraph.experiment import run
 from sigraph.files.sealed import write_sealed
 from sigraph.load import load_encoder
 from sigraph.running.run_one import RESULTS, run_folder
-from sigraph.trust import LIBRARIES, check_trust, current_trust, trusting
 
 CODE = """
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The reference of experiment files, from what the schema, its docstrings and the constructors' signatures say.
 
-``python -m sigraph.reference docs/experiment-file.md`` writes the tables of that page anew; its words stay.
+``python -m sigraph.config.reference docs/experiment-file.md`` writes the tables of that page anew; its words stay.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from sigraph.build import NESTED_BASES
-from sigraph.config.schema import ExperimentConfig, FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.config.build import NESTED_BASES
+from sigraph.config.experiment import ExperimentConfig
+from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
 
 # Which arguments of a component are filled in when it is built, where its constructor has them.
 LATE = {
@@ -210,7 +211,7 @@ def _main(arguments: Sequence[str]) -> int:
     from sigraph.files.atomic import atomic_file
 
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sigraph.reference docs/experiment-file.md\n")
+        sys.stderr.write("usage: python -m sigraph.config.reference docs/experiment-file.md\n")
         return 2
     page = fill(Path(arguments[0]).read_text(encoding="utf-8"))
     with atomic_file(arguments[0]) as file:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from sigraph.config.place import ConfigError
+from sigraph.config.location import ConfigError
 from sigraph.files.suggestions import did_you_mean
 
 LIBRARIES = ("sigraph", "torch", "torch_geometric", "lightning", "pytorch_metric_learning", "transformers")
