@@ -43,7 +43,7 @@ def own_sources(*settings: Any) -> dict[str, str] | None:
 @functools.cache
 def commit() -> str | None:
     """The commit of a sigraph that runs from its checkout, marked if files differ from it; None if installed."""
-    top = Path(__file__).parent.parent
+    top = Path(__file__).parents[2]
     if not (top / ".git").exists():
         return None
     command = ["git", "-C", str(top), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]

@@ -51,5 +51,5 @@ def test_commit_is_that_of_the_checkout_and_none_without_one(monkeypatch, tmp_pa
     except (OSError, subprocess.SubprocessError):
         pytest.skip("needs git and a checkout")
     assert commit().removesuffix("-dirty") == head
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "sigraph" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "sigraph" / "config" / "provenance.py"))
     assert commit.__wrapped__() is None

@@ -21,7 +21,7 @@ from sigraph.encoders import Encoder
 from sigraph.evaluation import tables
 from sigraph.experiment import run
 
-FILE = Path(__file__).parent.parent / "docs" / "experiment-file.md"
+FILE = Path(__file__).parents[2] / "docs" / "experiment-file.md"
 PAGE = FILE.read_text(encoding="utf-8")
 
 
