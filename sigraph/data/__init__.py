@@ -6,14 +6,14 @@ from sigraph.data.consistency import local_consistency
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.import_tables import from_tables
-from sigraph.data.label_store import LabelSetStore
 from sigraph.data.out_of_core import build_store
 from sigraph.data.pairs import Pairs
 from sigraph.data.prepare import data_root, open_dataset, prepare
-from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.table_report import TableReport
 from sigraph.data.task import Task
 from sigraph.data.tokens import FIRST_TOKEN, MASK, PAD, Tokens, token_table
+from sigraph.edges.label_store import LabelSetStore
+from sigraph.edges.store import CSRStore, EdgeStore
 
 __all__ = [
     "FIRST_TOKEN",

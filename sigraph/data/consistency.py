@@ -9,9 +9,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from sigraph.data.label_values import label_values
-from sigraph.data.neighborhood import neighbor_matches, neighbor_sums
-from sigraph.data.store import CSRStore, EdgeStore
 from sigraph.data.task import is_labelled, label_type
+from sigraph.edges.neighborhood import neighbor_matches, neighbor_sums
+from sigraph.edges.store import CSRStore, EdgeStore
 
 _CELLS = 1 << 24  # nodes x label columns looked at at a time
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.data.data import BaseData
 
-from sigraph.data.store import EdgeStore
+from sigraph.edges.store import EdgeStore
 
 _ENDS = "PretrainGraph(torch.tensor({ends}).t(), num_nodes=...)"
 

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigraph.data.csr_writer import CSRWriter
-from sigraph.data.edge_runs import MAX_NODES, EdgeRuns
 from sigraph.data.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
 from sigraph.data.float_digits import lost_digits
 from sigraph.data.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.data.table_report import GraphRead
 from sigraph.data.table_stream import TableStream
 from sigraph.data.tables import TableFile
+from sigraph.edges.csr_writer import CSRWriter
+from sigraph.edges.runs import MAX_NODES, EdgeRuns
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
 from sigraph.files.ownership import GRAPHS, replaces

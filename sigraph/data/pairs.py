@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sigraph.edges.draw import expand
+
 _PER_PAIR = ("positive_index", "negative_index", "ignore_index")  # [2, *] positions
 _PER_ANCHOR = ("self_index", "anchor_id", "anchor_group")  # [A]
 _PER_CANDIDATE = ("candidate_id", "candidate_group")  # [C]
@@ -171,19 +173,3 @@ def equal_pairs(left: Tensor, right: Tensor) -> Tensor:
     count = torch.searchsorted(value, left, right=True) - start
     anchor, position = expand(start, count)
     return torch.stack([anchor, order[position]])
-
-
-def expand(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Lay out one run of consecutive positions per row.
-
-    Args:
-        start: First position of each row's run. Shape [A].
-        count: Length of each row's run, >= 0. Shape [A].
-
-    Returns:
-        The row of each laid-out position and the position itself, both of shape [sum(count)].
-    """
-    row = torch.repeat_interleave(count)  # [P]
-    ends = count.cumsum(0)
-    offset = torch.arange(row.numel(), device=count.device) - (ends - count)[row]
-    return row, start[row] + offset

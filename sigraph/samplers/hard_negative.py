@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from sigraph.data import PretrainGraph
-from sigraph.data.draw import draw_ranks
+from sigraph.edges.draw import draw_ranks
 from sigraph.files.arguments import check_integers, check_rates
 from sigraph.files.memory import check_fits
 from sigraph.samplers.base import PairSampler, joined

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data.draw import draw_ranks, search_missing
-from sigraph.data.store import EdgeStore
+from sigraph.edges.draw import draw_ranks, search_missing
+from sigraph.edges.store import EdgeStore
 from sigraph.files.random import keyed_generator
 from sigraph.samplers.reach import first_of_each, is_within
 

@@ -7,7 +7,7 @@ import torch
 from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
-from sigraph.data.store import EdgeStore
+from sigraph.edges.store import EdgeStore
 
 _BUSY = 256  # a node is busy if more than this part of all pairs meets there: then a column of a matrix costs less
 _HELD = 1 << 22  # numbers held at a time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.edges.store import CSRStore, EdgeStore
 
 
 class WeightedDraws:

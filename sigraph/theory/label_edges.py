@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
-from sigraph.data.label_store import in_full
 from sigraph.data.task import is_labelled
+from sigraph.edges.label_store import in_full
 from sigraph.graphs import GraphConstructor, LabelGraph, Rewired
 from sigraph.graphs.label_graph import train_labels
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sigraph.data import EdgeStore, PretrainGraph
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
-from sigraph.data.neighborhood import neighbor_sums
+from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.random import keyed_generator
 from sigraph.graphs.rewire import rewire_edges
 

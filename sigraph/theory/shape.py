@@ -11,8 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sigraph.data import CSRStore, EdgeStore, LabelSetStore
-from sigraph.data.label_store import in_full
-from sigraph.data.neighborhood import edge_blocks
+from sigraph.edges.label_store import in_full
+from sigraph.edges.neighborhood import edge_blocks
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import to_networkx
 
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.edges.store import CSRStore, EdgeStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 

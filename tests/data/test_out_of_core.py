@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import sigraph.data.out_of_core
 from sigraph.data import PretrainGraph, build_store, from_tables
-from sigraph.data.edge_runs import EdgeRuns
 from sigraph.data.out_of_core import parse_size
+from sigraph.edges.runs import EdgeRuns
 from sigraph.files.atomic import DiskFullError
 
 IDS = ["0", "00", "a", "A", 'x "y", z', "🧪", " ", "é", "e\u0301", "null", "NaN", "-1", "a\nb", "None"]
@@ -211,7 +211,7 @@ def test_what_exists_is_replaced_only_if_asked_and_survives_a_full_disk(tmp_path
 
     write(file, u=[0], v=[1])
     with monkeypatch.context() as patch:
-        patch.setattr("sigraph.data.csr_writer.NpyStream.write", full)
+        patch.setattr("sigraph.edges.csr_writer.NpyStream.write", full)
         with pytest.raises(DiskFullError, match="nothing was changed"):
             build_store(file, tmp_path / "g", overwrite=True)
     assert PretrainGraph.open(tmp_path / "g", verify=True).num_edges == 4

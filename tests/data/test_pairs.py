@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigraph.data.pairs import Pairs, equal_pairs, expand
+from sigraph.data.pairs import Pairs, equal_pairs
+from sigraph.edges.draw import expand
 
 
 def index(*pairs):

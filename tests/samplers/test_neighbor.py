@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from sigraph.data import EdgeStore, PretrainGraph
-from sigraph.data.label_store import LabelSetStore
+from sigraph.edges.label_store import LabelSetStore
 from sigraph.samplers import NeighborPairSampler
 
 

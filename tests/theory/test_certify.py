@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from sigraph.data import Pairs, PretrainGraph
-from sigraph.data.label_store import LabelSetStore
+from sigraph.edges.label_store import LabelSetStore
 from sigraph.files.random import keyed_generator
 from sigraph.losses import (
     ContrastiveLoss,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from sigraph.data.draw import draw_ranks, search_missing, search_present
+from sigraph.edges.draw import draw_ranks, search_missing, search_present
 
 
 def seeded(seed=0):

@@ -8,9 +8,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from sigraph.data.draw import draw_ranks
-from sigraph.data.pairs import expand
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.edges.draw import draw_ranks, expand
+from sigraph.edges.store import CSRStore, EdgeStore
 from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.files.ownership import LABEL_SETS
 from sigraph.files.sealed import DamagedError

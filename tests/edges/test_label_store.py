@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from sigraph.data import CSRStore, EdgeStore, LabelSetStore, PretrainGraph, label_store
+from sigraph.data import CSRStore, EdgeStore, LabelSetStore, PretrainGraph
+from sigraph.edges import label_store
 from sigraph.samplers import NeighborPairSampler
 
 

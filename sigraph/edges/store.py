@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sigraph.data.draw import draw_ranks, search_missing, search_present
-from sigraph.data.merge_edges import merge_edges
-from sigraph.data.pairs import expand
+from sigraph.edges.draw import draw_ranks, expand, search_missing, search_present
+from sigraph.edges.merge import merge_edges
 from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.files.ownership import CSR
 from sigraph.files.sealed import DamagedError

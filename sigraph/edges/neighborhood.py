@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch_geometric.utils import segment
 
-from sigraph.data.label_store import LabelSetStore, in_full
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.edges.label_store import LabelSetStore, in_full
+from sigraph.edges.store import CSRStore, EdgeStore
 
 BLOCK = 1 << 22  # directed edges looked at at a time
 

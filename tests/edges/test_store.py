@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from sigraph.data.store import CSRStore, EdgeStore
+from sigraph.edges.store import CSRStore, EdgeStore
 
 
 def seeded(seed=0):

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
-from sigraph.data.edge_runs import Piece
+from sigraph.edges.runs import Piece
 from sigraph.files.array_folder import seal_folder
 from sigraph.files.ownership import CSR
 
@@ -44,7 +44,7 @@ class NpyStream:
 
 
 class CSRWriter:
-    """The files of a :class:`~sigraph.data.store.CSRStore`, as sorted pieces of edges come.
+    """The files of a :class:`~sigraph.edges.store.CSRStore`, as sorted pieces of edges come.
 
     Args:
         folder: Where, a new folder.

@@ -97,3 +97,19 @@ def _bisected(start: np.ndarray, end: np.ndarray, passed: Callable[[np.ndarray],
         np.add(place, (1 << bit) - 1, out=ahead)  # the last of so many entries: if it is passed, all are
         place += (passed(ahead) & (ahead < end)).astype(place.dtype) << bit
     return place
+
+
+def expand(start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Lay out one run of consecutive positions per row.
+
+    Args:
+        start: First position of each row's run. Shape [A].
+        count: Length of each row's run, >= 0. Shape [A].
+
+    Returns:
+        The row of each laid-out position and the position itself, both of shape [sum(count)].
+    """
+    row = torch.repeat_interleave(count)  # [P]
+    ends = count.cumsum(0)
+    offset = torch.arange(row.numel(), device=count.device) - (ends - count)[row]
+    return row, start[row] + offset

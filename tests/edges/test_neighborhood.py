@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sigraph.data.neighborhood as neighborhood
+import sigraph.edges.neighborhood as neighborhood
 from sigraph.data import LabelSetStore, PretrainGraph
 from sigraph.data.consistency import node_agreement
-from sigraph.data.neighborhood import edge_blocks, neighbor_matches, neighbor_sums
+from sigraph.edges.neighborhood import edge_blocks, neighbor_matches, neighbor_sums
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sigraph.data import merge_edges as module
-from sigraph.data.merge_edges import merge_edges
+from sigraph.edges import merge as module
+from sigraph.edges.merge import merge_edges
 
 
 @st.composite
