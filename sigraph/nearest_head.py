@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import neighbor_prediction
+from sigraph.tasks import Task
 
 
 def nearest_predictions(

@@ -5,7 +5,7 @@ import torch
 
 from sigraph.data import SampleDataset, Task
 from sigraph.data.raw_text import graph_between, read_lines, read_rows
-from sigraph.data.splits import SplitRule
+from sigraph.tasks.splits import SplitRule
 
 NUM_CLASSES = 7
 SPLIT = SplitRule("stratified", rates=(0.1, 0.1, 0.8), seed=0)

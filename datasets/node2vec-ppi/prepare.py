@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from sigraph.data import SampleDataset, Task
 from sigraph.data.raw_text import graph_between, multi_hot, read_lines, read_rows
-from sigraph.data.splits import SplitRule
+from sigraph.tasks.splits import SplitRule
 
 NUM_LABELS = 50
 SPLIT = SplitRule("random", rates=(0.6, 0.2, 0.2), seed=0)

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from sigraph.data import SampleDataset, Task
 from sigraph.data.raw_text import commonest, graph_between, multi_hot, read_rows, read_terms
-from sigraph.data.splits import SplitRule
+from sigraph.tasks.splits import SplitRule
 
 NUM_TERMS = 40
 SPLIT = SplitRule("random", rates=(0.6, 0.2, 0.2), seed=0)

@@ -14,8 +14,9 @@ from sigraph.config.trust import OPTION_HELP, trusting
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sigraph.data import PretrainGraph, SampleDataset, Task
+    from sigraph.data import PretrainGraph, SampleDataset
     from sigraph.graphs import GraphConstructor
+    from sigraph.tasks import Task
     from sigraph.theory import AuditReport
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".npy")

@@ -10,10 +10,10 @@ from sigraph.data.out_of_core import build_store
 from sigraph.data.pairs import Pairs
 from sigraph.data.prepare import data_root, open_dataset, prepare
 from sigraph.data.table_report import TableReport
-from sigraph.data.task import Task
-from sigraph.data.tokens import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 from sigraph.edges.label_store import LabelSetStore
 from sigraph.edges.store import CSRStore, EdgeStore
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, token_table
+from sigraph.tasks.task import Task
 
 __all__ = [
     "FIRST_TOKEN",

@@ -8,10 +8,10 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from sigraph.data.label_values import label_values
-from sigraph.data.task import is_labelled, label_type
 from sigraph.edges.neighborhood import neighbor_matches, neighbor_sums
 from sigraph.edges.store import CSRStore, EdgeStore
+from sigraph.tasks.label_values import label_values
+from sigraph.tasks.task import is_labelled, label_type
 
 _CELLS = 1 << 24  # nodes x label columns looked at at a time
 
@@ -106,7 +106,7 @@ def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:
 
     Args:
         store: The edges.
-        y: Labels that passed :func:`~sigraph.data.label_values.label_values`.
+        y: Labels that passed :func:`~sigraph.tasks.label_values.label_values`.
 
     Raises:
         ValueError: The number of labels is not N, or they have another shape.

@@ -37,13 +37,13 @@ from sigraph.data.prepared import (
     write_samples,
     write_task,
 )
-from sigraph.data.task import SPLITS, Task, is_labelled
-from sigraph.data.tokens import TokenColumn, has_tokens
 from sigraph.files.arguments import shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import HeldArray
+from sigraph.samples.tokens import TokenColumn, has_tokens
+from sigraph.tasks.task import SPLITS, Task, is_labelled
 
 
 class SampleDataset:
@@ -202,7 +202,7 @@ class SampleDataset:
             node: Sample ids (a mask has them: ``mask.nonzero().view(-1)``). Shape [B].
 
         Returns:
-            Feature rows, float [B, F]; or :class:`~sigraph.data.tokens.Tokens`, padded to the longest of them; or a
+            Feature rows, float [B, F]; or :class:`~sigraph.samples.tokens.Tokens`, padded to the longest of them; or a
             list of B records, each a dictionary.
         """
         node = checked_node(node, len(self))

@@ -17,11 +17,11 @@ from torch import Tensor
 from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
 from sigraph.data.foreign import is_frame, said, way_from
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
-from sigraph.data.tokens import TokenColumn, has_tokens, with_vocabulary
 from sigraph.files.arguments import as_tensor
 from sigraph.files.columns import is_text
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
+from sigraph.samples.tokens import TokenColumn, has_tokens, with_vocabulary
+from sigraph.tasks.task import Task
 
 if TYPE_CHECKING:
     from sigraph.data.dataset import SampleDataset

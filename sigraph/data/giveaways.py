@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data.table_report import some
-from sigraph.data.task import SPLITS, Task, is_labelled
 from sigraph.files.columns import as_numbers, is_number, is_text
+from sigraph.tasks.task import SPLITS, Task, is_labelled
 
 LEAST = 5  # samples outside the largest class, and values in order: what fewer do may be chance
 _CELLS = 1 << 24  # looked at to find what is worth a whole look

@@ -26,12 +26,12 @@ from sigraph.data.ids import IdColumn, read_ids
 from sigraph.data.labels import labels_of_samples, read_labels
 from sigraph.data.out_of_core import Progress, build_store
 from sigraph.data.sample_table import SampleTable, read_samples
-from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import GraphRead, TableReport
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
-from sigraph.data.task import Task
 from sigraph.data.task_table import make_task
 from sigraph.files.columns import as_numbers
+from sigraph.tasks.splits import SplitRule
+from sigraph.tasks.task import Task
 
 V = TypeVar("V")
 

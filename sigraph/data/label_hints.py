@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.table_report import some
-from sigraph.data.task import SPLITS
+from sigraph.tasks.task import SPLITS
 
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
 _SEPARATORS = ";|,"

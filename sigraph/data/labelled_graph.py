@@ -21,8 +21,8 @@ from sigraph.data.label_hints import integers_as_classes, numbers_as_classes
 from sigraph.data.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import is_array_file, read_array, read_table
-from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 from sigraph.files.columns import is_text
+from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
 
 Ends = tuple[IdColumn, IdColumn]
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from sigraph.data.float_digits import lost_digits
-from sigraph.data.given_split import PARTS
 from sigraph.data.ids import read_ids
 from sigraph.data.label_hints import classes_alike, lists_of_terms
-from sigraph.data.label_values import label_values
 from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.sample_table import SampleTable
 from sigraph.data.tables import Source, is_array_file, read_array, read_table
 from sigraph.files.columns import is_number, is_text, missing_as_null, type_name
+from sigraph.tasks.given_split import PARTS
+from sigraph.tasks.label_values import label_values
 
 
 @dataclass
@@ -109,7 +109,7 @@ def read_labels(
 def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tuple[Tensor, list[str | int] | None]:
     """Labels of the rows as a tensor, and what each class id stands for; ``least``: classes that there have to be.
 
-    What is a label :func:`~sigraph.data.label_values.label_values` says. Integers of a table are what its classes are
+    What is a label :func:`~sigraph.tasks.label_values.label_values` says. Integers of a table are what its classes are
     called, -1 too; in an array -1 is missing.
     """
     if kind not in ("", "classification", "regression"):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
+from sigraph.tasks.task import Task
 
 PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 NUM_VALID = 500

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from sigraph.data.card import card_names
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import SPLITS, Task, said_elsewhere
 from sigraph.files.array_folder import check_size, map_files, seal_files
 from sigraph.files.atomic import sha256
 from sigraph.files.ownership import CARD, DATASET, HEADER, MANIFEST, VERSION, read_mark
 from sigraph.files.sealed import DamagedError, sealed_text
 from sigraph.files.sums import NOT_PLAIN, SummedArray, map_array
 from sigraph.files.temporary import where_kept
+from sigraph.tasks.task import SPLITS, Task, said_elsewhere
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 FEATURES, RECORDS = "samples.npy", "samples.parquet"

@@ -17,9 +17,9 @@ from sigraph.data.ids import IdColumn, IdIndex, read_ids
 from sigraph.data.row_numbers import row_number_columns, say_unnamed
 from sigraph.data.table_report import SamplesRead
 from sigraph.data.tables import Source, TableFile, is_array_file, read_array, read_table
-from sigraph.data.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
 from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 
 
 class MissingCellsError(ValueError):

@@ -14,11 +14,11 @@ from sigraph.data.giveaways import say_giveaways
 from sigraph.data.label_hints import integers_as_classes, numbers_as_classes, rare_classes
 from sigraph.data.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.data.sample_table import SampleTable
-from sigraph.data.scorable import check_scorable, score_notes
-from sigraph.data.splits import SplitRule
 from sigraph.data.table_report import TaskRead, some
-from sigraph.data.task import SPLITS, Task, is_labelled, said_elsewhere
 from sigraph.files.columns import missing_as_null
+from sigraph.tasks.scorable import check_scorable, score_notes
+from sigraph.tasks.splits import SplitRule
+from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
 
 
 def make_task(

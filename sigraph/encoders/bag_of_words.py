@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch_geometric.nn import MLP
 
-from sigraph.data.tokens import MASK, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.samples.tokens import MASK, Tokens
 
 
 class BagOfWordsEncoder(TokenEncoder):

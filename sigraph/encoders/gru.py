@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sigraph.data.tokens import PAD, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.samples.tokens import PAD, Tokens
 
 _POOLINGS = ("mean", "last")
 

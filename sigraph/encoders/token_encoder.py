@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.dataset_parts import describe_samples, samples_of
-from sigraph.data.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
 from sigraph.encoders.base import Encoder
 from sigraph.files.arguments import check_integers
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
 
 
 class TokenEncoder(Encoder):

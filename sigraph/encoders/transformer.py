@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sigraph.data.tokens import PAD, Tokens
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates
+from sigraph.samples.tokens import PAD, Tokens
 
 _POSITIONS = ("learned", "sinusoidal")
 _POOLINGS = ("mean", "first")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data.task import is_labelled, label_type
 from sigraph.evaluation.similarity import Similarity
+from sigraph.tasks.task import is_labelled, label_type
 
 
 def nearest_neighbors(z: Tensor, k: int, query: Tensor | None = None, metric: str = "cosine") -> tuple[Tensor, Tensor]:

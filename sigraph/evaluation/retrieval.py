@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data import CSRStore, EdgeStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import CSRStore, EdgeStore
 from sigraph.evaluation.ranks import PooledCounts, count_ranks, rank_figures, sort_in_rows
 from sigraph.evaluation.similarity import Similarity
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import LabelSetStore
 from sigraph.files.arguments import check_integers, is_number, shown
 from sigraph.graphs.label_graph import LabelGraph
 from sigraph.graphs.label_sets import distinct_rows, overlaps, read_label_sets

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.data.label_values import label_values
+from sigraph.data import PretrainGraph
+from sigraph.edges import LabelSetStore
 from sigraph.graphs.label_graph import LabelGraph
+from sigraph.tasks.label_values import label_values
 
 
 class LabelCliques(LabelGraph):

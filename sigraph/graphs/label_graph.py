@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.task import Task
 from sigraph.files.arguments import check_flags
 from sigraph.graphs.base import GraphConstructor
+from sigraph.tasks.task import Task
 
 
 class LabelGraph(GraphConstructor):

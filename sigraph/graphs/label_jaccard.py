@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import LabelSetStore
 from sigraph.files.arguments import check_flags, is_number, shown
 from sigraph.graphs.label_graph import LabelGraph
 from sigraph.graphs.label_sets import distinct_rows, overlaps, read_label_sets

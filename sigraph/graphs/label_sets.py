@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from sigraph.data.label_values import label_values
+from sigraph.tasks.label_values import label_values
 
 _BLOCK_CELLS = 1_000_000  # numbers of a block of overlaps, 4 MB: what follows finds them in the cache
 _FEW = 2e-4  # mean squared share of ones in a column: below, sparse products are faster (1.4 % of ones, evenly)

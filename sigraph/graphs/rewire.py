@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import LabelSetStore
 from sigraph.files.arguments import check_generator, check_kinds, is_number, shown
 
 _ROUNDS = 20  # swaps tried for each edge; mixing of the degrees' configurations is done well before

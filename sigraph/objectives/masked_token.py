@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sigraph.data.tokens import FIRST_TOKEN, MASK, Tokens
 from sigraph.encoders import Encoding
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.objectives.base import Objective
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, Tokens
 
 
 class TokenTarget(NamedTuple):

@@ -19,7 +19,6 @@ from sigraph.config.build import Bases, build, check, is_shipped, partial_build,
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
-from sigraph.data.scorable import check_scorable
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import Evaluator
 from sigraph.files.memory import check_processes
@@ -34,6 +33,7 @@ from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
+from sigraph.tasks.scorable import check_scorable
 
 ENCODER = "encoder.safetensors"
 # Every use of a seed has a stream of its own: (seed, which).

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
 from sigraph.files.arguments import check_integers
 from sigraph.files.random import keyed_generator
 from sigraph.synthetic.base import SplitStream, World
 from sigraph.synthetic.topics import topic_model
+from sigraph.tasks.task import Task
 
 _TOPIC, _SPLIT = 10, 11  # streams; the topic model has those below
 

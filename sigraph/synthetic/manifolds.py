@@ -8,13 +8,13 @@ import torch
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
 from sigraph.files.arguments import check_integers, is_number
 from sigraph.files.random import keyed_generator
 from sigraph.files.suggestions import did_you_mean
 from sigraph.synthetic.base import SplitStream, World
 from sigraph.synthetic.geometry import SURFACES
 from sigraph.synthetic.topics import topic_model
+from sigraph.tasks.task import Task
 
 _CENTRE, _PLACE, _SPLIT = 10, 11, 12  # streams; the topic model has those below
 # Neighbours of a node far from any border. With the default topics and 300 samples the local consistency is about .93

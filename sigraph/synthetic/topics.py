@@ -8,10 +8,10 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from sigraph.data.tokens import FIRST_TOKEN, token_table
 from sigraph.files.arguments import check_integers, is_number
 from sigraph.files.memory import check_fits
 from sigraph.files.random import keyed_generator
+from sigraph.samples.tokens import FIRST_TOKEN, token_table
 
 CHUNK = 1 << 22  # numbers of an intermediate at a time
 _TOPICS, _LENGTHS, _WORDS = range(3)  # streams

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sigraph.data import EdgeStore
+from sigraph.edges import EdgeStore
 from sigraph.theory.geometry import Geometry
 
 _ROWS, _COLUMNS = 512, 1024  # of a tile: 4 MB in double precision

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
-from sigraph.data.scorable import rare_class, undefined
-from sigraph.data.task import is_labelled, label_type
 from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.arguments import check_choices, check_integers, check_kinds
 from sigraph.graphs import GraphConstructor
+from sigraph.tasks import Task
+from sigraph.tasks.scorable import rare_class, undefined
+from sigraph.tasks.task import is_labelled, label_type
 from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
 from sigraph.theory.audited import (
     LABELS,

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, Task
+from sigraph.data import PretrainGraph
 from sigraph.data.foreign import way_from
-from sigraph.data.label_values import label_values
 from sigraph.files.arguments import as_tensor
+from sigraph.tasks import Task
+from sigraph.tasks.label_values import label_values
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]

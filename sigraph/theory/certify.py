@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
-from sigraph.data.task import label_type
 from sigraph.files.arguments import check_integers, check_kinds, shown
 from sigraph.files.random import keyed_generator
 from sigraph.losses import ContrastiveLoss, StructureLoss
+from sigraph.tasks.task import label_type
 from sigraph.theory.all_pairs import EXACT_PAIRS, Counts, Radii, tiles
 from sigraph.theory.audited import as_numbers, checked_labels
 from sigraph.theory.certificate import Bound, Certificate

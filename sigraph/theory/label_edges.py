@@ -8,11 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
-from sigraph.data.task import is_labelled
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.edges import LabelSetStore
 from sigraph.edges.label_store import in_full
 from sigraph.graphs import GraphConstructor, LabelGraph, Rewired
 from sigraph.graphs.label_graph import train_labels
+from sigraph.tasks import Task
+from sigraph.tasks.task import is_labelled
 
 LEAST_CLIQUE, LEAST_EDGES = 3, 10  # of cliques that chance does not make
 

@@ -13,13 +13,14 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import check_finite, checked_ids, checked_samples
 from sigraph.data.foreign import said
-from sigraph.data.task import is_labelled
 from sigraph.files.arguments import check_kinds
 from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
+from sigraph.tasks import Task
+from sigraph.tasks.task import is_labelled
 from sigraph.theory.audited import as_numbers
 from sigraph.theory.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
 from sigraph.theory.leakage_report import LeakageReport

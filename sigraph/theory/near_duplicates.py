@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data.foreign import said
-from sigraph.data.tokens import TOKENS, has_tokens
 from sigraph.files.arguments import is_number, shown
 from sigraph.files.columns import is_text
+from sigraph.samples.tokens import TOKENS, has_tokens
 from sigraph.theory.plain_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
 
 KINDS = ("text", "sequence", "smiles", "exact")

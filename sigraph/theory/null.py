@@ -11,8 +11,9 @@ from scipy.sparse import coo_matrix
 from scipy.stats import rankdata
 from torch import Tensor
 
-from sigraph.data import EdgeStore, PretrainGraph
+from sigraph.data import PretrainGraph
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
+from sigraph.edges import EdgeStore
 from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.random import keyed_generator
 from sigraph.graphs.rewire import rewire_edges

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from sigraph.data import CSRStore, EdgeStore, LabelSetStore
+from sigraph.edges import CSRStore, EdgeStore, LabelSetStore
 from sigraph.edges.label_store import in_full
 from sigraph.edges.neighborhood import edge_blocks
 

@@ -16,8 +16,8 @@ from damage import forge, rot
 from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
 from sigraph.files.atomic import sha256
+from sigraph.tasks.task import Task
 
 N = 6
 FILES = (

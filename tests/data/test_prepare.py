@@ -26,7 +26,7 @@ from typing import ClassVar
 import torch
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.data.task import Task
+from sigraph.tasks.task import Task
 
 def prepare(files, card):
     with (Path(__file__).parent / "runs").open("a") as log:

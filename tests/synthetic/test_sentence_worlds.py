@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sigraph.data import PretrainGraph
-from sigraph.data.tokens import TokenColumn
 from sigraph.graphs import DatasetGraph
+from sigraph.samples.tokens import TokenColumn
 from sigraph.synthetic import CliqueWorld, ManifoldWorld, TopologyWorld
 from sigraph.synthetic.geometry import SURFACES
 from sigraph.synthetic.topology import GRAPHLETS, graphlet_degrees

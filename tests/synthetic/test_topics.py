@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sigraph.data.tokens import FIRST_TOKEN, TokenColumn
+from sigraph.samples.tokens import FIRST_TOKEN, TokenColumn
 from sigraph.synthetic import TopicModel
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sigraph.data.task import SPLITS
 from sigraph.files.random import keyed_generator
+from sigraph.tasks.task import SPLITS
 
 HOW = ("random", "stratified", "group")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from sigraph.data.label_values import label_values
+from sigraph.tasks.label_values import label_values
 
 NAN = math.nan
 WHAT = "'labels'"

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.label_cells import LabelCells, read_cells
 from sigraph.files.columns import first_odd, is_number, typed_column
+from sigraph.tasks.label_cells import LabelCells, read_cells
 
 TYPES = ("classification", "multilabel", "regression")
 # What other tools write for a missing value, lower case; "" is a cell of blanks.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sigraph.data.task import Task
+    from sigraph.tasks.task import Task
 
 SCORED = ("valid", "test")
 RARE = 0.1  # share of a rarer class, below which accuracy says little

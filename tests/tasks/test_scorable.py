@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from sigraph.data import TableReport, Task, from_tables
-from sigraph.data.scorable import check_scorable, score_notes, undefined, unlearnable
-from sigraph.data.task import said_elsewhere
+from sigraph.tasks.scorable import check_scorable, score_notes, undefined, unlearnable
+from sigraph.tasks.task import said_elsewhere
 
 NAN = math.nan
 SPLIT = {"train": [0, 1, 2, 3], "valid": [4, 5], "test": [6, 7]}

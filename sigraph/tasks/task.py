@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data.given_split import SPLITS, read_split
-from sigraph.data.label_values import TYPES, label_values
-from sigraph.data.scorable import undefined, unlearnable
 from sigraph.files.suggestions import did_you_mean
+from sigraph.tasks.given_split import SPLITS, read_split
+from sigraph.tasks.label_values import TYPES, label_values
+from sigraph.tasks.scorable import undefined, unlearnable
 
 # The metrics that sigraph.evaluation computes, by type; the usual one first.
 METRIC_NAMES = {

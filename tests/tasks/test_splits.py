@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sigraph.data.splits import SplitRule
+from sigraph.tasks.splits import SplitRule
 
 
 def sizes(split):

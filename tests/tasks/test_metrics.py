@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
-from sigraph.data.task import DEFAULT_METRIC, LOWER_IS_BETTER, METRIC_NAMES, OF_TWO_CLASSES, TYPES
-from sigraph.evaluation.metrics import METRICS
+from sigraph.tasks.metrics import METRICS
+from sigraph.tasks.task import DEFAULT_METRIC, LOWER_IS_BETTER, METRIC_NAMES, OF_TWO_CLASSES, TYPES
 
 RNG = np.random.default_rng(0)
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sigraph.data import Task
-from sigraph.data.label_values import label_values
-from sigraph.data.task import is_labelled
-from sigraph.evaluation.metrics import METRICS
+from sigraph.tasks.label_values import label_values
+from sigraph.tasks.metrics import METRICS
+from sigraph.tasks.task import Task, is_labelled
 
 
 class Evaluator:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from sigraph.data.task import Task, is_labelled, label_type
+from sigraph.tasks.task import Task, is_labelled, label_type
 
 NAN = math.nan
 CLASSES = torch.tensor([0, 1, 2, 0, 1, -1])
