@@ -61,21 +61,13 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from sigraph.collate import StructureCollator, pretrain_loader
     from sigraph.config import load_config
-    from sigraph.data import (
-        EdgeStore,
-        Pairs,
-        PretrainBatch,
-        PretrainGraph,
-        SampleDataset,
-        Task,
-        open_dataset,
-        prepare,
-    )
+    from sigraph.data import EdgeStore, Pairs, PretrainBatch, PretrainGraph, SampleDataset, Task
     from sigraph.encoders import embed
     from sigraph.evaluation import Evaluator
     from sigraph.experiment import run
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.load import load_encoder
     from sigraph.pretrain import HeldOutValidation, PretrainModule
+    from sigraph.recipes import open_dataset, prepare
     from sigraph.refresh import RefreshNegatives
     from sigraph.theory import audit

@@ -128,7 +128,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         return prepare_own(arguments)
     import logging
 
-    from sigraph.data import prepare
+    from sigraph.recipes import prepare
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for name in arguments.name:

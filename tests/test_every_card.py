@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sigraph.data.card import card_names, load_card, shipped_folder
-from sigraph.data.prepare import open_dataset, prepare
+from sigraph.recipes.prepare import open_dataset, prepare
 
 
 def test_the_promised_data_sets_are_shipped():

@@ -196,7 +196,7 @@ def test_what_cannot_work_is_said_before_anything_trains(tree, tmp_path):
 
 def test_targets_that_are_not_parts_are_never_called(tree, tmp_path):
     flag = tmp_path / "flag"
-    for target in ("os.system", "subprocess.Popen", "pathlib.Path.touch", "sigraph.data.prepare"):
+    for target in ("os.system", "subprocess.Popen", "pathlib.Path.touch", "sigraph.recipes.prepare"):
         tree["pretrain"]["encoder"] = {"_target_": target, "args": f"touch {flag}"}
         with pytest.raises(ConfigError):
             run(config_from_dict(tree))

@@ -4,7 +4,7 @@ import pyarrow as pa
 import torch
 
 from sigraph.data import SampleDataset, Task
-from sigraph.data.raw_text import graph_between, read_lines, read_rows
+from sigraph.recipes.raw_text import graph_between, read_lines, read_rows
 from sigraph.tasks.splits import SplitRule
 
 NUM_CLASSES = 7

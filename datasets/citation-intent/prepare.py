@@ -6,7 +6,7 @@ import pyarrow as pa
 import torch
 
 from sigraph.data import SampleDataset, Task
-from sigraph.data.raw_text import read_lines
+from sigraph.recipes.raw_text import read_lines
 
 PARTS = {"train": "train", "dev": "valid", "test": "test"}
 

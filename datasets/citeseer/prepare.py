@@ -1,6 +1,6 @@
 """CiteSeer from the raw files of Planetoid."""
 
-from sigraph.data.planetoid import read_planetoid
+from sigraph.recipes.planetoid import read_planetoid
 
 
 def prepare(files, card):

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from sigraph.data import SampleDataset, Task
-from sigraph.data.raw_text import commonest, graph_between, multi_hot, read_rows, read_terms
+from sigraph.recipes.raw_text import commonest, graph_between, multi_hot, read_rows, read_terms
 from sigraph.tasks.splits import SplitRule
 
 NUM_TERMS = 40

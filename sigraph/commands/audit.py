@@ -162,7 +162,7 @@ def _wanted(arguments: argparse.Namespace) -> _Wanted:
         raise ValueError(
             f"a data set has its own tasks, so {arguments.more[0]!r} is one too many; choose by --task NAME"
         )
-    from sigraph.data import open_dataset
+    from sigraph.recipes import open_dataset
 
     return _of_dataset(open_dataset(what))
 
@@ -175,7 +175,7 @@ def _refuse(arguments: argparse.Namespace, what: str) -> None:
 
 def _of_dataset(dataset: SampleDataset) -> _Wanted:
     from sigraph.data import PretrainGraph
-    from sigraph.data.giveaways import say_giveaways
+    from sigraph.tables.giveaways import say_giveaways
 
     if not dataset.tasks:
         raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
@@ -193,7 +193,7 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:
     from sigraph.commands.prepare import by_task, sources
-    from sigraph.data.labelled_graph import read_labelled_graphs
+    from sigraph.tables.labelled_graph import read_labelled_graphs
 
     edges, tasks = sources("edges", [arguments.what, *arguments.edges]), sources("task", arguments.more)
     if not tasks:

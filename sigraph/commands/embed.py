@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sigraph.config.overlay import DataSource
-    from sigraph.data import SampleDataset, TableReport
+    from sigraph.data import SampleDataset
+    from sigraph.tables import TableReport
 
 _SUFFIXES = (".npy", ".parquet")
 
@@ -94,8 +95,9 @@ def _open(
     wanted: str | None, ignore: Sequence[str], own: DataSource, fingerprint: str, features: list[str] | None
 ) -> tuple[SampleDataset, str]:
     """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
-    from sigraph.data import TableReport, from_tables, open_dataset
+    from sigraph.recipes import open_dataset
     from sigraph.running.data_source import open_data, shown
+    from sigraph.tables import TableReport, from_tables
 
     file = None if wanted is None else Path(wanted).expanduser()
     if file is not None and file.is_file():
@@ -130,8 +132,8 @@ def _read(
     file: Path, ignore: Sequence[str], features: list[str] | None, report: TableReport
 ) -> tuple[SampleDataset, Sequence[str]]:
     """A table of samples, and what was left out of it: also columns with gaps that the pre-training did not have."""
-    from sigraph.data import from_tables
-    from sigraph.data.sample_table import MissingCellsError
+    from sigraph.tables import from_tables
+    from sigraph.tables.sample_table import MissingCellsError
 
     while True:
         try:

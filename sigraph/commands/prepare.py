@@ -118,7 +118,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
 
-    from sigraph.data import TableReport, from_tables
+    from sigraph.tables import TableReport, from_tables
 
     report = TableReport()
     with _scratch(arguments) as scratch, _bar(arguments) as progress:
@@ -170,7 +170,7 @@ def _prepare_graph(arguments: argparse.Namespace) -> int:
     ((name, file),) = sources("edges", arguments.edges).items()
     _check_target(Path(arguments.out), arguments.force, "sigraph-csr", [file])
 
-    from sigraph.data import build_store
+    from sigraph.tables import build_store
 
     with _bar(arguments) as progress:
         read = build_store(
@@ -250,7 +250,7 @@ def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> 
 
 def sources(kind: str, values: Sequence[str]) -> dict[str, str]:
     """``NAME=FILE`` or ``FILE``, which is named after itself."""
-    from sigraph.data.import_tables import clean_name, source_name
+    from sigraph.tables.import_tables import clean_name, source_name
 
     out: dict[str, str] = {}
     for value in values:

@@ -8,7 +8,8 @@ import json
 from sigraph.config import ConfigError
 from sigraph.config.build import build, working
 from sigraph.config.overlay import DataSource
-from sigraph.data import SampleDataset, open_dataset
+from sigraph.data import SampleDataset
+from sigraph.recipes import open_dataset
 from sigraph.synthetic import World
 
 KEPT = 8  # generated data sets

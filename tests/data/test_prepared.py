@@ -8,8 +8,8 @@ import torch
 from sigraph.cli import main
 from sigraph.data.card import card_names
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.prepare import prepare
 from sigraph.data.prepared import read_manifest
+from sigraph.recipes.prepare import prepare
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from sigraph.data import load_card, open_dataset
 from sigraph.data.card import shipped_folder
-from sigraph.data.prepare import _load_recipe
+from sigraph.recipes.prepare import _load_recipe
 
 
 @pytest.fixture

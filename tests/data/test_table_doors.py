@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-import sigraph.data.out_of_core
+import sigraph.tables.out_of_core
 from sigraph.data import TableReport, from_tables
 
 N = 30
@@ -216,7 +216,7 @@ def outcome(folder, door, tables, out_of_core=False, **options):
 
 @pytest.mark.parametrize("case", CASES)
 def test_all_doors_agree(tmp_path, monkeypatch, case):
-    monkeypatch.setattr(sigraph.data.out_of_core, "_room", lambda limit: 10**6)
+    monkeypatch.setattr(sigraph.tables.out_of_core, "_room", lambda limit: 10**6)
     *changes, options, expected = CASES[case]
     tables = [{**plain, **change} for plain, change in zip((SAMPLES, RING, LABELS), changes, strict=True)]
     results = {door: outcome(tmp_path, door, tables, **options) for door in DOORS}

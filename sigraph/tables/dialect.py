@@ -1,0 +1,223 @@
+"""How a text table is written: what separates its cells, what a quote in it means, and that its lines have an end."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.csv as pa_csv
+
+from sigraph.files.free_memory import PER_CELL, refuse_more
+from sigraph.tables.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+NAMES = {"\t": "tabs"}
+_OTHERS = ";\t|,"  # what else separates cells, the likeliest first
+_LOOKED_AT = 20  # lines, to tell a separator
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a text table are told apart.
+
+    Args:
+        delimiter: Between two cells.
+        is_quoted: Whether a cell may stand in quotes; otherwise a quote is a character like any other.
+        spans_lines: Whether there is a cell in quotes at all, which may hold line ends.
+        decimal_comma: Whether 0,5 is a number.
+        notes: What is worth saying.
+    """
+
+    delimiter: str
+    is_quoted: bool = True
+    spans_lines: bool = True
+    decimal_comma: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parse_options(self) -> pa_csv.ParseOptions:
+        """For pyarrow."""
+        quote = '"' if self.is_quoted else False
+        return pa_csv.ParseOptions(delimiter=self.delimiter, quote_char=quote, newlines_in_values=self.spans_lines)
+
+    def rows(self, lines: Iterable[str]) -> Reader:
+        """The cells of some lines, row by row; quotes that are not in pairs are an error."""
+        if self.is_quoted:
+            return csv.reader(lines, delimiter=self.delimiter, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, strict=True, quoting=csv.QUOTE_NONE)
+
+
+def find_dialect(path: Path, usual: str, header: bool = True, free: int | None = None) -> Dialect:
+    """Read a file once for what its cells are separated by, and for quotes.
+
+    Rows are never lost silently: a cell in quotes that goes on over lines that look like rows is said, with its lines;
+    where quotes are not in pairs, they are characters in a TSV file, which has no other rule for them, and an error in
+    a CSV file.
+
+    Args:
+        path: The file, perhaps ``.gz``.
+        usual: The separator that its name stands for.
+        header: Whether its first row names the columns.
+        free: Bytes that the file has to fit in; None: it is read in pieces.
+
+    Raises:
+        ValueError: The file does not fit; a line is longer than any row may be; a quote closes in the middle of a cell
+            of a CSV file.
+    """
+    delimiter, notes = _find_separator(path, usual, header)
+    decimal_comma = delimiter != usual and delimiter != ","
+    if not _has_quoted_cell(path, delimiter, free):
+        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+    if _closes_in_line(path, delimiter):
+        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+    swallowed, odd = _read_quoted(path, delimiter)
+    if usual == "\t" and (odd or (swallowed and swallowed[1] - swallowed[0] > 1)) and _is_even(path, delimiter):
+        line = odd[0] if odd else (swallowed or (0, 0))[0]
+        notes.append(f"quotes are read as characters, since those of line {line:,} enclose no cell")
+        return Dialect(delimiter, False, False, decimal_comma, tuple(notes))
+    if odd:
+        raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; write quotes inside a cell twice, and the cell in quotes")
+    if swallowed:
+        first, last = swallowed
+        notes.append(
+            f"a cell in quotes goes from line {first:,} to line {last:,}, each of which looks like a row; if its "
+            "quotes belong to the text, write them twice and the cell in quotes"
+        )
+    return Dialect(delimiter, True, True, decimal_comma, tuple(notes))
+
+
+def column_names(written: list[str], header: bool) -> list[str]:
+    """Columns as sigraph calls them: blanks around a name do not count, and those without one are numbered."""
+    return [(header and name.strip()) or f"column{i}" for i, name in enumerate(written, start=1)]
+
+
+def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str]]:
+    """What separates the cells, where it is not what the file's name says, and that it does so."""
+    start = next(pieces_of_lines(path, longest_row()), b"").removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    begun = re.split(r"[\r\n]+", start.lstrip("\r\n"))
+    whole = begun[:-1] or begun  # the last one is cut short, or empty
+    lines = [re.sub(r'"[^"]*"', "", line) for line in whole if line][:_LOOKED_AT]
+    if not lines:
+        return usual, []
+
+    def fits(mark: str) -> bool:
+        counts = {line.count(mark) for line in lines}
+        return len(counts) == 1 and counts != {0}
+
+    found = next((mark for mark in _OTHERS if mark != usual and fits(mark)), None)
+    if found is None:
+        return usual, []
+    if usual in lines[0]:
+        # Decimal commas in a file without a header: 0;0,5
+        if found != ";" or usual != "," or any(re.search(r"(?<!\d),|,(?!\d)", line) for line in lines):
+            return usual, []
+        if header or fits(usual):
+            raise ValueError(
+                f"{path} can be read with ';' and with ',' between its cells; name its columns in the first line, "
+                "or write 0.5 for 0,5"
+            )
+    comma = ", and 0,5 is a number" if found != "," else ""
+    return found, [f"its cells are separated by {NAMES.get(found, repr(found))}{comma}"]
+
+
+def _filled(path: Path) -> Iterator[str]:
+    """The lines of a file that are not empty."""
+    return (line for line in lines_of(path) if line.strip("\r\n"))
+
+
+def _has_quoted_cell(path: Path, delimiter: str, free: int | None) -> bool:
+    """Whether a cell begins with a quote.
+
+    The file is read whole; each of its lines has to be a short one, and all of it to fit into some memory.
+    """
+    opening = re.compile(rb'(?:^|[\r\n%s])"' % re.escape(delimiter.encode()))
+    before, found, needed = b"\n", False, 0
+    for number, piece in enumerate(pieces_of_lines(path, longest_row())):
+        needed += len(piece) + PER_CELL * (piece.count(delimiter.encode()) + piece.count(b"\n"))
+        refuse_more(path, needed, free)
+        if not found and b'"' in piece:
+            start = piece.removeprefix(b"\xef\xbb\xbf") if number == 0 else piece
+            found = opening.search(before + start) is not None
+        before = piece[-1:]
+    return found
+
+
+def _closes_in_line(path: Path, delimiter: str) -> bool:
+    """Whether every quote begins or ends a cell, or stands twice in one, and no cell goes on in the next line.
+
+    Seen of whole blocks at once: the first, third, ... quote of a line follows a separator or a quote, the second,
+    fourth, ... is followed by one. What is not so plain is read row by row.
+    """
+    around = np.zeros(256, bool)
+    around[list(b'\r\n"' + delimiter.encode())] = True
+    rest = b""
+    for piece in chain(pieces_of_lines(path, longest_row()), [b"\n"]):
+        last = piece.rfind(b"\n")
+        if last < 0:
+            return False
+        block = np.frombuffer(b"\n" + (rest + piece[: last + 1]).removeprefix(b"\xef\xbb\xbf"), np.uint8)
+        rest = piece[last + 1 :]
+        quote, end = np.flatnonzero(block == ord('"')), np.flatnonzero((block == ord("\n")) | (block == ord("\r")))
+        before = np.searchsorted(quote, end)  # quotes before each line end
+        if (np.diff(before) % 2).any():
+            return False
+        is_opening = np.arange(quote.size) % 2 == 0
+        if not around[block[np.where(is_opening, quote - 1, quote + 1)]].all():
+            return False
+    return not rest
+
+
+def _read_quoted(path: Path, delimiter: str) -> tuple[tuple[int, int] | None, tuple[int, str] | None]:
+    """The first cell that goes over lines that look like rows, by its lines; and the line where quotes go wrong."""
+    read: list[int] = []  # separators in each line of the row that is read
+
+    def kept() -> Iterator[str]:
+        for line in lines_of(path):
+            read.append(line.count(delimiter))
+            yield line
+
+    limit = csv.field_size_limit(longest_row())
+    swallowed = None
+    rows = csv.reader(kept(), delimiter=delimiter, strict=True)
+    width, line = 0, 1
+    try:
+        for row in rows:
+            width = width or len(row)
+            if len(read) > 1 and swallowed is None and all(count + 1 == width for count in read):
+                swallowed = (line, rows.line_num)
+            line = rows.line_num + 1
+            read.clear()
+    except csv.Error as error:
+        if "field larger" in str(error):
+            raise LongLineError(path, line, longest_row()) from error
+        if "end of data" in str(error):
+            return swallowed, (line, "a quote opens in this row and never closes")
+        return swallowed, (rows.line_num, "a quote closes in the middle of a cell")
+    finally:
+        csv.field_size_limit(limit)
+    return swallowed, None
+
+
+def header_alone(path: Path, dialect: Dialect) -> list[str] | None:
+    """The cells of a file that has one row only, which pyarrow reads if it ends with a line end; None for any other."""
+    lines = [line for _, line in zip(range(2), _filled(path), strict=False)]
+    if len(lines) != 1:
+        return None
+    try:
+        return next(dialect.rows([lines[0].encode("latin-1").decode()]))
+    except (csv.Error, UnicodeDecodeError) as error:  # e.g. a file of zeros: one cell without end
+        raise ValueError(f"{path}:1: its only line is no header of a table ({error})") from error
+
+
+def _is_even(path: Path, delimiter: str) -> bool:
+    """Whether all lines have equally many cells, quotes aside."""
+    return len({line.count(delimiter) for line in _filled(path)}) <= 1

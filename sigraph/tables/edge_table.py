@@ -1,0 +1,104 @@
+"""Which columns of a table hold an edge's ends and its weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
+from sigraph.tables.float_digits import as_float32
+from sigraph.tables.ids import IdIndex
+from sigraph.tables.table_file import TableFile
+
+ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
+
+
+def guess_ends(file: TableFile, index: IdIndex | None) -> list[str]:
+    """The columns that hold an edge's ends, by name, else the first two that are no weights and no row numbers.
+
+    Args:
+        file: The edges, or their columns alone.
+        index: The samples' ids, by which a missing header is noticed; None: integers alone are ids.
+    """
+    for names in ENDS:
+        found = [file.first_of(name) for name in names]
+        if found[0] is not None and found[1] is not None:
+            return [found[0], found[1]]
+    numbers = {*file.index_columns(), file.first_of("weight")}
+    others = [column for column in file.table.column_names if column not in numbers]
+    ends = (others if len(others) > 1 else file.table.column_names)[:2]
+    if len(ends) < 2:
+        raise ValueError(f"{file.name} needs two columns of ids (there is only {ends})")
+    if not file.is_typed and (index.holds(ends) if index else all(name.isdigit() for name in ends)):
+        raise ValueError(f"{file.name}: its first row, {', '.join(ends)}, is an edge: no header? Say so (--no-header)")
+    return ends
+
+
+def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:
+    """A column of weights, integers or numbers [R]; none missing, all finite and >= 0 in float32 too.
+
+    Raises:
+        ValueError: Some are not; the message names the first row.
+    """
+    cells = missing_as_null(file.values(column))
+    where = f"{file.name}, column {column!r}"
+    if cells.null_count:
+        row = file.first_row + pc.index(pc.is_null(cells), pa.scalar(True)).as_py() + 1
+        raise ValueError(
+            f"{where} lacks {cells.null_count:,} weights in {len(cells):,} rows (first: row {row:,}); fill them, "
+            "or leave these edges out"
+        )
+    if not is_number(cells.type):
+        row = first_odd(cells) if is_text(cells.type) else -1
+        such = f"; row {file.first_row + row + 1:,}: {cells[row].as_py()!r:.40}" if row >= 0 else ""
+        raise ValueError(f"{where} needs weights that are numbers (got {type_name(cells.type)}){such}")
+    weights = as_numbers(cells, np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(as_float32(weights)) & (weights >= 0)))
+    if wrong.size:
+        raise ValueError(
+            f"{where} needs finite values >= 0 (got {wrong.size:,} others; first: {weights[wrong[0]]:g} in row "
+            f"{file.first_row + int(wrong[0]) + 1:,})"
+        )
+    return cells
+
+
+def nothing_left(name: str, num_rows: int, num_unknown: int, num_loops: int, unknown: str = "") -> str:
+    """Why a file of edges gives a graph without any, for an error.
+
+    Args:
+        name: The file.
+        num_rows: Its rows.
+        num_unknown: Those of ids that no sample has.
+        num_loops: Those that join a sample to itself.
+        unknown: Some of the unknown ids, in words.
+    """
+    if not num_rows:
+        return f"{name} has no edges, only columns: there is no graph to learn from"
+    why = [
+        f"{num_unknown:,} are of ids that no sample has{f' ({unknown})' if unknown else ''}" if num_unknown else "",
+        f"{num_loops:,} join a sample to itself" if num_loops else "",
+    ]
+    way = "are these the ids of the samples?" if num_unknown else "name the columns of both ends (--edge-columns)"
+    return f"{name}: none of its {num_rows:,} rows is an edge: {' and '.join(each for each in why if each)}; {way}"
+
+
+def say_different_weights(num_edges: int) -> str:
+    """That so many edges were given with more than one weight."""
+    return f"{num_edges:,} edges are given with different weights; each takes the mean of them"
+
+
+def count_different_weights(ends: np.ndarray, num_nodes: int, weights: np.ndarray) -> int:
+    """Undirected edges that are given several times, with weights that are not all the same.
+
+    Args:
+        ends: Shape [2, M], in [0, num_nodes).
+        num_nodes: N.
+        weights: As the file has them. Shape [M].
+    """
+    low, high = ends.min(axis=0).astype(np.int64), ends.max(axis=0).astype(np.int64)
+    edge = (low * num_nodes + high)[low != high]
+    order = np.argsort(edge, kind="stable")
+    edge, weight = edge[order], weights[low != high][order]
+    differs = (edge[1:] == edge[:-1]) & (weight[1:] != weight[:-1])
+    return int(np.unique(edge[1:][differs]).size)

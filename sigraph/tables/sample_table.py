@@ -1,0 +1,239 @@
+"""The samples of a user's table: ids, features or records, and the columns that are neither."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
+from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
+from sigraph.tables.float_digits import as_float32, lost_digits
+from sigraph.tables.ids import IdColumn, IdIndex, read_ids
+from sigraph.tables.report import SamplesRead
+from sigraph.tables.row_numbers import row_number_columns, say_unnamed
+from sigraph.tables.table_file import Source, TableFile, is_array_file, read_array, read_table
+
+
+class MissingCellsError(ValueError):
+    """A column of features has cells that are missing or not finite.
+
+    Args:
+        column: Its name.
+        found: What is wrong, without the way out.
+    """
+
+    def __init__(self, column: str, found: str) -> None:
+        super().__init__(f"{found}; fill them, or leave the column out (--ignore {column})")
+        self.column, self.found = column, found
+
+
+@dataclass
+class SampleTable:
+    """Samples, their ids, and the columns set apart (labels, split, groups). Row i is sample i."""
+
+    name: str
+    index: IdIndex
+    samples: Tensor | pa.Table
+    apart: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    split_column: str | None = None
+    id_column: str | None = None
+    feature_names: list[str] | None = None  # of feature rows that have names
+
+
+def read_samples(
+    source: Source,
+    id_column: str | None = None,
+    labels: Sequence[str] = (),
+    group: str = "",
+    ignore: Sequence[str] = (),
+    header: bool = True,
+) -> tuple[SampleTable, SamplesRead]:
+    """Read the samples.
+
+    Args:
+        source: A table, or a ``.npy`` file of feature rows, whose ids are 0 ... N - 1.
+        id_column: By default the column named ``id``, else the first one if it can be one.
+        labels: Columns that are labels and no features.
+        group: A column that splits by group and is no feature; it may be absent.
+        ignore: Columns to leave out.
+        header: Whether a text file names its columns.
+
+    Raises:
+        ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.
+    """
+    if is_array_file(source):
+        return _from_array(source, [*labels, *ignore, *([id_column] if id_column else [])])
+    file = read_table(source, header, "samples")
+    if file.table.num_rows == 0:
+        raise ValueError(f"{file.name} holds no samples")
+    id_column = file.find(id_column) if id_column else _guess_id_column(file)
+    ids = read_ids(file, id_column)
+    index = IdIndex(ids)
+    ignored = {file.find(column) for column in ignore}
+    split = _split_column(file, {id_column, *ignored, *map(file.find, labels)})
+    apart = list(dict.fromkeys(file.find(column) for column in labels))
+    apart += [column for column in (split, file.first_of(group.lower()) if group else None) if column]
+    taken = {id_column, *ignored, *apart}
+    numbers = [column for column in row_number_columns(file) if column not in taken]
+    kept = [column for column in file.table.column_names if column not in {*taken, *numbers}]
+    if not kept:
+        raise ValueError(f"{file.name} has no column left to describe a sample (besides {id_column!r} and labels)")
+    values = {column: file.values(column) for column in kept}
+    blocks = {column: _is_block(column_values) for column, column_values in values.items()}
+    notes = [*file.notes, *([f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else [])]
+    notes += say_unnamed(file, numbers)
+    samples: Tensor | pa.Table
+    features, is_read = None, True
+    if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
+        kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
+        notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
+    elif all(blocks.values()):
+        kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
+        notes += _lost_in_float32(values)
+        features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
+    else:
+        kind, samples, is_read = "records", pa.table({id_column: ids.ids, **values}), False
+        notes += _why_records(values, blocks)
+    table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
+    described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
+    columns = {column: type_name(column_values.type) for column, column_values in values.items()}
+    return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read)
+
+
+def _split_column(file: TableFile, taken: set[str]) -> str | None:
+    """The column that says which part a sample is in, if there is one."""
+    split = file.first_of("split")
+    if split is None or split in taken:
+        return None
+    kind = file.values(split).type
+    if not is_text(kind) and not pa.types.is_null(kind):
+        raise ValueError(
+            f"{file.name}: column {split!r} needs train, valid or test (got {type_name(kind)}); rename it if it is a "
+            f"feature, or leave it out (--ignore {split})"
+        )
+    return split
+
+
+def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, SamplesRead]:
+    name, array = str(source), read_array(source)
+    if columns:
+        raise ValueError(f"{name} has no columns (got {', '.join(map(repr, columns))}); labels need a --task file")
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
+    text = pa.array(np.arange(len(array))).cast(pa.large_string())
+    index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
+    refuse_more(name, 4 * array.size, free_memory())
+    samples = torch.from_numpy(np.ascontiguousarray(as_float32(array)))  # a copy: a mapped file is read-only
+    wrong = np.flatnonzero(~torch.isfinite(samples).all(dim=1).numpy())
+    if wrong.size:
+        raise ValueError(f"{name}: {_bad_rows(wrong, np.isfinite(array[wrong]).all())}; fill them")
+    notes = _lost_in_float32({f"column{i}": column for i, column in enumerate(array.T, start=1)})
+    described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
+    return (
+        SampleTable(name, index, samples),
+        SamplesRead(name, len(index), f"row numbers, 0 to {len(array) - 1:,}", "features", described, notes),
+    )
+
+
+def _guess_id_column(file: TableFile) -> str:
+    named = file.first_of("id")
+    if named is not None:
+        return named
+    first = file.table.column_names[0]
+    cells = file.values(first)
+    if not pa.types.is_integer(cells.type) and not is_text(cells.type):
+        raise ValueError(
+            f"{file.name} has no column 'id', and the first one, {first!r}, holds {type_name(cells.type)}; "
+            "name the column of ids (--id-column), or add one of row numbers"
+        )
+    repeats = len(cells) - pc.count_distinct(cells).as_py()
+    if repeats:
+        raise ValueError(
+            f"{file.name} has no column 'id', and the first one, {first!r}, repeats {repeats:,} values; "
+            "name the column of ids (--id-column)"
+        )
+    return first
+
+
+def _is_block(column: pa.ChunkedArray) -> bool:
+    return is_number(column.type) or list_width(column) is not None
+
+
+def _feature_names(column: str, width: int | None) -> list[str]:
+    return [column] if width is None else [f"{column}.{i}" for i in range(width)]
+
+
+def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.ndarray:
+    """All columns side by side, as float32 [N, F]; lists take a column an item."""
+    widths = {name: list_width(column) or 1 for name, column in values.items()}
+    out = np.empty((file.table.num_rows, sum(widths.values())), dtype=np.float32)
+    start = 0
+    for name, column in values.items():
+        if list_width(column):
+            flat = pc.list_flatten(column)
+            given = as_numbers(flat).reshape(-1, widths[name])
+        else:
+            given = as_numbers(column)[:, None]
+        block = as_float32(given)
+        wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if wrong.size:
+            found = _bad_rows(wrong, bool(np.isfinite(given[wrong]).all()))
+            raise MissingCellsError(name, f"{file.name}, column {name!r}: {found}")
+        out[:, start : start + widths[name]] = block
+        start += widths[name]
+    return out
+
+
+def _bad_rows(rows: np.ndarray, too_large: bool) -> str:
+    """How many cells are no features, and the first of them."""
+    what = "are too large for float32 (3.4e38)" if too_large else "are missing or not finite"
+    first = ", ".join(str(row + 1) for row in rows[:10])
+    return f"{rows.size:,} cells {what} (row {first}{', ...' if rows.size > 10 else ''})"
+
+
+def _lost_in_float32(values: Mapping[str, pa.ChunkedArray | np.ndarray]) -> list[str]:
+    """Notes on features that are not told apart any more, since features are float32."""
+    lost = {}
+    for name, column in values.items():
+        flat = column if isinstance(column, np.ndarray) or not list_width(column) else pc.list_flatten(column)
+        if found := lost_digits(flat):
+            lost[name] = found
+    if not lost:
+        return []
+    name, found = next(iter(lost.items()))
+    more = f"; and so in {len(lost) - 1:,} more" if len(lost) > 1 else ""
+    return [f"features are float32: {found} in {name!r}{more}; subtract an offset, or leave it out (--ignore {name})"]
+
+
+def _token_samples(file: TableFile, columns: dict[str, pa.Array]) -> pa.Table:
+    """Token sequences, with the vocabulary that the file states."""
+    stated = (file.table.schema.metadata or {}).get(VOCABULARY)
+    table = pa.table(columns)
+    samples = table if stated is None else table.replace_schema_metadata({VOCABULARY: stated})
+    try:
+        TokenColumn(samples)
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error} (or leave it out: --ignore {TOKENS})") from error
+    return samples
+
+
+def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) -> list[str]:
+    """Which columns keep the others from being features."""
+    others = [name for name, fits in blocks.items() if not fits]
+    if len(others) == len(blocks):
+        return []
+    name = others[0]
+    note = f"records, since {name!r} holds no numbers"
+    if is_text(values[name].type) and (row := first_odd(values[name])) >= 0:
+        cell = values[name][row].as_py()
+        comma = ", a decimal comma?" if re.fullmatch(r"[+-]?\d+,\d+", cell.strip()) else ""
+        note += f" (row {row + 1}: {cell!r:.40}{comma})"
+    return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]

@@ -1,0 +1,158 @@
+"""Tasks from a user's labels: over all samples, with a split that is given or drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.files.columns import missing_as_null
+from sigraph.tables.giveaways import say_giveaways
+from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, rare_classes
+from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
+from sigraph.tables.report import TaskRead, some
+from sigraph.tables.sample_table import SampleTable
+from sigraph.tasks.scorable import check_scorable, score_notes
+from sigraph.tasks.splits import SplitRule
+from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
+
+
+def make_task(
+    name: str, rows: LabelTable, table: SampleTable, rule: SplitRule, kind: str = "", metric: str = ""
+) -> tuple[Task, TaskRead]:
+    """Labels over all samples, and their split.
+
+    Args:
+        name: The task's name.
+        rows: Labels, each of a known sample.
+        table: The samples; their ``split`` and group columns serve tasks that have none.
+        rule: How the split is drawn if none is given.
+        kind: classification or regression; by default integers and text are classes, other numbers regression.
+        metric: By default the usual one of the type.
+
+    Raises:
+        ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
+    """
+    given = split_parts(rows.where, rows.split)
+    refuse_conflicts(name, rows, given, table)
+    labels, classes = encode_labels(name, rows, kind)
+    count = len(table.index)
+    y = labels.new_full((count, *labels.shape[1:]), -1 if labels.dtype == torch.long else float("nan"))
+    position = torch.from_numpy(rows.position)
+    y[position] = labels
+    labelled = is_labelled(y)
+    if not bool(labelled.any()):
+        raise ValueError(f"task {name!r} ({rows.where}) has no labels")
+    notes = list(rows.notes)
+    if given is not None:
+        part = torch.full((count,), -1)
+        part[position] = torch.from_numpy(given)
+    elif table.split_column:
+        given = split_parts(table.name, table.apart[table.split_column])
+        part = torch.from_numpy(given)
+    if given is not None:
+        how = "as given by column 'split'"
+        unlabelled, alone = int(((part >= 0) & ~labelled).sum()), int(((part < 0) & labelled).sum())
+        if unlabelled:
+            notes.append(f"{unlabelled:,} samples with a split but no label are in no part")
+        if alone:
+            notes.append(f"{alone:,} samples with a label but no split are in no part")
+        split = {p: ((part == i) & labelled).nonzero().view(-1) for i, p in enumerate(SPLITS)}
+    else:
+        rule = _settled(rule, name, y)
+        ids = labelled.nonzero().view(-1)
+        groups = _groups(name, rows, table, rule.column)[ids] if rule.how == "group" else None
+        split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
+    _check_parts(name, rows, split, y, classes, how)
+    about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
+    columns: list[str | int] = [*rows.labels]
+    with said_elsewhere():
+        task = Task(name, y, split, metric, about=about, classes=columns if y.dim() == 2 else classes)
+    try:
+        check_scorable(task)
+    except ValueError as error:
+        drawn = "draw another by --seed, --split or --split-rates"
+        way = drawn if given is None else "mend that column, or leave it out and have one drawn"
+        raise ValueError(f"{error} ({rows.where}; split {how}: {way})") from error
+    described, more = _describe(y, classes, columns)
+    notes += more + score_notes(task)
+    if not kind:
+        notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
+    if classes is not None:
+        notes += rare_classes(y, split, classes)
+    notes += say_giveaways(table.samples, table.feature_names, task, given is not None)
+    sizes = {p: split[p].numel() for p in SPLITS}
+    counts = (int(labelled.sum()), count, how, sizes)
+    return task, TaskRead(name, rows.where, task.type, task.metric, described, *counts, notes)
+
+
+def _settled(rule: SplitRule, name: str, y: Tensor) -> SplitRule:
+    """The rule for these labels: stratified where nothing was asked and there are classes."""
+    is_classes = y.dim() == 1 and not y.is_floating_point()
+    if rule.how == "stratified" and not is_classes:
+        raise ValueError(f"task {name!r} has no classes to stratify; its split needs to be random or group:COLUMN")
+    return rule if rule.how else replace(rule, how="stratified" if is_classes else "random")
+
+
+def _groups(name: str, rows: LabelTable, table: SampleTable, column: str) -> Tensor:
+    """Group of each sample."""
+    own = {key.lower(): values for key, values in table.apart.items()}.get(column.lower())
+    groups, position = (rows.group, rows.position) if rows.group is not None else (own, np.arange(len(table.index)))
+    if groups is None:
+        raise ValueError(f"neither {rows.where} nor {table.name} has the column {column!r} to split by")
+    groups = missing_as_null(groups)
+    if groups.null_count:
+        raise ValueError(f"column {column!r}, which splits task {name!r}, is empty in {groups.null_count:,} rows")
+    codes = pc.index_in(groups, value_set=pc.unique(groups)).to_numpy()
+    out = torch.full((len(table.index),), -1)
+    out[torch.from_numpy(position)] = torch.from_numpy(codes.astype(np.int64))
+    return out
+
+
+def _check_parts(
+    name: str, rows: LabelTable, split: dict[str, Tensor], y: Tensor, classes: list[str | int] | None, how: str
+) -> None:
+    where, columns = rows.where, list(rows.labels)
+    notes = "".join(f"; {note}" for note in rows.notes)  # perhaps why: words for missing labels make classes of numbers
+    sizes = ", ".join(f"{part} {ids.numel():,}" for part, ids in split.items())
+    for part, ids in split.items():
+        if ids.numel() == 0:
+            raise ValueError(
+                f"task {name!r} ({where}): the split {how} leaves {part!r} empty ({sizes}); give every part samples, "
+                f"or have it drawn by --split with other --split-rates{notes}"
+            )
+    if classes is not None:
+        seen = torch.zeros(len(classes), dtype=torch.bool)
+        seen[y[split["train"]]] = True
+        absent = [repr(classes[i]) for i in (~seen).nonzero().view(-1).tolist()]
+    elif y.dim() == 2:
+        absent = [repr(columns[i]) for i in (~(y[split["train"]] == 1).any(dim=0)).nonzero().view(-1).tolist()]
+    else:
+        return
+    if absent:
+        what = "classes" if classes is not None else "label columns"
+        way = "; a stratified split has all in train (--split stratified)" if classes is not None else ""
+        raise ValueError(
+            f"task {name!r} ({where}): {len(absent)} {what} do not occur in train: {some(absent)}; "
+            f"split {how}{way}{notes}"
+        )
+
+
+def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> tuple[str, list[str]]:
+    """Labels in words, and what may surprise about them."""
+    if classes is not None:
+        sizes = y[y >= 0].bincount(minlength=len(classes)).tolist()
+        counted = [f"{name!r} {size:,}" for name, size in zip(classes, sizes, strict=True)]
+        notes = []
+        if -1 in classes:
+            notes.append("-1 is taken for a class; leave the cell of a missing label empty")
+        return f"{len(classes):,} classes, {some(counted)}", notes
+    known = y[~torch.isnan(y)]
+    if y.dim() == 2:
+        ones = (y == 1).sum(dim=0).tolist()
+        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
+    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}", []

@@ -1,0 +1,58 @@
+"""Labels as they stand in a table: kept as they are, and said where they may mean something else."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sigraph.tables.labels import LabelTable, encode_labels
+
+
+def rows(**columns):
+    values = {name: pa.chunked_array([pa.array(column)]) for name, column in columns.items()}
+    return LabelTable("file.csv", np.arange(len(next(iter(columns.values())))), values)
+
+
+@pytest.mark.parametrize("word", ["NA", "n/a", "nan", "NaN", "null", "NULL", "None", "?", "-", " na ", "  "])
+def test_a_word_for_missing_is_a_class_and_said(word):
+    table = rows(y=["a", word, "b", word, None, word])
+    labels, classes = encode_labels("t", table, "")
+    assert set(classes) == {"a", "b", word} and labels.tolist() == [
+        -1 if cell is None else classes.index(cell) for cell in ["a", word, "b", word, None, word]
+    ]
+    said = f"3 labels are the text {word!r}, kept as a class; leave the cell blank if it means missing"
+    assert table.notes == [said]
+
+
+def test_each_word_is_counted_and_ordinary_classes_are_not_remarked_on():
+    table = rows(y=["NA", "?", "NA", "a"])
+    encode_labels("t", table, "")
+    assert [note.split(",")[0] for note in table.notes] == ["2 labels are the text 'NA'", "1 label is the text '?'"]
+    for cells in (["a", "nano", "no", "null hypothesis", "a-b"], [1, 2, -1]):
+        table = rows(y=cells)
+        encode_labels("t", table, "")
+        assert table.notes == []
+
+
+def test_numbers_beside_a_word_for_missing_are_pointed_out():
+    table = rows(y=["0.5", "NA", "1.25", "2"])
+    assert encode_labels("t", table, "")[1] == ["0.5", "1.25", "2", "NA"]
+    assert "kept as a class (all others are numbers); leave the cell blank" in table.notes[0]
+
+
+def test_regression_names_the_cell_that_is_no_number():
+    said = r"file.csv: column 'y' needs numbers for regression \(got text, such as 'NA' at sample 3\); .* blank"
+    with pytest.raises(ValueError, match=said):
+        encode_labels("t", rows(y=["0.5", "", "nan", "NA", "x"]), "regression")
+    with pytest.raises(ValueError, match=r"\(got text\)"):  # numbers that are stored as text
+        encode_labels("t", rows(y=["0.5", "1"]), "regression")
+    labels, classes = encode_labels("t", rows(y=[0.5, None, float("nan")]), "")
+    assert labels[0] == 0.5 and labels[1:].isnan().all() and classes is None
+
+
+def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
+    with pytest.raises(
+        ValueError, match=r"file.csv needs label columns of 0 and 1, .*text in column 'b', such as 'NA'"
+    ):
+        encode_labels("t", rows(a=[0, 1], b=["1", "NA"]), "")
+    with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of sample 1\); classes .* one column"):
+        encode_labels("t", rows(a=[0, 1], b=[1, 2]), "")
