@@ -63,11 +63,11 @@ if TYPE_CHECKING:
     from sigraph.config import load_config
     from sigraph.data import EdgeStore, Pairs, PretrainBatch, PretrainGraph, SampleDataset, Task
     from sigraph.encoders import embed
-    from sigraph.evaluation import Evaluator
     from sigraph.experiment import run
+    from sigraph.export.load import load_encoder
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
-    from sigraph.load import load_encoder
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare
-    from sigraph.refresh import RefreshNegatives
+    from sigraph.samplers.refresh import RefreshNegatives
+    from sigraph.tasks import Evaluator
     from sigraph.theory import audit

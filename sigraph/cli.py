@@ -97,7 +97,7 @@ def _said(error: Exception) -> str:
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
-    from sigraph.evaluation import Leaderboard
+    from sigraph.leaderboard import Leaderboard
 
     board = Leaderboard.from_folder(arguments.folder).only(arguments.experiment, arguments.task)
     print(board.table(arguments.format))

@@ -13,9 +13,9 @@ from typing import Any
 from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
 from sigraph.config.provenance import own_sources
 from sigraph.config.trust import trusting
-from sigraph.evaluation.leaderboard import Leaderboard
 from sigraph.files.arguments import check_kinds, is_number, shown
 from sigraph.files.memory import check_processes
+from sigraph.leaderboard.leaderboard import Leaderboard
 from sigraph.machines.launch import Launch, launched
 from sigraph.machines.leader import check_size, follow, leading
 from sigraph.machines.pool import Killed, in_processes

@@ -18,12 +18,11 @@ from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
-from sigraph.evaluation import Evaluator
+from sigraph.evaluation.nearest_head import nearest_predictions
 from sigraph.files.arguments import check_integers, check_kinds
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
-from sigraph.nearest_head import nearest_predictions
-from sigraph.tasks import Task
+from sigraph.tasks import Evaluator, Task
 from sigraph.tasks.scorable import check_scorable
 
 HEADS = ("linear", "full", "knn")

@@ -20,8 +20,8 @@ from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.machines.distributed import average, denominator, gather, joint, rank, world_size
 from sigraph.objectives import Objective
-from sigraph.refresh import RefreshNegatives
 from sigraph.samplers import HardNegativeSampler, PairSampler
+from sigraph.samplers.refresh import RefreshNegatives
 
 
 class PretrainModule(LightningModule):

@@ -9,8 +9,8 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
 from sigraph.encoders import embed
 from sigraph.experiment import run
+from sigraph.export.load import load_encoder
 from sigraph.files.sealed import read_sealed
-from sigraph.load import load_encoder
 from sigraph.running.parts import build_parts, load_parts
 from sigraph.running.run_one import run_folder
 

@@ -186,7 +186,7 @@ def _warm() -> None:
 
     import sigraph.cli
     import sigraph.experiment
-    import sigraph.load
+    import sigraph.export.load
     import sigraph.report  # noqa: F401
 
     gc.collect()

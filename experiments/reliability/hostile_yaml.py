@@ -92,7 +92,7 @@ TARGETS = (
     "shutil.rmtree",
     "pickle.loads",
     "torch.os.system",
-    "sigraph.load.os.system",
+    "sigraph.export.load.os.system",
     "x" * 10000,
     "日本.語",
     "a b.c",

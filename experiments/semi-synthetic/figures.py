@@ -22,8 +22,8 @@ from sklearn.manifold import TSNE
 
 from sigraph.encoders import embed
 from sigraph.evaluation import neighbor_prediction
+from sigraph.export.load import load_encoder
 from sigraph.files.sealed import read_sealed
-from sigraph.load import load_encoder
 from sigraph.running.data_source import open_data
 
 PREFIX = "semi-synthetic-"

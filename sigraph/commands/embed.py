@@ -50,7 +50,7 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.out, arguments.force)
 
     from sigraph.encoders import embed
-    from sigraph.load import load_encoder, pretrained_on
+    from sigraph.export.load import load_encoder, pretrained_on
     from sigraph.running.data_source import shown
 
     source, fingerprint, features = pretrained_on(arguments.folder)

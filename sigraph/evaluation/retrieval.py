@@ -12,7 +12,7 @@ from torch import Tensor
 from sigraph.data import PretrainGraph
 from sigraph.edges import CSRStore, EdgeStore
 from sigraph.evaluation.ranks import PooledCounts, count_ranks, rank_figures, sort_in_rows
-from sigraph.evaluation.similarity import Similarity
+from sigraph.neighbors.similarity import Similarity
 
 _POOLED = 1 << 16  # similarities counted at a time
 

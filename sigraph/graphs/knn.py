@@ -10,8 +10,9 @@ from torch import Tensor
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import check_flags, shown
 from sigraph.graphs.base import GraphConstructor
-from sigraph.graphs.neighbor_search import NeighborSearch, distinct_rows, nearest_samples
-from sigraph.graphs.vectors import check_metric, check_search, sample_vectors, search_space
+from sigraph.graphs.vectors import sample_vectors
+from sigraph.neighbors.search import NeighborSearch, distinct_rows, nearest_samples
+from sigraph.neighbors.space import check_metric, check_search, search_space
 
 
 class KNNGraph(GraphConstructor):

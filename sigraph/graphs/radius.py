@@ -12,8 +12,9 @@ from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.knn import nearest_pairs, undirected
-from sigraph.graphs.neighbor_search import NeighborSearch
-from sigraph.graphs.vectors import check_metric, check_search, exact_distance, sample_vectors, search_space
+from sigraph.graphs.vectors import sample_vectors
+from sigraph.neighbors.search import NeighborSearch
+from sigraph.neighbors.space import check_metric, check_search, exact_distance, search_space
 
 logger = logging.getLogger(__name__)
 

@@ -25,9 +25,9 @@ from sigraph.machines.distributed import rank, world_size
 from sigraph.machines.leader import run_apart
 from sigraph.machines.trainer import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 from sigraph.pretrain import HeldOutValidation
-from sigraph.refresh import RefreshNegatives
 from sigraph.running.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler
+from sigraph.samplers.refresh import RefreshNegatives
 
 PROGRESS = "progress.ckpt"
 Ticks = Callable[[int], None]

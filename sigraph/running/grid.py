@@ -13,8 +13,8 @@ from filelock import FileLock
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.config.provenance import commit, own_sources
-from sigraph.evaluation.record_fields import GRID
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard.record_fields import GRID
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.data_source import open_data
 from sigraph.running.parts import pretrain_hash

@@ -12,9 +12,8 @@ from torch import Tensor
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig
 from sigraph.config.build import build
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.evaluation import Evaluator
 from sigraph.graphs import GraphConstructor
-from sigraph.tasks import Task
+from sigraph.tasks import Evaluator, Task
 from sigraph.theory.label_edges import labels_in_edges
 from sigraph.theory.leakage import leakage, look_at_graph, repeated_in_training
 from sigraph.theory.leakage_report import LeakageReport

@@ -20,22 +20,22 @@ from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.dataset_parts import describe_samples
 from sigraph.encoders import Encoder, embed
-from sigraph.evaluation import Evaluator
+from sigraph.evaluation.nearest_head import check_neighbors
 from sigraph.files.memory import check_processes
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.machines.devices import check_device
-from sigraph.nearest_head import check_neighbors
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
+from sigraph.tasks import Evaluator
 from sigraph.tasks.scorable import check_scorable
 
-ENCODER = "encoder.safetensors"
 # Every use of a seed has a stream of its own: (seed, which).
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
 # Late-bound sizes of samples: what has them, and the way to it.

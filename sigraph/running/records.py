@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sigraph.evaluation.record_fields import MOST_BYTES, Check, shown
 from sigraph.files.sealed import DamagedError, read_sealed
+from sigraph.leaderboard.record_fields import MOST_BYTES, Check, shown
 
 logger = logging.getLogger(__name__)
 

@@ -21,17 +21,18 @@ from filelock import FileLock, Timeout
 
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.config.provenance import code_of, commit, environment, own_sources
-from sigraph.evaluation.record_fields import RUN
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard.record_fields import RUN
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
-from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
+from sigraph.running.parts import build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 
-PRETRAIN_FOLDER, RESULTS, SETTINGS = "_pretrain", "results.json", "config.yaml"
+PRETRAIN_FOLDER, SETTINGS = "_pretrain", "config.yaml"
 HOLDER = ".holder.json"
 _MOST_OF_HOLDER = 1000  # bytes
 # What says how a result came about; a finished run keeps it when it is found again.

@@ -22,19 +22,20 @@ from sigraph.config.build import partial_build
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
-from sigraph.evaluation import Evaluator
-from sigraph.evaluation.record_fields import PRETRAIN as PRETRAIN_FIELDS
-from sigraph.evaluation.record_fields import SCORED
 from sigraph.files.atomic import atomic_file, sha256
 from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
+from sigraph.leaderboard.record_fields import PRETRAIN as PRETRAIN_FIELDS
+from sigraph.leaderboard.record_fields import SCORED
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
-from sigraph.running.parts import ENCODER, HEAD, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.parts import HEAD, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.records import plain, read_record
+from sigraph.tasks import Evaluator
 from sigraph.theory import certify
 
 logger = logging.getLogger(__name__)

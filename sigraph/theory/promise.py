@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sigraph.data import PretrainGraph
 from sigraph.data.consistency import node_agreement
-from sigraph.evaluation import nearest_neighbors
+from sigraph.neighbors import nearest_neighbors
 from sigraph.tasks.task import is_labelled, label_type
 from sigraph.theory.geometry import Geometry
 

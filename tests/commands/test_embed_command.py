@@ -13,7 +13,7 @@ from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset, from_tables
 from sigraph.encoders import embed
 from sigraph.experiment import run
-from sigraph.load import load_encoder
+from sigraph.export.load import load_encoder
 from sigraph.running.run_one import run_folder
 
 

@@ -18,8 +18,8 @@ from sigraph.config.overlay import key
 from sigraph.config.reference import LATE, PARTS, fill
 from sigraph.config.schema import PretrainConfig
 from sigraph.encoders import Encoder
-from sigraph.evaluation import tables
 from sigraph.experiment import run
+from sigraph.leaderboard import tables
 
 FILE = Path(__file__).parents[2] / "docs" / "experiment-file.md"
 PAGE = FILE.read_text(encoding="utf-8")

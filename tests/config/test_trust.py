@@ -18,9 +18,10 @@ from sigraph.config.build import build, check, is_shipped
 from sigraph.config.trust import LIBRARIES, check_trust, current_trust, trusting
 from sigraph.encoders import Encoder
 from sigraph.experiment import run
+from sigraph.export.load import load_encoder
 from sigraph.files.sealed import write_sealed
-from sigraph.load import load_encoder
-from sigraph.running.run_one import RESULTS, run_folder
+from sigraph.leaderboard.result_files import RESULTS
+from sigraph.running.run_one import run_folder
 
 CODE = """
 from pathlib import Path

@@ -12,7 +12,8 @@ from sklearn.metrics import average_precision_score, label_ranking_average_preci
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from sigraph.data import CSRStore, EdgeStore, PretrainGraph
-from sigraph.evaluation import graph_retrieval, ranks, similarity
+from sigraph.evaluation import graph_retrieval, ranks
+from sigraph.neighbors import similarity
 
 KS = (1, 2, 5)
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigraph.data import PretrainGraph
-from sigraph.evaluation import edge_retrieval, similarity
+from sigraph.evaluation import edge_retrieval
 from sigraph.graphs import hold_out_edges
+from sigraph.neighbors import similarity
 
 
 def brute(z: torch.Tensor, edges: torch.Tensor, graph: PretrainGraph | None, ks: tuple[int, ...]) -> dict[str, float]:

@@ -13,8 +13,9 @@ from sklearn.neighbors import NearestNeighbors
 from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset
 from sigraph.experiment import run
-from sigraph.graphs import KNNGraph, neighbor_search
+from sigraph.graphs import KNNGraph
 from sigraph.graphs.knn import nearest_pairs
+from sigraph.neighbors import search as neighbor_search
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.neighbors import radius_neighbors_graph
 
 from sigraph.data import SampleDataset
-from sigraph.graphs import KNNGraph, RadiusGraph, neighbor_search
+from sigraph.graphs import KNNGraph, RadiusGraph
+from sigraph.neighbors import search as neighbor_search
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -6,11 +6,11 @@ from safetensors.torch import load_file
 
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.experiment import run
-from sigraph.load import load_encoder
+from sigraph.export.load import load_encoder
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines import devices as device
 from sigraph.machines.devices import check_device, device_kind
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.running.parts import ENCODER
 from sigraph.running.run_one import run_folder
 from sigraph.running.stages import pretrain_stage
 

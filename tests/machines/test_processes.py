@@ -20,13 +20,14 @@ from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.config.trust import trusting
 from sigraph.experiment import run
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines import leader as lead
 from sigraph.machines.launch import Launch, read_launch
 from sigraph.machines.leader import run_apart
 from sigraph.machines.processes import rebuilt, report
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.fitting import PROGRESS
-from sigraph.running.parts import ENCODER, build_parts, pretrain_hash
+from sigraph.running.parts import build_parts, pretrain_hash
 from sigraph.running.run_one import pretrain_folder
 from sigraph.running.stages import pretrain_stage
 

@@ -15,10 +15,11 @@ from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
+from sigraph.leaderboard.result_files import RESULTS
 from sigraph.running.leakage_check import leakage_lines, without_repeated
 from sigraph.running.plan import plan_table
 from sigraph.running.progress import Progress
-from sigraph.running.run_one import RESULTS, run_folder
+from sigraph.running.run_one import run_folder
 from sigraph.running.stages import FINETUNE
 from sigraph.theory.leakage import repeated_in_training
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from sigraph.evaluation.record_fields import GRID, SCORED
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard.record_fields import GRID, SCORED
 from sigraph.running.records import plain, read_record
 
 SCORE = {"task": "topic", "dataset": "cora", "head": "knn", "metric": "accuracy", "valid": 0.5, "test": 0.4}

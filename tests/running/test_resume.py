@@ -15,8 +15,8 @@ from sigraph.config import config_from_dict
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines import trainer as training
-from sigraph.running.parts import ENCODER
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import pretrain_folder, run_folder
 from sigraph.running.stages import PROGRESS

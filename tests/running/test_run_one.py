@@ -18,10 +18,10 @@ from sigraph.data import SampleDataset, Task
 from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module
-from sigraph.running.parts import ENCODER
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
 

@@ -14,9 +14,10 @@ from sigraph.config.trust import trusting
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.experiment import _summary
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import SaveProgress, TimeIsUp
 from sigraph.running import stages
-from sigraph.running.parts import ENCODER, pretrain_hash
+from sigraph.running.parts import pretrain_hash
 from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
 
 

@@ -11,7 +11,8 @@ from scipy.stats import chisquare
 from torch.utils.data import DataLoader
 
 from sigraph.data import PretrainGraph
-from sigraph.samplers import HardNegativeSampler, nearest
+from sigraph.neighbors import cosine_blocks as nearest
+from sigraph.samplers import HardNegativeSampler
 
 both_ways = pytest.mark.parametrize("faiss", [True, False])
 

@@ -1,35 +1,13 @@
-"""Nearest neighbours in the latent space, and what they say about labels: exact, chunked, without a graph."""
+"""What the nearest neighbours in the latent space say about labels: exact, chunked, without a graph."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from sigraph.evaluation.similarity import Similarity
+from sigraph.neighbors.exact import closest
+from sigraph.neighbors.similarity import Similarity
 from sigraph.tasks.task import is_labelled, label_type
-
-
-def nearest_neighbors(z: Tensor, k: int, query: Tensor | None = None, metric: str = "cosine") -> tuple[Tensor, Tensor]:
-    """The ``k`` embeddings closest to each query; of equally close ones those listed first.
-
-    Args:
-        z: Embeddings to search. Shape [N, D].
-        k: 1 <= k <= N, or <= N - 1 without ``query``.
-        query: Embeddings to search for, shape [Q, D]; None: each of ``z`` among the others, itself left out.
-        metric: ``cosine``, ``euclidean`` or ``dot``.
-
-    Returns:
-        Positions in ``z``, closest first, and their cosines, distances or dot products; Shape [Q, k] each.
-    """
-    others = z.size(0) - (query is None)
-    if not 1 <= k <= others:
-        raise ValueError(f"'k' needs to be in [1, {others}] in 'nearest_neighbors' (got {k})")
-    closeness = Similarity(z, metric, query)
-    found = [_closest(block, k) for _, _, block in closeness.blocks()]
-    if not found:
-        return torch.empty(0, k, dtype=torch.long), closeness.z.new_empty(0, k)
-    index, value = (torch.cat(part) for part in zip(*found, strict=True))
-    return index, closeness.shown(value)
 
 
 def neighbor_prediction(
@@ -75,7 +53,7 @@ def neighbor_prediction(
     closeness = Similarity(z[answer], metric, query, own)
     blocks = (block for _, _, block in closeness.blocks())
     if kind == "classification":
-        parts = [_vote(table.view(-1)[_closest(block, k)[0]]) for block in blocks]
+        parts = [_vote(table.view(-1)[closest(block, k)[0]]) for block in blocks]
         return torch.cat([torch.empty(0, dtype=torch.long), *parts])
     value = table if table.is_floating_point() else table.float()
     value, known_all = torch.where(known, value, 0), bool(known.all())
@@ -99,27 +77,8 @@ def label_agreement(z: Tensor, y: Tensor, query: Tensor | None = None) -> float:
     if len(asked) == 0:
         raise ValueError("'query' needs a sample with a class in 'label_agreement' (got none)")
     z, y = z[known], y[known]
-    nearest = torch.cat([_closest(block, 1)[0][:, 0] for _, _, block in Similarity(z, own=asked).blocks()])
+    nearest = torch.cat([closest(block, 1)[0][:, 0] for _, _, block in Similarity(z, own=asked).blocks()])
     return float((y[nearest] == y[asked]).float().mean())
-
-
-def _closest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Columns and values of the ``k`` largest of each row, the first of equal ones first. Shape [q, n] -> [q, k]."""
-    value, index = similarity.topk(min(k + 1, similarity.size(1)), dim=1)  # one more tells whether the cut is in a tie
-    tied = (value[:, k - 1] == value[:, -1]).nonzero().view(-1) if value.size(1) > k else index.new_empty(0)
-    value, index = value[:, :k], index[:, :k]
-    if tied.numel():
-        rows, cut = similarity[tied], value[tied, k - 1 :]  # [t, n], [t, 1]
-        equal = rows == cut
-        taken = (rows > cut).sum(dim=1, keepdim=True)
-        chosen = (rows > cut) | (equal & (equal.cumsum(dim=1) <= k - taken))
-        index[tied] = chosen.nonzero()[:, 1].view(-1, k)
-        value[tied] = rows.gather(1, index[tied])
-    if k == 1:
-        return index, value
-    index, order = index.sort(dim=1)
-    value, order = value.gather(1, order).sort(dim=1, descending=True, stable=True)
-    return index.gather(1, order), value
 
 
 def _vote(classes: Tensor) -> Tensor:
@@ -133,13 +92,13 @@ def _vote(classes: Tensor) -> Tensor:
 
 def _mean(similarity: Tensor, value: Tensor, k: int) -> Tensor:
     """Mean of the values of the ``k`` closest. Shape [q, n], [n, L] -> [q, L]."""
-    index, _ = _closest(similarity, k)
+    index, _ = closest(similarity, k)
     return sum((value[index[:, j]] for j in range(1, k)), start=value[index[:, 0]]) / k
 
 
 def _mean_of_known(similarity: Tensor, value: Tensor, known: Tensor, k: int) -> Tensor:
     """The same, of the ``k`` closest that know the column: among a few closest, or else among all that know it."""
-    index, closeness = _closest(similarity, min(4 * k, similarity.size(1)))
+    index, closeness = closest(similarity, min(4 * k, similarity.size(1)))
     total = value.new_zeros(len(index), value.size(1))
     seen = torch.zeros(total.shape, dtype=torch.long)
     for j in range(index.size(1)):
@@ -149,6 +108,6 @@ def _mean_of_known(similarity: Tensor, value: Tensor, known: Tensor, k: int) -> 
     lacking = seen < k  # [q, L]
     for column in lacking.any(dim=0).nonzero().view(-1).tolist():
         rows, mine = lacking[:, column].nonzero().view(-1), known[:, column].nonzero().view(-1)
-        closest, _ = _closest(similarity[rows[:, None], mine], k)
-        total[rows, column] = value[mine[closest], column].sum(dim=1)
+        nearest, _ = closest(similarity[rows[:, None], mine], k)
+        total[rows, column] = value[mine[nearest], column].sum(dim=1)
     return total / k

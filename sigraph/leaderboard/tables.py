@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sigraph.evaluation.ogb_form import render_ogb
-from sigraph.evaluation.statistics import mean_ranks
 from sigraph.files.foreign_text import cell, sheet_cell
+from sigraph.leaderboard.ogb_form import render_ogb
+from sigraph.leaderboard.statistics import mean_ranks
 
 FORMATS = ("markdown", "csv", "json", "ogb")
 FIELDS = (  # those that others rely on first

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigraph.evaluation.statistics import (
+from sigraph.leaderboard.statistics import (
     error_reduction_interval,
     holm,
     paired_t,

@@ -10,10 +10,11 @@ import sigraph
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.encoders import MLPEncoder, embed
 from sigraph.experiment import run
+from sigraph.export.load import load_encoder, pretrained_on
 from sigraph.files.sealed import read_sealed, write_sealed
-from sigraph.load import load_encoder, pretrained_on
-from sigraph.running.parts import ENCODER, load_parts
-from sigraph.running.run_one import RESULTS, SETTINGS, run_folder
+from sigraph.leaderboard.result_files import ENCODER, RESULTS
+from sigraph.running.parts import load_parts
+from sigraph.running.run_one import SETTINGS, run_folder
 
 OWN = """
 import torch

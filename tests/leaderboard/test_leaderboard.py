@@ -12,8 +12,8 @@ import yaml
 from scipy import stats
 
 from sigraph.evaluation import Leaderboard
-from sigraph.evaluation.leaderboard import spread
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard.leaderboard import spread
 
 
 def task(test: float, valid: float = 0.5, **changes):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from sigraph.evaluation.statistics import (
+from sigraph.leaderboard.statistics import (
     bootstrap_interval,
     error_reduction_interval,
     holm,

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sigraph.evaluation.comparison import Group
+from sigraph.leaderboard.comparison import Group
 
 _SEEDS = {"ogbn-papers100M": 3}  # runs that OGB asks for; 10 elsewhere
 _OPEN = "TO BE FILLED IN"

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 import sigraph as sg
 from sigraph.config import config_from_dict
 from sigraph.encoders import embed
+from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import SaveProgress, quiet_trainer
-from sigraph.running.parts import ENCODER
 from sigraph.running.stages import pretrain_stage
 from sigraph.samplers import HardNegativeSampler
 

@@ -10,14 +10,14 @@ from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.evaluation import Leaderboard
-from sigraph.evaluation.record_fields import UNREADABLE, misfit, shown
-from sigraph.evaluation.tables import FORMATS
 from sigraph.experiment import _summary, run
+from sigraph.export.load import load_encoder
 from sigraph.files.sealed import read_sealed, write_sealed
-from sigraph.load import load_encoder
+from sigraph.leaderboard.record_fields import UNREADABLE, misfit, shown
+from sigraph.leaderboard.result_files import ENCODER, RESULTS
+from sigraph.leaderboard.tables import FORMATS
 from sigraph.running.leakage_check import leakage_lines
-from sigraph.running.parts import ENCODER
-from sigraph.running.run_one import RESULTS, run_folder
+from sigraph.running.run_one import run_folder
 
 DEEP = [[[[[[[[[[1]]]]]]]]]]
 for _ in range(40):

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
 
-from sigraph.evaluation import label_agreement, nearest_neighbors, neighbor_prediction, similarity
+from sigraph.evaluation import label_agreement, nearest_neighbors, neighbor_prediction
+from sigraph.neighbors import similarity
 
 
 def points(n: int, d: int = 4, seed: int = 0) -> torch.Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sigraph.evaluation import similarity
-from sigraph.evaluation.similarity import Similarity
+from sigraph.neighbors import similarity
+from sigraph.neighbors.similarity import Similarity
 
 
 def points(n: int, seed: int = 0) -> torch.Tensor:

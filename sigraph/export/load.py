@@ -18,11 +18,10 @@ from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import own_sources
 from sigraph.config.trust import trusting
 from sigraph.encoders import Encoder
-from sigraph.evaluation.record_fields import MOST_BYTES, OK, misfit
 from sigraph.files.atomic import sha256
 from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.running.parts import ENCODER
-from sigraph.running.run_one import RESULTS
+from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
+from sigraph.leaderboard.result_files import ENCODER, RESULTS
 
 logger = logging.getLogger(__name__)
 

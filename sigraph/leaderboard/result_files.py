@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sigraph.evaluation.record_fields import MOST_BYTES, UNREADABLE, misfit
 from sigraph.files.sealed import DamagedError, read_sealed
+from sigraph.leaderboard.record_fields import MOST_BYTES, UNREADABLE, misfit
 
 RESULTS = "results.json"
+ENCODER = "encoder.safetensors"  # beside it or in its pre-training, as its record says
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 
 

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sigraph.evaluation.comparison import Group, annotate
-from sigraph.evaluation.ogb_form import ogb_record
-from sigraph.evaluation.record_fields import COUNT, TEXT, UNREADABLE, UNREADABLE_RUN, misfit, shown
-from sigraph.evaluation.result_files import read_records
-from sigraph.evaluation.statistics import spread
-from sigraph.evaluation.tables import render
+from sigraph.leaderboard.comparison import Group, annotate
+from sigraph.leaderboard.ogb_form import ogb_record
+from sigraph.leaderboard.record_fields import COUNT, TEXT, UNREADABLE, UNREADABLE_RUN, misfit, shown
+from sigraph.leaderboard.result_files import read_records
+from sigraph.leaderboard.statistics import spread
+from sigraph.leaderboard.tables import render
 
 FAMILY = ("experiment", "arm", "dataset", "task", "head", "entry", "metric")  # what a row measures
 CODE = ("version", "commit", "sources")

@@ -1,0 +1,5 @@
+"""Runs compared: their records, statistics over seeds, tables, the form that OGB asks for."""
+
+from sigraph.leaderboard.leaderboard import Leaderboard
+
+__all__ = ["Leaderboard"]
