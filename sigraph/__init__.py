@@ -70,4 +70,4 @@ if TYPE_CHECKING:
     from sigraph.recipes import open_dataset, prepare
     from sigraph.samplers.refresh import RefreshNegatives
     from sigraph.tasks import Evaluator
-    from sigraph.theory import audit
+    from sigraph.theory.audit import audit

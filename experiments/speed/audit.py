@@ -20,7 +20,7 @@ import torch
 
 import sigraph as sg
 from sigraph.data.consistency import node_agreement
-from sigraph.theory.null import permutation_null
+from sigraph.theory.audit.null import permutation_null
 
 DEGREE, COLUMNS, RATE, CLASSES, PEER = 20, 40, 0.05, 10, 3
 KINDS = ("labels", "classes", "number")

@@ -23,7 +23,7 @@ from sklearn.preprocessing import normalize
 
 import sigraph as sg
 from sigraph.losses import ContrastiveLoss
-from sigraph.theory import certify
+from sigraph.theory.certificates import certify
 
 WIDTH, GROUP, DRAWN = 128, 20, 5
 NEAR, FAR = 0.3, 1.0  # margins

@@ -69,7 +69,7 @@ def audit_run(arguments: argparse.Namespace) -> int:
         _check_replaced(Path(arguments.picture))
     wanted = _wanted(arguments)
     wanted.only(arguments.graph, arguments.task)
-    from sigraph.theory import audit
+    from sigraph.theory.audit import audit
 
     rows = []
     for group in wanted.groups:
@@ -221,7 +221,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data, shown
     from sigraph.running.parts import GRAPH, said_of, seen_in_pretraining
-    from sigraph.theory.label_edges import labels_in_edges
+    from sigraph.theory.leakage.label_edges import labels_in_edges
 
     config = load_config(file, overrides)
     arms: dict[str, list[str]] = {}

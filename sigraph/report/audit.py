@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sigraph.files.atomic import atomic_file
 from sigraph.files.foreign_text import printable
-from sigraph.theory.audit_report import AuditReport, AuditRow
+from sigraph.theory.audit.report import AuditReport, AuditRow
 
 _COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}
 _MOST = 40  # classes or label columns of a row

@@ -14,9 +14,9 @@ from sigraph.config.build import build
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Evaluator, Task
-from sigraph.theory.label_edges import labels_in_edges
-from sigraph.theory.leakage import leakage, look_at_graph, repeated_in_training
-from sigraph.theory.leakage_report import LeakageReport
+from sigraph.theory.leakage.label_edges import labels_in_edges
+from sigraph.theory.leakage.leakage import leakage, look_at_graph, repeated_in_training
+from sigraph.theory.leakage.report import LeakageReport
 
 _KEPT = 64  # tasks of which the repeated samples are remembered
 _repeated: dict[tuple[str, str], Tensor] = {}

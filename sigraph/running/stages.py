@@ -36,7 +36,7 @@ from sigraph.running.leakage_check import without_repeated
 from sigraph.running.parts import HEAD, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.records import plain, read_record
 from sigraph.tasks import Evaluator
-from sigraph.theory import certify
+from sigraph.theory.certificates import certify
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from sigraph.files.arguments import check_integers, is_number
 from sigraph.files.random import keyed_generator
 from sigraph.files.suggestions import did_you_mean
 from sigraph.synthetic.base import SplitStream, World
-from sigraph.synthetic.geometry import SURFACES
+from sigraph.synthetic.surfaces import SURFACES
 from sigraph.synthetic.topics import topic_model
 from sigraph.tasks.task import Task
 

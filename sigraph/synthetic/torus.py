@@ -11,7 +11,7 @@ from sigraph.files.arguments import check_integers, is_number
 from sigraph.files.memory import check_fits
 from sigraph.files.random import keyed_generator
 from sigraph.synthetic.base import World
-from sigraph.synthetic.geometry import Torus
+from sigraph.synthetic.surfaces import Torus
 from sigraph.tasks.task import Task
 
 CHUNK = 1 << 24  # numbers of an intermediate at a time

@@ -19,7 +19,7 @@ from sigraph.files.sealed import write_sealed
 from sigraph.report import audit_figure, latent_figure
 from sigraph.running.progress import BarProgress
 from sigraph.tables.report import SamplesRead, TableReport
-from sigraph.theory import audit
+from sigraph.theory.audit import audit
 
 EVIL = "a\x1b[31mred\x1b]0;title\x07\r\x9b2J\u202egnp\u2066\u200b\x7f\ud83d\x00b"
 LETTERS = "Größe ñ 日本語 العربية עברית हिन्दी می‌خواهم 👩‍🔬 ±×–…"

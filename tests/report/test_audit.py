@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from sigraph.data import PretrainGraph
 from sigraph.report import audit_figure
-from sigraph.theory import audit
+from sigraph.theory.audit import audit
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 

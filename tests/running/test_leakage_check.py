@@ -21,7 +21,7 @@ from sigraph.running.plan import plan_table
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import run_folder
 from sigraph.running.stages import FINETUNE
-from sigraph.theory.leakage import repeated_in_training
+from sigraph.theory.leakage.leakage import repeated_in_training
 
 
 class Heard(Progress):

@@ -11,7 +11,7 @@ from sigraph.data import PretrainGraph
 from sigraph.graphs import DatasetGraph
 from sigraph.samples.tokens import TokenColumn
 from sigraph.synthetic import CliqueWorld, ManifoldWorld, TopologyWorld
-from sigraph.synthetic.geometry import SURFACES
+from sigraph.synthetic.surfaces import SURFACES
 from sigraph.synthetic.topology import GRAPHLETS, graphlet_degrees
 
 WORLDS = {

@@ -8,8 +8,8 @@ from pages import blocks, read
 
 from sigraph.cli import _Parser
 from sigraph.commands.audit import add_audit_options
-from sigraph.theory.audit import LEAST_GAIN, LEAST_Z
-from sigraph.theory.audit_report import VERDICTS
+from sigraph.theory.audit.audit import LEAST_GAIN, LEAST_Z
+from sigraph.theory.audit.report import VERDICTS
 
 PAGE = read("docs/audit.md")
 

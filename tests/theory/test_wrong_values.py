@@ -12,7 +12,9 @@ import torch
 import sigraph.graphs as graphs
 from sigraph.data import PretrainGraph, SampleDataset, Task
 from sigraph.losses import ContrastiveLoss, CrossBatchMemory, LinkPredictionLoss
-from sigraph.theory import audit, certify, leakage
+from sigraph.theory.audit import audit
+from sigraph.theory.certificates import certify
+from sigraph.theory.leakage import leakage
 
 N = 12
 SPLIT = {"train": range(6), "valid": range(6, 9), "test": range(9, 12)}

@@ -7,8 +7,8 @@ from scipy.stats import spearmanr
 
 from sigraph.data import PretrainGraph
 from sigraph.data.consistency import Agreement, node_agreement
-from sigraph.theory import interval as module
-from sigraph.theory.interval import bootstrap_interval
+from sigraph.theory.audit import interval as module
+from sigraph.theory.audit.interval import bootstrap_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 

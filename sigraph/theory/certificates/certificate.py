@@ -34,7 +34,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far pairs within a radius are the edges of a graph; made by :func:`~sigraph.theory.certify`.
+    """How far pairs within a radius are the edges of a graph; made by :func:`~sigraph.theory.certificates.certify`.
 
     Args:
         loss: Name of the loss, None without one.

@@ -16,7 +16,7 @@ from sigraph.data.foreign import said
 from sigraph.files.arguments import is_number, shown
 from sigraph.files.columns import is_text
 from sigraph.samples.tokens import TOKENS, has_tokens
-from sigraph.theory.plain_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
+from sigraph.theory.leakage.normal_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
 
 KINDS = ("text", "sequence", "smiles", "exact")
 _SEQUENCES = ("seq", "sequence", "protein", "protein_sequence", "aa_seq", "aa_sequence", "dna", "rna", "peptide")
@@ -32,9 +32,9 @@ class Alike:
 
     Args:
         levels: ``exact`` (the same content), then ``normalised`` (text and sequences in the forms of
-            :mod:`~sigraph.theory.plain_forms`) or ``canonical`` (molecules by their canonical SMILES). Two samples are
-            alike at a level if their numbers there are the same; -1: a sample without content, alike to none. Shape [N]
-            each.
+            :mod:`~sigraph.theory.leakage.normal_forms`) or ``canonical`` (molecules by their canonical SMILES). Two
+            samples are alike at a level if their numbers there are the same; -1: a sample without content, alike to
+            none. Shape [N] each.
         read_as: What was compared, in words.
         notes: What could not be done, in words.
         chance: Probability that two rows of several columns of codes are equal if the columns are independent; 0 for

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sigraph.files.foreign_text import cell, printable
-from sigraph.theory.shape import GraphShape
+from sigraph.theory.audit.shape import GraphShape
 
 VERDICTS = ("promising", "weak", "useless", "suspicious")  # from best to worst
 _SHOWN = 10  # classes or label columns in the table of a row
@@ -56,8 +56,8 @@ class AuditRow:
         z: (LC - null mean) / null std; None where the null does not vary.
         majority: Share of the largest class among the samples that count; classes only.
         parts: By class or label column.
-        leakage: What :func:`~sigraph.theory.leakage` found; None: there is no split, so no test set.
-        verdict: ``promising``, ``weak``, ``useless`` or ``suspicious``; see :func:`~sigraph.theory.audit`.
+        leakage: What :func:`~sigraph.theory.leakage.leakage` found; None: there is no split, so no test set.
+        verdict: ``promising``, ``weak``, ``useless`` or ``suspicious``; see :func:`~sigraph.theory.audit.audit`.
         reason: Of the verdict, in words.
         notes: What to know before the task is scored: a rare class, a metric that a part of the split leaves undefined.
     """

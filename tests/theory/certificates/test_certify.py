@@ -23,9 +23,9 @@ from sigraph.losses import (
     SmoothnessLoss,
     TripletLoss,
 )
-from sigraph.theory import all_pairs, certify
+from sigraph.theory.certificates import all_pairs, certify
 
-MODULE = importlib.import_module("sigraph.theory.certify")  # the name in the package is the function
+MODULE = importlib.import_module("sigraph.theory.certificates.certify")  # the name in the package is the function
 pytestmark = pytest.mark.filterwarnings("ignore")  # repeats among random edges
 
 

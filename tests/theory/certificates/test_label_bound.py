@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from sigraph.data import PretrainGraph
 from sigraph.losses import NPairLoss, SmoothnessLoss
-from sigraph.theory import certify
+from sigraph.theory.certificates import certify
 
 
 def case(n):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sigraph.edges import EdgeStore
-from sigraph.theory.geometry import Geometry
+from sigraph.theory.certificates.distances import Geometry
 
 _ROWS, _COLUMNS = 512, 1024  # of a tile: 4 MB in double precision
 _ENTRIES = 1 << 22  # edges of the rows of a panel

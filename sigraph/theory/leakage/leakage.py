@@ -21,10 +21,10 @@ from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
 from sigraph.tasks.task import is_labelled
-from sigraph.theory.audited import as_numbers
-from sigraph.theory.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
-from sigraph.theory.leakage_report import LeakageReport
-from sigraph.theory.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
+from sigraph.theory.given import as_numbers
+from sigraph.theory.leakage.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
+from sigraph.theory.leakage.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
+from sigraph.theory.leakage.report import LeakageReport
 
 SHOWN = 5
 _CHANCE_ROWS = 1_000
@@ -46,11 +46,11 @@ def leakage(
     - *Transductive:* test samples that are nodes of the graph, without their labels, are allowed and said.
     - *Label edges:* edges made from labels that the task is tested on are suspicious. They are known where the graph
       comes from a :class:`~sigraph.graphs.LabelGraph`, alone or inside others; a graph that is exactly the cliques of
-      the labels, test samples included, is found as well (see :func:`~sigraph.theory.label_edges.is_label_cliques`).
+      the labels, test samples included, is found as well (see :mod:`~sigraph.theory.leakage.label_edges`).
     - *Repeated samples:* test samples that are alike to a training sample (see
-      :func:`~sigraph.theory.near_duplicates.find_alike`) were seen with a label. They are suspicious from two of them
-      on if they are more than 1% of the test set; fewer are said. Rows of features, or of codes, with so few values
-      that they equal each other by chance are said too, not suspicious: chance is counted as if columns were
+      :mod:`~sigraph.theory.leakage.near_duplicates`) were seen with a label. They are suspicious from two of
+      them on if they are more than 1% of the test set; fewer are said. Rows of features, or of codes, with so few
+      values that they equal each other by chance are said too, not suspicious: chance is counted as if columns were
       independent, and is the explanation if it gives at least half as many as there are.
     - *Conflicts:* alike samples with different labels; said.
 
@@ -64,7 +64,7 @@ def leakage(
             took no part. [N] or [N, L]
         pretraining: The data set that is pre-trained on, if it is another. Its samples are compared by content, and by
             ids if those of both are text (row numbers mean nothing elsewhere).
-        kinds: What columns of records hold; see :func:`~sigraph.theory.near_duplicates.find_alike`.
+        kinds: What columns of records hold; see :func:`~sigraph.theory.leakage.near_duplicates.find_alike`.
         cosine: Feature rows at a cosine of at least this are alike too, in (0, 1]; takes time O(train * test * F).
             None: not looked at.
 

@@ -24,9 +24,9 @@ from sigraph.graphs import (
     Rewired,
     UnionGraph,
 )
-from sigraph.theory import leakage
-from sigraph.theory.label_edges import is_label_cliques, label_graphs, told
-from sigraph.theory.leakage import repeated_in_training
+from sigraph.theory.leakage import leakage
+from sigraph.theory.leakage.label_edges import is_label_cliques, label_graphs, told
+from sigraph.theory.leakage.leakage import repeated_in_training
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -17,8 +17,11 @@ from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
 from sigraph.tasks.scorable import rare_class, undefined
 from sigraph.tasks.task import is_labelled, label_type
-from sigraph.theory.audit_report import VERDICTS, AuditReport, AuditRow, Part
-from sigraph.theory.audited import (
+from sigraph.theory.audit.interval import bootstrap_interval
+from sigraph.theory.audit.null import NULLS, Null, permutation_null, rewiring_null
+from sigraph.theory.audit.report import VERDICTS, AuditReport, AuditRow, Part
+from sigraph.theory.audit.shape import graph_shape
+from sigraph.theory.given import (
     LABELS,
     Graphs,
     Tasks,
@@ -29,11 +32,8 @@ from sigraph.theory.audited import (
     named_tasks,
     used_labels,
 )
-from sigraph.theory.interval import bootstrap_interval
-from sigraph.theory.leakage import leakage
-from sigraph.theory.leakage_report import LeakageReport
-from sigraph.theory.null import NULLS, Null, permutation_null, rewiring_null
-from sigraph.theory.shape import graph_shape
+from sigraph.theory.leakage.leakage import leakage
+from sigraph.theory.leakage.report import LeakageReport
 
 LEAST_Z, LEAST_GAIN = 3.0, 0.15
 MOST_DRAWS = 1_000_000

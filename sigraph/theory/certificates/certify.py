@@ -13,11 +13,11 @@ from sigraph.files.arguments import check_integers, check_kinds, shown
 from sigraph.files.random import keyed_generator
 from sigraph.losses import ContrastiveLoss, StructureLoss
 from sigraph.tasks.task import label_type
-from sigraph.theory.all_pairs import EXACT_PAIRS, Counts, Radii, tiles
-from sigraph.theory.audited import as_numbers, checked_labels
-from sigraph.theory.certificate import Bound, Certificate
-from sigraph.theory.geometry import Geometry, inner
-from sigraph.theory.promise import promised, reached
+from sigraph.theory.certificates.all_pairs import EXACT_PAIRS, Counts, Radii, tiles
+from sigraph.theory.certificates.certificate import Bound, Certificate
+from sigraph.theory.certificates.distances import Geometry, inner
+from sigraph.theory.certificates.label_bound import promised, reached
+from sigraph.theory.given import as_numbers, checked_labels
 
 _SAMPLED_EDGES = 1 << 17  # that a grid of radii is laid over
 _SLACK = 1e-6  # of the larger margin, and of the sums: more than single precision errs

@@ -9,7 +9,8 @@ from pages import anchors, blocks, read
 
 from sigraph.data import PretrainGraph
 from sigraph.losses import ContrastiveLoss, InfoNCELoss
-from sigraph.theory import Certificate, certify
+from sigraph.theory import Certificate
+from sigraph.theory.certificates import certify
 
 PAGE = read("docs/certificates.md")
 

@@ -15,7 +15,7 @@ MAX_SHARE, LEAST_ROWS = 0.01, 2  # of the test set, also in training: above both
 
 @dataclass
 class LeakageReport:
-    """What :func:`~sigraph.theory.leakage.leakage` found.
+    """What :func:`~sigraph.theory.leakage.leakage.leakage` found.
 
     Args:
         task: The task's name.

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sigraph.theory.shape as module
+import sigraph.theory.audit.shape as module
 from sigraph.data import LabelSetStore, PretrainGraph
-from sigraph.theory.shape import GraphShape, components, graph_shape
+from sigraph.theory.audit.shape import GraphShape, components, graph_shape
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 

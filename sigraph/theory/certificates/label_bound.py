@@ -10,7 +10,7 @@ from sigraph.data import PretrainGraph
 from sigraph.data.consistency import node_agreement
 from sigraph.neighbors import nearest_neighbors
 from sigraph.tasks.task import is_labelled, label_type
-from sigraph.theory.geometry import Geometry
+from sigraph.theory.certificates.distances import Geometry
 
 _K = 3  # neighbours that vote
 

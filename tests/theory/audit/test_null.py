@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sigraph.data import PretrainGraph
 from sigraph.data.consistency import node_agreement
-from sigraph.theory.null import permutation_null, rewiring_null
+from sigraph.theory.audit.null import permutation_null, rewiring_null
 
 NAN = math.nan
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")

@@ -11,9 +11,9 @@ import torch
 import sigraph
 from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
 from sigraph.data.consistency import local_consistency
-from sigraph.theory import audit
-from sigraph.theory.audit import decide
-from sigraph.theory.leakage_report import LeakageReport
+from sigraph.theory.audit import audit
+from sigraph.theory.audit.audit import decide
+from sigraph.theory.leakage.report import LeakageReport
 
 NAN = math.nan
 FIVE = PretrainGraph([[0, 1, 2], [1, 2, 3]], 5)

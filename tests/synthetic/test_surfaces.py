@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigraph.synthetic.geometry import SURFACES, Moebius, Plane, Sphere, Torus
+from sigraph.synthetic.surfaces import SURFACES, Moebius, Plane, Sphere, Torus
 
 SHARE = st.integers(0, 1000).map(lambda n: n / 1000)  # of a side, ends included
 
