@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,17 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from sigraph.data.card import Card
-from sigraph.data.dataset_parts import (
-    card_to_write,
-    check_finite,
-    checked_ids,
-    checked_names,
-    checked_node,
-    checked_samples,
-    named_parts,
-    refuse_ambiguous_ids,
-)
+from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
+from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
     FEATURES,
@@ -37,11 +29,12 @@ from sigraph.data.prepared import (
     write_samples,
     write_task,
 )
-from sigraph.files.arguments import shown
+from sigraph.files.arguments import checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import HeldArray
+from sigraph.samples.given import check_finite, checked_samples
 from sigraph.samples.tokens import TokenColumn, has_tokens
 from sigraph.tasks.task import SPLITS, Task, is_labelled
 
@@ -91,7 +84,7 @@ class SampleDataset:
         self._path: Path | None = None  # of the samples, if they are mapped from a file of the user's
         self._manifest: Manifest | None = None  # of the prepared folder, if opened from one
         self._fingerprint: str | None = None
-        self._graphs, self._tasks = named_parts("graph", graphs, PretrainGraph), named_parts("task", tasks, Task)
+        self._graphs, self._tasks = named_items("graph", graphs, PretrainGraph), named_items("task", tasks, Task)
         self.name, self.card = name or (card.name if card else ""), card
         if isinstance(samples, str | Path):
             self._path = Path(samples).resolve()
@@ -224,8 +217,8 @@ class SampleDataset:
         """The same samples with other graphs or tasks; mapped samples stay mapped."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__, _fingerprint=None)
-        out._graphs = named_parts("graph", self._graphs if graphs is None else graphs, PretrainGraph)
-        out._tasks = named_parts("task", self._tasks if tasks is None else tasks, Task)
+        out._graphs = named_items("graph", self._graphs if graphs is None else graphs, PretrainGraph)
+        out._tasks = named_items("task", self._tasks if tasks is None else tasks, Task)
         out._check_counts()
         return out
 
@@ -307,7 +300,7 @@ class SampleDataset:
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
-            card_to_write(self, path.name).write(folder / CARD)
+            _card_to_write(self, path.name).write(folder / CARD)
             write_samples(self.samples, folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
@@ -363,3 +356,19 @@ def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) ->
             f"{', '.join(items)}"
         )
     return items[name]
+
+
+def _card_to_write(dataset: SampleDataset, name: str) -> Card:
+    """The card of a prepared folder: the data set's own, or one of what is there; with what was measured."""
+    measured = dataset.measure()
+    card = dataset.card or Card(
+        dataset.name or name,
+        samples=CardSamples(**measured["samples"]),
+        graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
+        tasks={
+            key: CardTask(**{k: v for k, v in value.items() if k != "num_labelled"}, about=dataset.tasks[key].about)
+            for key, value in measured["tasks"].items()
+        },
+    )
+    samples = replace(card.samples, columns=dataset.feature_names)
+    return replace(card, samples=samples, measured={**(card.measured or {}), **measured})

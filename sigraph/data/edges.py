@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data.foreign import said, way_from
-from sigraph.files.arguments import as_tensor
+from sigraph.data.foreign import way_from
+from sigraph.files.arguments import as_tensor, said
 from sigraph.files.memory import check_fits
 from sigraph.files.precision import LARGEST, say_lost
 

@@ -13,6 +13,7 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.data.data import BaseData
 
 from sigraph.edges.store import EdgeStore
+from sigraph.files.arguments import is_frame
 
 _ENDS = "PretrainGraph(torch.tensor({ends}).t(), num_nodes=...)"
 
@@ -66,23 +67,8 @@ def is_networkx(value: Any) -> bool:
     )
 
 
-def is_frame(value: Any) -> bool:
-    """Whether a value is a table with named columns, as of pandas or polars."""
-    return hasattr(value, "columns") and hasattr(value, "to_numpy")
-
-
 def is_matrix(value: Any) -> bool:
     """Whether a value is a sparse matrix: of scipy, of torch, or a ``SparseTensor``."""
     if isinstance(value, Tensor):
         return value.layout != torch.strided
     return scipy.sparse.issparse(value) or (hasattr(value, "coo") and hasattr(value, "sparse_sizes"))
-
-
-def said(value: Any) -> str:
-    """The kind of a value for a message: its class, with the module where the name alone says little."""
-    kind = type(value)
-    if isinstance(value, Tensor):
-        sparse = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
-        return f"a {sparse}tensor {list(value.shape)}"
-    tool = "" if kind.__module__ in ("builtins", "abc") else f"{kind.__module__.partition('.')[0]} "
-    return f"a {tool}{kind.__name__}"

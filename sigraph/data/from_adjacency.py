@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data.edges import GivenEdges
-from sigraph.data.foreign import is_frame, is_matrix, is_networkx, said, way_from
+from sigraph.data.foreign import is_matrix, is_networkx, way_from
+from sigraph.files.arguments import is_frame, said
 
 _OWNER = "'PretrainGraph.from_adjacency'"
 

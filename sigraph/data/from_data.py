@@ -8,8 +8,9 @@ from typing import Any
 from torch_geometric.data import Batch, Data
 
 from sigraph.data.edges import GivenEdges, checked_count
-from sigraph.data.foreign import said, way_from
+from sigraph.data.foreign import way_from
 from sigraph.data.from_adjacency import read_adjacency
+from sigraph.files.arguments import said
 
 _OWNER = "'PretrainGraph.from_data'"
 _EDGES = ("edge_index", "edge_weight", "num_nodes", "adj", "adj_t")

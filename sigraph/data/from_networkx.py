@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from sigraph.data.edges import GivenEdges, checked_count
-from sigraph.data.foreign import is_networkx, said, way_from
+from sigraph.data.foreign import is_networkx, way_from
+from sigraph.files.arguments import said
 
 _OWNER = "'PretrainGraph.from_networkx'"
 SHOWN = 5

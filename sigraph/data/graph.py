@@ -12,13 +12,13 @@ from torch_geometric.data import Data
 
 from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
-from sigraph.data.foreign import said, way_from
+from sigraph.data.foreign import way_from
 from sigraph.data.from_adjacency import read_adjacency
 from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
 from sigraph.edges.label_store import LabelSetStore, in_full
 from sigraph.edges.store import CSRStore, EdgeStore
-from sigraph.files.arguments import as_tensor
+from sigraph.files.arguments import as_tensor, said
 from sigraph.files.array_folder import AGAIN, open_folder
 from sigraph.files.ownership import GRAPHS, LABEL_SETS
 from sigraph.tasks.label_values import label_values

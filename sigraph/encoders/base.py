@@ -62,3 +62,8 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Any) -> Encoding:
         """Encode a batch of samples, each independently of the others."""
+
+
+def samples_of(dataset: SampleDataset) -> str:
+    """The samples of a data set for a message, by its name if it has one."""
+    return f"the samples of data set {dataset.name!r}" if dataset.name else "the samples"

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.dataset_parts import checked_node
 from sigraph.encoders.base import Encoder
-from sigraph.files.arguments import check_integers, check_kinds
+from sigraph.files.arguments import check_integers, check_kinds, checked_node
 
 
 @torch.no_grad()

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.dataset_parts import describe_samples, samples_of
-from sigraph.encoders.base import Encoder, Encoding
+from sigraph.encoders.base import Encoder, Encoding, samples_of
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.samples.given import describe_samples
 
 
 class MLPEncoder(Encoder):

@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.dataset_parts import describe_samples, samples_of
-from sigraph.encoders.base import Encoder
+from sigraph.encoders.base import Encoder, samples_of
 from sigraph.files.arguments import check_integers
+from sigraph.samples.given import describe_samples
 from sigraph.samples.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
 
 

@@ -113,3 +113,37 @@ def as_tensor(value: Any) -> Tensor:
 def is_number(value: Any) -> bool:
     """Whether a value is a real number; true and false are none, and no text is."""
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def said(value: Any) -> str:
+    """The kind of a value for a message: its class, with the module where the name alone says little."""
+    kind = type(value)
+    if isinstance(value, Tensor):
+        sparse = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+        return f"a {sparse}tensor {list(value.shape)}"
+    tool = "" if kind.__module__ in ("builtins", "abc") else f"{kind.__module__.partition('.')[0]} "
+    return f"a {tool}{kind.__name__}"
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value is a table with named columns, as of pandas or polars."""
+    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+
+
+def checked_node(node: Any, num_samples: int, name: str = "node") -> Tensor:
+    """Sample ids as a tensor, int64 [B]."""
+    try:
+        node = as_tensor(node)
+    except ValueError as error:
+        raise ValueError(f"{name!r} needs integer sample ids (got {said(node)}: {error})") from error
+    node = node.long() if isinstance(node, Tensor) and node.shape == (0,) else node  # an empty list is of floats
+    if node.dim() != 1 or node.is_floating_point() or node.is_complex() or node.dtype == torch.bool:
+        way = f"; of a mask: {name}.nonzero().view(-1)" if node.dtype == torch.bool else ""
+        raise ValueError(
+            f"{name!r} needs a 1-D tensor of integer sample ids (got {node.dtype} {list(node.shape)}){way}"
+        )
+    if node.numel():
+        low, high = (int(v) for v in node.aminmax())
+        if low < 0 or high >= num_samples:
+            raise ValueError(f"{name!r} needs sample ids in [0, {num_samples}) (got [{low}, {high}])")
+    return node.long()

@@ -14,8 +14,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.foreign import said
-from sigraph.files.arguments import is_one_of, shown
+from sigraph.files.arguments import is_one_of, said, shown
 from sigraph.files.suggestions import did_you_mean
 from sigraph.graphs.base import GraphConstructor
 

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from sigraph.data import SampleDataset
-from sigraph.data.dataset_parts import describe_samples
-from sigraph.data.foreign import said
-from sigraph.files.arguments import as_tensor
+from sigraph.files.arguments import as_tensor, said
 from sigraph.neighbors.search import row_blocks
+from sigraph.samples.given import describe_samples
 
 
 def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:

@@ -18,7 +18,6 @@ from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.build import Bases, build, check, is_shipped, partial_build, working
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.dataset_parts import describe_samples
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation.nearest_head import check_neighbors
 from sigraph.files.memory import check_processes
@@ -33,6 +32,7 @@ from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
+from sigraph.samples.given import describe_samples
 from sigraph.tasks import Evaluator
 from sigraph.tasks.scorable import check_scorable
 

@@ -245,7 +245,7 @@ def test_wrong_parts_are_refused(change, message):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_features_that_are_not_finite_are_named(value, monkeypatch):
-    monkeypatch.setattr("sigraph.data.dataset_parts.CHUNK", 4)  # two rows at a time: the rows lie in different pieces
+    monkeypatch.setattr("sigraph.samples.given.CHUNK", 4)  # two rows at a time: the rows lie in different pieces
     samples = torch.zeros(N, 2)
     samples[1, 0] = samples[4, 1] = value
     with pytest.raises(ValueError, match="in 2 rows; first: 1, 4"):

@@ -14,11 +14,11 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.data.dataset_parts import check_finite, checked_ids, checked_samples
-from sigraph.data.foreign import said
-from sigraph.files.arguments import check_kinds
+from sigraph.data.given import checked_ids
+from sigraph.files.arguments import check_kinds, said
 from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
+from sigraph.samples.given import check_finite, checked_samples
 from sigraph.tasks import Task
 from sigraph.tasks.task import is_labelled
 from sigraph.theory.given import as_numbers

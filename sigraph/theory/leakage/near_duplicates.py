@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.foreign import said
-from sigraph.files.arguments import is_number, shown
+from sigraph.files.arguments import is_number, said, shown
 from sigraph.files.columns import is_text
 from sigraph.samples.tokens import TOKENS, has_tokens
 from sigraph.theory.leakage.normal_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text

@@ -4,8 +4,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sigraph.data.dataset_parts import checked_node, describe_samples, named_parts
+from sigraph.data.given import named_items
 from sigraph.data.graph import PretrainGraph
+from sigraph.files.arguments import checked_node
+from sigraph.samples.given import describe_samples
 
 
 def test_samples_in_words():
@@ -16,8 +18,8 @@ def test_samples_in_words():
 
 def test_parts_are_copied():
     parts = {"a": PretrainGraph(num_nodes=2)}
-    assert named_parts("graph", parts, PretrainGraph) == parts
-    assert named_parts("graph", parts, PretrainGraph) is not parts and named_parts("graph", None, PretrainGraph) == {}
+    assert named_items("graph", parts, PretrainGraph) == parts
+    assert named_items("graph", parts, PretrainGraph) is not parts and named_items("graph", None, PretrainGraph) == {}
 
 
 @pytest.mark.parametrize("node", [[2, 0, 2], torch.tensor([2, 0, 2], dtype=torch.int16)])
