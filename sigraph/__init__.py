@@ -6,18 +6,19 @@ few labels, and says honestly whether the graph helped. Public names are importe
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sigraph.files.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
 _FOLDERS = (
-    *("data", "encoders", "evaluation", "graphs", "losses", "objectives", "report", "samplers", "synthetic"),
-    "theory",
+    *("data", "edges", "encoders", "evaluation", "export", "graphs", "leaderboard", "losses", "neighbors"),
+    *("objectives", "recipes", "report", "samplers", "samples", "synthetic", "tables", "tasks", "theory"),
 )
 _NAMES = {
-    "EdgeStore": "data",
-    "Evaluator": "evaluation",
+    "EdgeStore": "edges",
+    "Evaluator": "tasks",
     "FinetuneModule": "finetune",
     "FinetuneSettings": "finetune",
     "HeldOutValidation": "pretrain",
@@ -25,33 +26,24 @@ _NAMES = {
     "PretrainBatch": "data",
     "PretrainGraph": "data",
     "PretrainModule": "pretrain",
-    "RefreshNegatives": "refresh",
+    "RefreshNegatives": "samplers.refresh",
     "SampleDataset": "data",
     "StructureCollator": "collate",
-    "Task": "data",
+    "Task": "tasks",
     "audit": "theory",
     "embed": "encoders",
     "fine_tune": "finetune",
     "load_config": "config",
-    "load_encoder": "load",
-    "open_dataset": "data",
-    "prepare": "data",
+    "load_encoder": "export",
+    "open_dataset": "recipes",
+    "prepare": "recipes",
     "pretrain_loader": "collate",
     "run": "experiment",
 }
 
 __all__ = sorted([*_NAMES, *_FOLDERS])
 
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        value = getattr(import_module(f"sigraph.{_NAMES[name]}"), name)
-    elif name in _FOLDERS:
-        value = import_module(f"sigraph.{name}")
-    else:
-        raise AttributeError(f"module 'sigraph' has no attribute {name!r}; it has {', '.join(__all__)}")
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, {name: f"sigraph.{_NAMES.get(name, name)}" for name in __all__})
 
 
 def __dir__() -> list[str]:
@@ -61,13 +53,14 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from sigraph.collate import StructureCollator, pretrain_loader
     from sigraph.config import load_config
-    from sigraph.data import EdgeStore, Pairs, PretrainBatch, PretrainGraph, SampleDataset, Task
+    from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
+    from sigraph.edges import EdgeStore
     from sigraph.encoders import embed
     from sigraph.experiment import run
-    from sigraph.export.load import load_encoder
+    from sigraph.export import load_encoder
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare
     from sigraph.samplers.refresh import RefreshNegatives
-    from sigraph.tasks import Evaluator
-    from sigraph.theory.audit import audit
+    from sigraph.tasks import Evaluator, Task
+    from sigraph.theory import audit

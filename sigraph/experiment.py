@@ -22,11 +22,10 @@ from sigraph.machines.pool import Killed, in_processes
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.fitting import fit_share
 from sigraph.running.grid import choose
+from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.parts import check_arms
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import record_failure, run_folder, run_one
-
-Job = tuple[str, int]  # an arm's name and a seed
 
 
 @dataclass
@@ -146,33 +145,6 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
         progress.close()
     order = {job: i for i, job in enumerate(wanted)}
     results.records.sort(key=lambda record: order[record["arm"], record["seed"]])
-
-
-def all_jobs(config: ExperimentConfig) -> list[Job]:
-    """Every (arm, seed), seed by seed, so that a comparison grows evenly."""
-    return [(name, seed) for seed in config.seeds for name in config.arm_names]
-
-
-def check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job]:
-    """The wanted (arm, seed), each once, in the order they run; None: all.
-
-    Raises:
-        ConfigError, ValueError: An arm or a seed is unknown.
-    """
-    every = all_jobs(config)
-    if only is None:
-        return every
-    asked: set[Job] = set()
-    for job in only if isinstance(only, Sequence) and not isinstance(only, str) else [only]:
-        name, seed = job if isinstance(job, tuple | list) and len(job) == 2 else (None, None)
-        if not isinstance(name, str) or not isinstance(seed, int):
-            raise ValueError(f"'only' needs pairs (arm, seed) in 'run' (got {shown(only)})")
-        if name not in config.arms:
-            config.arm(name)  # raises, with the names there are
-        if seed not in config.seeds:
-            raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")
-        asked.add((name, seed))
-    return [job for job in every if job in asked]
 
 
 def _records(

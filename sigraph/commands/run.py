@@ -50,7 +50,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.file, overrides)
     _check_output(config.output_dir)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
-    from sigraph.experiment import check_jobs
+    from sigraph.running.jobs import check_jobs
 
     wanted = check_jobs(config, [(name, seed) for seed in seeds for name in arms])
     if arguments.list:

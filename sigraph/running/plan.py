@@ -15,9 +15,9 @@ from lightning.pytorch import Callback, Trainer
 
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
-from sigraph.experiment import Job, check_jobs
 from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
+from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.parts import Parts, build_parts, check_arms, pretrain_hash
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0

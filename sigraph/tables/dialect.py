@@ -95,6 +95,26 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
     return Dialect(delimiter, True, True, decimal_comma, tuple(notes))
 
 
+def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:
+    """The line of the first row with another number of cells than the first one, in words; None if there is none."""
+    limit = csv.field_size_limit(longest_row())
+    rows = dialect.rows(lines_of(path))
+    width, line = 0, 1
+    try:
+        for row in rows:
+            if row and width and len(row) != width:
+                first = "the header" if header else "the first row"
+                return f"{path}, line {line}: {len(row)} cells, but {first} has {width}"
+            width, line = width or len(row), rows.line_num + 1
+    except csv.Error as error:
+        if "end of data" in str(error) or "field larger" in str(error):
+            return f"{path}, line {line}: a quote opens in this row and never closes"
+        return f"{path}, line {rows.line_num}: {error}"
+    finally:
+        csv.field_size_limit(limit)
+    return None
+
+
 def column_names(written: list[str], header: bool) -> list[str]:
     """Columns as sigraph calls them: blanks around a name do not count, and those without one are numbered."""
     return [(header and name.strip()) or f"column{i}" for i, name in enumerate(written, start=1)]

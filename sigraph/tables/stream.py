@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, header_alone
+from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
 from sigraph.tables.table_file import BLOCK, PARQUET, TableFile, check_names, file_kind, plain_table
-from sigraph.tables.text_faults import find_encoding_fault, find_ragged_row, one_line, open_bytes, refuse_long_lines
+from sigraph.tables.text_faults import find_encoding_fault, one_line, open_bytes, refuse_long_lines
 
 ROWS = 1 << 20  # of Parquet at a time
 

@@ -19,11 +19,10 @@ from sigraph.files.columns import is_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import NOT_PLAIN
-from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, header_alone
+from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
 from sigraph.tables.text_faults import (
     find_encoding_fault,
     find_json_fault,
-    find_ragged_row,
     longest_row,
     one_line,
     open_bytes,

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import json
 import re
 from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from sigraph.files.free_memory import refuse_more
-
-if TYPE_CHECKING:
-    from sigraph.tables.dialect import Dialect
 
 PIECE = 1 << 20
 LONGEST_ROW = 1 << 28  # bytes; beyond, a file is no table, or a bomb
@@ -175,26 +170,6 @@ def find_encoding_fault(path: Path) -> str | None:
             line += (carried + piece)[: error.start].count(b"\n")
             return f"{path}, line {line}: not UTF-8 (byte 0x{wrong.hex()}); save the file as UTF-8"
         line += piece.count(b"\n")
-    return None
-
-
-def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:
-    """The line of the first row with another number of cells than the first one, in words; None if there is none."""
-    limit = csv.field_size_limit(longest_row())
-    rows = dialect.rows(lines_of(path))
-    width, line = 0, 1
-    try:
-        for row in rows:
-            if row and width and len(row) != width:
-                first = "the header" if header else "the first row"
-                return f"{path}, line {line}: {len(row)} cells, but {first} has {width}"
-            width, line = width or len(row), rows.line_num + 1
-    except csv.Error as error:
-        if "end of data" in str(error) or "field larger" in str(error):
-            return f"{path}, line {line}: a quote opens in this row and never closes"
-        return f"{path}, line {rows.line_num}: {error}"
-    finally:
-        csv.field_size_limit(limit)
     return None
 
 

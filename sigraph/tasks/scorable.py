@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from sigraph.tasks.task import Task
 
 SCORED = ("valid", "test")
 RARE = 0.1  # share of a rarer class, below which accuracy says little
@@ -17,7 +14,29 @@ _SHOWN = 4  # classes and columns that a message names
 _PER_OUTPUT = 1000  # class ids beyond so many times the labelled samples are no class ids
 
 
-def check_scorable(task: Task) -> None:
+class Scored(Protocol):
+    """What of a :class:`~sigraph.tasks.task.Task` says whether it can be scored."""
+
+    name: str
+    labels: Tensor
+
+    @property
+    def split(self) -> Mapping[str, Tensor]: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def is_ranking(self) -> bool: ...
+    @property
+    def num_samples(self) -> int: ...
+    @property
+    def num_outputs(self) -> int: ...
+    def called(self, number: int) -> str | int:
+        """What the user calls a class or label column."""
+
+
+def check_scorable(task: Scored) -> None:
     """Refuse what :func:`undefined` finds, and a task of one class.
 
     Raises:
@@ -27,7 +46,7 @@ def check_scorable(task: Task) -> None:
         raise ValueError(f"task {task.name!r}: {'; '.join(reasons)}")
 
 
-def undefined(task: Task) -> list[str]:
+def undefined(task: Scored) -> list[str]:
     """Why the metric is not defined on a part that is scored, and the way out; nothing: it is on both.
 
     ROC-AUC and average precision need both classes in a part, or a label column that holds 0 and 1; Spearman's
@@ -52,7 +71,7 @@ def undefined(task: Task) -> list[str]:
     return [f"metric {task.metric!r} is not defined: {' and '.join(found)}; give it {' or '.join(ways)}"]
 
 
-def unlearnable(task: Task) -> list[str]:
+def unlearnable(task: Scored) -> list[str]:
     """What training cannot learn: classes and columns that are scored but not in train, constant targets."""
     train = task.labels[task.split["train"]]
     if task.type == "regression":
@@ -71,7 +90,7 @@ def unlearnable(task: Task) -> list[str]:
     return [f"{len(absent):,} {what} scored in 'valid' or 'test' but not in 'train': {named}; they cannot be learnt"]
 
 
-def score_notes(task: Task) -> list[str]:
+def score_notes(task: Scored) -> list[str]:
     """What to know when the score is read: the positive class, a rare class, columns that do not count."""
     y = torch.cat([task.labels[ids] for ids in task.split.values()])
     notes = []
@@ -111,7 +130,7 @@ def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
     ]
 
 
-def _unpredictable(task: Task) -> list[str]:
+def _unpredictable(task: Scored) -> list[str]:
     """Classes that no head can be made for: one alone, or ids far beyond the samples."""
     if task.type != "classification":
         return []
