@@ -102,7 +102,7 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
     board = Leaderboard.from_folder(arguments.folder).only(arguments.experiment, arguments.task)
     print(board.table(arguments.format))
     if arguments.format == "markdown":
-        from sigraph.running.leakage_check import leakage_lines
+        from sigraph.leaderboard.leakage_lines import leakage_lines
 
         if lines := leakage_lines(board.records, arguments.task):
             print("", *lines, sep="\n")

@@ -17,7 +17,7 @@ from torch import Tensor
 import sigraph.losses
 from sigraph import pretrain
 from sigraph.collate import pretrain_loader
-from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset, Tokens, token_table
+from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, Encoding, GRUEncoder, MLPEncoder
 from sigraph.losses import (
     ContrastiveLoss,
@@ -36,6 +36,7 @@ from sigraph.objectives import MaskedFeature, MaskedToken
 from sigraph.objectives.masked_token import TokenTarget
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
+from sigraph.samples import Tokens, token_table
 
 WRAPPERS = {"CrossBatchMemory", "PMLLoss"}  # hold another loss: the first has tests of its own, the second is refused
 NUM_NODES, NUM_FEATURES = 24, 5

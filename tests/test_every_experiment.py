@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from sigraph.config import load_config
-from sigraph.data import PretrainGraph, SampleDataset, Task, load_card
+from sigraph.data import PretrainGraph, SampleDataset, load_card
 from sigraph.experiment import run
+from sigraph.tasks import Task
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
 

@@ -7,12 +7,13 @@ import torch
 import yaml
 
 from sigraph.config import ConfigError, config_from_dict, load_config
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, Encoding
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed
 from sigraph.running.progress import BarProgress, Progress
 from sigraph.running.run_one import run_folder
+from sigraph.tasks import Task
 
 
 class FailsToTrain(Encoder):

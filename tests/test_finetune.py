@@ -15,11 +15,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import sigraph as sg
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
-from sigraph.evaluation import Evaluator
 from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
 from sigraph.machines.trainer import KeepBest, quiet_trainer
+from sigraph.tasks import Evaluator, Task
 
 N, F = 90, 6
 SPLIT = {"train": torch.arange(30), "valid": torch.arange(30, 60), "test": torch.arange(60, N)}

@@ -16,8 +16,10 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.config.experiment import ExperimentConfig
 from sigraph.config.reference import LATE, NESTED_BASES, _shipped
 from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
-from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.running.parts import check_arms, check_components
+from sigraph.samples import token_table
+from sigraph.tasks import Task
 
 HOSTILE = ["", True, -1, 10**12, 2**70, 1e308, float("nan"), ["x"], {"a": 1}, "\u202ea\0b", {"_target_": "x.Y"}]
 SECTIONS = {

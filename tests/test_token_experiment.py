@@ -6,13 +6,15 @@ import torch
 import sigraph
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data import PretrainGraph, SampleDataset, Task, token_table
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import embed
 from sigraph.experiment import run
 from sigraph.export.load import load_encoder
 from sigraph.files.sealed import read_sealed
 from sigraph.running.parts import build_parts, load_parts
 from sigraph.running.run_one import run_folder
+from sigraph.samples import token_table
+from sigraph.tasks import Task
 
 ENCODERS = {
     "BagOfWordsEncoder": {"hidden_channels": 8, "out_channels": 4},

@@ -3,8 +3,9 @@
 import pyarrow as pa
 import torch
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import graph_between, read_lines, read_rows
+from sigraph.tasks import Task
 from sigraph.tasks.splits import SplitRule
 
 NUM_CLASSES = 7

@@ -5,8 +5,9 @@ import json
 import pyarrow as pa
 import torch
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import read_lines
+from sigraph.tasks import Task
 
 PARTS = {"train": "train", "dev": "valid", "test": "test"}
 

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import graph_between, multi_hot, read_lines, read_rows
+from sigraph.tasks import Task
 from sigraph.tasks.splits import SplitRule
 
 NUM_LABELS = 50

@@ -4,7 +4,8 @@ import pyarrow as pa
 import torch
 from pyarrow import csv
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
+from sigraph.tasks import Task
 
 COLUMNS = {"seq": pa.string(), "label": pa.float32()}
 

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import commonest, graph_between, multi_hot, read_fasta, read_rows, read_terms
+from sigraph.tasks import Task
 from sigraph.tasks.splits import SplitRule
 
 NUM_TERMS = 40

@@ -26,7 +26,8 @@ STORE = ("prepare", "--edges", "numbered.csv", "--out", "store", "--num-nodes", 
 RUN = ("run", "mine.yaml")
 RECIPE = """
 import torch
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.tasks import Task
+from sigraph.data import PretrainGraph, SampleDataset
 
 def prepare(files, card):
     y = torch.arange(6) % 2

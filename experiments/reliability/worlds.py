@@ -16,7 +16,8 @@ import torch
 import yaml
 
 import sigraph as sg
-from sigraph.data import LabelSetStore, token_table
+from sigraph.edges import LabelSetStore
+from sigraph.samples import token_table
 
 HERE = Path(__file__).resolve().parent
 ENCODER = "eager_encoder"

@@ -22,8 +22,9 @@ from collections import defaultdict
 import torch
 
 import sigraph as sg
-from sigraph.data import SeedBatch, token_table
+from sigraph.data import SeedBatch
 from sigraph.files.random import keyed_generator
+from sigraph.samples import token_table
 
 DEGREE, SEEDS, NUM_TOKENS, SHORTEST, LONGEST = 10, 32, 30_000, 48, 80
 TARGET = 0.01

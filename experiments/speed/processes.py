@@ -27,10 +27,11 @@ import torch
 
 import sigraph as sg
 from sigraph.config import PretrainConfig, config_from_dict
-from sigraph.data import SampleDataset, token_table
+from sigraph.data import SampleDataset
 from sigraph.machines.trainer import quiet_libraries
 from sigraph.running.fitting import fit_parts
 from sigraph.running.parts import build_parts
+from sigraph.samples import token_table
 
 CLIQUE, EPOCHS = 32, 5
 WAYS = {"one process, one thread": (1, 1), "one process, two threads": (1, 2), "two processes, a thread each": (2, 2)}

@@ -27,7 +27,8 @@ from measure import one_core, peak_memory, table, timed
 from scipy.sparse import coo_matrix
 
 import sigraph as sg
-from sigraph.data import CSRStore, build_store
+from sigraph.edges import CSRStore
+from sigraph.tables import build_store
 
 DEGREE, BATCH, PIECE = 10, 4096, 10**6
 IN_MEMORY = 25_000_000  # undirected edges at most, that is 5 * 10^7 directed ones

@@ -153,7 +153,7 @@ def _picture(results: Results, arms: list[str]) -> Path:
 
 
 def _show(results: Results, debug: bool) -> int:
-    from sigraph.running.leakage_check import leakage_lines
+    from sigraph.leaderboard.leakage_lines import leakage_lines
 
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")

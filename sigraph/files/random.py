@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def keyed_seed(*key: int) -> int:
@@ -14,4 +18,6 @@ def keyed_seed(*key: int) -> int:
 
 def keyed_generator(*key: int) -> torch.Generator:
     """A torch generator on the CPU, seeded by :func:`keyed_seed`."""
+    import torch
+
     return torch.Generator().manual_seed(keyed_seed(*key))

@@ -1,4 +1,4 @@
-"""Runs compared: their records, statistics over seeds, tables, the form that OGB asks for."""
+"""Runs compared: their records, statistics over seeds, tables, the form that OGB asks for. Imports no torch."""
 
 from sigraph.leaderboard.leaderboard import Leaderboard
 

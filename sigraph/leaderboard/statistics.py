@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
-from torch import Tensor
 
-from sigraph.files.random import keyed_generator
+from sigraph.files.random import keyed_seed
+
+Values = NDArray[np.float64]
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -23,7 +25,7 @@ def spread(values: Sequence[float]) -> float | None:
 @overload
 def error(score: float, greater_is_better: bool = True) -> float: ...
 @overload
-def error(score: Tensor, greater_is_better: bool = True) -> Tensor: ...
+def error(score: Values, greater_is_better: bool = True) -> Values: ...
 def error(score, greater_is_better=True):
     """What is missing to a perfect score: ``1 - score``, or the score itself where lower is better.
 
@@ -64,15 +66,16 @@ def error_reduction_interval(
     if any(error(score, greater_is_better) < 0 for score in (*scores, *baseline)):
         return None
 
-    def reduction(a: Tensor, b: Tensor) -> Tensor:  # [R, n] -> [R]
-        err, err_base = error(a.mean(dim=1), greater_is_better), error(b.mean(dim=1), greater_is_better)
-        return torch.where(err_base > 0, 100 * (err_base - err) / err_base, torch.nan)
+    def reduction(a: Values, b: Values) -> Values:  # [R, n] -> [R]
+        err, err_base = error(a.mean(axis=1), greater_is_better), error(b.mean(axis=1), greater_is_better)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(err_base > 0, 100 * (err_base - err) / err_base, np.nan)
 
     return bootstrap_interval(reduction, scores, baseline, level=level)
 
 
 def bootstrap_interval(
-    statistic: Callable[..., Tensor],
+    statistic: Callable[..., Values],
     *samples: Sequence[float],
     level: float = 0.95,
     num_resamples: int = 10_000,
@@ -98,13 +101,13 @@ def bootstrap_interval(
     n = len(pairs)
     if n < 2:
         return None
-    table = torch.tensor(pairs, dtype=torch.float64)  # [n, samples]
-    drawn = torch.randint(n, (num_resamples, n), generator=keyed_generator(seed))
-    values = statistic(*table[drawn].unbind(dim=2))  # [R]
-    if not bool(torch.isfinite(values).all()):
+    table = np.array(pairs)  # [n, samples]
+    stream = np.random.RandomState(keyed_seed(seed) & 0xFFFFFFFF)
+    drawn = stream.randint(1 << 32, size=(num_resamples, n), dtype=np.uint32) % n  # what torch.randint draws
+    values = statistic(*np.moveaxis(table[drawn], 2, 0))  # [R]
+    if not np.isfinite(values).all():
         return None
-    ends = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=values.dtype)
-    low, high = torch.quantile(values, ends).tolist()
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return low, high
 
 

@@ -11,7 +11,9 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.commands.audit import describe_graph
-from sigraph.data import PretrainGraph, SampleDataset, Task, build_store
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.tables import build_store
+from sigraph.tasks import Task
 
 KEYS = {
     *("rank", "graph", "task", "type", "labels", "num_samples", "num_labelled", "num_counted", "coverage", "null"),

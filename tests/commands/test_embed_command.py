@@ -10,11 +10,12 @@ import torch
 
 from sigraph.cli import main
 from sigraph.config import config_from_dict
-from sigraph.data import SampleDataset, from_tables
+from sigraph.data import SampleDataset
 from sigraph.encoders import embed
 from sigraph.experiment import run
 from sigraph.export.load import load_encoder
 from sigraph.running.run_one import run_folder
+from sigraph.tables import from_tables
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from sigraph.data import CSRStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import CSRStore
 
 
 def random_graph(num_nodes, num_edges, seed=0, group=None):

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sigraph.data import load_card, open_dataset
+from sigraph.data import load_card
 from sigraph.data.card import shipped_folder
+from sigraph.recipes import open_dataset
 from sigraph.recipes.prepare import _load_recipe
 
 

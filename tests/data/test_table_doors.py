@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import sigraph.tables.out_of_core
-from sigraph.data import TableReport, from_tables
+from sigraph.tables import TableReport, from_tables
 
 N = 30
 IDS = [f"a{i}" for i in range(N)]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from sigraph.data import CSRStore, EdgeStore, LabelSetStore, PretrainGraph
-from sigraph.edges import label_store
+from sigraph.data import PretrainGraph
+from sigraph.edges import CSRStore, EdgeStore, LabelSetStore, label_store
 from sigraph.samplers import NeighborPairSampler
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigraph.edges.neighborhood as neighborhood
-from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data import PretrainGraph
 from sigraph.data.consistency import node_agreement
+from sigraph.edges import LabelSetStore
 from sigraph.edges.neighborhood import edge_blocks, neighbor_matches, neighbor_sums
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sigraph.data import MASK, SampleDataset, Tokens, token_table
+from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, MLPEncoder
+from sigraph.samples import MASK, Tokens, token_table
 
 SEQUENCES = [[2, 3, 3, 5], [6, 7, MASK, MASK], [MASK], [3, 2, 3, 2, 9, 9, 9]]
 

@@ -9,7 +9,7 @@ import torch
 from contracts import concrete_subclasses
 
 import sigraph.encoders
-from sigraph.data import SampleDataset, Tokens, token_table
+from sigraph.data import SampleDataset
 from sigraph.encoders import (
     BagOfWordsEncoder,
     Encoder,
@@ -18,6 +18,7 @@ from sigraph.encoders import (
     MLPEncoder,
     TransformerEncoder,
 )
+from sigraph.samples import Tokens, token_table
 
 # Of all lengths, one token alone twice; the first two differ in their tokens, not in their order only.
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9], [8, 8], [11, 2], [5, 6, 7, 8, 9, 10]]

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sigraph.data import SampleDataset, Tokens, token_table
+from sigraph.data import SampleDataset
 from sigraph.encoders import GRUEncoder
+from sigraph.samples import Tokens, token_table
 
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sigraph.data import MASK, PAD, SampleDataset, Tokens, token_table
+from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, GRUEncoder, TransformerEncoder, embed
+from sigraph.samples import MASK, PAD, Tokens, token_table
 
 ENCODERS = {
     "bag": lambda **more: BagOfWordsEncoder(12, 8, 6, **more),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, ndcg_score
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
-from sigraph.data import CSRStore, EdgeStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import CSRStore, EdgeStore
 from sigraph.evaluation import graph_retrieval, ranks
 from sigraph.neighbors import similarity
 

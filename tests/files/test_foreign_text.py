@@ -12,13 +12,14 @@ import torch
 
 from sigraph.cli import main
 from sigraph.config import ConfigError, load_config
-from sigraph.data import Card, PretrainGraph, Task
-from sigraph.evaluation import Leaderboard
+from sigraph.data import Card, PretrainGraph
 from sigraph.files.foreign_text import cell, guard_output, guarded_output, is_key, printable, sheet_cell, unguarded
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard import Leaderboard
 from sigraph.report import audit_figure, latent_figure
 from sigraph.running.progress import BarProgress
 from sigraph.tables.report import SamplesRead, TableReport
+from sigraph.tasks import Task
 from sigraph.theory.audit import audit
 
 EVIL = "a\x1b[31mred\x1b]0;title\x07\r\x9b2J\u202egnp\u2066\u200b\x7f\ud83d\x00b"

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sigraph.data import build_store, from_tables
 from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.tables import build_store, from_tables
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from damage import rot
 
 from sigraph import PretrainGraph, SampleDataset
 from sigraph.cli import main
-from sigraph.data import CSRStore, build_store
+from sigraph.edges import CSRStore
 from sigraph.files.ownership import CSR, DATASET, check_owned, read_mark
+from sigraph.tables import build_store
 
 GRAPH = PretrainGraph([[0, 1], [1, 2]], num_nodes=3)
 

@@ -5,8 +5,9 @@ import torch
 from contracts import concrete_subclasses
 
 import sigraph.graphs
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import DatasetGraph, GraphConstructor, KNNGraph
+from sigraph.tasks import Task
 
 # What constructors cannot do without.
 ARGUMENTS = {

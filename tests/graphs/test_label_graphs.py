@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigraph.data import LabelSetStore, SampleDataset, Task
+from sigraph.data import SampleDataset
+from sigraph.edges import LabelSetStore
 from sigraph.graphs import (
     LabelAgreement,
     LabelCliques,
@@ -19,6 +20,7 @@ from sigraph.graphs import (
     rewire_edges,
 )
 from sigraph.graphs.label_sets import distinct_rows, overlaps
+from sigraph.tasks import Task
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from scipy import stats
 
-from sigraph.evaluation import Leaderboard
 from sigraph.files.sealed import write_sealed
+from sigraph.leaderboard import Leaderboard
 from sigraph.leaderboard.leaderboard import spread
 
 

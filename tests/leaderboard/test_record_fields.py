@@ -8,16 +8,17 @@ import torch
 
 from sigraph.cli import main
 from sigraph.config import config_from_dict
-from sigraph.data import PretrainGraph, SampleDataset, Task
-from sigraph.evaluation import Leaderboard
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import _summary, run
 from sigraph.export.load import load_encoder
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.leaderboard import Leaderboard
+from sigraph.leaderboard.leakage_lines import leakage_lines
 from sigraph.leaderboard.record_fields import UNREADABLE, misfit, shown
 from sigraph.leaderboard.result_files import ENCODER, RESULTS
 from sigraph.leaderboard.tables import FORMATS
-from sigraph.running.leakage_check import leakage_lines
 from sigraph.running.run_one import run_folder
+from sigraph.tasks import Task
 
 DEEP = [[[[[[[[[[1]]]]]]]]]]
 for _ in range(40):

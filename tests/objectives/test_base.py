@@ -9,9 +9,10 @@ import torch
 from contracts import concrete_subclasses
 
 import sigraph.objectives
-from sigraph.data import SampleDataset, Tokens, token_table
+from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, GRUEncoder, MLPEncoder
 from sigraph.objectives import MaskedFeature, MaskedToken, Objective
+from sigraph.samples import Tokens, token_table
 
 # How to build one, an encoder for it and seven samples; an objective without an entry fails here and asks for one.
 EXAMPLES: dict[str, Callable[[], tuple[Objective, Encoder, Any]]] = {

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigraph.collate import pretrain_loader
-from sigraph.data import FIRST_TOKEN, MASK, PAD, PretrainGraph, SampleDataset, Tokens, token_table
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, Encoding, GRUEncoder, MLPEncoder, TransformerEncoder
 from sigraph.objectives import MaskedToken
 from sigraph.objectives.masked_token import TokenTarget
 from sigraph.samplers import NeighborPairSampler
+from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -5,14 +5,14 @@ import torch
 
 import sigraph.running.grid
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data import SampleDataset, Task
-from sigraph.evaluation import Evaluator
+from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.grid import GRID_FOLDER, choose
 from sigraph.running.run_one import experiment_folder, pretrain_folder, run_folder
 from sigraph.running.stages import FINETUNE, PROGRESS, pretrain_stage
+from sigraph.tasks import Evaluator, Task
 
 ALPHA = "pretrain.structure_loss.alpha"
 LR = "finetune.0.optimizer.lr"

@@ -9,18 +9,20 @@ import torch
 
 from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.encoders import MLPEncoder
-from sigraph.evaluation import Evaluator, Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
+from sigraph.leaderboard import Leaderboard
+from sigraph.leaderboard.leakage_lines import leakage_lines
 from sigraph.leaderboard.result_files import RESULTS
-from sigraph.running.leakage_check import leakage_lines, without_repeated
+from sigraph.running.leakage_check import without_repeated
 from sigraph.running.plan import plan_table
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import run_folder
 from sigraph.running.stages import FINETUNE
+from sigraph.tasks import Evaluator, Task
 from sigraph.theory.leakage.leakage import repeated_in_training
 
 

@@ -6,11 +6,12 @@ import torch
 from safetensors.torch import load_file
 
 from sigraph.config import ConfigError, config_from_dict
-from sigraph.data import SampleDataset, Task
+from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.running.parts import build_parts, check_arms, pretrain_hash, seen_in_pretraining, visible_classes
 from sigraph.running.stages import pretrain_stage
+from sigraph.tasks import Task
 
 HIDDEN = torch.arange(10, 39)  # validated or tested on by one of the two tasks
 SEEN = torch.tensor([*range(10), 39])

@@ -9,10 +9,10 @@ import yaml
 
 from sigraph.cli import main
 from sigraph.config import config_from_dict
-from sigraph.data import Task
 from sigraph.experiment import run
 from sigraph.running.plan import plan, plan_table
 from sigraph.running.run_one import run_folder
+from sigraph.tasks import Task
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import yaml
 from safetensors.torch import load_file
 
 from sigraph.config import config_from_dict
-from sigraph.evaluation import Leaderboard
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed
+from sigraph.leaderboard import Leaderboard
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines import trainer as training
 from sigraph.running.progress import Progress

@@ -14,16 +14,17 @@ from safetensors.torch import load_file
 from sigraph.cli import main
 from sigraph.config import config_from_dict, provenance
 from sigraph.config.provenance import commit
-from sigraph.data import SampleDataset, Task
-from sigraph.evaluation import Leaderboard
+from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed, write_sealed
+from sigraph.leaderboard import Leaderboard
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
+from sigraph.tasks import Task
 
 KEPT = ("commit", "device", "wall_seconds", "peak_memory_mb", "versions")
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from sigraph import __version__
 from sigraph.config import config_from_dict
 from sigraph.config.trust import trusting
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import _summary
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.leaderboard.result_files import ENCODER
@@ -19,6 +19,7 @@ from sigraph.machines.trainer import SaveProgress, TimeIsUp
 from sigraph.running import stages
 from sigraph.running.parts import pretrain_hash
 from sigraph.running.stages import FINETUNE, PRETRAIN, PROGRESS, finetune_stage, pretrain_stage
+from sigraph.tasks import Task
 
 
 @pytest.fixture

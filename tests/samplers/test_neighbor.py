@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from sigraph.data import EdgeStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import EdgeStore
 from sigraph.edges.label_store import LabelSetStore
 from sigraph.samplers import NeighborPairSampler
 

@@ -10,19 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigraph.data import (
-    FIRST_TOKEN,
-    MASK,
-    PAD,
-    PretrainBatch,
-    PretrainGraph,
-    SampleDataset,
-    TableReport,
-    Tokens,
-    from_tables,
-    token_table,
-)
+from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
+from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
+from sigraph.tables import TableReport, from_tables
 
 SEQUENCES = [[2, 3, 4], [5], [2, 2], [9, 8, 7, 6, 5]]
 sequences = st.lists(st.lists(st.integers(FIRST_TOKEN, 20), min_size=1, max_size=7), min_size=1, max_size=9)

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sigraph.data import Task
 from sigraph.tables.giveaways import say_giveaways
+from sigraph.tasks import Task
 
 N = 90
 G = np.random.default_rng(0)

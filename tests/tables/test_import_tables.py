@@ -11,7 +11,8 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sigraph.data import SampleDataset, TableReport, from_tables
+from sigraph.data import SampleDataset
+from sigraph.tables import TableReport, from_tables
 
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
 

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sigraph.tables.out_of_core
-from sigraph.data import PretrainGraph, build_store, from_tables
+from sigraph.data import PretrainGraph
 from sigraph.edges.runs import EdgeRuns
 from sigraph.files.atomic import DiskFullError
+from sigraph.tables import build_store, from_tables
 from sigraph.tables.out_of_core import parse_size
 
 IDS = ["0", "00", "a", "A", 'x "y", z', "🧪", " ", "é", "e\u0301", "null", "NaN", "-1", "a\nb", "None"]

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sigraph.data import TableReport, build_store, from_tables
+from sigraph.tables import TableReport, build_store, from_tables
 from sigraph.tables.row_numbers import row_number_columns
 from sigraph.tables.table_file import read_table
 

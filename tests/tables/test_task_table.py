@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from sigraph.data import TableReport, from_tables
+from sigraph.tables import TableReport, from_tables
 
 SAMPLES = pa.table({"id": list(range(12)), "x": [0.5] * 12, "team": [i // 3 for i in range(12)]})
 EDGES = pa.table({"source": [0, 1], "target": [1, 2]})

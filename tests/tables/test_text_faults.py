@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sigraph.data import build_store, from_tables
+from sigraph.tables import build_store, from_tables
 from sigraph.tables.table_file import read_table
 from sigraph.tables.text_faults import find_encoding_fault, lines_of, refuse_deep_rows
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from sigraph.data import Task
-from sigraph.evaluation import Evaluator
+from sigraph.tasks import Evaluator, Task
 
 N = 12
 SPLIT = {"train": torch.arange(4), "valid": torch.arange(4, 8), "test": torch.arange(8, N)}

@@ -6,7 +6,8 @@ import warnings
 import pytest
 import torch
 
-from sigraph.data import TableReport, Task, from_tables
+from sigraph.tables import TableReport, from_tables
+from sigraph.tasks import Task
 from sigraph.tasks.scorable import check_scorable, score_notes, undefined, unlearnable
 from sigraph.tasks.task import said_elsewhere
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import sigraph.graphs as graphs
-from sigraph.data import PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.losses import ContrastiveLoss, CrossBatchMemory, LinkPredictionLoss
+from sigraph.tasks import Task
 from sigraph.theory.audit import audit
 from sigraph.theory.certificates import certify
 from sigraph.theory.leakage import leakage

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import sigraph
-from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.consistency import local_consistency
+from sigraph.edges import LabelSetStore
+from sigraph.tasks import Task
 from sigraph.theory.audit import audit
 from sigraph.theory.audit.audit import decide
 from sigraph.theory.leakage.report import LeakageReport

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigraph.theory.audit.shape as module
-from sigraph.data import LabelSetStore, PretrainGraph
+from sigraph.data import PretrainGraph
+from sigraph.edges import LabelSetStore
 from sigraph.theory.audit.shape import GraphShape, components, graph_shape
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")

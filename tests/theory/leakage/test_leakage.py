@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pages import blocks
 from pages import read as read_page
 
-from sigraph.data import LabelSetStore, PretrainGraph, SampleDataset, Task, open_dataset
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.edges import LabelSetStore
 from sigraph.graphs import (
     DatasetGraph,
     HopClosure,
@@ -24,6 +25,8 @@ from sigraph.graphs import (
     Rewired,
     UnionGraph,
 )
+from sigraph.recipes import open_dataset
+from sigraph.tasks import Task
 from sigraph.theory.leakage import leakage
 from sigraph.theory.leakage.label_edges import is_label_cliques, label_graphs, told
 from sigraph.theory.leakage.leakage import repeated_in_training

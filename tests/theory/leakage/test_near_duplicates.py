@@ -13,7 +13,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sigraph.data import token_table
+from sigraph.samples import token_table
 from sigraph.theory.leakage.near_duplicates import column_kind, find_alike, hashed_rows, near_by_cosine, occurs_in
 from sigraph.theory.leakage.normal_forms import canonical_smiles, normalized_sequence, normalized_text
 
