@@ -186,7 +186,7 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
         graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
     for name, task in dataset.tasks.items():
-        found = say_giveaways(dataset.samples, dataset.feature_names, task, is_given="split drawn" not in task.about)
+        found = say_giveaways(dataset.store, dataset.feature_names, task, is_given="split drawn" not in task.about)
         notes += [f"task {name!r}: {note} when it is prepared" for note in found]
     return _Wanted([_Group(graphs, dict(dataset.tasks), dataset, has_graph=bool(dataset.graphs))], notes, names)
 

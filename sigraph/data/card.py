@@ -17,6 +17,7 @@ from sigraph.files.ownership import CARD
 from sigraph.files.suggestions import did_you_mean
 
 LARGEST = 100_000_000  # bytes; names of features may be many
+SAMPLES = ("features", "tokens", "records", "graphs")  # kinds of them
 T = TypeVar("T")
 
 
@@ -47,7 +48,7 @@ class CardFile:
 
 @dataclass
 class CardSamples:
-    """``features`` (rows of numbers) or ``records`` (a table); how many, and how wide. Null: not checked.
+    """What kind they are: ``features``, ``tokens``, ``records``, ``graphs``; how many, and how wide. Null: not checked.
 
     ``columns`` names the features, in their order, where they have names.
     """
@@ -58,8 +59,8 @@ class CardSamples:
     columns: list[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ("features", "records"):
-            raise ValueError(f"'kind' needs to be features or records in 'samples' (got {self.kind!r})")
+        if self.kind not in SAMPLES:
+            raise ValueError(f"'kind' needs to be one of {', '.join(SAMPLES)} in 'samples' (got {self.kind!r})")
 
 
 @dataclass

@@ -16,26 +16,20 @@ from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
 from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
-    FEATURES,
     IDS,
-    RECORDS,
     Manifest,
-    check_rows,
     content_hash,
-    open_samples,
     read_manifest,
     read_task,
     write_manifest,
-    write_samples,
     write_task,
 )
 from sigraph.files.arguments import checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.suggestions import did_you_mean
-from sigraph.files.sums import HeldArray
-from sigraph.samples.given import check_finite, checked_samples
-from sigraph.samples.tokens import TokenColumn, has_tokens
+from sigraph.samples import Samples
+from sigraph.samples.given import as_samples, open_samples
 from sigraph.tasks.task import SPLITS, Task, is_labelled
 
 
@@ -72,7 +66,7 @@ class SampleDataset:
 
     def __init__(
         self,
-        samples: Tensor | pa.Table | str | Path,
+        samples: Samples | Tensor | pa.Table | str | Path,
         graphs: Mapping[str, PretrainGraph] | None = None,
         tasks: Mapping[str, Task] | None = None,
         name: str = "",
@@ -81,39 +75,20 @@ class SampleDataset:
         feature_names: Sequence[str] | None = None,
     ) -> None:
         self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
-        self._path: Path | None = None  # of the samples, if they are mapped from a file of the user's
-        self._manifest: Manifest | None = None  # of the prepared folder, if opened from one
         self._fingerprint: str | None = None
         self._graphs, self._tasks = named_items("graph", graphs, PretrainGraph), named_items("task", tasks, Task)
         self.name, self.card = name or (card.name if card else ""), card
-        if isinstance(samples, str | Path):
-            self._path = Path(samples).resolve()
-            samples = open_samples(self._path)
-        self._take(samples)
-        if isinstance(self.samples, Tensor):
-            check_finite(self.samples)
+        self.store = as_samples(samples)
+        self.store.check()
         self.feature_names = checked_names(feature_names, self.in_channels)
         self._check_counts()
         if isinstance(self._ids, pa.Array):
             refuse_ambiguous_ids(self._ids)
 
-    _rows: HeldArray | None  # feature rows, or
-    _records: Any  # a pyarrow Table
-
-    def _take(self, samples: Any) -> None:
-        self._records, self._rows, self._tokens = None, None, None
-        if isinstance(samples, HeldArray):
-            self._rows = samples
-        elif isinstance(found := checked_samples(samples), Tensor):
-            self._rows = HeldArray(found)
-        else:
-            self._records = found
-            self._tokens = TokenColumn(found) if has_tokens(found) else None
-
     @property
-    def samples(self) -> Tensor | pa.Table:
-        """Feature rows [N, F] or N records; of a prepared folder, all of them checked against their sums."""
-        return self._records if self._rows is None else self._rows.whole()
+    def samples(self) -> Any:
+        """As they were given: feature rows [N, F], N records, ...; of a prepared folder, all checked against sums."""
+        return self.store.given
 
     def _check_counts(self) -> None:
         if len(self) == 0:
@@ -149,19 +124,24 @@ class SampleDataset:
         return MappingProxyType(self._tasks)
 
     @property
+    def sizes(self) -> Mapping[str, int]:
+        """What constructor arguments of these names are filled with: ``in_channels``, ``num_tokens``, ..."""
+        return self.store.sizes
+
+    @property
     def in_channels(self) -> int | None:
-        """F, the width of a feature row; None for records."""
-        return None if self._rows is None else self._rows.raw.size(1)
+        """F, the width of a feature row; None for other samples."""
+        return self.sizes.get("in_channels")
 
     @property
     def num_tokens(self) -> int | None:
         """Size of the vocabulary of token sequences, the ids of padding and mask included; None for other samples."""
-        return None if self._tokens is None else self._tokens.num_tokens
+        return self.sizes.get("num_tokens")
 
     @property
     def max_length(self) -> int | None:
         """Tokens of the longest sequence; None for samples that are none."""
-        return None if self._tokens is None else self._tokens.longest
+        return self.sizes.get("max_length")
 
     @property
     def ids(self) -> pa.Array | None:
@@ -180,11 +160,10 @@ class SampleDataset:
         return "make one: sigraph.SampleDataset(torch.tensor(...))" if hasattr(value, "__array__") else ""
 
     def __len__(self) -> int:
-        return self._records.num_rows if self._rows is None else len(self._rows)
+        return len(self.store)
 
     def __repr__(self) -> str:
-        width = f"in_channels={self.in_channels}" if self.in_channels is not None else "records"
-        width = width if self._tokens is None else f"num_tokens={self.num_tokens}"
+        width = next((f"{name}={size}" for name, size in self.sizes.items()), self.store.kind)
         parts = f"graphs={list(self._graphs)}, tasks={list(self._tasks)}"
         return f"SampleDataset({self.name!r}, num_samples={len(self)}, {width}, {parts})"
 
@@ -196,14 +175,9 @@ class SampleDataset:
 
         Returns:
             Feature rows, float [B, F]; or :class:`~sigraph.samples.tokens.Tokens`, padded to the longest of them; or a
-            list of B records, each a dictionary.
+            list of B records, each a dictionary; as the kind of samples has it.
         """
-        node = checked_node(node, len(self))
-        if self._rows is not None:
-            return self._rows.take(node)
-        if self._tokens is not None:
-            return self._tokens.fetch(node)
-        return self._records.take(pa.array(node.cpu().numpy())).to_pylist()
+        return self.store.fetch(checked_node(node, len(self)))
 
     def graph(self, name: str | None = None) -> PretrainGraph:
         """A pre-training graph by name; without a name the first."""
@@ -231,7 +205,6 @@ class SampleDataset:
         ids = checked_node(ids, len(self), "ids")
         if (different := ids.unique().numel()) != ids.numel():
             raise ValueError(f"'ids' needs each sample once in 'subset' (got {ids.numel()} ids of {different} samples)")
-        samples = self._records.take(pa.array(ids.numpy())) if self._rows is None else self._rows.take(ids)
         graphs = {}
         for name, graph in self._graphs.items():
             index, edge = graph.store.edges_between(ids, ids)
@@ -239,30 +212,15 @@ class SampleDataset:
             group = None if graph.group is None else graph.group[ids]
             graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
         called = None if self.ids is None else self.ids.take(pa.array(ids.numpy()))
-        return SampleDataset(samples, graphs, name=self.name, ids=called, feature_names=self.feature_names)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_tokens"] = None
-        if self._path is not None or (self._manifest is not None and self._rows is None):
-            state["_rows"] = state["_records"] = None  # mapped rows of a prepared folder travel as their path and sums
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._path is not None:
-            self._take(open_samples(self._path))
-        elif self._rows is None:
-            self._take(self._records if self._manifest is None else pq.read_table(self._manifest.checked(RECORDS)))
+        return SampleDataset(self.store.take(ids), graphs, name=self.name, ids=called, feature_names=self.feature_names)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of samples, graphs and tasks: of a prepared folder's sums, of the content in memory otherwise."""
-        return self._fingerprint or content_hash(self.samples, self._graphs, self._tasks)
+        return self._fingerprint or content_hash(self.store, self._graphs, self._tasks)
 
     def measure(self) -> dict[str, Any]:
         """Counts as a card states them: ``samples``, ``graphs`` (undirected edges, isolated nodes), ``tasks``."""
-        kind = "records" if self._rows is None else "features"
         graphs, tasks = {}, {}
         for name, graph in self._graphs.items():
             isolated = int((graph.csr()[0].diff() == 0).sum())
@@ -276,7 +234,7 @@ class SampleDataset:
                 "num_labelled": int(is_labelled(task.labels).sum()),
             }
         return {
-            "samples": {"kind": kind, "count": len(self), "channels": self.in_channels},
+            "samples": {"kind": self.store.kind, "count": len(self), "channels": self.in_channels},
             "graphs": graphs,
             "tasks": tasks,
         }
@@ -301,7 +259,7 @@ class SampleDataset:
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
             _card_to_write(self, path.name).write(folder / CARD)
-            write_samples(self.samples, folder)
+            self.store.save(folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
             for name, graph in self._graphs.items():
@@ -327,14 +285,9 @@ class SampleDataset:
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
         out.card = Card.read(manifest.checked(CARD))
-        out.name, out._path, out._manifest = out.card.name, None, manifest
-        if FEATURES in manifest:
-            out._take(rows := manifest.array(FEATURES))
-            check_rows(rows.raw, rows.file)
-            if verify:
-                check_finite(rows.whole())
-        else:
-            out._take(pq.read_table(manifest.checked(RECORDS)))
+        out.name, out.store = out.card.name, open_samples(manifest)
+        if verify:
+            out.store.check()
         out._ids = manifest if IDS in manifest else None
         out.feature_names = out.card.samples.columns
         out._graphs = {name: manifest.graph(name, verify) for name in manifest.graphs}

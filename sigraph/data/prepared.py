@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -20,12 +18,14 @@ from sigraph.files.array_folder import check_size, map_files, seal_files
 from sigraph.files.atomic import sha256
 from sigraph.files.ownership import CARD, DATASET, HEADER, MANIFEST, VERSION, read_mark
 from sigraph.files.sealed import DamagedError, sealed_text
-from sigraph.files.sums import NOT_PLAIN, SummedArray, map_array
+from sigraph.files.sums import NOT_PLAIN, SummedArray
 from sigraph.files.temporary import where_kept
+from sigraph.samples import Samples
+from sigraph.samples.base import feed_array
+from sigraph.samples.given import KINDS
 from sigraph.tasks.task import SPLITS, Task, said_elsewhere
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
-FEATURES, RECORDS = "samples.npy", "samples.parquet"
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 
 
@@ -75,7 +75,7 @@ class Manifest(NamedTuple):
 
 def write_manifest(folder: Path, graphs: Iterable[str], tasks: Iterable[str]) -> None:
     """List size and sum of every file of a folder that is complete, and sums of the blocks of what is mapped."""
-    mapped = [name for name in (FEATURES,) if (folder / name).is_file()]
+    mapped = [file.name for file in folder.glob("*.npy")]
     files = seal_files(folder, mapped) if mapped else {}
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
@@ -113,7 +113,7 @@ def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest
         raise DamagedError(f"{file} is not that of a data set: {again}")
     for name, entry in files.items():
         check_size(path, name, entry, again)
-    if CARD not in files or not {FEATURES, RECORDS} & set(files):
+    if CARD not in files or not any(kind.mark in files for kind in KINDS):
         raise DamagedError(f"{file} lists no {CARD} or no samples: {again}")
     manifest = Manifest(path, files, graphs, tasks, again)
     if verify:
@@ -126,30 +126,6 @@ def _write_again(path: Path, option: str) -> str:
     if path.parent.name == PREPARED and path.name in card_names():
         return f"run `sigraph prepare {path.name} --force`"
     return f"write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
-
-
-def open_samples(path: Path) -> Tensor | pa.Table:
-    """Map feature rows or read records, of a file that has no sums."""
-    if path.suffix == ".parquet":
-        return pq.read_table(path)
-    if path.suffix != ".npy":
-        raise ValueError(f"'samples' needs a .npy or .parquet file in 'SampleDataset' (got {path})")
-    return check_rows(map_array(path), path)
-
-
-def check_rows(samples: Tensor, path: Path) -> Tensor:
-    """Refuse mapped rows that are no float32."""
-    if samples.dtype != torch.float32:
-        raise ValueError(f"{path} needs float32 feature rows to be mapped (got {samples.dtype}); convert it once")
-    return samples
-
-
-def write_samples(samples: Tensor | pa.Table, folder: Path) -> None:
-    """Write ``samples.npy`` or ``samples.parquet``."""
-    if isinstance(samples, Tensor):
-        np.save(folder / FEATURES, np.ascontiguousarray(samples.cpu().numpy()), allow_pickle=False)
-    else:
-        pq.write_table(samples, folder / RECORDS)
 
 
 def write_task(task: Task, folder: Path) -> None:
@@ -183,23 +159,15 @@ def read_task(manifest: Manifest, task: str) -> Task:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 
 
-def content_hash(samples: Tensor | pa.Table, graphs: Mapping[str, PretrainGraph], tasks: Mapping[str, Task]) -> str:
+def content_hash(samples: Samples, graphs: Mapping[str, PretrainGraph], tasks: Mapping[str, Task]) -> str:
     """SHA-256 over the content of samples, graphs and tasks."""
     digest = hashlib.sha256()
 
-    def add(name: str, value: Tensor | None) -> None:
-        if value is not None:
-            array = np.ascontiguousarray(value.detach().cpu().numpy())
-            digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            digest.update(array.data if array.size else b"")
+    samples.feed(digest.update)
 
-    if isinstance(samples, Tensor):
-        add("samples", samples)
-    else:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, samples.schema) as stream:
-            stream.write_table(samples.combine_chunks())
-        digest.update(sink.getvalue())
+    def add(name: str, value: Tensor | None) -> None:
+        feed_array(digest.update, name, value)
+
     for name, graph in sorted(graphs.items()):
         rowptr, col = graph.csr()
         for part, value in (("rowptr", rowptr), ("col", col), ("weight", graph.store.weight), ("group", graph.group)):

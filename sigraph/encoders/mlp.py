@@ -8,7 +8,6 @@ from torch_geometric.nn import MLP
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, Encoding, samples_of
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
-from sigraph.samples.given import describe_samples
 
 
 class MLPEncoder(Encoder):
@@ -57,7 +56,7 @@ class MLPEncoder(Encoder):
             way = "choose 'in_channels' so" if dataset.in_channels else "make features of them, or use another encoder"
             raise ValueError(
                 f"'MLPEncoder' needs rows of {self.in_channels} features, but {samples_of(dataset)} "
-                f"are {describe_samples(dataset.samples)}; {way}"
+                f"are {dataset.store.describe()}; {way}"
             )
 
     def forward(self, inputs: Tensor) -> Encoding:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, samples_of
 from sigraph.files.arguments import check_integers
-from sigraph.samples.given import describe_samples
-from sigraph.samples.tokens import FIRST_TOKEN, MASK, TokenColumn, Tokens
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, Tokens
 
 
 class TokenEncoder(Encoder):
@@ -35,13 +33,11 @@ class TokenEncoder(Encoder):
         self._check_samples(dataset, unknown=True)
         if (dataset.num_tokens or 0) <= self.num_tokens:
             return ""
-        column = TokenColumn(dataset.samples)
-        place = (column.value >= self.num_tokens).nonzero()[0]
-        if not place.size:
+        number, total, num_samples = dataset.store.unknown(self.num_tokens)
+        if not number:
             return ""
-        sample = np.unique(np.searchsorted(column.offset, place, side="right"))
         return (
-            f"{place.size:,} of {column.value.size:,} tokens, in {sample.size:,} of {len(dataset):,} samples, are not "
+            f"{number:,} of {total:,} tokens, in {num_samples:,} of {len(dataset):,} samples, are not "
             f"in the vocabulary of {type(self).__name__!r} (ids below {self.num_tokens}): read as hidden tokens"
         )
 
@@ -55,7 +51,7 @@ class TokenEncoder(Encoder):
             )
             raise ValueError(
                 f"{name!r} needs token sequences over a vocabulary of {self.num_tokens}, but "
-                f"{samples_of(dataset)} are {describe_samples(dataset.samples)}; {way}"
+                f"{samples_of(dataset)} are {dataset.store.describe()}; {way}"
             )
         if self.max_length is not None and (longest := dataset.max_length or 0) > self.max_length:
             raise ValueError(

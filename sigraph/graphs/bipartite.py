@@ -163,18 +163,19 @@ def checked_pairs(pairs: Any, num_samples: int) -> tuple[np.ndarray, np.ndarray]
 
 def column_items(dataset: SampleDataset, name: str, separator: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Samples and items of a column of the records. Shape [M] each."""
-    if isinstance(dataset.samples, Tensor):
+    records = dataset.store.records()
+    if records is None:
         raise ValueError(
-            f"'column' needs records, but the samples of data set {dataset.name!r} are feature rows; give 'pairs' in "
-            "Python"
+            f"'column' needs records, but the samples of data set {dataset.name!r} are {dataset.store.describe()}; "
+            "give 'pairs' in Python"
         )
-    names = dataset.samples.column_names
+    names = records.column_names
     if name not in names:
         raise ValueError(
             f"'column' {name!r} of 'BipartiteGraph' is not in data set {dataset.name!r}{did_you_mean(name, names)}; "
             f"there are: {', '.join(names)}"
         )
-    column = dataset.samples.column(name).combine_chunks()
+    column = records.column(name).combine_chunks()
     if separator is not None:
         if not _is_text(column.type):
             raise ValueError(f"'separator' needs a column of text in 'BipartiteGraph' ({name!r} has {column.type})")

@@ -10,7 +10,6 @@ from torch import Tensor
 from sigraph.data import SampleDataset
 from sigraph.files.arguments import as_tensor, said
 from sigraph.neighbors.search import row_blocks
-from sigraph.samples.given import describe_samples
 
 
 def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
@@ -19,13 +18,14 @@ def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
     Raises:
         ValueError: The samples are records and no vectors are given; shapes do not fit; NaN or infinity.
     """
-    if vectors is None and not isinstance(dataset.samples, Tensor):
+    own = dataset.store.vectors() if vectors is None else None
+    if vectors is None and own is None:
         raise ValueError(
             f"{owner!r} needs feature rows, but the samples of data set {dataset.name!r} are "
-            f"{describe_samples(dataset.samples)}; give 'vectors', e.g. embeddings of them"
+            f"{dataset.store.describe()}; give 'vectors', e.g. embeddings of them"
         )
     try:
-        x = as_tensor(dataset.samples if vectors is None else vectors).detach().cpu()
+        x = as_tensor(own if vectors is None else vectors).detach().cpu()
     except ValueError as error:
         raise ValueError(
             f"'vectors' needs numbers of shape [N, D] in {owner!r} (got {said(vectors)}: {error})"

@@ -32,7 +32,6 @@ from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.samplers import PairSampler
-from sigraph.samples.given import describe_samples
 from sigraph.tasks import Evaluator
 from sigraph.tasks.scorable import check_scorable
 
@@ -283,6 +282,6 @@ def _build_reader(component: Component, expected: Bases, where: str, dataset: Sa
         if size is not None and size.default is size.empty and component.get(name, available[name]) is None:
             raise ConfigError(
                 f"{where}: {target.__name__!r} needs {needed}, but the samples of data set {dataset.name!r} are "
-                f"{describe_samples(dataset.samples)}; {way}"
+                f"{dataset.store.describe()}; {way}"
             )
     return build(component, expected, where, **available)

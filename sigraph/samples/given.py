@@ -1,34 +1,80 @@
-"""What may be given as samples: feature rows or records, and what they are in words."""
+"""What may be given as samples, and the kind that each becomes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from scipy.sparse import issparse
 from torch import Tensor
 
 from sigraph.files.arguments import is_frame
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
-from sigraph.samples.tokens import TokenColumn, has_tokens, with_vocabulary
+from sigraph.samples.base import Files, Samples
+from sigraph.samples.features import Features
+from sigraph.samples.records import Records
+from sigraph.samples.sparse_features import SparseFeatures
+from sigraph.samples.token_sequences import of_table
 
-CHUNK = 1 << 24  # numbers checked at a time: 64 MB of float32
+KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Records)  # by the file that marks each in a folder
 
 
-def checked_samples(samples: Any, owner: str = "SampleDataset") -> Tensor | pa.Table:
-    """Feature rows as a float32 tensor [N, F], or records; those of token sequences say how large the vocabulary is."""
+def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
+    """Samples of the kind that was given: feature rows, records or token sequences; a path is read or mapped.
+
+    Raises:
+        ValueError: It is nothing of the kind; the message says what it becomes one by.
+    """
+    if isinstance(samples, Samples):
+        return samples
+    if isinstance(samples, str | Path):
+        return _of_file(Path(samples).expanduser().resolve())
     if isinstance(samples, pa.Table):
-        return with_vocabulary(samples) if has_tokens(samples) else samples
+        return of_table(samples)
+    if issparse(samples) or (isinstance(samples, Tensor) and samples.layout != torch.strided):
+        return SparseFeatures.of(_checked_sparse(samples, owner))
     if not isinstance(samples, Tensor):
         raise ValueError(
             f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in {owner!r} (got {type(samples)})"
             f"{_way_of_samples(samples)}"
         )
-    if samples.dim() != 2 or samples.size(1) == 0 or samples.layout != torch.strided:
-        sparse = "" if samples.layout == torch.strided else ", sparse; use samples.to_dense()"
-        raise ValueError(f"'samples' needs shape [N, F], F > 0, in {owner!r} (got {list(samples.shape)}{sparse})")
+    return Features(_checked_rows(samples, owner))
+
+
+def open_samples(files: Files) -> Samples:
+    """The samples of a prepared folder, whichever kind its files say."""
+    kind = next(kind for kind in KINDS if kind.mark in files)
+    if kind is Records:
+        return of_table(pq.read_table(files.checked(Records.mark)), files)
+    return kind.open(files)
+
+
+def _of_file(path: Path) -> Samples:
+    """Map feature rows or read records, of a file that has no sums."""
+    if path.suffix == ".parquet":
+        return of_table(pq.read_table(path), path)
+    if path.suffix != ".npy":
+        raise ValueError(f"'samples' needs a .npy or .parquet file in 'SampleDataset' (got {path})")
+    return Features.map(path)
+
+
+def _checked_sparse(samples: Any, owner: str) -> Any:
+    shape, kind = list(samples.shape), samples.dtype
+    if len(shape) != 2 or shape[1] == 0:
+        raise ValueError(f"'samples' needs shape [N, F], F > 0, in {owner!r} (got {shape}, sparse)")
+    if not (samples.is_floating_point() if isinstance(samples, Tensor) else np.issubdtype(kind, np.floating)):
+        raise ValueError(f"'samples' needs floats in {owner!r} (got {kind}); use .float(), or .astype('float32')")
+    return samples
+
+
+def _checked_rows(samples: Tensor, owner: str) -> Tensor:
+    """Feature rows as a float32 tensor [N, F]."""
+    if samples.dim() != 2 or samples.size(1) == 0:
+        raise ValueError(f"'samples' needs shape [N, F], F > 0, in {owner!r} (got {list(samples.shape)})")
     if not samples.is_floating_point():
         way = "" if samples.is_complex() else f"; use samples.{'double' if lost_in_float32(samples) else 'float'}()"
         raise ValueError(f"'samples' needs floats in {owner!r} (got {samples.dtype}){way}")
@@ -50,30 +96,4 @@ def _way_of_samples(samples: Any) -> str:
         )
     if isinstance(samples, np.ndarray | list | tuple):
         return "; use torch.tensor(samples)"
-    return "; use torch.tensor(samples.toarray())" if issparse(samples) else ""
-
-
-def check_finite(samples: Tensor, owner: str = "SampleDataset") -> None:
-    """Refuse NaN and infinite features, naming the first rows; reads a piece at a time."""
-    rows = max(1, CHUNK // samples.size(1))
-    bad: list[int] = []
-    num_bad = 0
-    for start in range(0, samples.size(0), rows):
-        wrong = (~torch.isfinite(samples[start : start + rows])).any(dim=1).nonzero().view(-1)
-        num_bad += wrong.numel()
-        bad += (wrong[: 5 - len(bad)] + start).tolist()
-    if num_bad:
-        raise ValueError(
-            f"'samples' needs finite features in {owner!r} (got NaN or infinite ones in {num_bad} rows; "
-            f"first: {', '.join(map(str, bad))})"
-        )
-
-
-def describe_samples(samples: Tensor | pa.Table) -> str:
-    """What the samples are, in words."""
-    if isinstance(samples, Tensor):
-        return f"rows of {samples.size(1)} features"
-    if has_tokens(samples):
-        return f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"
-    columns = [repr(name) for name in samples.column_names]
-    return f"records with the columns {', '.join(columns[:5])}{', ...' if len(columns) > 5 else ''}"
+    return ""

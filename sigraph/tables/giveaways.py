@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import as_numbers, is_number, is_text
+from sigraph.samples import Samples
 from sigraph.tables.report import some
 from sigraph.tasks.task import SPLITS, Task, is_labelled
 
@@ -20,7 +21,7 @@ _CELLS = 1 << 24  # looked at to find what is worth a whole look
 _ROWS = (256, 4096)
 
 
-def say_giveaways(samples: Tensor | pa.Table, names: Sequence[str] | None, task: Task, is_given: bool) -> list[str]:
+def say_giveaways(samples: Samples, names: Sequence[str] | None, task: Task, is_given: bool) -> list[str]:
     """Notes on columns of which each value goes with one label, or one part of the split.
 
     Such a column may be the label under another name. It is told by its values alone: one with a value of its own for
@@ -28,7 +29,7 @@ def say_giveaways(samples: Tensor | pa.Table, names: Sequence[str] | None, task:
     sorted file are; a feature that happens to part the classes is none.
 
     Args:
-        samples: Feature rows or records. [N]
+        samples: Feature rows or records; of others no column is looked at. [N]
         names: Of the features; None: they are numbered.
         task: Its labels and split.
         is_given: Whether the split was given, not drawn.
@@ -66,15 +67,17 @@ class _Columns(NamedTuple):
     is_ordered: bool = True  # whether its values have an order; codes of texts have none
 
 
-def _find(samples: Tensor | pa.Table, names: Sequence[str] | None, known: np.ndarray, y: np.ndarray) -> list[str]:
+def _find(samples: Samples, names: Sequence[str] | None, known: np.ndarray, y: np.ndarray) -> list[str]:
     """Names of the columns that tell ``y`` of the known samples: by some rows of all, then by all rows of some."""
-    count, width = len(y), samples.size(1) if isinstance(samples, Tensor) else 1
+    features, records = samples.vectors(), samples.records()
+    count, width = len(y), 1 if features is None else features.size(1)
     number = min(count, int(np.clip(_CELLS // width, *_ROWS)))
     rows = np.sort(np.random.default_rng(0).choice(count, number, replace=False))
-    if isinstance(samples, Tensor):
-        parts = _of_features(samples, names or [f"column{i + 1}" for i in range(width)], known, rows)
-    else:
-        parts = _of_records(samples, known, rows)
+    parts: Iterable[_Columns] = ()
+    if features is not None:
+        parts = _of_features(features, names or [f"column{i + 1}" for i in range(width)], known, rows)
+    elif records is not None:
+        parts = _of_records(records, known, rows)
     return [name for columns in parts for name in _told(columns, y, rows)]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import missing_as_null
+from sigraph.samples.given import as_samples
 from sigraph.tables.giveaways import say_giveaways
 from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, rare_classes
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
@@ -84,7 +85,7 @@ def make_task(
         notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
     if classes is not None:
         notes += rare_classes(y, split, classes)
-    notes += say_giveaways(table.samples, table.feature_names, task, given is not None)
+    notes += say_giveaways(as_samples(table.samples), table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
     counts = (int(labelled.sum()), count, how, sizes)
     return task, TaskRead(name, rows.where, task.type, task.metric, described, *counts, notes)

@@ -59,7 +59,7 @@ def test_write_is_read_back(tmp_path):
         (changed("samples", "count", value="3"), ["'samples.count' needs int", "str '3'"]),
         (changed("samples", "count", value=True), ["'samples.count' needs int"]),
         (changed("samples", "count", value=-1), ["'samples.count' needs to be >= 0"]),
-        (changed("samples", "kind", value="pictures"), ["'kind'", "features or records", "'pictures'"]),
+        (changed("samples", "kind", value="pictures"), ["'kind'", "features, tokens, records", "'pictures'"]),
         (changed("files", value={"a": 1}), ["'files' needs a list"]),
         (changed("graphs", value=["line"]), ["'graphs' needs a mapping"]),
         (changed("title", value=None), ["'title' needs str"]),

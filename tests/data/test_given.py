@@ -7,13 +7,13 @@ import torch
 from sigraph.data.given import named_items
 from sigraph.data.graph import PretrainGraph
 from sigraph.files.arguments import checked_node
-from sigraph.samples.given import describe_samples
+from sigraph.samples.given import as_samples
 
 
 def test_samples_in_words():
-    assert describe_samples(torch.ones(2, 7)) == "rows of 7 features"
-    assert describe_samples(pa.table({"id": [1], "text": ["a"]})) == "records with the columns 'id', 'text'"
-    assert describe_samples(pa.table({f"c{i}": [1] for i in range(6)})).endswith("'c4', ...")
+    assert as_samples(torch.ones(2, 7)).describe() == "rows of 7 features"
+    assert as_samples(pa.table({"id": [1], "text": ["a"]})).describe() == "records with the columns 'id', 'text'"
+    assert as_samples(pa.table({f"c{i}": [1] for i in range(6)})).describe().endswith("'c4', ...")
 
 
 def test_parts_are_copied():

@@ -146,5 +146,5 @@ def test_bad_columns_are_refused():
         BipartiteGraph("year")(data)
     with pytest.raises(ValueError, match=r"'separator' needs a column of text .*'year' has double"):
         BipartiteGraph("year", ";")(data)
-    with pytest.raises(ValueError, match=r"feature rows; give 'pairs'"):
+    with pytest.raises(ValueError, match=r"features; give 'pairs'"):
         BipartiteGraph("year")(samples(2))

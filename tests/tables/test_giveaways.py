@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from sigraph.samples.given import as_samples
 from sigraph.tables.giveaways import say_giveaways
 from sigraph.tasks import Task
 
@@ -19,7 +20,7 @@ SPLIT = {"train": torch.arange(60), "valid": torch.arange(60, 75), "test": torch
 def said(columns, labels, split=SPLIT, is_given=False, samples=None):
     task = Task("t", torch.as_tensor(labels), split)
     features = torch.as_tensor(np.stack([*columns.values()], axis=1), dtype=torch.float32)
-    return say_giveaways(features if samples is None else samples, [*columns], task, is_given)
+    return say_giveaways(as_samples(features if samples is None else samples), [*columns], task, is_given)
 
 
 @pytest.mark.parametrize(

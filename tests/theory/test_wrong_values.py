@@ -96,7 +96,7 @@ CALLS = {  # the function, arguments that fit, and by argument what does not
             "graph": NO_GRAPH,
             "task": [*NEVER, None, "topic", 5, Y, DATASET],
             "ids": [*NEVER, "abc", 5, [1.5] * N, list(range(N - 1)), X, torch.eye(N).to_sparse()],
-            "samples": [*NEVER, "x", 5, X[:5], X * float("nan"), Y, X.numpy(), X.to_sparse()],
+            "samples": [*NEVER, "x", 5, X[:5], X * float("nan"), Y, X.numpy(), Y.to_sparse()],
             "graph_labels": [*NEVER, "topic", 5, Y[:5], torch.ones(N, 2, 2), torch.eye(N).to_sparse()],
             "pretraining": NO_DATASET,
             "cosine": [*NEVER, "x", 0, 1.5, True, float("nan"), X],

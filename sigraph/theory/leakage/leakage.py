@@ -18,12 +18,14 @@ from sigraph.data.given import checked_ids
 from sigraph.files.arguments import check_kinds, said
 from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
-from sigraph.samples.given import check_finite, checked_samples
+from sigraph.samples import Samples
+from sigraph.samples.alike import Alike, hashed_rows, numbered
+from sigraph.samples.given import as_samples
 from sigraph.tasks import Task
 from sigraph.tasks.task import is_labelled
 from sigraph.theory.given import as_numbers
 from sigraph.theory.leakage.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
-from sigraph.theory.leakage.near_duplicates import Alike, find_alike, hashed_rows, near_by_cosine, numbered, occurs_in
+from sigraph.theory.leakage.near_duplicates import find_alike, near_by_cosine, occurs_in
 from sigraph.theory.leakage.report import LeakageReport
 
 SHOWN = 5
@@ -35,7 +37,7 @@ def leakage(
     graph: PretrainGraph | None,
     task: Task,
     ids: Any = None,
-    samples: Tensor | pa.Table | None = None,
+    samples: Samples | Tensor | pa.Table | None = None,
     graph_labels: GraphConstructor | Tensor | Sequence[MadeFrom] | None = None,
     pretraining: SampleDataset | None = None,
     kinds: Mapping[str, str] | None = None,
@@ -80,21 +82,19 @@ def leakage(
         if value is not None:
             check_kinds("leakage", **{name: (value, kind)})
     report = LeakageReport(task.name, {part: rows.numel() for part, rows in task.split.items()})
+    held = None if dataset is None else dataset.store
     if samples is not None:
-        samples = checked_samples(samples, "leakage")
-        if isinstance(samples, Tensor):
-            check_finite(samples, "leakage")
-    elif dataset is not None:
-        samples = dataset.samples
+        held = as_samples(samples, "leakage")
+        held.check("leakage")
     called = checked_ids(ids, "leakage") if ids is not None else (None if dataset is None else dataset.ids)
     if pretraining is not None and dataset is not None and pretraining.fingerprint == dataset.fingerprint:
         pretraining = None
-    for name, given in (("samples", samples), ("ids", called)):
+    for name, given in (("samples", held), ("ids", called)):
         if given is not None and len(given) != task.num_samples:
             raise ValueError(f"{name!r} needs one entry per label, {task.num_samples}, in 'leakage' (got {len(given)})")
     if pretraining is None:
         look_at_graph(report, graph, task, _made_from(graph_labels, dataset))
-    _look_at_samples(report, samples, called, task, pretraining, kinds, cosine)
+    _look_at_samples(report, held, called, task, pretraining, kinds, cosine)
     return report
 
 
@@ -105,7 +105,7 @@ def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
         Sample ids, ascending. Shape [K].
     """
     rows = torch.cat([task.split["train"], task.split["test"]])
-    alike = find_alike(_take(dataset.samples, rows), ids=None if dataset.ids is None else _take(dataset.ids, rows))
+    alike = find_alike(dataset.store.take(rows), ids=None if dataset.ids is None else _take(dataset.ids, rows))
     number = np.arange(len(rows))
     train, test = np.split(number, [task.split["train"].numel()])
     found = torch.from_numpy(occurs_in(alike.loosest, test, train))
@@ -164,14 +164,14 @@ def _made_from(
 
 def _look_at_samples(
     report: LeakageReport,
-    samples: Tensor | pa.Table | None,
+    samples: Samples | None,
     ids: pa.Array | None,
     task: Task,
     pretraining: SampleDataset | None,
     kinds: Mapping[str, str] | None,
     cosine: float | None,
 ) -> None:
-    if cosine is not None and not isinstance(samples, Tensor):
+    if cosine is not None and (samples is None or _vectors(samples, task.split["test"]) is None):
         raise ValueError("'cosine' needs feature rows in 'leakage' (got records, or no samples)")
     levels: dict[str, np.ndarray] = {}
     alike: Alike | None = None
@@ -188,13 +188,16 @@ def _look_at_samples(
     seen = {part: np.zeros(report.num[part], dtype=bool) for part in ("valid", "test")}
     for level, code in levels.items():
         report.repeated[level] = _new(seen, {p: occurs_in(code, task.split[p].numpy(), train) for p in seen})
-    if cosine is not None and isinstance(samples, Tensor):
-        near = {p: near_by_cosine(samples[task.split[p]], samples[train], cosine) for p in seen}
+    if cosine is not None and samples is not None:
+        known = _vectors(samples, task.split["train"])
+        near = {p: near_by_cosine(_vectors(samples, task.split[p]), known, cosine) for p in seen}
         report.repeated["cosine"] = _new(seen, near)
     report.affected = task.split["test"][torch.from_numpy(seen["test"])].sort().values
     report.conflicts = _conflicts(list(levels.values()), task)
     if report.num_affected:
-        chance = _chance(samples, task) if isinstance(samples, Tensor) else alike.chance if alike else 0.0
+        rows = torch.cat([task.split["train"], task.split["test"]])
+        some = None if samples is None else _vectors(samples, rows[:: max(1, len(rows) // _CHANCE_ROWS)])
+        chance = _chance(some) if some is not None else alike.chance if alike else 0.0
         report.by_chance = float(report.num["test"] * -np.expm1(-len(train) * chance))
     if pretraining is not None:
         report.is_pretrained_elsewhere = True
@@ -215,7 +218,7 @@ def _new(seen: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> dict[str,
 
 def _in_pretraining(
     report: LeakageReport,
-    samples: Tensor | pa.Table | None,
+    samples: Samples | None,
     ids: pa.Array | None,
     task: Task,
     pretraining: SampleDataset,
@@ -228,7 +231,7 @@ def _in_pretraining(
         found |= pc.is_in(_take(ids, test).cast(pa.large_string()), others.cast(pa.large_string())).to_numpy(False)
     if samples is not None:
         try:
-            alike = find_alike(_take(samples, test), pretraining.samples, kinds=kinds)
+            alike = find_alike(samples.take(test), pretraining.store, kinds=kinds)
         except ValueError as error:
             report.remarks.append(f"not compared with the pre-training samples: {error}")
             return int(found.sum()) if by_ids else None
@@ -271,11 +274,14 @@ def _joined_levels(levels: list[np.ndarray]) -> np.ndarray:
     return connected_components(graph, directed=False)[1][:size].astype(np.int64)
 
 
-def _chance(samples: Tensor, task: Task) -> float:
-    """Probability that two rows are equal if every feature is drawn by itself, from up to 1,000 labelled rows."""
-    rows = torch.cat([task.split["train"], task.split["test"]])
-    step = max(1, len(rows) // _CHANCE_ROWS)
-    value = samples[rows[::step]].double().sort(dim=0).values.numpy()
+def _vectors(samples: Samples, rows: Tensor) -> Any:
+    """The vectors of some samples; None: they have none."""
+    return samples.take(rows).vectors()
+
+
+def _chance(rows: Tensor) -> float:
+    """Probability that two rows are equal if every feature is drawn by itself, from some rows."""
+    value = rows.double().sort(dim=0).values.numpy()
     num_pairs, log = len(value) * (len(value) - 1) / 2, 0.0
     if not num_pairs:
         return 0.0
@@ -285,5 +291,5 @@ def _chance(samples: Tensor, task: Task) -> float:
     return float(np.exp(log))
 
 
-def _take(values: Any, rows: Tensor) -> Any:
-    return values[rows] if isinstance(values, Tensor) else values.take(pa.array(rows.numpy()))
+def _take(values: pa.Array, rows: Tensor) -> pa.Array:
+    return values.take(pa.array(rows.numpy()))

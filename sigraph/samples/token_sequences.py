@@ -1,0 +1,81 @@
+"""TokenSequences: samples that are sequences over a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from sigraph.samples.alike import Alike, codes_of, joined
+from sigraph.samples.base import Files
+from sigraph.samples.records import Records
+from sigraph.samples.tokens import TOKENS, TokenColumn, Tokens, has_tokens, with_vocabulary
+
+
+class TokenSequences(Records):
+    """Rows of a table with a column ``tokens`` of lists; see :func:`~sigraph.samples.tokens.token_table`.
+
+    Args:
+        table: N rows. Its metadata state ``num_tokens``; without them it is the largest id + 1.
+        files: As of :class:`Records`.
+
+    Raises:
+        ValueError: A sequence is missing or empty or not of integers; an id is outside the vocabulary.
+    """
+
+    kind = "tokens"
+
+    def __init__(self, table: pa.Table, files: Files | Path | None = None) -> None:
+        super().__init__(with_vocabulary(table), files)
+        self._column = TokenColumn(self.table)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {"num_tokens": self._column.num_tokens, "max_length": self._longest}
+
+    @cached_property
+    def _longest(self) -> int:
+        return self._column.longest
+
+    def fetch(self, node: Tensor) -> Tokens:
+        """Sequences, padded to the longest of them."""
+        return self._column.fetch(node)
+
+    def describe(self) -> str:
+        return f"token sequences over a vocabulary of {self._column.num_tokens}"
+
+    def cost(self) -> Tensor:
+        """Tokens of each sequence. [N]"""
+        return torch.from_numpy(np.diff(self._column.offset))
+
+    def unknown(self, num_tokens: int) -> tuple[int, int, int]:
+        place = (self._column.value >= num_tokens).nonzero()[0]
+        sample = np.unique(np.searchsorted(self._column.offset, place, side="right"))
+        return place.size, self._column.value.size, sample.size
+
+    @classmethod
+    def alike(cls, sets: Sequence[Any], ids: pa.Array | None, kinds: Mapping[str, str] | None) -> Alike:
+        """Token by token."""
+        column = joined([one.table for one in sets], TOKENS)
+        return Alike({"exact": codes_of(_as_bytes(column))[0]}, "token sequences")
+
+
+def of_table(table: pa.Table, files: Files | Path | None = None) -> Records:
+    """Token sequences where there is a column of them, else records."""
+    return TokenSequences(table, files) if has_tokens(table) else Records(table, files)
+
+
+def _as_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Lists of integers as their bytes, which compare at once."""
+    length = pc.list_value_length(column).to_numpy()
+    flat = pc.list_flatten(column).to_numpy().astype(np.int32, copy=False)
+    offset = 4 * np.concatenate([[0], np.cumsum(length, dtype=np.int64)])
+    buffers = [None, pa.py_buffer(offset), pa.py_buffer(np.ascontiguousarray(flat))]
+    return pa.chunked_array([pa.Array.from_buffers(pa.large_binary(), len(length), buffers)])
