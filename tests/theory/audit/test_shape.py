@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sigraph.theory.audit.shape as module
 from sigraph.data import PretrainGraph
 from sigraph.edges import LabelSetStore
+from sigraph.theory.audit import shape as module
 from sigraph.theory.audit.shape import GraphShape, components, graph_shape
 
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")

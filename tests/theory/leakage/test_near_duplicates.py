@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sigraph.samples import token_table
+from sigraph.theory.leakage import near_duplicates, normal_forms
 from sigraph.theory.leakage.near_duplicates import column_kind, find_alike, hashed_rows, near_by_cosine, occurs_in
 from sigraph.theory.leakage.normal_forms import canonical_smiles, normalized_sequence, normalized_text
 
@@ -80,7 +81,7 @@ def test_normalized_text_is_what_unicode_says(text):
 def test_long_text_in_blocks_is_as_short_text(monkeypatch):
     text = [("Some Words, " * i)[: 7 * i] for i in range(40)]
     whole = normalized_text(pa.array(text)).to_pylist()
-    monkeypatch.setattr("sigraph.theory.leakage.normal_forms._BLOCK", 16)
+    monkeypatch.setattr(normal_forms, "_BLOCK", 16)
     assert normalized_text(pa.array(text)).to_pylist() == whole == [plain(t) for t in text]
 
 
@@ -232,7 +233,7 @@ def test_occurs_in_as_a_loop_says(code, data):
 
 
 def test_cosine_as_a_loop_says(monkeypatch):
-    monkeypatch.setattr("sigraph.theory.leakage.near_duplicates._BLOCK", 20)
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 20)
     generator = torch.Generator().manual_seed(0)
     rows, others = torch.randn(9, 3, generator=generator), torch.randn(7, 3, generator=generator)
     rows[0], rows[1] = 5 * others[3], 0
