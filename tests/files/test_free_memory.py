@@ -16,8 +16,8 @@ from sigraph.tables import build_store, from_tables
 
 @pytest.fixture
 def little(monkeypatch):
-    for module in ("tables", "sample_table"):
-        monkeypatch.setattr(f"sigraph.data.{module}.free_memory", lambda: 10**6)
+    for module in ("table_file", "sample_table"):
+        monkeypatch.setattr(f"sigraph.tables.{module}.free_memory", lambda: 10**6)
 
 
 def test_what_there_is():
@@ -32,11 +32,11 @@ def test_a_limit_of_the_process_counts(tmp_path):
     path = tmp_path / "s.csv.gz"
     path.write_bytes(gzip.compress(b"id,a\n" + b"1,2\n" * (1 << 24)))
     code = (
-        "import resource\nfrom sigraph.data import tables\nfrom sigraph.files import free_memory\n"
+        "import resource\nfrom sigraph.tables import table_file\nfrom sigraph.files import free_memory\n"
         "limit = free_memory._of_process\nassert limit() is None\n"
         "now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 29),) * 2)\nassert 0 < limit() <= 1 << 29\n"
-        f"tables.read_table({str(path)!r})"
+        f"table_file.read_table({str(path)!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode and re.search(r"s.csv.gz takes 0.5\d* GB or more .* 0.5\d* GB are free", done.stderr)
