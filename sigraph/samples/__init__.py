@@ -1,7 +1,8 @@
-"""WHAT a sample is: features, token sequences, records."""
+"""WHAT a sample is: features, token sequences, graphs, records."""
 
 from sigraph.samples.base import Samples
 from sigraph.samples.features import Features
+from sigraph.samples.graphs import Graphs
 from sigraph.samples.records import Records
 from sigraph.samples.sparse_features import SparseFeatures
 from sigraph.samples.token_sequences import TokenSequences
@@ -12,6 +13,7 @@ __all__ = [
     "MASK",
     "PAD",
     "Features",
+    "Graphs",
     "Records",
     "Samples",
     "SparseFeatures",

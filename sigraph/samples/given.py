@@ -11,20 +11,24 @@ import pyarrow.parquet as pq
 import torch
 from scipy.sparse import issparse
 from torch import Tensor
+from torch_geometric.data import Dataset
+from torch_geometric.data.data import BaseData
 
 from sigraph.files.arguments import is_frame
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.samples.base import Files, Samples
 from sigraph.samples.features import Features
+from sigraph.samples.graphs import Graphs
 from sigraph.samples.records import Records
 from sigraph.samples.sparse_features import SparseFeatures
 from sigraph.samples.token_sequences import of_table
 
-KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Records)  # by the file that marks each in a folder
+# By the file that marks each in a folder; token sequences are records with a column of them.
+KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Graphs, Records)
 
 
 def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
-    """Samples of the kind that was given: feature rows, records or token sequences; a path is read or mapped.
+    """Samples of the kind that was given: feature rows, records, token sequences or graphs; a path is read or mapped.
 
     Raises:
         ValueError: It is nothing of the kind; the message says what it becomes one by.
@@ -37,12 +41,21 @@ def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
         return of_table(samples)
     if issparse(samples) or (isinstance(samples, Tensor) and samples.layout != torch.strided):
         return SparseFeatures.of(_checked_sparse(samples, owner))
+    if _holds_graphs(samples):
+        return Graphs.of(samples, owner)
     if not isinstance(samples, Tensor):
         raise ValueError(
             f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in {owner!r} (got {type(samples)})"
             f"{_way_of_samples(samples)}"
         )
     return Features(_checked_rows(samples, owner))
+
+
+def _holds_graphs(samples: Any) -> bool:
+    """Whether samples are a list of PyG graphs, perhaps with something else among them, or a PyG data set."""
+    if isinstance(samples, Dataset):
+        return True
+    return isinstance(samples, list | tuple) and any(isinstance(one, BaseData) for one in samples)
 
 
 def open_samples(files: Files) -> Samples:
