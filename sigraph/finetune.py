@@ -22,6 +22,7 @@ from sigraph.evaluation.nearest_head import nearest_predictions
 from sigraph.files.arguments import check_integers, check_kinds
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
+from sigraph.samples.batches import bounded_number
 from sigraph.tasks import Evaluator, Task
 from sigraph.tasks.scorable import check_scorable
 
@@ -131,7 +132,8 @@ class FinetuneSettings:
         optimizer, scheduler: As in :class:`FinetuneModule`.
         max_epochs: Epochs at most, >= 1.
         patience: Epochs without a better validation score before training stops, >= 1.
-        batch_size: Samples a step; None: all training samples at once.
+        batch_size: Samples a step; None: all training samples at once, as far as they fit
+            (:mod:`~sigraph.samples.batches`).
         k: Neighbours asked by ``knn``, >= 1.
         dropout: Dropout on the embedding before the head, in [0, 1).
         normalize: Scale embeddings to unit length before the head, as losses on cosines do.
@@ -301,6 +303,8 @@ class _Rows:
 def _loader(table: Any, task: Task, part: str, batch_size: int | None, seed: int) -> DataLoader:
     ids = task.split[part]
     size = batch_size or (len(ids) if part == "train" else 4096)
+    if batch_size is None and isinstance(table, SampleDataset):
+        size = min(size, bounded_number(table.store, ids))
     return DataLoader(
         ids.tolist(),  # type: ignore[arg-type]
         batch_size=min(size, len(ids)),

@@ -3,6 +3,7 @@
 from sigraph.encoders.bag_of_words import BagOfWordsEncoder
 from sigraph.encoders.base import Encoder, Encoding
 from sigraph.encoders.embed import embed
+from sigraph.encoders.graph_encoder import GraphEncoder
 from sigraph.encoders.gru import GRUEncoder
 from sigraph.encoders.mlp import MLPEncoder
 from sigraph.encoders.token_encoder import TokenEncoder
@@ -13,6 +14,7 @@ __all__ = [
     "Encoder",
     "Encoding",
     "GRUEncoder",
+    "GraphEncoder",
     "MLPEncoder",
     "TokenEncoder",
     "TransformerEncoder",

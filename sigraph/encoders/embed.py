@@ -11,6 +11,7 @@ from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder
 from sigraph.files.arguments import check_integers, check_kinds, checked_node
+from sigraph.samples.batches import bounded_batches
 
 
 @torch.no_grad()
@@ -22,7 +23,8 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         dataset: Where the samples are fetched from. Tokens that the encoder's vocabulary lacks are read as hidden ones;
             a warning says how many.
         node: Ids of the samples. Shape [M]; None: all of them.
-        batch_size: Samples at a time, >= 1; changes memory, not values.
+        batch_size: Samples at a time, >= 1; fewer of long sequences, large graphs and wide rows, so that a batch fits
+            (:mod:`~sigraph.samples.batches`). Changes memory, not values.
 
     Returns:
         On the CPU. Shape [M, D].
@@ -40,7 +42,10 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     modes = [(module, module.training) for module in encoder.modules()]
     encoder.eval()
     try:
-        parts = [encoder(_move(dataset.fetch(ids), like)).z.float().cpu() for ids in node.split(batch_size)]
+        parts = [
+            encoder(_move(dataset.fetch(ids), like)).z.float().cpu()
+            for ids in bounded_batches(dataset.store, node, batch_size)
+        ]
     finally:
         for module, training in modes:
             module.training = training

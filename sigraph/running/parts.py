@@ -47,6 +47,7 @@ _READ = {
         "token sequences",
         "give them a column 'tokens' (sigraph.data.token_table), or name a class that reads them as they are",
     ),
+    "node_channels": ("graphs", "give a list of torch_geometric Data as samples, or name a class that reads them"),
 }
 
 
@@ -243,7 +244,8 @@ def check_components(arm: ArmConfig) -> None:
     Raises:
         ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
     """
-    config, filled = arm.pretrain, {"in_channels": None, "num_tokens": None, "encoder_channels": None}
+    config = arm.pretrain
+    filled = dict.fromkeys(("in_channels", "num_tokens", "node_channels", "edge_channels", "encoder_channels"))
     slots: list[tuple[str, Bases, dict[str, Any]]] = [
         ("graph", GraphConstructor, {}),
         ("encoder", Encoder, filled),
@@ -275,7 +277,9 @@ def said_of(arm: ArmConfig) -> Iterator[None]:
 
 def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:
     """Build what reads samples; refuse what needs feature rows or token sequences where the samples are none."""
-    available |= {"in_channels": dataset.in_channels, "num_tokens": dataset.num_tokens}
+    # A size fills what the YAML leaves open, except for limits that are open by themselves (max_length: null, or 512).
+    sizes = {name: size for name, size in dataset.sizes.items() if name != "max_length"}
+    available |= {"in_channels": None, "num_tokens": None, "node_channels": None, "edge_channels": None, **sizes}
     target = check(component, expected, where, **available)
     for name, (needed, way) in _READ.items():
         size = inspect.signature(target).parameters.get(name)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import concrete_subclasses
+from torch_geometric.data import Batch, Data
 
 import sigraph.encoders
 from sigraph.data import SampleDataset
@@ -14,11 +15,18 @@ from sigraph.encoders import (
     BagOfWordsEncoder,
     Encoder,
     Encoding,
+    GraphEncoder,
     GRUEncoder,
     MLPEncoder,
     TransformerEncoder,
 )
 from sigraph.samples import Tokens, token_table
+
+
+def _ring(size: int) -> torch.Tensor:
+    i = torch.arange(size if size > 1 else 0)
+    return torch.stack([torch.cat([i, (i + 1) % max(size, 1)]), torch.cat([(i + 1) % max(size, 1), i])])
+
 
 # Of all lengths, one token alone twice; the first two differ in their tokens, not in their order only.
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9], [8, 8], [11, 2], [5, 6, 7, 8, 9, 10]]
@@ -26,6 +34,17 @@ SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9], [8, 8], [11, 2],
 
 def padded(sequences: list[list[int]]) -> Tokens:
     return SampleDataset(token_table(sequences, 12)).fetch(torch.arange(len(sequences)))
+
+
+# Of several sizes, one without edges; the first two differ in their attributes alone.
+GRAPHS = [
+    Data(x=torch.rand(size, 3, generator=torch.Generator().manual_seed(i)), edge_index=_ring(size))
+    for i, size in enumerate((4, 4, 2, 1, 6))
+]
+
+
+def joined(graphs: list[Data]) -> Batch:
+    return SampleDataset(graphs).fetch(torch.arange(len(graphs)))
 
 
 # How to build a small, random one and samples for it; an encoder without an entry fails here and asks for one.
@@ -36,6 +55,7 @@ EXAMPLES: dict[str, Callable[[], tuple[Encoder, list[Any], Callable[[list[Any]],
         torch.stack,
     ),
     "BagOfWordsEncoder": lambda: (BagOfWordsEncoder(12, 8, 5, num_layers=3, dropout=0.5), SEQUENCES, padded),
+    "GraphEncoder": lambda: (GraphEncoder(3, 8, 5, num_layers=2, dropout=0.5), GRAPHS, joined),
     "GRUEncoder": lambda: (GRUEncoder(12, 6, 4, num_layers=2, dropout=0.5), SEQUENCES, padded),
     "TransformerEncoder": lambda: (
         TransformerEncoder(12, 8, num_heads=2, dropout=0.5, max_length=7),
@@ -43,6 +63,10 @@ EXAMPLES: dict[str, Callable[[], tuple[Encoder, list[Any], Callable[[list[Any]],
         padded,
     ),
 }
+
+
+def _num_parts(sample: Any) -> int:
+    return sample.num_nodes if isinstance(sample, Data) else len(sample)
 
 
 every_encoder = pytest.mark.parametrize("encoder_type", concrete_subclasses(Encoder, sigraph.encoders))
@@ -94,7 +118,7 @@ def test_parts_are_one_row_a_token_or_none(encoder_type):
     if together is None:
         assert all(encoder(batch([sample])).h is None for sample in samples)
         return
-    assert len(together) == sum(map(len, samples))
+    assert len(together) == sum(map(_num_parts, samples))
     torch.testing.assert_close(torch.cat([encoder(batch([sample])).h for sample in samples]), together)
 
 
@@ -102,7 +126,10 @@ def test_parts_are_one_row_a_token_or_none(encoder_type):
 def test_an_empty_batch_has_no_embedding(encoder_type):
     encoder, samples, batch = example(encoder_type)
     full = batch(samples)
-    none = Tokens(full.token[:0, :0], full.length[:0]) if isinstance(full, Tokens) else full[:0]
+    if isinstance(full, Batch):
+        none = SampleDataset(samples).fetch(torch.empty(0, dtype=torch.long))
+    else:
+        none = Tokens(full.token[:0, :0], full.length[:0]) if isinstance(full, Tokens) else full[:0]
     z, h = encoder(none)
     assert z.shape == (0, encoder.out_channels) and (h is None or len(h) == 0)
 
@@ -147,4 +174,6 @@ def test_is_not_changed_by_and_does_not_change_its_inputs(encoder_type):
     before = copy.deepcopy(inputs)
     encoder(inputs)
     parts = zip(inputs, before, strict=True) if isinstance(inputs, tuple) else [(inputs, before)]
+    if isinstance(inputs, Batch):
+        parts = [(value, before[name]) for name, value in inputs]
     assert all(torch.equal(*pair) for pair in parts)
