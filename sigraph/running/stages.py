@@ -13,12 +13,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch.nn import Module
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph import __version__
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
-from sigraph.config.build import partial_build
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
@@ -33,6 +30,7 @@ from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
+from sigraph.running.optimizers import makers_of
 from sigraph.running.parts import HEAD, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.records import plain, read_record
 from sigraph.tasks import Evaluator
@@ -196,13 +194,9 @@ def finetune_stage(
     }
     record = read_record(file, SCORED, asked)
     if record is None:
-        scheduler = None
-        if config.scheduler is not None:
-            scheduler = partial_build(config.scheduler, LRScheduler, "finetune.scheduler", T_max=config.max_epochs)
         settings = FinetuneSettings(
             config.head,
-            partial_build(config.optimizer, Optimizer, "finetune.optimizer"),
-            scheduler,
+            *makers_of(config, "finetune", accelerator),
             config.max_epochs,
             config.patience,
             config.batch_size,
