@@ -21,9 +21,8 @@ from sigraph.machines.leader import check_size, follow, leading
 from sigraph.machines.pool import Killed, in_processes
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.fitting import fit_share
-from sigraph.running.grid import choose
+from sigraph.running.grid import check_all, choose
 from sigraph.running.jobs import Job, check_jobs
-from sigraph.running.parts import check_arms
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import record_failure, run_folder, run_one
 
@@ -134,7 +133,7 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
     for arm in (config.arm(name) for name in names):
         if arm.pretrain.trainer.max_epochs:
             check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
-    for line in check_arms([config.arm(name) for name in names], config.seeds[0]):
+    for line in check_all(config, names):
         progress.say(line)
     progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
     try:

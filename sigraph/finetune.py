@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation.nearest_head import nearest_predictions
-from sigraph.files.arguments import check_integers, check_kinds
+from sigraph.files.arguments import check_choices, check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_generator, keyed_seed
+from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
 from sigraph.samples.batches import bounded_number
 from sigraph.tasks import Evaluator, Task
@@ -53,12 +52,18 @@ class FinetuneModule(LightningModule):
         head: nn.Module,
         evaluator: Evaluator,
         freeze_encoder: bool = False,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2),  # noqa: B008
-        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        optimizer: MakesOptimizer = partial(AdamW, lr=1e-2),  # noqa: B008
+        scheduler: MakesScheduler | None = None,
         seed: int = 0,
         target_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        check_kinds("FinetuneModule", encoder=(encoder, Encoder), head=(head, nn.Module))
+        check_kinds("FinetuneModule", evaluator=(evaluator, Evaluator))
+        check_flags("FinetuneModule", freeze_encoder=freeze_encoder)
+        check_makers("FinetuneModule", optimizer, scheduler)
+        check_integers("FinetuneModule", 0, seed=seed)
+        check_numbers("FinetuneModule", above=0, target_scale=target_scale)
         self.encoder, self.head, self.evaluator = encoder, head, evaluator
         self.freeze_encoder, self.seed, self.target_scale = freeze_encoder, seed, target_scale
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
@@ -116,10 +121,8 @@ class FinetuneModule(LightningModule):
         torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
 
     def configure_optimizers(self) -> Any:
-        optimizer = self._make_optimizer([p for p in self.parameters() if p.requires_grad])
-        if self._make_scheduler is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._make_scheduler(optimizer)}
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return optimization(trained, self._make_optimizer, self._make_scheduler)
 
 
 @dataclass
@@ -135,15 +138,15 @@ class FinetuneSettings:
         batch_size: Samples a step; None: all training samples at once, as far as they fit
             (:mod:`~sigraph.samples.batches`).
         k: Neighbours asked by ``knn``, >= 1.
-        dropout: Dropout on the embedding before the head, in [0, 1).
+        dropout: Dropout on the embedding before the head, in [0, 1].
         normalize: Scale embeddings to unit length before the head, as losses on cosines do.
         leave_one_out: With ``knn`` every validated or tested sample asks all other samples of the split, itself left
             out, instead of the training samples alone.
     """
 
     head: str = "linear"
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-2)  # noqa: RUF009
-    scheduler: Callable[[Optimizer], LRScheduler] | None = None
+    optimizer: MakesOptimizer = partial(AdamW, lr=1e-2)  # noqa: RUF009
+    scheduler: MakesScheduler | None = None
     max_epochs: int = 300
     patience: int = 50
     batch_size: int | None = None
@@ -153,11 +156,12 @@ class FinetuneSettings:
     leave_one_out: bool = False
 
     def __post_init__(self) -> None:
-        if self.head not in HEADS:
-            raise ValueError(f"'head' needs to be one of {', '.join(HEADS)} (got {self.head!r})")
-        for name in ("max_epochs", "patience", "k"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name!r} needs to be >= 1 (got {getattr(self, name)})")
+        check_choices("FinetuneSettings", HEADS, head=self.head)
+        check_makers("FinetuneSettings", self.optimizer, self.scheduler)
+        check_integers("FinetuneSettings", 1, max_epochs=self.max_epochs, patience=self.patience, k=self.k)
+        check_integers("FinetuneSettings", 1, batch_size=1 if self.batch_size is None else self.batch_size)
+        check_numbers("FinetuneSettings", least=0, most=1, dropout=self.dropout)
+        check_flags("FinetuneSettings", normalize=self.normalize, leave_one_out=self.leave_one_out)
         if self.leave_one_out and self.head != "knn":
             raise ValueError(f"'leave_one_out' needs 'head' knn (got {self.head!r})")
 
@@ -197,7 +201,9 @@ def fine_tune(
     settings = settings or FinetuneSettings()
     check_kinds("fine_tune", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset), task=(task, Task))
     check_kinds("fine_tune", settings=(settings, FinetuneSettings))
+    check_kinds("fine_tune", accelerator=(accelerator, str))
     check_integers("fine_tune", 0, seed=seed)
+    check_flags("fine_tune", score_test=score_test)
     evaluator = Evaluator(task)
     if task.num_samples != len(dataset):
         raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
+from torch.optim import AdamW
 
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
-from sigraph.files.arguments import check_kinds
+from sigraph.files.arguments import check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.machines.distributed import average, denominator, gather, joint, rank, world_size
+from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.objectives import Objective
 from sigraph.samplers import HardNegativeSampler, PairSampler
 from sigraph.samplers.refresh import RefreshNegatives
@@ -60,8 +59,8 @@ class PretrainModule(LightningModule):
         objective: Objective | None = None,
         structure_weight: float | None = None,
         sampler: PairSampler | None = None,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = partial(AdamW, lr=1e-3),  # noqa: B008
-        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        optimizer: MakesOptimizer = partial(AdamW, lr=1e-3),  # noqa: B008
+        scheduler: MakesScheduler | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -72,8 +71,9 @@ class PretrainModule(LightningModule):
             raise ValueError(f"'objective' needs to be a sigraph Objective (got {type(objective).__name__})")
         if structure_weight is None:
             structure_weight = 1.0 if objective is None else 0.1
-        if not 0 <= structure_weight <= 1:
-            raise ValueError(f"'structure_weight' needs to be in [0, 1] in 'PretrainModule' (got {structure_weight})")
+        check_numbers("PretrainModule", least=0, most=1, structure_weight=structure_weight)
+        check_makers("PretrainModule", optimizer, scheduler)
+        check_integers("PretrainModule", 0, seed=seed)
         if structure_weight < 1 and objective is None:
             raise ValueError(
                 f"'objective' is needed in 'PretrainModule' when 'structure_weight' is below 1 (got {structure_weight})"
@@ -203,10 +203,8 @@ class PretrainModule(LightningModule):
         return batch.to(device, non_blocking=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = self._make_optimizer([p for p in self.parameters() if p.requires_grad])
-        if self._make_scheduler is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._make_scheduler(optimizer)}
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return optimization(trained, self._make_optimizer, self._make_scheduler)
 
 
 class HeldOutValidation(Callback):
@@ -239,9 +237,8 @@ class HeldOutValidation(Callback):
     ) -> None:
         check_kinds("HeldOutValidation", dataset=(dataset, SampleDataset), graph=(graph, PretrainGraph))
         check_kinds("HeldOutValidation", edges=(edges, Tensor))
-        for name, value in (("every", every), ("max_queries", max_queries)):
-            if (value is None and name == "every") or (value is not None and (not isinstance(value, int) or value < 1)):
-                raise ValueError(f"{name!r} needs to be >= 1 in 'HeldOutValidation' (got {value!r:.60})")
+        check_integers("HeldOutValidation", 1, every=every, max_queries=1 if max_queries is None else max_queries)
+        check_integers("HeldOutValidation", 0, seed=seed)
         count = len(dataset)
         if edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
             got = f"{edges.dtype} {list(edges.shape)}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import warnings
 from functools import partial
 from typing import ClassVar
 
@@ -456,16 +457,36 @@ def test_a_task_that_cannot_be_scored_is_refused_before_anything_trains(encoder,
                 run(encoder, dataset, this, head=head, optimizer=trains)
 
 
+def test_libraries_say_nothing_and_the_users_own_warnings_are_heard(encoder, dataset):
+    class Warns(torch.optim.SGD):
+        def step(self, closure=None):
+            warnings.warn("mine", stacklevel=1)
+            return super().step(closure)
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        run(encoder, dataset, task(), optimizer=partial(Warns, lr=0.1), max_epochs=1)
+    assert {str(one.message) for one in heard} == {"mine"}
+
+
 # Errors ###############################################################################################################
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"head": "mlp"}, "'head' needs to be one of linear, full, knn .got 'mlp'"),
-        ({"max_epochs": 0}, "'max_epochs' needs to be >= 1 .got 0"),
+        ({"head": "mlp"}, "'head' needs to be one of linear, full, knn in .*got 'mlp'"),
+        ({"max_epochs": 0}, "'max_epochs' needs to be an integer >= 1 .*got 0"),
+        ({"max_epochs": "5"}, "'max_epochs' needs to be an integer .*got '5'"),
+        ({"max_epochs": float("nan")}, "'max_epochs' needs to be an integer .*got nan"),
         ({"patience": 0}, "'patience'"),
-        ({"k": 0}, "'k'"),
+        ({"k": 2.5}, "'k' needs to be an integer .*got 2.5"),
+        ({"batch_size": True}, "'batch_size'"),
+        ({"dropout": "x"}, "'dropout'"),
+        ({"normalize": "no"}, "'normalize'"),
+        ({"optimizer": "AdamW"}, "'optimizer' needs what is called .*partial.*got 'AdamW'"),
+        ({"optimizer": None}, "'optimizer'"),
+        ({"scheduler": 3}, "'scheduler'"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

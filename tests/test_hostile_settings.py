@@ -17,7 +17,8 @@ from sigraph.config.experiment import ExperimentConfig
 from sigraph.config.reference import LATE, NESTED_BASES, _shipped
 from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.running.parts import check_arms, check_components
+from sigraph.losses import InfoNCELoss
+from sigraph.running.checks import check_arms, check_components
 from sigraph.samples import token_table
 from sigraph.tasks import Task
 
@@ -164,3 +165,28 @@ def test_samples_of_a_step_that_no_memory_holds(key, folders):
         ConfigError, match=rf"pretrain.sampler: .* with {key} 10000000000 needs .* choose smaller sizes"
     ):
         check_arms([config.arm("sipt")], 0)
+
+
+LATE_SIZES = {"in_channels": 6, "num_tokens": 12, "encoder_channels": 4}
+
+
+@pytest.mark.parametrize("name", [name for name, (slot, _) in CLASSES.items() if slot != "graph"])
+def test_arguments_given_in_python(name):
+    """A constructor refuses with a ValueError that names the argument, or takes the value."""
+    found = CLASSES[name][1]
+    asked = inspect.signature(found).parameters
+    graph = PretrainGraph(torch.stack([torch.arange(10), (torch.arange(10) + 1) % 10]), 10)
+    late = {key: value for key, value in {**LATE_SIZES, "graph": graph}.items() if key in asked}
+    needed = {key: value for key, value in NEEDED.get(name, {}).items() if key != "loss"}
+    if "loss" in asked and asked["loss"].default is inspect.Parameter.empty:
+        needed["loss"] = InfoNCELoss()
+    wrong = {}
+    for key in asked:
+        for value in ("5", 2.5, float("nan"), None, [1], 10**11):
+            try:
+                found(**{**late, **needed, key: value})
+            except ValueError:
+                continue
+            except Exception as error:  # what this test is for
+                wrong[key, repr(value)] = f"{type(error).__name__}: {error}"
+    assert wrong == {}

@@ -397,7 +397,7 @@ def test_validation_asks_the_same_few_samples_every_time_above_its_cap():
     assert not torch.equal(capped(5, seed=1).ends, few.ends)
     full = HeldOutValidation(dataset, edges, graph, y).measure(encoder)
     assert full == capped(None).measure(encoder) == capped(len(dataset)).measure(encoder) != few.measure(encoder)
-    with pytest.raises(ValueError, match="'max_queries' needs to be >= 1 in 'HeldOutValidation'"):
+    with pytest.raises(ValueError, match="'max_queries' needs to be an integer >= 1 in 'HeldOutValidation'"):
         capped(0)
 
 
@@ -414,7 +414,7 @@ def test_validation_leaves_out_what_it_cannot_measure():
         "valid_hits@1",
         "valid_hits@10",
     }
-    with pytest.raises(ValueError, match="'every' needs to be >= 1"):
+    with pytest.raises(ValueError, match="'every' needs to be an integer >= 1"):
         HeldOutValidation(dataset, none, dataset.graph(), every=0)
 
 
@@ -429,8 +429,8 @@ def test_validation_leaves_out_what_it_cannot_measure():
         ({"edges": torch.tensor([[0], [9_999]])}, r"'edges' needs sample ids in \[0, .*got \[0, 9999\]"),
         ({"y": torch.zeros(3, dtype=torch.long)}, r"'y' needs integer classes, a tensor .*int64 \[3\]"),
         ({"y": [0, 1]}, "'y' needs integer classes, .*got list"),
-        ({"every": 1.5}, "'every' needs to be >= 1"),
-        ({"max_queries": "all"}, "'max_queries' needs to be >= 1"),
+        ({"every": 1.5}, "'every' needs to be an integer >= 1"),
+        ({"max_queries": "all"}, "'max_queries' needs to be an integer >= 1"),
     ],
 )
 def test_what_validation_is_given_is_over_the_same_samples(arguments, message):

@@ -1,5 +1,6 @@
 """What YAML is refused before a parser builds something of it: sizes, depths, and numbers that may mean several."""
 
+import re
 import time
 
 import pytest
@@ -123,8 +124,40 @@ def test_a_grid_is_counted_before_it_is_built(load):
 
 def test_many_seeds_are_compared_in_one_pass(load):
     start = time.monotonic()
-    assert len(config_from_dict({**yaml.safe_load(BASE), "seeds": list(range(30_000))}).seeds) == 30_000
+    assert len(config_from_dict({**yaml.safe_load(BASE), "seeds": list(range(5_000))}).seeds) == 5_000
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("seeds", f"seeds: {list(range(100_000))}\n"),
+        ("arms", "arms:\n" + "".join(f"  a{i}: {{}}\n" for i in range(20_000))),
+        ("grid", f"grid: {{pretrain.batch_size: {list(range(20_000))}}}\n"),
+        ("question", f"question: [{'a, ' * 50_000}]\n"),
+        ("question", "extra: &a [" + "1, " * 2_000 + "]\nquestion: [" + "*a, " * 10 + "]\n"),
+    ],
+    ids=["seeds", "arms", "grid", "no list at all", "aliases"],
+)
+def test_more_values_than_an_experiment_has_are_said_with_their_key(load, key, text):
+    others = [line for line in BASE.splitlines() if not line.startswith(f"{key}:")]
+    message = refused(load, "\n".join([*others, text]))
+    assert re.search(rf"\.yaml:\d+: .*at most 9,000 values .* under '{key}'\); leave some out", message)
+    assert "omegaconf" not in message.lower() and "max_yaml" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "entries"),
+    [
+        ("seeds", list(range(5_001))),
+        ("arms", {f"a{i}": {} for i in range(1_001)}),
+        ("finetune", [{"task": f"t{i}", "head": "knn"} for i in range(201)]),
+        ("grid", {f"pretrain.encoder.a{i}": [1] for i in range(101)}),
+    ],
+)
+def test_lists_have_an_end(key, entries):
+    with pytest.raises(ConfigError, match=rf"'{key}' needs at most [\d,]+ entries \(got [\d,]+\); leave some out"):
+        config_from_dict({**yaml.safe_load(BASE), key: entries})
 
 
 def test_home_is_spelled_out(load, tmp_path, monkeypatch):

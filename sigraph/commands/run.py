@@ -54,7 +54,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
 
     wanted = check_jobs(config, [(name, seed) for seed in seeds for name in arms])
     if arguments.list:
-        from sigraph.running.parts import check_components
+        from sigraph.running.checks import check_components
 
         for name in dict.fromkeys(name for name, _ in wanted):
             check_components(config.arm(name))

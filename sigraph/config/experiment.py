@@ -15,7 +15,7 @@ from typing import Any
 from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.location import DEEPEST, Place
 from sigraph.config.overlay import construct, key, put
-from sigraph.config.schema import FinetuneConfig, Plain, PretrainConfig
+from sigraph.config.schema import OF_KNN, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
 from sigraph.files.suggestions import did_you_mean
 
 MOST_TRIALS = 2_500  # combinations of a grid
@@ -48,10 +48,10 @@ class ExperimentConfig(Plain):
     Args:
         name: The experiment's name, also a folder's.
         question: What it asks, for people.
-        seeds: One run per arm and seed; each >= 0.
+        seeds: One run per arm and seed; each >= 0; at most 5,000.
         pretrain: Pre-training of every arm, before its overrides.
-        finetune: Tasks of every arm, before its overrides.
-        arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``.
+        finetune: Tasks of every arm, before its overrides; at most 200.
+        arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``; at most 1,000.
         baseline: The arm that others are compared with; null: none.
         grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
             2,500 combinations.
@@ -60,12 +60,12 @@ class ExperimentConfig(Plain):
 
     name: str = key()
     question: str = key("")
-    seeds: list[int] = key(low=0, high=2**32 - 1)
+    seeds: list[int] = key(low=0, high=2**32 - 1, most=5_000)
     pretrain: PretrainConfig = key()
-    finetune: list[FinetuneConfig] = key([])
-    arms: dict[str, dict[str, Any]] = key({})
+    finetune: list[FinetuneConfig] = key([], most=200)
+    arms: dict[str, dict[str, Any]] = key({}, most=1_000)
     baseline: str | None = key(None)
-    grid: dict[str, list[Any]] = key({})
+    grid: dict[str, list[Any]] = key({}, most=100)
     output_dir: str = key("runs")
 
     @property
@@ -109,6 +109,14 @@ class ExperimentConfig(Plain):
         trained = any(open_keys.get("pretrain.trainer.max_epochs", [arm.pretrain.trainer.max_epochs]))
         structured = any(open_keys.get("pretrain.structure_weight", [arm.pretrain.structure_weight]))
         idle = [*([] if trained else ["pretrain"]), *([] if structured else ["pretrain.structure_loss"])]
+        for i, entry in enumerate(arm.finetune):
+            whole = f"finetune.{i}"
+            heads = open_keys.get(f"{whole}.head", [entry.head])
+            if not entry.primary:  # it is not what the values are chosen by
+                idle.append(whole)
+            elif whole not in open_keys:
+                idle += [f"{whole}.{key}" for key in OF_KNN if "knn" not in heads]
+                idle += [f"{whole}.{key}" for key in OF_TRAINING if heads == ["knn"]]
         return {
             dotted: values
             for dotted, values in open_keys.items()

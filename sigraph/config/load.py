@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sigraph.config.experiment import ExperimentConfig, check_experiment, in_order
 from sigraph.config.location import ConfigError, Place
 from sigraph.config.overlay import construct, fresh, overlay, put
-from sigraph.config.yaml_text import check_yaml, read_text
+from sigraph.config.yaml_text import MOST_VALUES, check_yaml, read_text
 
 
 def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> ExperimentConfig:
@@ -108,7 +108,7 @@ def _read(file: Path) -> tuple[str, dict[str, Any]]:
 def _parse(text: str, source: str, load: Callable[[str], Any] = OmegaConf.create) -> Any:
     """YAML by OmegaConf's rules: 1e-3 is a number, repeated keys are an error. Interpolations stay text."""
     try:
-        check_yaml(text, source)
+        check_yaml(text, source, MOST_VALUES)
         return OmegaConf.to_container(load(text), resolve=False)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}{_line(error, text)}: not valid YAML: {_problem(error)}") from error

@@ -38,6 +38,7 @@ def key(
     one_of: tuple[str, ...] = (),
     home: str = "",
     partial: bool = False,
+    most: int | None = None,
 ) -> Any:
     """A field of a schema dataclass.
 
@@ -49,8 +50,10 @@ def key(
         one_of: The allowed texts.
         home: Makes the key a component; the package that bare class names refer to, e.g. ``sigraph.losses``.
         partial: A mapping without ``_target_`` is fine: it changes arguments of a component elsewhere.
+        most: Entries of a list or mapping at most.
     """
     metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home, "partial": partial}
+    metadata["most"] = most
     if isinstance(default, dict | list):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -76,10 +79,13 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     if get_origin(hint) is list:
         if not isinstance(new, list):
             raise place.error(f"{str(place)!r} needs to be a list (got {new!r})")
+        _check_number(new, place, meta)
         (item,) = get_args(hint)
         return [overlay(item, None, value, place / i, meta) for i, value in enumerate(new)]
     if get_origin(hint) is dict:
-        return {} if new is None else _overlay_mapping(hint, base, new, place)
+        merged = {} if new is None else _overlay_mapping(hint, base, new, place)
+        _check_number(merged, place, meta)
+        return merged
     return _scalar(hint, new, place, meta, optional)
 
 
@@ -236,6 +242,15 @@ def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any
         end = f"{high}]" if high is not None else f"{below})" if below is not None else "inf)"
         raise place.error(f"{str(place)!r} needs to be in {start}, {end} (got {new!r})")
     return new
+
+
+def _check_number(entries: Any, place: Place, meta: Any) -> None:
+    most = meta.get("most")
+    if most is not None and len(entries) > most:
+        raise place.error(
+            f"{str(place)!r} needs at most {most:,} entries (got {len(entries):,}); leave some out, or share them out "
+            "among several experiments"
+        )
 
 
 def _lookup(schema: Any, name: object, place: Place) -> tuple[Any, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
 HEADS = ("linear", "full", "knn")
+OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
+OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 MOST = 2**31 - 1  # samples of a step
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 

@@ -18,6 +18,7 @@ from sigraph.config.location import DEEPEST, ConfigError
 
 LARGEST = 1_000_000  # bytes of an experiment file
 UNFOLDED = 100_000  # values that aliases add to those that are written
+MOST_VALUES = 9_000  # of an experiment, keys among them, aliases unfolded
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
@@ -69,12 +70,13 @@ def check_yaml_file(file: Path, largest: int) -> None:
         check_yaml(text, str(file))
 
 
-def check_yaml(text: str, source: str) -> None:
+def check_yaml(text: str, source: str, most: int | None = None) -> None:
     """Refuse what would overwhelm a parser, and what two parsers would read as different numbers.
 
     Args:
         text: YAML, one document.
         source: What messages start with: a file, an override. Of a single line, such as an override, no line is named.
+        most: Values at most; None: any number.
 
     Raises:
         ConfigError: It nests too deeply, its aliases unfold to too much, it has tags of its own, or a number that may
@@ -84,9 +86,12 @@ def check_yaml(text: str, source: str) -> None:
     sizes: dict[str, int] = {}  # of what each anchor stands for, aliases unfolded
     open_nodes: list[tuple[str | None, int]] = []  # anchor, and the count at which it starts
     count = written = 0
-    several = "\n" in text
+    several, is_mapping = "\n" in text, False  # is_mapping: the outermost
+    tops: list[tuple[str, str, int]] = []  # of what stands in the outermost mapping: key or value, place, the count
     for event in _events(text):
         at = f"{source}:{event.start_mark.line + 1}" if several else source
+        if len(open_nodes) == 1 and is_mapping and not isinstance(event, yaml.CollectionEndEvent):
+            tops.append((getattr(event, "value", ""), at, count))
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
                 raise ConfigError(f"{at}: not valid YAML here: the alias '*{event.anchor}' stands within what it names")
@@ -104,6 +109,7 @@ def check_yaml(text: str, source: str) -> None:
                 if event.anchor is not None:
                     sizes[event.anchor] = 1
             else:
+                is_mapping = isinstance(event, yaml.MappingStartEvent) if not open_nodes else is_mapping
                 open_nodes.append((event.anchor, count - 1))
                 if event.anchor is not None:
                     sizes.pop(event.anchor, None)  # the name is given anew
@@ -111,6 +117,15 @@ def check_yaml(text: str, source: str) -> None:
                     raise ConfigError(f"{at}: nests more than {DEEPEST} mappings and lists in one another")
         if count - written > UNFOLDED:
             raise ConfigError(f"{at}: its aliases unfold to more than {UNFOLDED:,} values; write out what is needed")
+    if most is not None and count > most:
+        ends = [start for _, _, start in tops[2::2]] + [count]
+        spans = [(end - start, key, at) for (key, at, start), end in zip(tops[::2], ends, strict=False)]
+        size, key, at = max(spans, default=(count, "", source))
+        where = f", {size:,} of them under {key!r:.60}" if key else ""
+        raise ConfigError(
+            f"{at}: an experiment needs to have at most {most:,} values (got {count:,}{where}); leave some out, or "
+            "share them out among several experiments"
+        )
 
 
 def _events(text: str) -> Iterator[Any]:

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
 from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import as_tensor, check_integers
+from sigraph.files.memory import check_fits
 from sigraph.files.random import keyed_generator
 from sigraph.machines.distributed import rank, world_size
 
@@ -98,17 +100,21 @@ class SeedBatchSampler(DistributedSampler):  # else Lightning splits its batches
     """
 
     def __init__(self, ids: Tensor | int, batch_size: int, seed: int = 0, num_steps: int | None = None) -> None:
-        self.ids = torch.arange(ids) if isinstance(ids, int) else torch.as_tensor(ids)
-        if batch_size < 1:
-            raise ValueError(f"'batch_size' needs to be >= 1 in 'SeedBatchSampler' (got {batch_size})")
+        check_integers("SeedBatchSampler", 1, batch_size=batch_size, num_steps=1 if num_steps is None else num_steps)
+        check_integers("SeedBatchSampler", 0, seed=seed)
+        if isinstance(ids, int):
+            check_fits("SeedBatchSampler", 8 * ids, ids=ids)
+            ids = torch.arange(ids)
+        try:
+            self.ids = as_tensor(ids)
+        except ValueError as error:
+            raise ValueError(f"'ids' needs a list of integer sample ids in 'SeedBatchSampler' ({error})") from error
         if self.ids.numel() == 0:
             raise ValueError("'ids' needs at least one sample in 'SeedBatchSampler' (got none)")
         if self.ids.dim() != 1 or self.ids.is_floating_point() or self.ids.dtype == torch.bool:
             got = f"{self.ids.dtype} {list(self.ids.shape)}"
             raise ValueError(f"'ids' needs a list of integer sample ids in 'SeedBatchSampler' (got {got})")
         self.ids = self.ids.long()
-        if num_steps is not None and num_steps < 1:
-            raise ValueError(f"'num_steps' needs to be >= 1 in 'SeedBatchSampler' (got {num_steps})")
         self.batch_size, self.seed = batch_size, seed
         self.num_steps = num_steps or -(-self.ids.numel() // batch_size)
         self.epoch = self.first_step = 0

@@ -24,7 +24,7 @@ from sigraph.data.prepared import (
     write_manifest,
     write_task,
 )
-from sigraph.files.arguments import checked_node, shown
+from sigraph.files.arguments import check_kinds, checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.suggestions import did_you_mean
@@ -77,6 +77,8 @@ class SampleDataset:
         self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
         self._fingerprint: str | None = None
         self._graphs, self._tasks = named_items("graph", graphs, PretrainGraph), named_items("task", tasks, Task)
+        if card is not None:
+            check_kinds("SampleDataset", card=(card, Card))
         self.name, self.card = name or (card.name if card else ""), card
         self.store = as_samples(samples)
         self.store.check()

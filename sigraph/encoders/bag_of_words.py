@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,6 +13,7 @@ from torch_geometric.nn import MLP
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.samples.tokens import MASK, Tokens
 
 
@@ -50,12 +54,14 @@ class BagOfWordsEncoder(TokenEncoder):
         check_flags("BagOfWordsEncoder", normalize_input=normalize_input)
         self.out_channels, self.normalize_input = out_channels, normalize_input
         width = out_channels if num_layers == 1 else hidden_channels
+        channels = [*[hidden_channels] * (num_layers - 1), out_channels]
+        sizes = {"num_tokens": num_tokens, "hidden_channels": hidden_channels, "out_channels": out_channels}
+        check_fits("BagOfWordsEncoder", 4 * sum(map(math.prod, pairwise([num_tokens, *channels]))), **sizes)
         bound = num_tokens**-0.5  # as a linear layer on counts
         self.weight = nn.Parameter(torch.empty(num_tokens, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
         self.rest = nn.Sequential()
         if num_layers > 1:
-            channels = [*[hidden_channels] * (num_layers - 1), out_channels]
             mlp = MLP(channels, dropout=dropout, act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
             self.rest = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), mlp)
 

@@ -8,7 +8,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
-from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.files.arguments import MOST_LAYERS, check_choices, check_flags, check_integers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.samples.tokens import PAD, Tokens
 
 _POOLINGS = ("mean", "last")
@@ -50,8 +51,12 @@ class GRUEncoder(TokenEncoder):
         check_flags("GRUEncoder", bidirectional=bidirectional)
         if bidirectional and out_channels % 2:
             raise ValueError(f"'out_channels' needs to be even in 'GRUEncoder' (got {out_channels}): two directions")
-        if pooling not in _POOLINGS:
-            raise ValueError(f"'pooling' needs to be one of {', '.join(_POOLINGS)} in 'GRUEncoder' (got {pooling!r})")
+        check_choices("GRUEncoder", _POOLINGS, pooling=pooling)
+        sizes = {"num_tokens": num_tokens, "embedding_channels": embedding_channels, "out_channels": out_channels}
+        width = 3 * num_layers * out_channels
+        check_fits(
+            "GRUEncoder", 4 * (num_tokens * embedding_channels + width * (embedding_channels + out_channels)), **sizes
+        )
         self.out_channels, self.pooling = out_channels, pooling
         self.num_directions = 2 if bidirectional else 1
         self.embedding = nn.Embedding(num_tokens, embedding_channels, padding_idx=PAD)

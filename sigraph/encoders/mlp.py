@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, Encoding, samples_of
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
+from sigraph.files.memory import check_fits
 
 
 class MLPEncoder(Encoder):
@@ -49,6 +53,8 @@ class MLPEncoder(Encoder):
         self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input
         self.input_dropout = nn.Dropout(input_dropout)
         channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
+        sizes = {"in_channels": in_channels, "hidden_channels": hidden_channels, "out_channels": out_channels}
+        check_fits("MLPEncoder", 4 * sum(math.prod(pair) for pair in pairwise(channels)), **sizes)
         self.mlp = MLP(channels, dropout=float(dropout), act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
 
     def check_samples(self, dataset: SampleDataset) -> None:

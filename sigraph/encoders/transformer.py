@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.samples.tokens import PAD, Tokens
 
 _POSITIONS = ("learned", "sinusoidal")
@@ -64,6 +65,9 @@ class TransformerEncoder(TokenEncoder):
         for argument, value, known in (("positions", positions, _POSITIONS), ("pooling", pooling, _POOLINGS)):
             if value not in known:
                 raise ValueError(f"{argument!r} needs to be one of {', '.join(known)} in {name!r} (got {value!r})")
+        rows = num_tokens + max_length + num_layers * (2 * inner + 4 * out_channels)
+        sizes = {"num_tokens": num_tokens, "max_length": max_length, "feedforward_channels": inner}
+        check_fits(name, 4 * rows * out_channels, out_channels=out_channels, **sizes)
         self.out_channels, self.pooling = out_channels, pooling
         std = out_channels**-0.5  # times its inverse below: entries around 1, whatever the width
         self.embedding = nn.Embedding(num_tokens, out_channels, padding_idx=PAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -27,6 +28,29 @@ def check_integers(owner: str, least: int, *, most: int | None = None, **values:
             raise ValueError(f"{name!r} needs to be an integer >= {least} in {owner!r} (got {shown(value)})")
         if most is not None and int(value) > most:
             raise ValueError(f"{name!r} needs to be an integer in [{least}, {most}] in {owner!r} (got {shown(value)})")
+
+
+def check_numbers(
+    owner: str, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf, **values: Any
+) -> None:
+    """Refuse what is no finite number in a range.
+
+    Args:
+        owner: As in :func:`check_integers`.
+        least: The smallest value.
+        above: The largest value that is too small.
+        most: The largest value.
+        values: By argument name.
+    """
+    for name, value in values.items():
+        if is_number(value) and least <= value <= most and value > above and value < math.inf:
+            continue
+        if most < math.inf:
+            needed = f"in [{least:g}, {most:g}]" if least > -math.inf else f"in ({above:g}, {most:g}]"
+        else:
+            needed = f">= {least:g} and finite" if least > -math.inf else f"> {above:g} and finite"
+        needed = "a finite number" if max(least, above) == -math.inf and most == math.inf else needed
+        raise ValueError(f"{name!r} needs to be {needed} in {owner!r} (got {shown(value)})")
 
 
 def check_rates(owner: str, above_zero: bool = False, **values: Any) -> None:

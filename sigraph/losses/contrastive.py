@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sigraph.files.arguments import check_flags, check_numbers
 from sigraph.losses.base import PairSets
 from sigraph.losses.blockwise import Block, PairwiseLoss
 
@@ -49,7 +50,9 @@ class ContrastiveLoss(PairwiseLoss):
         squared: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= positive_margin < negative_margin < float("inf"):
+        check_numbers("ContrastiveLoss", least=0, positive_margin=positive_margin, negative_margin=negative_margin)
+        check_flags("ContrastiveLoss", normalize=normalize, squared=squared)
+        if positive_margin >= negative_margin:
             raise ValueError(
                 "margins need 0 <= 'positive_margin' < 'negative_margin' in 'ContrastiveLoss' "
                 f"(got {positive_margin} and {negative_margin})"

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sigraph.files.arguments import check_numbers
 from sigraph.losses.blockwise import Block, PairwiseLoss, log_sum_exp
 
 
@@ -45,8 +46,7 @@ class InfoNCELoss(PairwiseLoss):
 
     def __init__(self, temperature: float = 0.2, variant: Literal["out", "in"] = "out") -> None:
         super().__init__()
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"'temperature' needs to be > 0 and finite in 'InfoNCELoss' (got {temperature})")
+        check_numbers("InfoNCELoss", above=0, temperature=temperature)
         if variant not in ("out", "in"):
             raise ValueError(f"'variant' needs to be 'out' or 'in' in 'InfoNCELoss' (got {variant!r})")
         self.temperature, self.variant = temperature, variant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -9,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import check_choices, check_numbers
+from sigraph.files.memory import check_fits
 from sigraph.losses.base import PairSets
 from sigraph.losses.blockwise import Block, PairwiseLoss
 
@@ -73,21 +76,15 @@ class LinkPredictionLoss(PairwiseLoss):
         encoder_channels: int | None = None,
     ) -> None:
         super().__init__()
-        if score not in _SCORES:
-            raise ValueError(f"'score' needs to be one of {', '.join(_SCORES)} in 'LinkPredictionLoss' (got {score!r})")
+        check_choices("LinkPredictionLoss", list(_SCORES), score=score)
         self.score = score
         self.measure, usual_temperature, usual_threshold = _SCORES[score]  # type: ignore[assignment]
         self.temperature = usual_temperature if temperature is None else temperature
         self.threshold = usual_threshold if threshold is None else threshold
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"'temperature' needs to be > 0 and finite in 'LinkPredictionLoss' (got {temperature})")
-        least = {"cosine": -1.0, "distance": 0.0}.get(score, -float("inf"))
-        most = 1.0 if score == "cosine" else float("inf")
-        if not least <= self.threshold <= most or abs(self.threshold) == float("inf"):
-            raise ValueError(
-                f"'threshold' needs to be finite and in [{least}, {most}] for score {score!r} in 'LinkPredictionLoss' "
-                f"(got {threshold})"
-            )
+        check_numbers("LinkPredictionLoss", above=0, temperature=self.temperature)
+        least = {"cosine": -1.0, "distance": 0.0}.get(score, -math.inf)
+        most = 1.0 if score == "cosine" else math.inf
+        check_numbers(f"LinkPredictionLoss(score={score!r})", least=least, most=most, threshold=self.threshold)
         self.weight: nn.Parameter | None = None
         if score == "bilinear":
             if not isinstance(encoder_channels, int) or encoder_channels < 1:
@@ -95,6 +92,7 @@ class LinkPredictionLoss(PairwiseLoss):
                     "'encoder_channels' needs to be the width of the embedding, >= 1, for score 'bilinear' in "
                     f"'LinkPredictionLoss' (got {encoder_channels!r})"
                 )
+            check_fits("LinkPredictionLoss", 4 * encoder_channels**2, encoder_channels=encoder_channels)
             self.weight = nn.Parameter(torch.eye(encoder_channels))  # [D, D]
 
     def terms(self, z: Tensor, pairs: Pairs, candidates: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sigraph.files.arguments import check_numbers
 from sigraph.losses.blockwise import Block, PairwiseLoss, log_sum_exp
 
 
@@ -41,13 +42,9 @@ class MultiSimilarityLoss(PairwiseLoss):
 
     def __init__(self, alpha: float = 2.0, beta: float = 40.0, base: float = 0.5, epsilon: float | None = None) -> None:
         super().__init__()
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 < value < float("inf"):
-                raise ValueError(f"'{name}' needs to be > 0 and finite in 'MultiSimilarityLoss' (got {value})")
-        if not -1 <= base <= 1:
-            raise ValueError(f"'base' needs to be a cosine in [-1, 1] in 'MultiSimilarityLoss' (got {base})")
-        if epsilon is not None and not 0 <= epsilon < float("inf"):
-            raise ValueError(f"'epsilon' needs to be >= 0 or None in 'MultiSimilarityLoss' (got {epsilon})")
+        check_numbers("MultiSimilarityLoss", above=0, alpha=alpha, beta=beta)
+        check_numbers("MultiSimilarityLoss", least=-1, most=1, base=base)
+        check_numbers("MultiSimilarityLoss", least=0, epsilon=0.0 if epsilon is None else epsilon)
         self.alpha, self.beta, self.base, self.epsilon = alpha, beta, base, epsilon
 
     def rows(self, block: Block) -> tuple[Tensor, Tensor]:

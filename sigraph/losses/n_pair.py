@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import check_flags, check_numbers
 from sigraph.losses.blockwise import Block, PairwiseLoss, log_sum_exp
 
 
@@ -46,10 +47,9 @@ class NPairLoss(PairwiseLoss):
 
     def __init__(self, temperature: float = 1.0, normalize: bool = False, l2_weight: float = 0.0) -> None:
         super().__init__()
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"'temperature' needs to be > 0 and finite in 'NPairLoss' (got {temperature})")
-        if not 0 <= l2_weight < float("inf"):
-            raise ValueError(f"'l2_weight' needs to be >= 0 and finite in 'NPairLoss' (got {l2_weight})")
+        check_numbers("NPairLoss", above=0, temperature=temperature)
+        check_numbers("NPairLoss", least=0, l2_weight=l2_weight)
+        check_flags("NPairLoss", normalize=normalize)
         if normalize and l2_weight > 0:
             raise ValueError(
                 f"'l2_weight' needs to be 0 with normalize=True in 'NPairLoss' (got {l2_weight}): unit vectors have no "

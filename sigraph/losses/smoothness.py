@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import check_flags, check_numbers
 from sigraph.losses.base import PairSets, StructureLoss
 
 
@@ -53,11 +54,9 @@ class SmoothnessLoss(StructureLoss):
         normalize_degree: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("variance_weight", variance_weight), ("covariance_weight", covariance_weight)):
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"'{name}' needs to be >= 0 and finite in 'SmoothnessLoss' (got {value})")
-        if not 0 < target_std < float("inf"):
-            raise ValueError(f"'target_std' needs to be > 0 and finite in 'SmoothnessLoss' (got {target_std})")
+        check_numbers("SmoothnessLoss", least=0, variance_weight=variance_weight, covariance_weight=covariance_weight)
+        check_numbers("SmoothnessLoss", above=0, target_std=target_std)
+        check_flags("SmoothnessLoss", normalize_degree=normalize_degree)
         self.variance_weight, self.covariance_weight = variance_weight, covariance_weight
         self.target_std, self.normalize_degree = target_std, normalize_degree
 

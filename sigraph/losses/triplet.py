@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import check_choices, check_flags, check_numbers, is_number
 from sigraph.losses.blockwise import Block, PairwiseLoss
 
 Mining = Literal["all", "semi-hard", "soft-hard", "distance-weighted"]
@@ -76,15 +77,11 @@ class TripletLoss(PairwiseLoss):
         cutoff: float | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < margin < float("inf"):
-            raise ValueError(f"'margin' needs to be > 0 and finite in 'TripletLoss' (got {margin})")
-        for name, value, known in (
-            ("mining", mining, get_args(Mining)),
-            ("measure", measure, ("euclidean", "cosine")),
-            ("average", average, ("mined", "violating")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name!r} needs to be one of {', '.join(known)} in 'TripletLoss' (got {value!r})")
+        check_numbers("TripletLoss", above=0, margin=margin)
+        check_choices("TripletLoss", get_args(Mining), mining=mining)
+        check_choices("TripletLoss", ("euclidean", "cosine"), measure=measure)
+        check_choices("TripletLoss", ("mined", "violating"), average=average)
+        check_flags("TripletLoss", normalize=normalize)
         if not normalize and (measure == "cosine" or mining == "distance-weighted"):
             what = f"measure={measure!r}" if measure == "cosine" else f"mining={mining!r}"
             raise ValueError(f"'normalize' needs to be True with {what} in 'TripletLoss' (got False)")
@@ -92,7 +89,7 @@ class TripletLoss(PairwiseLoss):
             cutoff = 0.5
         elif mining != "distance-weighted":
             raise ValueError(f"'cutoff' needs mining='distance-weighted' in 'TripletLoss' (got {mining!r})")
-        if not 0 < cutoff < 2:
+        if not is_number(cutoff) or not 0 < cutoff < 2:
             raise ValueError(f"'cutoff' needs to be a distance in (0, 2) in 'TripletLoss' (got {cutoff})")
         self.margin, self.mining, self.average, self.cutoff = margin, mining, average, cutoff
         self.measure, self.normalize = measure, normalize

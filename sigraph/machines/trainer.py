@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,17 @@ logger = logging.getLogger(__name__)
 
 
 def quiet_libraries() -> None:
-    """Silence remarks of Lightning and PyTorch that a user of the command line cannot act on."""
+    """Silence remarks of Lightning and PyTorch that a user of sigraph cannot act on."""
     for module in ("lightning", "torch"):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """:func:`quiet_libraries` for a block, for those who call from Python; what other code warns of is heard."""
+    with warnings.catch_warnings():
+        quiet_libraries()
+        yield
 
 
 class TimeIsUp(Exception):
@@ -68,7 +76,8 @@ def fit(
 ) -> None:
     """``trainer.fit`` that loads no pickled code, and from which Ctrl-C comes out as a KeyboardInterrupt."""
     try:
-        trainer.fit(module, train, valid, ckpt_path=ckpt_path, weights_only=True)
+        with quietly():
+            trainer.fit(module, train, valid, ckpt_path=ckpt_path, weights_only=True)
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
     except RuntimeError as error:
@@ -93,7 +102,8 @@ def quiet_trainer(**options: Any) -> Trainer:
         quiet["plugins"].append(LightningEnvironment())
     for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return Trainer(**{**quiet, **options})
+    with quietly():
+        return Trainer(**{**quiet, **options})
 
 
 def shared_training(devices: int, num_nodes: int, accelerator: str, strategy: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sigraph.encoders import Encoding
 from sigraph.files.arguments import check_flags, check_integers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
 
 _LOSSES = ("mse", "bce", "words")
@@ -60,6 +61,8 @@ class MaskedFeature(Objective):
         check_integers("MaskedFeature", 1, in_channels=in_channels, encoder_channels=encoder_channels)
         check_flags("MaskedFeature", corrupt_all=corrupt_all)
         self.mask_rate, self.loss, self.corrupt_all = mask_rate, loss, corrupt_all
+        sizes = {"in_channels": in_channels, "encoder_channels": encoder_channels}
+        check_fits("MaskedFeature", 4 * in_channels * encoder_channels, **sizes)
         self.decoder = nn.Linear(encoder_channels, in_channels)
 
     def corrupt(

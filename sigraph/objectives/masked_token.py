@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sigraph.encoders import Encoding
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
+from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
 from sigraph.samples.tokens import FIRST_TOKEN, MASK, Tokens
 
@@ -69,6 +70,8 @@ class MaskedToken(Objective):
         check_flags("MaskedToken", corrupt_all=corrupt_all)
         self.num_tokens, self.mask_rate, self.corrupt_all = num_tokens, mask_rate, corrupt_all
         self.hide_rate, self.random_rate = hide_rate, random_rate
+        sizes = {"num_tokens": num_tokens, "encoder_channels": encoder_channels}
+        check_fits("MaskedToken", 4 * num_tokens * encoder_channels, **sizes)
         self.decoder = nn.Linear(encoder_channels, num_tokens)
 
     def corrupt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -16,14 +17,32 @@ from sigraph.config.provenance import commit, own_sources
 from sigraph.files.sealed import write_sealed
 from sigraph.leaderboard.record_fields import GRID
 from sigraph.machines.trainer import TimeIsUp
+from sigraph.running.checks import check_arms, said_of_trial
 from sigraph.running.data_source import open_data
-from sigraph.running.parts import pretrain_hash
+from sigraph.running.parts import pretrain_hash, said_of
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_when_ended, stop_without_room
 from sigraph.running.stages import finetune_stage, pretrain_stage
 
 GRID_FOLDER = "_grid"
+
+
+def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
+    """Check arms and all that their grids would try, as :func:`check_arms`; the baseline's grid is searched with them.
+
+    Returns:
+        What is worth saying of leakage, and of keys of the grid that change nothing.
+    """
+    grids = {
+        name: [(settings, config.arm(name, chosen=settings)) for settings in _combinations(open_keys)]
+        for name in dict.fromkeys([*names, *([config.baseline] if config.baseline else [])])
+        if (open_keys := config.grid_of(name))
+    }
+    arms = [config.arm(name) for name in dict.fromkeys([*names, *grids])]
+    idle = [key for key in config.grid if not any(key in config.grid_of(arm.name) for arm in arms)]
+    said = [f"grid: {key!r} changes nothing in any of these arms, so its values are not tried" for key in idle]
+    return [*check_arms(arms, config.seeds[0], grids), *said]
 
 
 def choose(
@@ -107,7 +126,8 @@ def _search(
         shown = f"{name}, grid: " + ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
         progress.epochs(shown, 0)
         try:
-            task = _trial(arm, primary, seed, pretrain_folder(config, arm, seed), deadline)
+            with said_of(arm), said_of_trial(settings):
+                task = _trial(arm, primary, seed, pretrain_folder(config, arm, seed), deadline)
         except (TimeIsUp, ConfigError):
             raise
         except Exception as error:  # e.g. a learning rate that diverges: the search goes on

@@ -11,32 +11,26 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
-from sigraph.config.build import Bases, build, check, is_shipped, partial_build, working
+from sigraph.config.build import Bases, build, check, working
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, embed
-from sigraph.evaluation.nearest_head import check_neighbors
-from sigraph.files.memory import check_processes
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import reads_labels
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import CrossBatchMemory, StructureLoss
-from sigraph.machines.devices import check_device
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
-from sigraph.running.leakage_check import LeakageCheck
+from sigraph.running.optimizers import makers_of
 from sigraph.samplers import PairSampler
-from sigraph.tasks import Evaluator
-from sigraph.tasks.scorable import check_scorable
 
 # Every use of a seed has a stream of its own: (seed, which).
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
+SIZES = ("in_channels", "num_tokens", "node_channels", "edge_channels")  # sizes of samples that fill constructors
 # Late-bound sizes of samples: what has them, and the way to it.
 _READ = {
     "in_channels": (
@@ -67,15 +61,25 @@ def pretrain_hash(config: PretrainConfig) -> str:
 
 
 @dataclass
+class Ground:
+    """What a pre-training stands on, whatever its encoder and losses: its samples and its graph."""
+
+    dataset: SampleDataset  # what is pre-trained on; `whole` without validation and test samples if inductive
+    whole: SampleDataset
+    graph: PretrainGraph  # what is trained on
+    held_out: torch.Tensor  # [2, M]
+
+
+@dataclass
 class Parts:
     """Everything of a pre-training, built from its config for one seed and not yet trained."""
 
     config: PretrainConfig
     seed: int
-    dataset: SampleDataset  # what is pre-trained on; `whole` without validation and test samples if inductive
+    dataset: SampleDataset  # these four as in Ground
     whole: SampleDataset
-    graph: PretrainGraph  # what is trained on
-    held_out: torch.Tensor  # [2, M]
+    graph: PretrainGraph
+    held_out: torch.Tensor
     module: PretrainModule
     sampler: PairSampler
     objective: Objective | None
@@ -86,12 +90,16 @@ class Parts:
         return -(-len(self.whole) // self.config.batch_size)
 
 
-def build_parts(config: PretrainConfig, seed: int) -> Parts:
-    """Open the data and build graph, encoder, losses and sampler.
+def ground_hash(config: PretrainConfig) -> str:
+    """Hash of what shapes :class:`Ground`."""
+    return settings_hash([config.dataset, config.graph, config.inductive, config.valid_edge_rate])
+
+
+def build_ground(config: PretrainConfig, seed: int) -> Ground:
+    """Open the data and build the graph.
 
     Raises:
-        ConfigError: A component does not fit.
-        ValueError: The data set or the graph does not.
+        ConfigError, ValueError: The data set or the graph does not fit.
     """
     whole = open_data(config.dataset)
     dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
@@ -101,6 +109,19 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
     observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
     with working(type(constructor).__name__, config.graph, "pretrain.graph"):
         graph = constructor.expand(observed)
+    return Ground(dataset, whole, graph, held_out)
+
+
+def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None) -> Parts:
+    """Build encoder, losses and sampler on the data and the graph, which are built as well if they are not given.
+
+    Raises:
+        ConfigError: A component does not fit.
+        ValueError: The data set or the graph does not.
+    """
+    ground = ground or build_ground(config, seed)
+    dataset, graph = ground.dataset, ground.graph
+    makers = makers_of(config, "pretrain", config.trainer.accelerator)
     torch.manual_seed(keyed_seed(seed, INIT))
     encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
     encoder.check_samples(dataset)
@@ -110,24 +131,19 @@ def build_parts(config: PretrainConfig, seed: int) -> Parts:
         objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **channels)
         _check_vocabulary(encoder, objective)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
-    scheduler = None
-    if config.scheduler is not None:
-        length = {"T_max": max(config.trainer.max_epochs, 1)}
-        scheduler = partial_build(config.scheduler, LRScheduler, "pretrain.scheduler", **length)
     module = PretrainModule(
         encoder,
         build(config.structure_loss, StructureLoss, "pretrain.structure_loss", encoder_channels=encoder.out_channels),
         objective,
         config.structure_weight,
         sampler,
-        partial_build(config.optimizer, Optimizer, "pretrain.optimizer"),
-        scheduler,
+        *makers,
         seed=keyed_seed(seed, STEPS) >> 1,
     )
     _check_shared(config, module)
     if isinstance(loss := module.structure_loss, CrossBatchMemory):
         loss.check_size(encoder.out_channels)
-    return Parts(config, seed, dataset, whole, graph, held_out, module, sampler, objective)
+    return Parts(config, seed, dataset, ground.whole, graph, ground.held_out, module, sampler, objective)
 
 
 def _check_vocabulary(encoder: Encoder, objective: Objective) -> None:
@@ -194,78 +210,6 @@ def visible_classes(parts: Parts) -> torch.Tensor | None:
     return None
 
 
-def check_arms(arms: list[ArmConfig], seed: int) -> list[str]:
-    """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains.
-
-    Returns:
-        What is worth saying of leakage, a line for each task.
-
-    Raises:
-        ConfigError, ValueError: What does not fit, and in which arm.
-    """
-    leakage = LeakageCheck()
-    built: dict[str, tuple[SampleDataset, Encoder]] = {}
-    for arm in arms:
-        code, graph = pretrain_hash(arm.pretrain), None
-        with said_of(arm):
-            if code not in built:
-                check_device(arm.pretrain.trainer)
-                check_processes("pretrain.num_workers", arm.pretrain.num_workers)
-                parts = build_parts(arm.pretrain, seed)
-                _draw_once(parts)
-                graph = parts.graph
-                built[code] = parts.whole, parts.module.encoder
-            whole, encoder = built[code]
-            for i, entry in enumerate(arm.finetune):
-                own = entry.dataset == arm.pretrain.dataset
-                home = whole if own or entry.dataset is None else open_data(entry.dataset, f"finetune.{i}.dataset")
-                encoder.check_samples(home)
-                Evaluator(task := home.task(entry.task))
-                check_scorable(task)
-                if entry.head == "knn":
-                    check_neighbors(task, entry.k, entry.leave_one_out)
-                leakage.look(arm, whole, home, task, graph)
-                partial_build(entry.optimizer, Optimizer, f"finetune.{i}.optimizer")
-    return leakage.lines()
-
-
-def _draw_once(parts: Parts) -> None:
-    """Draw the samples of one step, whose number only the sampler knows."""
-    number = min(parts.config.batch_size, len(parts.dataset))
-    with working(type(parts.sampler).__name__, parts.config.sampler, "pretrain.sampler"):
-        parts.sampler.sample(torch.arange(number), keyed_generator(0))
-
-
-def check_components(arm: ArmConfig) -> None:
-    """Check what an arm's components name, opening no data, building nothing and running no code of one's own.
-
-    Of a component that names a module of one's own it is only looked whether it may be imported and is there.
-
-    Raises:
-        ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
-    """
-    config = arm.pretrain
-    filled = dict.fromkeys(("in_channels", "num_tokens", "node_channels", "edge_channels", "encoder_channels"))
-    slots: list[tuple[str, Bases, dict[str, Any]]] = [
-        ("graph", GraphConstructor, {}),
-        ("encoder", Encoder, filled),
-        ("sampler", PairSampler, {"graph": None}),
-        ("structure_loss", StructureLoss, filled),
-        ("objective", Objective, filled),
-    ]
-    with said_of(arm):
-        for slot, base, late in slots:
-            component = getattr(config, slot)
-            if component is not None and is_shipped(component, f"pretrain.{slot}"):
-                check(component, base, f"pretrain.{slot}", **late)
-        for where, optimizer in [
-            ("pretrain", config.optimizer),
-            *((f"finetune.{i}", entry.optimizer) for i, entry in enumerate(arm.finetune)),
-        ]:
-            if is_shipped(optimizer, f"{where}.optimizer"):
-                partial_build(optimizer, Optimizer, f"{where}.optimizer")
-
-
 @contextlib.contextmanager
 def said_of(arm: ArmConfig) -> Iterator[None]:
     """Errors about settings say whose they are."""
@@ -279,7 +223,7 @@ def _build_reader(component: Component, expected: Bases, where: str, dataset: Sa
     """Build what reads samples; refuse what needs feature rows or token sequences where the samples are none."""
     # A size fills what the YAML leaves open, except for limits that are open by themselves (max_length: null, or 512).
     sizes = {name: size for name, size in dataset.sizes.items() if name != "max_length"}
-    available |= {"in_channels": None, "num_tokens": None, "node_channels": None, "edge_channels": None, **sizes}
+    available |= {**dict.fromkeys(SIZES), **sizes}
     target = check(component, expected, where, **available)
     for name, (needed, way) in _READ.items():
         size = inspect.signature(target).parameters.get(name)

@@ -17,8 +17,9 @@ from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
+from sigraph.running.grid import check_all
 from sigraph.running.jobs import Job, check_jobs
-from sigraph.running.parts import Parts, build_parts, check_arms, pretrain_hash
+from sigraph.running.parts import Parts, build_parts, pretrain_hash
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
 
@@ -35,7 +36,7 @@ def plan(
     Args:
         config: The experiment.
         jobs: The (arm, seed) that would run; None: all.
-        say: Told what is worth saying of leakage, a line for each task.
+        say: Told what is worth saying of leakage, a line for each task, and of a grid.
 
     Raises:
         ConfigError, ValueError: As in :func:`~sigraph.experiment.run`, before anything is timed.
@@ -44,7 +45,7 @@ def plan(
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    for line in check_arms([config.arm(name) for name in seeds], config.seeds[0]):
+    for line in check_all(config, list(seeds)):
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
@@ -60,9 +61,9 @@ def plan(
 
 
 def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> str:
-    """The rows of :func:`plan` as text, with the total and what is worth saying of leakage."""
-    leakage: list[str] = []
-    rows = plan(config, jobs, leakage.append)
+    """The rows of :func:`plan` as text, with the total and what is worth saying of leakage and of a grid."""
+    notes: list[str] = []
+    rows = plan(config, jobs, notes.append)
     lines = ["| arm | parameters | samples | edges | steps a seed | seconds a seed | grid |", "|" + " --- |" * 7]
     total = 0.0
     for row in rows:
@@ -82,7 +83,7 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
         f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each",
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
         f"memory: about {peak:,.0f} MB a process",
-        *leakage,
+        *notes,
     ]
     return "\n".join(text)
 

@@ -13,12 +13,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch.nn import Module
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph import __version__
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
-from sigraph.config.build import partial_build
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
@@ -33,7 +30,8 @@ from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
-from sigraph.running.parts import HEAD, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.optimizers import makers_of
+from sigraph.running.parts import HEAD, SIZES, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.records import plain, read_record
 from sigraph.tasks import Evaluator
 from sigraph.theory.certificates import certify
@@ -196,13 +194,9 @@ def finetune_stage(
     }
     record = read_record(file, SCORED, asked)
     if record is None:
-        scheduler = None
-        if config.scheduler is not None:
-            scheduler = partial_build(config.scheduler, LRScheduler, "finetune.scheduler", T_max=config.max_epochs)
         settings = FinetuneSettings(
             config.head,
-            partial_build(config.optimizer, Optimizer, "finetune.optimizer"),
-            scheduler,
+            *makers_of(config, "finetune", accelerator),
             config.max_epochs,
             config.patience,
             config.batch_size,
@@ -230,9 +224,8 @@ def finetune_stage(
 
 def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
     """What the encoder was built with beyond its settings, so that it can be built again without the data."""
-    found = {"in_channels": dataset.in_channels, "num_tokens": dataset.num_tokens}
     asked = signature(type(encoder)).parameters
-    return {name: width for name, width in found.items() if width is not None and name in asked}
+    return {name: size for name, size in dataset.sizes.items() if name in SIZES and name in asked}
 
 
 def _features(dataset: SampleDataset) -> list[str] | None:

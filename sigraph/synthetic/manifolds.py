@@ -8,7 +8,7 @@ import torch
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
-from sigraph.files.arguments import check_integers, is_number
+from sigraph.files.arguments import check_integers, is_number, is_one_of
 from sigraph.files.random import keyed_generator
 from sigraph.files.suggestions import did_you_mean
 from sigraph.synthetic.base import SplitStream, World
@@ -66,7 +66,7 @@ class ManifoldWorld(World):
         min_length: int = 6,
         max_length: int = 18,
     ) -> None:
-        if manifold not in SURFACES:
+        if not is_one_of(manifold, list(SURFACES)):
             raise ValueError(
                 f"'manifold' needs to be one of {', '.join(SURFACES)} in 'ManifoldWorld' (got {manifold!r})"
                 f"{did_you_mean(str(manifold), SURFACES)}"

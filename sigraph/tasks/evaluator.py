@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sigraph.files.arguments import check_kinds
 from sigraph.tasks.label_values import label_values
 from sigraph.tasks.metrics import METRICS
 from sigraph.tasks.task import Task, is_labelled
@@ -27,6 +28,7 @@ class Evaluator:
     """
 
     def __init__(self, task: Task) -> None:
+        check_kinds("Evaluator", task=(task, Task))
         task.check_metric()
         self.task, self.metric, self._score = task, task.metric, METRICS[task.type][task.metric]
         self.greater_is_better = task.greater_is_better

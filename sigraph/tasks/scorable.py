@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 SCORED = ("valid", "test")
+LARGEST_TARGET = 1e100  # of a regression; its squares, added up, stay far from the largest float64
 RARE = 0.1  # share of a rarer class, below which accuracy says little
 _SHOWN = 4  # classes and columns that a message names
 _PER_OUTPUT = 1000  # class ids beyond so many times the labelled samples are no class ids
@@ -131,10 +132,16 @@ def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
 
 
 def _unpredictable(task: Scored) -> list[str]:
-    """Classes that no head can be made for: one alone, or ids far beyond the samples."""
+    """What no head can predict: targets whose squares are infinite; one class alone, or ids far beyond the samples."""
+    ids = torch.cat(list(task.split.values()))
+    if task.type == "regression":
+        largest = float(task.labels[ids].double().abs().max())
+        if largest <= LARGEST_TARGET:
+            return []
+        way = "give them in a larger unit, or their logarithms"
+        return [f"targets need to be within {LARGEST_TARGET:g}, as their errors are squared (got {largest:g}); {way}"]
     if task.type != "classification":
         return []
-    ids = torch.cat(list(task.split.values()))
     present = task.labels[ids].unique()
     if present.numel() < 2:
         name = task.called(int(present[0]))

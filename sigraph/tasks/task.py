@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sigraph.files.arguments import shown
 from sigraph.files.suggestions import did_you_mean
 from sigraph.tasks.given_split import SPLITS, read_split
 from sigraph.tasks.label_values import TYPES, label_values
@@ -178,6 +179,6 @@ def said_elsewhere() -> Iterator[None]:
 
 def _plain(names: Sequence[str | int]) -> list[str | int]:
     """Names as they go into JSON: numpy's own kinds of text and integers become Python's."""
-    if isinstance(names, str):
-        raise ValueError(f"'classes' needs a list of names in 'Task' (got the text {names!r})")
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise ValueError(f"'classes' needs a list of names in 'Task' (got {shown(names)})")
     return [name.item() if isinstance(name, np.generic) else name for name in names]

@@ -70,8 +70,8 @@ def test_an_epoch_is_continued_where_it_stood(step):
 @pytest.mark.parametrize(
     ("ids", "batch_size", "message"),
     [
-        (5, 0, "'batch_size' needs to be >= 1 .*got 0"),
-        (5, -3, "'batch_size' needs to be >= 1"),
+        (5, 0, "'batch_size' needs to be an integer >= 1 .*got 0"),
+        (5, -3, "'batch_size' needs to be an integer >= 1"),
         (0, 2, "'ids' needs at least one sample"),
         (torch.empty(0, dtype=torch.long), 2, "'ids' needs at least one sample"),
         (torch.tensor([0.5, 1.0]), 2, "'ids' needs a list of integer sample ids .*float32"),

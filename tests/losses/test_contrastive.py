@@ -131,5 +131,5 @@ def test_many_negatives_are_counted_without_listing_them():
     [(-0.1, 1.0), (1.0, 1.0), (2.0, 1.0), (0.0, float("nan")), (0.0, float("inf"))],
 )
 def test_bad_margins(positive_margin, negative_margin):
-    with pytest.raises(ValueError, match="0 <= 'positive_margin' < 'negative_margin'"):
+    with pytest.raises(ValueError, match=r"'(positive|negative)_margin'"):
         ContrastiveLoss(positive_margin, negative_margin)

@@ -131,7 +131,7 @@ def test_scale_of_embeddings_does_not_matter():
         ({"alpha": 0.0}, "'alpha' needs to be > 0"),
         ({"beta": -1.0}, "'beta' needs to be > 0"),
         ({"beta": float("nan")}, "'beta' needs to be > 0"),
-        ({"base": 1.5}, r"'base' needs to be a cosine in \[-1, 1\]"),
+        ({"base": 1.5}, r"'base' needs to be in \[-1, 1\]"),
         ({"epsilon": -0.1}, "'epsilon' needs to be >= 0"),
     ],
 )

@@ -9,7 +9,8 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.leaderboard.result_files import ENCODER
-from sigraph.running.parts import build_parts, check_arms, pretrain_hash, seen_in_pretraining, visible_classes
+from sigraph.running.checks import check_arms
+from sigraph.running.parts import build_parts, pretrain_hash, seen_in_pretraining, visible_classes
 from sigraph.running.stages import pretrain_stage
 from sigraph.tasks import Task
 

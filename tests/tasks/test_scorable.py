@@ -115,3 +115,12 @@ def test_tables_are_told_at_once():
         table(columns)
     data, report = table({"y": ["no", "yes"] * 6}, metrics="ap", split_rates=(0.34, 0.33, 0.33))
     assert "metric ap" in str(report) and "ap ranks by the score of 'yes'" in str(report)
+
+
+@pytest.mark.parametrize("place", [0, 4, 7])
+def test_targets_whose_squares_no_number_holds_are_refused(place):
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    values[place] = -1e300
+    with pytest.raises(ValueError, match=r"targets need to be within 1e\+100.*got 1e\+300.*larger unit"):
+        check_scorable(task(values))
+    check_scorable(task([value * 1e30 for value in range(1, 9)]))

@@ -1,0 +1,163 @@
+"""What is looked at before anything trains: that every arm, and every combination of its grid, can work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sigraph.config import ArmConfig, ConfigError, FinetuneConfig, PretrainConfig, settings_hash
+from sigraph.config.build import Bases, check, is_shipped, working
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.encoders import Encoder
+from sigraph.evaluation.nearest_head import check_neighbors
+from sigraph.files.memory import check_processes
+from sigraph.files.random import keyed_generator
+from sigraph.graphs import GraphConstructor
+from sigraph.losses import StructureLoss
+from sigraph.machines.devices import check_device
+from sigraph.objectives import Objective
+from sigraph.running.data_source import open_data
+from sigraph.running.leakage_check import LeakageCheck
+from sigraph.running.optimizers import makers_of
+from sigraph.running.parts import SIZES, Ground, Parts, build_ground, build_parts, ground_hash, pretrain_hash, said_of
+from sigraph.samplers import PairSampler
+from sigraph.tasks import Evaluator
+from sigraph.tasks.scorable import check_scorable
+
+Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid sets, and the arm with it
+
+
+def check_arms(arms: Sequence[ArmConfig], seed: int, grids: Mapping[str, Trials] | None = None) -> list[str]:
+    """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains.
+
+    Args:
+        arms: Their settings.
+        seed: Of the pre-training that is built.
+        grids: By arm what its grid tries, each looked at as an arm is.
+
+    Returns:
+        What is worth saying of leakage, a line for each task.
+
+    Raises:
+        ConfigError, ValueError: What does not fit, in which arm, and with which values of its grid.
+    """
+    look = _Look(seed)
+    for arm in arms:
+        with said_of(arm):
+            look(arm, keep=True)
+            for settings, trial in sorted((grids or {}).get(arm.name, ()), key=_shared):
+                with said_of_trial(settings, ValueError):
+                    look(trial)
+    return look.leakage.lines()
+
+
+def _shared(trial: tuple[dict[str, Any], ArmConfig]) -> tuple[str, str]:
+    """Trials that share a graph stand together, among them those that pre-train the same."""
+    pretrain = trial[1].pretrain
+    return ground_hash(pretrain), pretrain_hash(pretrain)
+
+
+class _Look:
+    """Looks at arms one after the other; what was just built is not built again."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.leakage = seed, LeakageCheck()
+        self._ground: tuple[str, Ground] | None = None  # the last one: graphs may be large
+        self._built: dict[str, tuple[SampleDataset, Encoder]] = {}
+        self._last: tuple[str, tuple[SampleDataset, Encoder]] | None = None
+        self._seen: set[tuple[str, str]] = set()
+
+    def __call__(self, arm: ArmConfig, keep: bool = False) -> None:
+        """Look at an arm; ``keep`` what it built, for others that pre-train the same."""
+        code, graph = pretrain_hash(arm.pretrain), None
+        built = self._last[1] if self._last is not None and self._last[0] == code else self._built.get(code)
+        if built is None:
+            parts = self._build(arm.pretrain)
+            built, graph = (parts.whole, parts.module.encoder), parts.graph
+        self._last = code, built
+        if keep:
+            self._built[code] = built
+        for i, entry in enumerate(arm.finetune):
+            key = code, settings_hash(entry.to_dict())
+            if key not in self._seen:
+                self._seen.add(key)
+                self._look_at_task(arm, entry, f"finetune.{i}", *built, graph)
+
+    def _build(self, config: PretrainConfig) -> Parts:
+        check_device(config.trainer)
+        check_processes("pretrain.num_workers", config.num_workers)
+        code = ground_hash(config)
+        if self._ground is None or self._ground[0] != code:
+            self._ground = None
+            self._ground = code, build_ground(config, self.seed)
+        parts = build_parts(config, self.seed, self._ground[1])
+        _draw_once(parts)
+        return parts
+
+    def _look_at_task(
+        self,
+        arm: ArmConfig,
+        entry: FinetuneConfig,
+        where: str,
+        whole: SampleDataset,
+        encoder: Encoder,
+        graph: PretrainGraph | None,
+    ) -> None:
+        own = entry.dataset == arm.pretrain.dataset
+        home = whole if own or entry.dataset is None else open_data(entry.dataset, f"{where}.dataset")
+        encoder.check_samples(home)
+        Evaluator(task := home.task(entry.task))
+        check_scorable(task)
+        if entry.head == "knn":
+            check_neighbors(task, entry.k, entry.leave_one_out)
+        self.leakage.look(arm, whole, home, task, graph)
+        makers_of(entry, where, arm.pretrain.trainer.accelerator)
+
+
+@contextlib.contextmanager
+def said_of_trial(settings: Mapping[str, Any], kind: type[ValueError] = ConfigError) -> Iterator[None]:
+    """Errors about settings say which values of a grid they come from."""
+    try:
+        yield
+    except kind as error:
+        values = ", ".join(f"{key}={value!r:.60}" for key, value in settings.items())
+        raise ConfigError(f"grid {values}: {error}") from error
+
+
+def _draw_once(parts: Parts) -> None:
+    """Draw the samples of one step, whose number only the sampler knows."""
+    number = min(parts.config.batch_size, len(parts.dataset))
+    with working(type(parts.sampler).__name__, parts.config.sampler, "pretrain.sampler"):
+        parts.sampler.sample(torch.arange(number), keyed_generator(0))
+
+
+def check_components(arm: ArmConfig) -> None:
+    """Check what an arm's components name, opening no data, building nothing and running no code of one's own.
+
+    Of a component that names a module of one's own it is only looked whether it may be imported and is there.
+
+    Raises:
+        ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
+    """
+    config, filled = arm.pretrain, dict.fromkeys((*SIZES, "encoder_channels"))
+    slots: list[tuple[str, Bases, dict[str, Any]]] = [
+        ("graph", GraphConstructor, {}),
+        ("encoder", Encoder, filled),
+        ("sampler", PairSampler, {"graph": None}),
+        ("structure_loss", StructureLoss, filled),
+        ("objective", Objective, filled),
+    ]
+    with said_of(arm):
+        for slot, base, late in slots:
+            component = getattr(config, slot)
+            if component is not None and is_shipped(component, f"pretrain.{slot}"):
+                check(component, base, f"pretrain.{slot}", **late)
+        sections: list[tuple[str, PretrainConfig | FinetuneConfig]] = [("pretrain", config)]
+        sections += [*((f"finetune.{i}", entry) for i, entry in enumerate(arm.finetune))]
+        for where, section in sections:
+            schedule = section.scheduler is None or is_shipped(section.scheduler, f"{where}.scheduler")
+            if is_shipped(section.optimizer, f"{where}.optimizer") and schedule:
+                makers_of(section, where, config.trainer.accelerator)
