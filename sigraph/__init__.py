@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 _FOLDERS = (
     *("data", "edges", "encoders", "evaluation", "export", "graphs", "leaderboard", "losses", "neighbors"),
-    *("objectives", "recipes", "report", "samplers", "samples", "synthetic", "tables", "tasks", "theory"),
+    *("objectives", "readers", "recipes", "report", "samplers", "samples", "synthetic", "tables", "tasks", "theory"),
 )
 _NAMES = {
     "EdgeStore": "edges",
@@ -35,6 +35,7 @@ _NAMES = {
     "fine_tune": "finetune",
     "load_config": "config",
     "load_encoder": "export",
+    "load_reader": "export",
     "open_dataset": "recipes",
     "prepare": "recipes",
     "pretrain_loader": "collate",
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from sigraph.edges import EdgeStore
     from sigraph.encoders import embed
     from sigraph.experiment import run
-    from sigraph.export import load_encoder
+    from sigraph.export import load_encoder, load_reader
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare

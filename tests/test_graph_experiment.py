@@ -64,7 +64,7 @@ def test_a_yaml_trains_on_graphs_and_the_encoder_comes_home(file, molecules, tmp
 
 
 def test_an_encoder_of_other_samples_is_refused_by_name(file, molecules):
-    with pytest.raises(ConfigError, match="needs feature rows, but the samples .* are graphs with 2 attributes"):
+    with pytest.raises(ConfigError, match=r"needs feature rows, but the samples .* are graphs with 2 attributes"):
         run(sigraph.load_config(file, ["pretrain.encoder={_target_: sigraph.encoders.MLPEncoder}"]))
     rows = SampleDataset(torch.ones(40, 3))
     with pytest.raises(ValueError, match="needs graphs with 2 attributes of nodes, but the samples are rows"):

@@ -19,7 +19,7 @@ FLOORS = (
     ("losses", "samplers", "graphs", "synthetic", "objectives", "encoders"),
     ("recipes", "tables"),
     ("data",),
-    ("tasks",),
+    ("tasks", "readers"),
     ("samples",),
     ("neighbors",),
     ("edges",),

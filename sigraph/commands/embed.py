@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sigraph.config.overlay import DataSource
     from sigraph.data import SampleDataset
+    from sigraph.readers import Reader
     from sigraph.tables import TableReport
 
 _SUFFIXES = (".npy", ".parquet")
@@ -50,12 +51,15 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     targets = _targets(arguments.out, arguments.force)
 
     from sigraph.encoders import embed
-    from sigraph.export.load import load_encoder, pretrained_on
+    from sigraph.export.load import load_encoder, load_reader, pretrained_on
     from sigraph.running.data_source import shown
 
     source, fingerprint, features = pretrained_on(arguments.folder)
     name = shown(source)
     dataset, note = _open(arguments.dataset, arguments.ignore, source, fingerprint, features)
+    reader = load_reader(arguments.folder)
+    if reader is not None:
+        dataset, note = _read_by(dataset, reader, note)
     encoder = load_encoder(arguments.folder, dataset.in_channels)
     needed, came = getattr(encoder, "in_channels", None), dataset.in_channels
     if needed is not None and came != needed:
@@ -73,6 +77,15 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"
     print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}{note}")
     return 0
+
+
+def _read_by(dataset: SampleDataset, reader: Reader, note: str) -> tuple[SampleDataset, str]:
+    """The samples as the pre-training's reader reads them, and what of them it does not know."""
+    read = dataset.read(reader)
+    unknown = reader.note(dataset.records) if dataset.records is not None else ""
+    return read, re.sub(r" \(records, since [^()]*(\([^()]*\))?[^()]*\)", "", note) + (
+        f" ({unknown})" if unknown else ""
+    )
 
 
 def _targets(out: str | None, force: bool) -> list[Path]:

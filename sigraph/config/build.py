@@ -30,6 +30,7 @@ NESTED_BASES = {
     "sigraph.samplers": "PairSampler",
     "sigraph.objectives": "Objective",
     "sigraph.graphs": "GraphConstructor",
+    "sigraph.readers": "Reader",
     "sigraph.synthetic": "World",
 }
 Bases = type | tuple[type, ...]

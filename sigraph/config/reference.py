@@ -27,10 +27,11 @@ from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
 LATE = {
     "dataset": (),
     "graph": (),
-    "encoder": ("in_channels", "num_tokens"),
+    "reader": (),
+    "encoder": ("in_channels", "num_tokens", "node_channels", "edge_channels"),
     "sampler": ("graph",),
     "structure_loss": ("encoder_channels",),
-    "objective": ("in_channels", "num_tokens", "encoder_channels"),
+    "objective": ("in_channels", "num_tokens", "node_channels", "edge_channels", "encoder_channels"),
 }
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -18,6 +18,7 @@ HEADS = ("linear", "full", "knn")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
 OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 MOST = 2**31 - 1  # samples of a step
+_NEW = ("reader",)  # keys since 0.1.0
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
 
@@ -71,6 +72,7 @@ class PretrainConfig(Plain):
     Args:
         dataset: A card's name, or the path of a prepared folder; or a component, a world that generates its samples.
         graph: The pre-training graph: a graph of the card by name, ``{name: ..., hops: ...}``, or a component.
+        reader: Component: raw records -> samples, learned from those that are pre-trained on; null: as prepared.
         encoder: Component: sample -> embedding.
         sampler: Component: which samples meet in a step.
         structure_loss: Component: the loss between samples.
@@ -91,6 +93,7 @@ class PretrainConfig(Plain):
 
     dataset: DataSource = key(home=WORLDS)
     graph: Component = key(home="sigraph.graphs")
+    reader: Component | None = key(None, home="sigraph.readers")
     encoder: Component = key(home="sigraph.encoders")
     sampler: Component = key({"_target_": "sigraph.samplers.NeighborPairSampler"}, home="sigraph.samplers")
     structure_loss: Component = key({"_target_": "sigraph.losses.MultiSimilarityLoss"}, home="sigraph.losses")
@@ -150,5 +153,12 @@ def settings_hash(plain: Any) -> str:
     Raises:
         TypeError: Something in ``plain`` is not str, int, float, bool, None, list or dict.
     """
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    text = json.dumps(_without_new(plain), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without_new(plain: Any) -> Any:
+    """Without keys that 0.1.0 did not have where they say nothing: what was run before is found again."""
+    if isinstance(plain, dict):
+        return {key: _without_new(value) for key, value in plain.items() if value is not None or key not in _NEW}
+    return [_without_new(value) for value in plain] if isinstance(plain, list) else plain

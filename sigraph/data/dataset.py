@@ -28,6 +28,7 @@ from sigraph.files.arguments import check_kinds, checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.suggestions import did_you_mean
+from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import as_samples, open_samples
 from sigraph.tasks.task import SPLITS, Task, is_labelled
@@ -86,6 +87,43 @@ class SampleDataset:
         self._check_counts()
         if isinstance(self._ids, pa.Array):
             refuse_ambiguous_ids(self._ids)
+
+    _unread: Samples | None = None
+    reader: Reader | None = None  # that made the samples of records
+
+    @property
+    def unread(self) -> Samples:
+        """The samples as they were before a reader read them: by these, equal ones are found."""
+        return self._unread or self.store
+
+    @property
+    def records(self) -> pa.Table | None:
+        """Named columns of the samples, as a reader takes them; None: they have none."""
+        store = self.unread
+        rows = store.vectors() if self.feature_names is not None else None
+        if rows is None:
+            return store.records()
+        return pa.table({name: rows[:, i].numpy() for i, name in enumerate(self.feature_names or ())})
+
+    def read(self, reader: Reader) -> SampleDataset:
+        """The same data set, whose records a fitted reader has read; the fingerprint stays that of the records.
+
+        Raises:
+            ValueError: The samples have no columns, or the reader cannot read them.
+        """
+        if (records := self.records) is None:
+            name = type(reader).__name__
+            raise ValueError(
+                f"{name!r} needs records, but the samples of data set {self.name!r} are {self.store.describe()}; they "
+                "are read as they are, without 'reader'"
+            )
+        out = object.__new__(type(self))
+        out.__dict__.update(self.__dict__, _fingerprint=self.fingerprint, _unread=self.unread)
+        out.store, out.reader = reader.read(records), reader
+        if len(out.store) != len(self):
+            raise ValueError(f"{type(reader).__name__!r} needs to give a sample a record (got {len(out.store)})")
+        out.store.check()
+        return out
 
     @property
     def samples(self) -> Any:

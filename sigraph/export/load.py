@@ -21,7 +21,8 @@ from sigraph.encoders import Encoder
 from sigraph.files.atomic import sha256
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
-from sigraph.leaderboard.result_files import ENCODER, RESULTS
+from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
+from sigraph.readers import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,35 @@ def _built(component: dict[str, Any], where: str, available: dict[str, Any]) -> 
     except Exception as error:  # torch answers a width that makes no sense with many kinds
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ConfigError(f"{where}: cannot be built ({what}); {_AGAIN}") from error
+
+
+def load_reader(folder: str | os.PathLike[str], trust: Iterable[str] = ()) -> Reader | None:
+    """The reader that made what a run's encoder was trained on of records, as it was learned; None: there was none.
+
+    Args:
+        folder: A run's folder.
+        trust: As in :func:`load_encoder`.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError, ValueError, ConfigError: As in :func:`load_encoder`.
+    """
+    path, record = _open_run(folder)
+    component, where = record["pretrain"].get("reader"), f"{path / RESULTS}, pretrain.reader"
+    if component is None:
+        return None
+    with trusting(trust):
+        is_shipped(component, where)
+        reader = build(component, Reader, where)
+    file, digest = path / READER, record["pretrain"].get("reader_sha256")
+    if not file.is_file():
+        raise ValueError(f"{path} holds no {READER}; {_AGAIN}")
+    if (got := sha256(file)) != digest:
+        raise ValueError(f"{file} is damaged (needs sha256 {digest}, got {got}); {_AGAIN}")
+    try:
+        reader.restore(read_sealed(file).get("state") or {})
+    except ValueError as error:
+        raise ValueError(f"{file} does not fit {type(reader).__name__!r} ({error}); {_AGAIN}") from error
+    return reader
 
 
 class PretrainedOn(NamedTuple):

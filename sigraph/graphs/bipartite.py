@@ -163,7 +163,7 @@ def checked_pairs(pairs: Any, num_samples: int) -> tuple[np.ndarray, np.ndarray]
 
 def column_items(dataset: SampleDataset, name: str, separator: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Samples and items of a column of the records. Shape [M] each."""
-    records = dataset.store.records()
+    records = dataset.unread.records()
     if records is None:
         raise ValueError(
             f"'column' needs records, but the samples of data set {dataset.name!r} are {dataset.store.describe()}; "

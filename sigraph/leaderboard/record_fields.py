@@ -156,6 +156,8 @@ PRETRAIN = _table(
         "transductive": FLAG,
         **dict.fromkeys(("num_steps", "num_nodes", "num_edges", "num_edges_held_out"), COUNT),
         "features": _or_none(_each(TEXT)),
+        "reader": COMPONENT,
+        "reader_sha256": SUM,
         "encoder": COMPONENT,
         "encoder_sha256": SUM,
         "validation": _each(_named(MAYBE_NUMBER)),

@@ -11,7 +11,8 @@ from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.record_fields import MOST_BYTES, UNREADABLE, misfit
 
 RESULTS = "results.json"
-ENCODER = "encoder.safetensors"  # beside it or in its pre-training, as its record says
+# Beside it and in its pre-training: the weights, and what a reader learned.
+ENCODER, READER = "encoder.safetensors", "reader.json"
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 
 

@@ -19,10 +19,12 @@ from sigraph.graphs import GraphConstructor
 from sigraph.losses import StructureLoss
 from sigraph.machines.devices import check_device
 from sigraph.objectives import Objective
+from sigraph.readers import Reader
 from sigraph.running.data_source import open_data
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.running.optimizers import makers_of
 from sigraph.running.parts import SIZES, Ground, Parts, build_ground, build_parts, ground_hash, pretrain_hash, said_of
+from sigraph.running.reading import read_alike
 from sigraph.samplers import PairSampler
 from sigraph.tasks import Evaluator
 from sigraph.tasks.scorable import check_scorable
@@ -108,6 +110,7 @@ class _Look:
     ) -> None:
         own = entry.dataset == arm.pretrain.dataset
         home = whole if own or entry.dataset is None else open_data(entry.dataset, f"{where}.dataset")
+        home = read_alike(home, whole)
         encoder.check_samples(home)
         Evaluator(task := home.task(entry.task))
         check_scorable(task)
@@ -145,6 +148,7 @@ def check_components(arm: ArmConfig) -> None:
     config, filled = arm.pretrain, dict.fromkeys((*SIZES, "encoder_channels"))
     slots: list[tuple[str, Bases, dict[str, Any]]] = [
         ("graph", GraphConstructor, {}),
+        ("reader", Reader, {}),
         ("encoder", Encoder, filled),
         ("sampler", PairSampler, {"graph": None}),
         ("structure_loss", StructureLoss, filled),

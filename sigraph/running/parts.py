@@ -26,6 +26,7 @@ from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.data_source import open_data
 from sigraph.running.optimizers import makers_of
+from sigraph.running.reading import read_for_pretraining
 from sigraph.samplers import PairSampler
 
 # Every use of a seed has a stream of its own: (seed, which).
@@ -92,7 +93,7 @@ class Parts:
 
 def ground_hash(config: PretrainConfig) -> str:
     """Hash of what shapes :class:`Ground`."""
-    return settings_hash([config.dataset, config.graph, config.inductive, config.valid_edge_rate])
+    return settings_hash([config.dataset, config.reader, config.graph, config.inductive, config.valid_edge_rate])
 
 
 def build_ground(config: PretrainConfig, seed: int) -> Ground:
@@ -102,7 +103,9 @@ def build_ground(config: PretrainConfig, seed: int) -> Ground:
         ConfigError, ValueError: The data set or the graph does not fit.
     """
     whole = open_data(config.dataset)
-    dataset = whole.subset(seen_in_pretraining(whole)) if config.inductive else whole
+    seen = seen_in_pretraining(whole) if config.inductive else None
+    whole = read_for_pretraining(whole, config.reader, seen)
+    dataset = whole if seen is None else whole.subset(seen)
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     with working(type(constructor).__name__, config.graph, "pretrain.graph"):
         observed = _observed(constructor, dataset, whole, seed)

@@ -24,7 +24,7 @@ from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.files.sealed import write_sealed
 from sigraph.leaderboard.record_fields import RUN
-from sigraph.leaderboard.result_files import ENCODER, RESULTS
+from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import build_parts, pretrain_hash
@@ -172,6 +172,8 @@ def _keep(
         file.write_text(yaml.safe_dump(settings, sort_keys=False))
     if record["status"] == "ok":
         _link(shared / ENCODER, folder / ENCODER)
+        if "reader" in record["pretrain"]:
+            _link(shared / READER, folder / READER)
     write_sealed(folder / RESULTS, record)
     return {**record, "found": True} if same and record["status"] == "ok" else record
 

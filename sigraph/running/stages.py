@@ -25,13 +25,14 @@ from sigraph.files.sealed import write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.leaderboard.record_fields import PRETRAIN as PRETRAIN_FIELDS
 from sigraph.leaderboard.record_fields import SCORED
-from sigraph.leaderboard.result_files import ENCODER
+from sigraph.leaderboard.result_files import ENCODER, READER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
 from sigraph.running.optimizers import makers_of
 from sigraph.running.parts import HEAD, SIZES, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
 from sigraph.tasks import Evaluator
 from sigraph.theory.certificates import certify
@@ -76,6 +77,8 @@ def pretrain_stage(
         record = read_record(folder / PRETRAIN, PRETRAIN_FIELDS, asked, _without_sum)
         if record is not None and _load(encoder, folder / ENCODER, record["encoder_sha256"]):
             (folder / PROGRESS).unlink(missing_ok=True)  # of one that was killed after its last file
+            if parts.whole.reader is not None and not _is_kept(folder / READER, record.get("reader_sha256")):
+                write_sealed(folder / READER, {"state": parts.whole.reader.state()})  # the same records teach the same
             tick(config.trainer.max_epochs)
             return encoder, parts.whole, record
         if config.trainer.max_epochs > 0:
@@ -99,6 +102,9 @@ def pretrain_stage(
         with atomic_file(folder / ENCODER) as file:
             file.write_bytes(save(encoder.state_dict()))  # its own way to files leaves strange ones after kill -9
         record["encoder_sha256"] = sha256(folder / ENCODER)
+        if parts.whole.reader is not None:
+            write_sealed(folder / READER, {"state": parts.whole.reader.state()})
+            record["reader_sha256"] = sha256(folder / READER)
         write_sealed(folder / PRETRAIN, record)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
@@ -114,6 +120,7 @@ def _asked(parts: Parts) -> dict[str, Any]:
         "seed": parts.seed,
         "dataset": plain(config.dataset),
         "graph": plain(config.graph),
+        **({} if config.reader is None else {"reader": plain(config.reader)}),
         "encoder": plain({**_late_channels(parts.module.encoder, parts.whole), **config.encoder}),
         "transductive": not config.inductive,
         "num_steps": parts.steps_per_epoch * config.trainer.max_epochs,
@@ -132,6 +139,10 @@ def _certificate(parts: Parts) -> dict[str, Any]:
     z = embed(parts.module.encoder, parts.dataset)
     most = _SOME_ANCHORS if len(z) > _ALL_PAIRS else None
     return certify(z, parts.graph, loss, visible_classes(parts), most).to_dict()
+
+
+def _is_kept(file: Path, digest: str | None) -> bool:
+    return file.is_file() and sha256(file) == digest
 
 
 def _load(encoder: Encoder, file: Path, digest: str) -> bool:
@@ -177,6 +188,7 @@ def finetune_stage(
     code = settings_hash(settings_of)
     file = folder / FINETUNE / f"{config.task[:_LONGEST_NAME]}-{config.head}-{code}.json"
     home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
+    home = read_alike(home, dataset)
     task = home.task(config.task)
     asked = {
         "data": home.fingerprint,

@@ -82,7 +82,7 @@ def leakage(
         if value is not None:
             check_kinds("leakage", **{name: (value, kind)})
     report = LeakageReport(task.name, {part: rows.numel() for part, rows in task.split.items()})
-    held = None if dataset is None else dataset.store
+    held = None if dataset is None else dataset.unread
     if samples is not None:
         held = as_samples(samples, "leakage")
         held.check("leakage")
@@ -105,7 +105,7 @@ def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
         Sample ids, ascending. Shape [K].
     """
     rows = torch.cat([task.split["train"], task.split["test"]])
-    alike = find_alike(dataset.store.take(rows), ids=None if dataset.ids is None else _take(dataset.ids, rows))
+    alike = find_alike(dataset.unread.take(rows), ids=None if dataset.ids is None else _take(dataset.ids, rows))
     number = np.arange(len(rows))
     train, test = np.split(number, [task.split["train"].numel()])
     found = torch.from_numpy(occurs_in(alike.loosest, test, train))
@@ -231,7 +231,7 @@ def _in_pretraining(
         found |= pc.is_in(_take(ids, test).cast(pa.large_string()), others.cast(pa.large_string())).to_numpy(False)
     if samples is not None:
         try:
-            alike = find_alike(samples.take(test), pretraining.store, kinds=kinds)
+            alike = find_alike(samples.take(test), pretraining.unread, kinds=kinds)
         except ValueError as error:
             report.remarks.append(f"not compared with the pre-training samples: {error}")
             return int(found.sum()) if by_ids else None

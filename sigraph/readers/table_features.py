@@ -1,0 +1,157 @@
+"""TableFeatures: columns of numbers and categories, with gaps -> rows of features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from sigraph.files.arguments import check_integers
+from sigraph.files.columns import as_numbers, is_number, is_text
+from sigraph.files.suggestions import did_you_mean
+from sigraph.readers.base import Reader, stated
+from sigraph.samples import Features
+
+_MISSING = "\0missing"
+
+
+class TableFeatures(Reader):
+    """Numbers and categories as features; scikit-learn's StandardScaler and OneHotEncoder.
+
+    Numbers are centred and scaled to unit variance, a gap is the mean and a feature that says so; each category is a
+    feature, a gap is a category of its own.
+
+    Args:
+        columns: Which to read, in this order; null: all of numbers, true or false, and text.
+        ignore: Which not to read, such as ids.
+        max_categories: Values of a column of text at most, the commonest; rarer ones are one category, >= 1.
+
+    A category that was not learned, or is rare, is a feature of its own.
+    """
+
+    def __init__(
+        self, columns: Sequence[str] | None = None, ignore: Sequence[str] = ("id",), max_categories: int = 100
+    ) -> None:
+        check_integers("TableFeatures", 1, max_categories=max_categories)
+        for name, value in (("columns", columns), ("ignore", ignore)):
+            if value is not None and (isinstance(value, str) or not all(isinstance(one, str) for one in value)):
+                raise ValueError(f"{name!r} needs a list of columns in 'TableFeatures' (got {value!r})")
+        self.columns = None if columns is None else list(columns)
+        self.ignore, self.max_categories = list(ignore), max_categories
+        self._numbers: dict[str, tuple[float, float, bool]] = {}  # mean, scale, whether there were gaps
+        self._categories: dict[str, list[str]] = {}
+        self._order: list[str] = []
+
+    def fit(self, records: pa.Table) -> None:
+        from sklearn.preprocessing import StandardScaler
+
+        self._order, self._numbers, self._categories = [], {}, {}
+        wanted = records.column_names if self.columns is None else self.columns
+        for name in wanted:
+            if name in self.ignore and self.columns is None:
+                continue
+            cells = self._column(records, name)
+            if is_number(cells.type) or pa.types.is_boolean(cells.type):
+                values = self._values(name, cells)
+                gaps = np.isnan(values)
+                if gaps.all():
+                    raise ValueError(f"'TableFeatures' finds no number in column {name!r}; leave it out by 'ignore'")
+                scaler = StandardScaler().fit(values[:, None])  # NaN are left out
+                self._numbers[name] = float(scaler.mean_[0]), float(scaler.scale_[0]), bool(gaps.any())
+            elif is_text(cells.type):
+                count = pc.value_counts(self._texts(cells))
+                both = zip(count.field("values").to_pylist(), count.field("counts").to_pylist(), strict=True)
+                often = sorted((-number, value) for value, number in both)[: self.max_categories]
+                self._categories[name] = sorted(value for _, value in often)
+            elif self.columns is not None:
+                raise ValueError(f"'TableFeatures' needs numbers or text in column {name!r} (got {cells.type})")
+            else:
+                continue
+            self._order.append(name)
+        if not self._order:
+            raise ValueError(
+                f"'TableFeatures' finds no column of numbers or text (there are: {', '.join(records.column_names)})"
+            )
+
+    def read(self, records: pa.Table) -> Features:
+        blocks = []
+        for name in self._order:
+            cells = self._column(records, name)
+            blocks += self._scaled(name, cells) if name in self._numbers else [self._one_hot(name, cells)]
+        return Features(torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32)))
+
+    def note(self, records: pa.Table) -> str:
+        said = []
+        for name, known in self._categories.items():
+            texts = self._texts(self._column(records, name))
+            strange = pc.sum(pc.invert(pc.is_in(texts, value_set=pa.array(known, pa.large_string())))).as_py()
+            if strange:
+                said.append(
+                    f"{strange:,} cells of {name!r} are other or rarer categories than the {len(known):,} learned"
+                )
+        for name, (_, _, had_gaps) in self._numbers.items():
+            gaps = int(np.isnan(self._values(name, self._column(records, name))).sum())
+            if gaps and not had_gaps:
+                said.append(f"{gaps:,} cells of {name!r} are missing, read as the mean")
+        return "; ".join(said)
+
+    def _scaled(self, name: str, cells: pa.ChunkedArray) -> list[np.ndarray]:
+        mean, scale, had_gaps = self._numbers[name]
+        values = self._values(name, cells)
+        gaps = np.isnan(values)
+        row = (np.where(gaps, mean, values) - mean) / scale
+        return [row[:, None], *([gaps[:, None].astype(np.float64)] if had_gaps else [])]
+
+    def _one_hot(self, name: str, cells: pa.ChunkedArray) -> np.ndarray:
+        """A column a category, and one for all others. [N, C + 1]"""
+        from sklearn.preprocessing import OneHotEncoder
+
+        known = self._categories[name]
+        place = pc.index_in(self._texts(cells), value_set=pa.array(known, pa.large_string()))
+        code = pc.fill_null(place, len(known)).to_numpy(zero_copy_only=False)
+        encoder = OneHotEncoder(categories=[np.arange(len(known) + 1)], sparse_output=False)
+        return encoder.fit_transform(code[:, None])
+
+    def _column(self, records: pa.Table, name: str) -> pa.ChunkedArray:
+        if name not in records.column_names:
+            raise ValueError(
+                f"column {name!r} of 'TableFeatures' is not in the records{did_you_mean(name, records.column_names)}; "
+                f"there are: {', '.join(map(repr, records.column_names))}"
+            )
+        return records.column(name)
+
+    def _values(self, name: str, cells: pa.ChunkedArray) -> np.ndarray:
+        if pa.types.is_boolean(cells.type):
+            cells = cells.cast(pa.int8())
+        if not is_number(cells.type):
+            raise ValueError(f"column {name!r} of 'TableFeatures' needs numbers, as learned (got {cells.type})")
+        values = as_numbers(cells, np.float64)
+        if np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0]) + 1
+            raise ValueError(f"column {name!r} of 'TableFeatures' needs finite numbers (got infinity in row {row})")
+        return values
+
+    def _texts(self, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+        if not is_text(cells.type):
+            raise ValueError(f"a column of 'TableFeatures' needs text, as learned (got {cells.type})")
+        return pc.fill_null(cells.cast(pa.large_string()), _MISSING)
+
+    def state(self) -> dict[str, Any]:
+        numbers = {name: list(values) for name, values in self._numbers.items()}
+        return {"order": self._order, "numbers": numbers, "categories": self._categories}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        owner = "TableFeatures"
+        self._order = [str(name) for name in stated(state, "order", list, owner)]
+        numbers, categories = (stated(state, name, dict, owner) for name in ("numbers", "categories"))
+        try:
+            self._numbers = {name: (float(m), float(s), bool(g)) for name, (m, s, g) in numbers.items()}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the state of {owner!r} needs mean, scale and gaps of each number ({error})") from error
+        self._categories = {name: [str(value) for value in values] for name, values in categories.items()}
+        if set(self._order) != {*self._numbers, *self._categories}:
+            raise ValueError(f"the state of {owner!r} needs to say of each column in 'order' what was learned")

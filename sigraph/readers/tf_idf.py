@@ -1,0 +1,92 @@
+"""TfIdf: a column of text -> sparse rows of weighted words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sigraph.files.arguments import check_flags, check_integers
+from sigraph.readers.base import Reader, stated, text_column
+from sigraph.samples import SparseFeatures
+
+
+class TfIdf(Reader):
+    """Words weighted by how often they occur in a text and how rarely in others, rows of length 1; scikit-learn's.
+
+    Args:
+        column: Of text.
+        max_features: Words at most, the commonest first, >= 1.
+        min_count: Texts that a word occurs in, at least, >= 1.
+        sublinear: Whether 1 + log of a word's count counts instead of the count.
+        max_ngram: Words in a row that count as one, up to so many, >= 1.
+
+    Words that were not learned are left out; a text of none but such is a row of zeros.
+
+    Source: Spärck Jones, "A statistical interpretation of term specificity", J. Doc. 28, 1972, smoothed as in
+    ``sklearn.feature_extraction.text.TfidfVectorizer``.
+    """
+
+    def __init__(
+        self,
+        column: str = "text",
+        max_features: int = 20_000,
+        min_count: int = 2,
+        sublinear: bool = False,
+        max_ngram: int = 1,
+    ) -> None:
+        check_integers("TfIdf", 1, max_features=max_features, min_count=min_count, max_ngram=max_ngram)
+        check_flags("TfIdf", sublinear=sublinear)
+        self.column, self.max_features, self.min_count = column, max_features, min_count
+        self.sublinear, self.max_ngram = sublinear, max_ngram
+        self._vectorizer: Any = None
+
+    def _new(self, vocabulary: list[str] | None = None) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(
+            max_features=self.max_features if vocabulary is None else None,
+            min_df=self.min_count if vocabulary is None else 1,
+            sublinear_tf=self.sublinear,
+            ngram_range=(1, self.max_ngram),
+            vocabulary=vocabulary,
+            dtype=np.float32,
+        )
+
+    def fit(self, records: pa.Table) -> None:
+        text = text_column(records, self.column, "TfIdf").to_pylist()
+        self._vectorizer = self._new()
+        try:
+            self._vectorizer.fit(text)
+        except ValueError as error:  # nothing is left, or there are fewer texts than are asked for
+            raise ValueError(
+                f"'column' {self.column!r} of 'TfIdf' holds no word that occurs in {self.min_count} texts; lower "
+                "'min_count'"
+            ) from error
+
+    def read(self, records: pa.Table) -> SparseFeatures:
+        text = text_column(records, self.column, "TfIdf").to_pylist()
+        return SparseFeatures.of(self._fitted().transform(text))
+
+    def note(self, records: pa.Table) -> str:
+        rows = self._fitted().transform(text_column(records, self.column, "TfIdf").to_pylist())
+        empty = int((np.diff(rows.indptr) == 0).sum())
+        return f"{empty:,} texts hold no word that was learned: rows of zeros" if empty else ""
+
+    def _fitted(self) -> Any:
+        if self._vectorizer is None:
+            raise ValueError("'TfIdf' needs to be fitted first: fit(records)")
+        return self._vectorizer
+
+    def state(self) -> dict[str, Any]:
+        fitted = self._fitted()
+        return {"words": fitted.get_feature_names_out().tolist(), "idf": fitted.idf_.tolist()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        words, idf = (stated(state, name, list, "TfIdf") for name in ("words", "idf"))
+        if len(words) != len(idf):
+            raise ValueError(f"the state of 'TfIdf' needs a weight for each of {len(words)} words (got {len(idf)})")
+        self._vectorizer = self._new(words)
+        self._vectorizer.idf_ = np.array(idf, dtype=np.float32)

@@ -1,0 +1,75 @@
+"""From a data set's records to the samples that its encoder reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+
+import pyarrow as pa
+from torch import Tensor
+
+from sigraph.config import ConfigError
+from sigraph.config.build import build, working
+from sigraph.config.overlay import Component
+from sigraph.data import SampleDataset
+from sigraph.readers import Reader
+
+KEPT = 4  # data sets that were read
+WHERE = "pretrain.reader"
+
+_kept: OrderedDict[tuple[str, str, str], SampleDataset] = OrderedDict()
+
+
+def read_for_pretraining(dataset: SampleDataset, component: Component | None, visible: Tensor | None) -> SampleDataset:
+    """The data set as a reader reads it that learns from the samples which are pre-trained on.
+
+    Args:
+        dataset: Of records.
+        component: The reader's settings; None: the samples are read as they are prepared.
+        visible: Sample ids that it may learn from. Shape [M]; None: all.
+
+    Raises:
+        ConfigError: The reader cannot be built, or does not fit the records.
+    """
+    if component is None:
+        return dataset
+    # Arms that read the same records in the same way share them.
+    which = "" if visible is None else hashlib.sha256(visible.numpy().tobytes()).hexdigest()
+    key = dataset.fingerprint, json.dumps(component, sort_keys=True), which
+    found = _kept.get(key)
+    if found is None:
+        reader: Reader = build(component, Reader, WHERE)
+        with working(type(reader).__name__, component, WHERE):
+            reader.fit(_records(dataset, reader, visible))
+            found = dataset.read(reader)
+        _kept[key] = found
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return found.replace(dataset.graphs, dataset.tasks)
+
+
+def _records(dataset: SampleDataset, reader: Reader, visible: Tensor | None) -> pa.Table:
+    records = dataset.records
+    if records is None:
+        name = type(reader).__name__
+        raise ConfigError(
+            f"{WHERE}: {name!r} needs records, but the samples of data set {dataset.name!r} are "
+            f"{dataset.store.describe()}; leave 'reader' out"
+        )
+    return records if visible is None else records.take(pa.array(visible.numpy()))
+
+
+def read_alike(dataset: SampleDataset, pretrained_on: SampleDataset) -> SampleDataset:
+    """Another data set, read as the pre-training's was, so that its encoder can be used on it.
+
+    Raises:
+        ConfigError: The reader cannot read its records.
+    """
+    reader = pretrained_on.reader
+    if reader is None or dataset.reader is reader:
+        return dataset
+    try:
+        return dataset.read(reader)
+    except ValueError as error:
+        raise ConfigError(f"data set {dataset.name!r}: {error}") from error

@@ -1,0 +1,60 @@
+"""Words and table columns as features, against scikit-learn and by hand."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from sigraph.readers import TableFeatures, TfIdf
+
+
+def test_tf_idf_is_scikit_learns():
+    texts = ["a word or two words", "two or more", "words words more", "nothing else"]
+    reader = TfIdf(max_ngram=2, sublinear=True)
+    reader.fit(pa.table({"text": texts}))
+    expected = TfidfVectorizer(min_df=2, ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts).toarray()
+    np.testing.assert_allclose(reader.read(pa.table({"text": texts})).vectors().numpy(), expected, atol=1e-6)
+    assert reader.note(pa.table({"text": texts})) == "1 texts hold no word that was learned: rows of zeros"
+    with pytest.raises(ValueError, match="lower 'min_count'"):
+        TfIdf(min_count=9).fit(pa.table({"text": texts}))
+    with pytest.raises(ValueError, match="fitted first"):
+        TfIdf().read(pa.table({"text": texts}))
+
+
+def test_numbers_gaps_and_categories_by_hand():
+    records = pa.table(
+        {
+            "id": [7, 8, 9, 10],
+            "x": [1.0, 3.0, None, 5.0],
+            "y": [True, False, True, True],
+            "c": ["u", None, "v", "u"],
+            "l": [[1]] * 4,
+        }
+    )
+    reader = TableFeatures()
+    reader.fit(records)
+    rows = reader.read(records).vectors()
+    scale = np.std([1, 3, 5])
+    x = torch.tensor([-2.0, 0.0, 0.0, 2.0]) / scale
+    assert torch.allclose(rows[:, 0], x.float()) and rows[:, 1].tolist() == [0, 0, 1, 0]  # and where the gap is
+    assert torch.allclose(rows[:, 2].mean(), torch.zeros(())) and rows.shape == (4, 3 + 4)
+    assert rows[:, 3:].sum(dim=1).tolist() == [1] * 4 and torch.equal(rows[0, 3:], rows[3, 3:])
+    new = reader.read(pa.table({"x": [None, 2.0], "y": [True, True], "c": ["w", "v"]})).vectors()
+    assert new[0, -1] == 1 and new[1, -1] == 0  # a category that was not learned
+    assert "1 cells of 'c' are other or rarer" in reader.note(pa.table({"x": [1.0], "y": [True], "c": ["w"]}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "table", "words"),
+    [
+        (["l"], {"l": [[1]]}, "needs numbers or text in column 'l'"),
+        (None, {"id": [1], "l": [[1]]}, "no column of numbers or text"),
+        (None, {"x": pa.array([None, None], pa.float64())}, "finds no number in column 'x'"),
+        (None, {"x": [1.0, float("inf")]}, "finite numbers .*row 2"),
+        ("x", {"x": [1.0]}, "needs a list of columns"),
+    ],
+)
+def test_what_is_no_feature_is_named(columns, table, words):
+    with pytest.raises(ValueError, match=words):
+        TableFeatures(columns).fit(pa.table(table))

@@ -1,0 +1,61 @@
+"""Words and letters as tokens, by hand."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.readers import SymbolTokens, WordTokens
+
+
+def rows(samples) -> list[list[int]]:
+    token, length = samples.fetch(torch.arange(len(samples)))
+    return [row[:n].tolist() for row, n in zip(token, length, strict=True)]
+
+
+def test_words_by_how_often_they_occur():
+    records = pa.table({"text": ["b a, A! don't", "a", "", "c-b  b", None]})
+    reader = WordTokens(min_count=1)
+    reader.fit(records)
+    assert reader.words == ["a", "b", "c", "don't"]  # 3 and 3 times, then once each, by the alphabet
+    assert rows(reader.read(records)) == [[4, 3, 3, 6], [3], [2], [5, 4, 4], [2]]
+    assert reader.read(records).sizes["num_tokens"] == 7
+    assert "2 texts have no word (row 3, 5)" in reader.note(records)
+    new = pa.table({"text": ["a zebra", "Übung"]})
+    assert rows(reader.read(new)) == [[3, 2], [2]] and reader.note(new).startswith("2 of 3 words are not in")
+
+
+def test_rare_words_long_texts_and_case():
+    records = pa.table({"text": ["x y x", "Y y z"]})
+    for settings, words in (({}, ["y", "x"]), ({"lowercase": False}, ["x", "y"]), ({"max_tokens": 1}, ["y"])):
+        reader = WordTokens(**settings)
+        reader.fit(records)
+        assert reader.words == words, settings
+    reader = WordTokens(min_count=1, max_length=2)
+    reader.fit(records)
+    assert [len(row) for row in rows(reader.read(records))] == [2, 2]
+    with pytest.raises(ValueError, match="lower 'min_count'"):
+        WordTokens(min_count=9).fit(records)
+
+
+def test_letters_of_an_alphabet():
+    records = pa.table({"sequence": ["ACX", "ac-\n*", "a1€", "", "  "]})
+    reader = SymbolTokens()
+    reader.fit(records)
+    a, c, x = (3 + reader.letters.index(letter) for letter in "ACX")
+    assert rows(reader.read(records)) == [[a, c, x], [a, c], [a, 2, 2], [2], [2]]
+    note = reader.note(records)
+    assert note.startswith("2 of 8 letters, in 1 sequences") and "2 sequences are empty (row 4, 5)" in note
+    assert rows(SymbolTokens(alphabet="acgt", max_length=2).read(pa.table({"sequence": ["TGA"]}))) == [[6, 5]]
+
+
+@pytest.mark.parametrize("alphabet", ["AA", "", "A-C", None, 5])
+def test_an_alphabet_is_of_different_letters(alphabet):
+    with pytest.raises(ValueError, match="'alphabet' needs"):
+        SymbolTokens(alphabet=alphabet)
+
+
+@pytest.mark.parametrize("kind", [WordTokens, SymbolTokens])
+@pytest.mark.parametrize(("cells", "words"), [(["", None], "empty in all 2 rows"), ([1, 2], "needs text")])
+def test_a_column_without_text_is_refused(kind, cells, words):
+    with pytest.raises(ValueError, match=words):
+        kind("t").fit(pa.table({"t": cells}))
