@@ -123,7 +123,7 @@ def test_two_classes_are_ranked_by_the_second(metric, oracle):
         ([0, 1], [0, 1], r"'y_pred' needs scores for ap .*\(got int64: class ids do not rank\); give floats"),
         ([0, 1], np.array([True, False]), "class ids do not rank"),
         ([1, 1], [0.5, 0.6], "all samples are of class 1: the metric is not defined"),
-        ([0, 2], [0.5, 0.6], "'y_true' holds class 2 in 'Evaluator'; ap needs 0 and 1"),
+        ([0, 2], [0.5, 0.6], r"'y_true' needs class ids from 0 to 1 \(got 2 at sample 1\)"),
         ([0, 1], np.zeros((2, 3)), r"'y_pred' has shape \[2, 3\].*scores of class 'yes'"),
         (["no", "maybe"], [0.5, 0.6], r"'y_true' needs the names in 'classes' \(got 'maybe' at sample 1"),
         ([0, 1], ["a", "b"], "'y_pred' needs numbers"),

@@ -98,7 +98,7 @@ def test_classes_by_name_are_kept():
         Task("toy", names, split, classes=["no", "maybe"])
     with pytest.raises(ValueError, match=r"'classes' of task 'toy' needs a name for each of 3 \(got 2\)"):
         make(classes=["a", "b"])
-    with pytest.raises(ValueError, match="'classes' needs a list of names"):
+    with pytest.raises(ValueError, match="'classes' of task 'toy' needs a list of names"):
         make(classes="abc")
 
 
@@ -145,7 +145,7 @@ def test_another_mark_of_missing_labels_is_an_option():
     [
         ([1, -1, 1, 1, -1, 1], {"split": {"train": [0], "valid": [2], "test": [3]}}, "1 and -1 alone: -1 is taken for"),
         ([1, 2, 1, 2, 1, 2], {"split": {"train": [0, 1]}}, r"no sample is of 1 of the 3 classes, such as 0 \(they are"),
-        ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say type"),
+        ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say so"),
         ([0, 1, 2, 0, 2, 1], {}, "1 classes are scored in 'valid' or 'test' but not in 'train': 2; they cannot be"),
         ([0, 1, 0, 0, 0, 1], {"metric": "rocauc"}, r"metric 'rocauc' is not defined: 'valid' holds class 0 alone, 1 "),
     ],
