@@ -21,7 +21,7 @@ from sigraph.edges.store import CSRStore, EdgeStore
 from sigraph.files.arguments import as_tensor, said
 from sigraph.files.array_folder import AGAIN, open_folder
 from sigraph.files.ownership import GRAPHS, LABEL_SETS
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 
 
 class PretrainGraph(Data):
@@ -349,7 +349,7 @@ class PretrainGraph(Data):
 
     def local_consistency(self, y: Tensor) -> float:
         """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        return node_agreement(self.store, label_values(y, "'y'").y).value()
+        return node_agreement(self.store, labels_said(y, "'y'", is_dense=False).y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
         try:

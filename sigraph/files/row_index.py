@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-_PACKAGE = __name__.partition(".")[0]
+_OURS = (__name__.partition(".")[0], "torch")  # whose decorators stand between
 _AS_THEY_ARE = "rows as they are: .reset_index(drop=True) or .to_numpy()"
 
 
@@ -71,6 +71,6 @@ def has_index(value: Any) -> bool:
 def warn_caller(message: str) -> None:
     """Warn, at the line of whoever called this package."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level - 1)
+    warnings.warn(message, stacklevel=level)

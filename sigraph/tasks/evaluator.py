@@ -151,7 +151,7 @@ class Evaluator:
         if bool((ids < 0).any()):
             row = int((ids < 0).nonzero()[0])
             raise ValueError(
-                f"'y_pred' needs a class for every sample in 'Evaluator' (got {np.ravel(predicted)[row]!s:.40} at sample "
-                f"{row}): {self.expected_input_format}"
+                f"'y_pred' needs a class for every sample in 'Evaluator' (got {np.ravel(predicted)[row]!s:.40} at "
+                f"sample {row}): {self.expected_input_format}"
             )
         return ids.numpy()

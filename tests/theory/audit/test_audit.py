@@ -226,7 +226,7 @@ def test_graphs_without_edges_or_nodes():
         (FIVE, {"t": "ab"}, {}, "task 't' needs a Task or labels in 'audit'"),
         (FIVE, {"t": ["a", 1]}, {}, "task 't' in 'audit' needs numbers or text"),
         (FIVE, torch.tensor([0, 1, -2, 0, 1]), {}, r"task 'task' in 'audit' needs classes as integers >= 0.*got -2"),
-        (FIVE, ["t"], {}, r"needs a Task, several.*labels \(a tensor, an array, a list.*got a list of str"),
+        (FIVE, ["t"], {}, "task 'task' needs one label a node"),
         (FIVE, [Task("t", torch.arange(5) % 2, split_of(5)), 1], {}, "got a list of Task, int"),
         (FIVE, None, {}, r"'tasks' needs a Task, several.*got NoneType"),
         (FIVE, 3, {}, r"'tasks' needs a Task, several.*got int"),
