@@ -27,7 +27,7 @@ def test_each_word_is_counted_and_ordinary_classes_are_not_remarked_on():
     table = rows(y=["NA", "?", "NA", "a"])
     encode_labels("t", table, "")
     assert [note.split(",")[0] for note in table.notes] == ["2 labels are the text 'NA'", "1 label is the text '?'"]
-    for cells in (["a", "nano", "no", "null hypothesis", "a-b"], [1, 2, -1]):
+    for cells in (["a", "nano", "no", "null hypothesis", "a-b"], [1, 2, 0]):
         table = rows(y=cells)
         encode_labels("t", table, "")
         assert table.notes == []
@@ -40,7 +40,7 @@ def test_numbers_beside_a_word_for_missing_are_pointed_out():
 
 
 def test_regression_names_the_cell_that_is_no_number():
-    said = r"file.csv: column 'y' needs numbers for regression \(got text, such as 'NA' at sample 3\); .* blank"
+    said = r"file.csv: column 'y' needs numbers for regression \(got text, such as 'NA' at row 4\); .* blank"
     with pytest.raises(ValueError, match=said):
         encode_labels("t", rows(y=["0.5", "", "nan", "NA", "x"]), "regression")
     with pytest.raises(ValueError, match=r"\(got text\)"):  # numbers that are stored as text
@@ -54,5 +54,5 @@ def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
         ValueError, match=r"file.csv needs label columns of 0 and 1, .*text in column 'b', such as 'NA'"
     ):
         encode_labels("t", rows(a=[0, 1], b=["1", "NA"]), "")
-    with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of sample 1\); classes .* one column"):
+    with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of row 2\); classes .* one column"):
         encode_labels("t", rows(a=[0, 1], b=[1, 2]), "")
