@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ class GivenEdges(NamedTuple):
     num_nodes: int
     weight: Tensor | None = None  # [E]
     group: Tensor | None = None  # [N]
+    names: Sequence[Any] | None = None  # [N], what the other tool calls node i
 
 
 def check_edge_index(edge_index: Any, num_nodes: Any) -> tuple[Tensor, int]:

@@ -149,7 +149,12 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
         if found.type != "classification":
             return found.y.float() if found.type == "multilabel" else found.y, None
         index, classes = found.y, found.classes
-        if is_whole and not more and (minus := pc.sum(pc.equal(values.cast(pa.int64()), -1)).as_py()):
+        if (
+            is_whole
+            and not more
+            and not found.notes
+            and (minus := pc.sum(pc.equal(values.cast(pa.int64()), -1)).as_py())
+        ):
             rows.notes.append(
                 f"-1 stands for {minus:,} labels and is taken for missing; a table of ids has -1 as a class"
             )

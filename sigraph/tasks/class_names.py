@@ -31,7 +31,7 @@ def checked_names(names: Any, what: str) -> list[str | int]:
     """
     if isinstance(names, str | bytes | Mapping | Set) or not isinstance(names, Iterable):
         raise ValueError(f"{what} needs a list of names, class 0 first (got {said(names)})")
-    plain = [name.item() if isinstance(name, np.generic | Tensor) else name for name in names]
+    plain: list[Any] = [name.item() if isinstance(name, np.generic | Tensor) else name for name in names]
     wrong = [name for name in plain if not isinstance(name, str | int)]
     if wrong:
         raise ValueError(f"{what} needs text or integers, class 0 first (got {wrong[0]!r:.40})")
@@ -43,7 +43,8 @@ def checked_names(names: Any, what: str) -> list[str | int]:
     return plain
 
 
-def shown_names(names: Names) -> str:
+def shown_names(names: Names | None) -> str:
+    names = names or ()
     return ", ".join(f"{name!r:.40}" for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 

@@ -91,7 +91,7 @@ def label_values(
         return _by_name(cells.text, what, type, classes, missing, at)
     judge = _Judge(what, at, missing, cells.columns, bool(type), classes, num_classes, are_named, is_dense)
     y, absent = _present(cells, missing)
-    if missing is not None and not bool((absent if missing != missing else y == missing).any()):
+    if missing is not None and not bool((absent if missing != missing else y.eq(missing)).any()):
         judge.notes.append(_no_label_is(missing))
     if y.dim() not in (1, 2):
         raise ValueError(
