@@ -106,7 +106,7 @@ def reading_note(y: Tensor, classes: Names | None) -> list[str]:
     """
     names = torch.tensor(integer_names(classes))
     present = y.unique()
-    if not names.numel() or not present.numel() or not bool(torch.isin(present, names).all()):
+    if not names.numel() or not bool((torch.isin(present, names) & (present < names.numel())).all()):
         return []
     other = present[names[present.long()] != present]
     if not other.numel():

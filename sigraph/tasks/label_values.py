@@ -54,7 +54,7 @@ def label_values(
     type: str = "",
     *,
     classes: Names | None = None,
-    missing: float | str | None = None,
+    missing: Any = None,
     at: Callable[[int], str] = "sample {}".format,
     num_classes: int | None = None,
     are_named: bool | None = None,
@@ -156,12 +156,13 @@ class _Judge:
             odd = ~absent & ~((y == y.round()) & (y.abs() <= _EXACT))
             self.refuse(odd, y, "classes as whole numbers", "numbers that are no classes are regression")
             y = torch.where(absent, -1, y).long()
-        named = are_names([y[~absent]], self.called) if self.are_named is None else self.are_named
+        minus = ~absent & (y == -1) if self.missing is None else torch.zeros_like(absent)
+        gone = absent if -1 in (self.called or ()) else absent | minus
+        named = are_names([y[~gone]], self.called) if self.are_named is None else self.are_named
         if named and self.called is not None:
-            ids, odd = ids_of_names(y, absent, self.called)
+            ids, odd = ids_of_names(y, gone, self.called)
             self.refuse(odd, y, f"names of classes ({shown_names(self.called)})", "all of them, and no class ids")
             return ids
-        minus = ~absent & (y == -1) if self.missing is None else torch.zeros_like(absent)
         absent = absent | minus
         way = "another mark of missing labels is said by 'missing'; other integers are renumbered by unique()"
         self.refuse((y < 0) & ~absent, y, "classes as integers >= 0, -1 where missing", way)

@@ -3,13 +3,21 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
-from sigraph.tables.labels import LabelTable, encode_labels
+from sigraph.tables.ids import IdColumn, IdIndex
+from sigraph.tables.labels import LabelTable, encode_labels, read_labels
+from sigraph.tables.sample_table import SampleTable
 
 
 def rows(**columns):
     values = {name: pa.chunked_array([pa.array(column)]) for name, column in columns.items()}
     return LabelTable("file.csv", np.arange(len(next(iter(columns.values())))), values)
+
+
+def samples(count):
+    ids = IdColumn("s.csv", pa.array(map(str, range(count)), pa.large_string()), is_integer=True, is_typed=True)
+    return SampleTable("s.csv", IdIndex(ids), torch.empty(count, 0))
 
 
 @pytest.mark.parametrize("word", ["NA", "n/a", "nan", "NaN", "null", "NULL", "None", "?", "-", " na ", "  "])
@@ -56,3 +64,32 @@ def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
         encode_labels("t", rows(a=[0, 1], b=["1", "NA"]), "")
     with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of row 2\); classes .* one column"):
         encode_labels("t", rows(a=[0, 1], b=[1, 2]), "")
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        ([0, 1, -1, 2], "-1 stands for 1 labels and is taken for missing; a table of ids has -1 as a class"),
+        ([1, 1, -1, 1], "the labels are 1 and -1 alone"),
+    ],
+)
+def test_what_minus_one_is_in_an_array_is_said_once(tmp_path, values, note):
+    np.save(tmp_path / "y.npy", np.array(values))
+    table = read_labels(tmp_path / "y.npy", samples(4), "t")
+    encode_labels("t", table, "", least=0)
+    assert len(table.notes) == 1 and note in table.notes[0]
+
+
+def test_arrays_of_text_are_classes_by_name(tmp_path):
+    for array in (np.array(["b", "a", "", "b"]), np.array([b"b", b"a", b"", b"b"])):
+        np.save(tmp_path / "y.npy", array)
+        index, classes = encode_labels("t", read_labels(tmp_path / "y.npy", samples(4), "t"), "")
+        assert (index.tolist(), classes) == ([1, 0, -1, 1], ["a", "b"])
+    np.save(tmp_path / "y.npy", np.array([["a"], ["b"], ["a"], ["b"]]))
+    with pytest.raises(ValueError, match=r"needs labels in one dimension, .*shape \[4, 1\]"):
+        read_labels(tmp_path / "y.npy", samples(4), "t")
+
+
+def test_text_among_label_columns_names_the_row():
+    with pytest.raises(ValueError, match=r"text in column 'b', such as 'NA' at row 2\); a missing label is a blank"):
+        encode_labels("t", rows(a=[0, 1, 1], b=["0", "NA", "1"]), "")

@@ -5,6 +5,8 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -244,6 +246,16 @@ def test_graphs_without_edges_or_nodes():
 def test_what_does_not_fit_is_said(graph, tasks, options, message):
     with pytest.raises(ValueError, match=message):
         audit(graph, tasks, **options)
+
+
+def test_labels_are_read_as_a_task_reads_them():
+    names = ["a", "a", "b", "b", None]
+    expected = audit(FIVE, torch.tensor([0, 0, 1, 1, -1])).to_dict()
+    for labels in (names, tuple(names), pd.Series(names), pa.array(names), pd.DataFrame({"y": names})):
+        assert audit(FIVE, labels).to_dict() == audit(FIVE, {"task": labels}).to_dict() == expected
+    with pytest.warns(UserWarning, match="task 'task' in 'audit': the labels are 1 and -1 alone") as warned:
+        audit(FIVE, [1, -1, 1, 1, -1])
+    assert warned[0].filename == __file__
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, -1], [0.0, 0.5, 1.0, 2.0, math.nan], [[0, 1], [1, 0]] * 2 + [[0, 0]]])
