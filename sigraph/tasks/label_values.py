@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import pyarrow as pa
@@ -278,9 +279,12 @@ def _by_name(
 
 def _check_missing(missing: Any, what: str, cells: LabelCells) -> None:
     """Refuse a mark of missing labels that is of another kind than the labels."""
-    kind = "a text, as the labels are" if cells.text is not None else "a number, as the labels are"
-    if missing is not None and not (isinstance(missing, str) if cells.text is not None else is_number(missing)):
-        raise ValueError(f"'missing' needs {kind}, for {what} (got {missing!r:.40})")
+    if cells.text is not None:
+        kind, fits = "text", isinstance(missing, str)
+    else:
+        kind, fits = "number", is_number(missing) and not (isinstance(missing, Integral) and abs(int(missing)) >= 2**63)
+    if missing is not None and not fits:
+        raise ValueError(f"'missing' needs a {kind}, as the labels are, for {what} (got {missing!r:.40})")
 
 
 def _no_label_is(missing: Any) -> str:
