@@ -107,8 +107,8 @@ class Task:
         self.check_metric()
         if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
             raise ValueError(
-                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got {len(self.classes)}); "
-                "integer labels are ids from 0 on or, all of them, among the names"
+                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got "
+                f"{len(self.classes)}); integer labels are ids from 0 on or, all of them, among the names"
             )
         self.split = read_split(self.split, self.name, self.num_samples)
         self._check_split()
