@@ -69,20 +69,22 @@ def audit_run(arguments: argparse.Namespace) -> int:
         _check_replaced(Path(arguments.picture))
     wanted = _wanted(arguments)
     wanted.only(arguments.graph, arguments.task)
+    from sigraph.tasks.task import said_elsewhere
     from sigraph.theory.audit import audit
 
     rows = []
     for group in wanted.groups:
-        found = audit(
-            group.graphs,
-            group.tasks,
-            labels=arguments.labels,
-            null=arguments.null,
-            draws=arguments.draws,
-            seed=arguments.seed,
-            dataset=group.dataset,
-            graph_labels={name: made for name, made in group.made_by.items() if name in group.graphs},
-        )
+        with said_elsewhere():  # what may surprise about labels, where they were read
+            found = audit(
+                group.graphs,
+                group.tasks,
+                labels=arguments.labels,
+                null=arguments.null,
+                draws=arguments.draws,
+                seed=arguments.seed,
+                dataset=group.dataset,
+                graph_labels={name: made for name, made in group.made_by.items() if name in group.graphs},
+            )
         for row in found.rows:
             if not group.has_graph and row.verdict == "useless":
                 row.reason = "there is no graph to judge"

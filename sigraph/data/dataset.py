@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
-from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids
+from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids, refuse_other_names
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
     FEATURES,
@@ -95,9 +95,9 @@ class SampleDataset:
         if isinstance(self.samples, Tensor):
             check_finite(self.samples)
         self.feature_names = checked_names(feature_names, self.in_channels)
-        self._check_counts()
         if isinstance(self._ids, pa.Array):
             refuse_ambiguous_ids(self._ids)
+        self._check_counts()
 
     _rows: HeldArray | None  # feature rows, or
     _records: Any  # a pyarrow Table
@@ -133,6 +133,8 @@ class SampleDataset:
                     f"graph {name!r} needs one node per sample in 'SampleDataset' (got {num_nodes} nodes, "
                     f"{len(self)} samples); {way}"
                 )
+            if graph.names_of_nodes is not None and self.ids is not None:
+                refuse_other_names(self.ids, graph, name)
         for name, task in self._tasks.items():
             if task.num_samples != len(self):
                 raise ValueError(

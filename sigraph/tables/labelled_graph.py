@@ -74,7 +74,9 @@ def read_labelled_graphs(
     ends = {name: _read_ends(name, path, edge_columns, header, out.notes) for name, path in files.items()}
     arrays = [path for path in tasks.values() if is_array_file(path)]
     if folders or arrays:
-        counts = {graph.store.num_nodes for graph in folders.values()} | {len(read_array(path)) for path in arrays}
+        counts = {graph.store.num_nodes for graph in folders.values()} | {
+            len(read_array(path, text=True)) for path in arrays
+        }
         if len(counts) > 1:
             raise ValueError(f"graph folders and .npy labels need the same number of nodes (got {sorted(counts)})")
         index = IdIndex(_numbers(counts.pop()))

@@ -131,8 +131,8 @@ def is_array_file(source: Source) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix.lower() == ".npy"
 
 
-def read_array(source: Source) -> np.ndarray:
-    """Map a ``.npy`` file of numbers; pickles are refused."""
+def read_array(source: Source, text: bool = False) -> np.ndarray:
+    """Map a ``.npy`` file of numbers, or of ``text`` too; pickles are refused."""
     path = Path(str(source)).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
@@ -140,9 +140,12 @@ def read_array(source: Source) -> np.ndarray:
         with np.errstate(over="ignore"):  # a shape that no memory holds
             array = np.lib.format.open_memmap(path, mode="r")  # no pickle, no archive of several
     except (*NOT_PLAIN, OSError) as error:
+        if "Python objects" in str(error):
+            way = "np.asarray(y, dtype=str) for text, with '' where missing, or a numeric dtype"
+            raise ValueError(f"{path} holds Python objects, a pickle, which is not opened; save it as {way}") from error
         raise ValueError(f"{path} is not a plain .npy array ({one_line(error)})") from error
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} needs numbers (got {array.dtype})")
+    if array.dtype.kind not in ("biufUS" if text else "biuf"):
+        raise ValueError(f"{path} needs numbers{' or text' if text else ''} (got {array.dtype})")
     return array
 
 

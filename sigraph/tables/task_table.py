@@ -78,8 +78,8 @@ def make_task(
         drawn = "draw another by --seed, --split or --split-rates"
         way = drawn if given is None else "mend that column, or leave it out and have one drawn"
         raise ValueError(f"{error} ({rows.where}; split {how}: {way})") from error
-    described, more = _describe(y, classes, columns)
-    notes += more + score_notes(task)
+    described = _describe(y, classes, columns)
+    notes += score_notes(task)
     if not kind:
         notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
     if classes is not None:
@@ -142,17 +142,14 @@ def _check_parts(
         )
 
 
-def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> tuple[str, list[str]]:
-    """Labels in words, and what may surprise about them."""
+def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> str:
+    """Labels in words."""
     if classes is not None:
         sizes = y[y >= 0].bincount(minlength=len(classes)).tolist()
         counted = [f"{name!r} {size:,}" for name, size in zip(classes, sizes, strict=True)]
-        notes = []
-        if -1 in classes:
-            notes.append("-1 is taken for a class; leave the cell of a missing label empty")
-        return f"{len(classes):,} classes, {some(counted)}", notes
+        return f"{len(classes):,} classes, {some(counted)}"
     known = y[~torch.isnan(y)]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
-        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
-    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}", []
+        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}"
+    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}"
