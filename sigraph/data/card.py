@@ -16,6 +16,7 @@ from sigraph.files.foreign_text import is_key
 from sigraph.files.ownership import CARD
 from sigraph.files.suggestions import did_you_mean
 
+_WORDS = ("title", "about", "licence", "source", "citation")
 LARGEST = 100_000_000  # bytes; names of features may be many
 T = TypeVar("T")
 
@@ -148,10 +149,27 @@ class Card:
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
         Path(path).write_text(text, encoding="utf-8")
 
+    def facts(self) -> dict[str, str]:
+        """A sum by field of all that is no words: what a prepared folder goes by, and nobody may edit.
+
+        Titles, licences, sources, citations and ``about`` are words; so are comments.
+        """
+        content = asdict(self)
+        for words in _WORDS:
+            del content[words]
+        for part in (*content["graphs"].values(), *content["tasks"].values()):
+            part.pop("about")
+            part.pop("method", None)
+        return {key: _sum_of(value) for key, value in content.items()}
+
     def digest(self) -> str:
         """SHA-256 of the content without what was measured; comments and the order of keys do not count."""
         content = {key: value for key, value in asdict(self).items() if key != "measured"}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _sum_of(content)
+
+
+def _sum_of(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class _Dumper(yaml.SafeDumper):

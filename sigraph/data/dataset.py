@@ -300,7 +300,8 @@ class SampleDataset:
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
-            _card_to_write(self, path.name).write(folder / CARD)
+            card = _card_to_write(self, path.name)
+            card.write(folder / CARD)
             write_samples(self.samples, folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
@@ -308,7 +309,7 @@ class SampleDataset:
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
-            write_manifest(folder, self._graphs, self._tasks)
+            write_manifest(folder, card, self._graphs, self._tasks)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
@@ -326,7 +327,7 @@ class SampleDataset:
         path = Path(path).resolve()
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
-        out.card = Card.read(manifest.checked(CARD))
+        out.card = manifest.card()
         out.name, out._path, out._manifest = out.card.name, None, manifest
         if FEATURES in manifest:
             out._take(rows := manifest.array(FEATURES))

@@ -74,8 +74,9 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     key = card.name if shipped else f"{card.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     target = root / PREPARED / key
     if not force and target.exists() and any(target.iterdir()):
-        read_manifest(target, again=f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`")
-        if _card_digest(target) == card.digest():
+        again = f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`"
+        written = read_manifest(target, again=again).card()
+        if (written.measured or {}).get("card_sha256") == card.digest():
             return target
         logger.info("%s: the card changed since it was prepared; preparing it again", card.name)
     if not shipped and not trust_recipe:
@@ -170,10 +171,6 @@ def _load_recipe(path: Path) -> Callable[..., Any]:
     if not callable(getattr(module, "prepare", None)):
         raise ValueError(f"{path} needs a function 'prepare(files, card)' that returns a SampleDataset")
     return module.prepare
-
-
-def _card_digest(folder: Path) -> str | None:
-    return (Card.read(folder / CARD).measured or {}).get("card_sha256")
 
 
 def _identity(folder: Path) -> int:
