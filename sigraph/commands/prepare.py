@@ -14,7 +14,6 @@ _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
     *("split_rates", "seed"),
 )
-_RATES = "0.8,0.1,0.1"
 
 
 def add_own_data_options(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +54,8 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
     add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
-    add("--split", metavar="HOW", help="random, stratified or group:COLUMN, where no column `split` says it")
-    add(
-        "--split-rates",
-        metavar="RATES",
-        default=_RATES,
-        help="of train, valid, test (default: 0.8,0.1,0.1)",
-    )
+    add("--split", metavar="HOW", help="random, stratified or group:COLUMN (default: as a column `split` says it)")
+    add("--split-rates", metavar="RATES", help="of train, valid, test (default: as a column `split` says, 0.8,0.1,0.1)")
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
     add(
         "--metric",
@@ -114,7 +108,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         files = [arguments.samples, *edges.values(), *tasks.values()]
         _check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
     try:
-        rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
+        rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
 
@@ -158,7 +152,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
 
 def _prepare_graph(arguments: argparse.Namespace) -> int:
     """Edges alone, between numbered nodes: a graph's folder, built in bounded memory."""
-    unused: tuple = ([], "", None, False, 0, _RATES)
+    unused: tuple = ([], "", None, False, 0)
     given = [option for option in _OF_SAMPLES if getattr(arguments, option) not in unused]
     if given:
         option = {"own_name": "name"}.get(given[0], given[0]).replace("_", "-")

@@ -49,7 +49,7 @@ def from_tables(
     ignore: Sequence[str] = (),
     header: bool = True,
     split: str | None = None,
-    split_rates: tuple[float, ...] = (0.8, 0.1, 0.1),
+    split_rates: tuple[float, ...] | None = None,
     seed: int = 0,
     metrics: str | Mapping[str, str] = "",
     task_types: str | Mapping[str, str] = "",
@@ -80,9 +80,10 @@ def from_tables(
         weight_column: By default ``weight``, if there is one.
         ignore: Columns of the samples to leave out.
         header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ...
-        split: How splits are drawn that no ``split`` column gives: ``random``, ``stratified`` or ``group:COLUMN`` (of
-            the task or of the samples); by default stratified for classes, else random.
-        split_rates: Shares of train, valid and test.
+        split: How splits are drawn: ``random``, ``stratified`` or ``group:COLUMN`` (of the task or of the samples);
+            None: as a ``split`` column says, else stratified for classes and random for the rest.
+        split_rates: Shares of train, valid and test; None: as a ``split`` column says, else 0.8, 0.1, 0.1. A column
+            ``split`` is not used where either is given, which the report says.
         seed: Of the draw.
         metrics: Metric by task, or one for all; by default the usual one of the type.
         task_types: classification or regression by task, or one for all, where the cells leave it open.

@@ -30,14 +30,14 @@ def make_task(
         name: The task's name.
         rows: Labels, each of a known sample.
         table: The samples; their ``split`` and group columns serve tasks that have none.
-        rule: How the split is drawn if none is given.
+        rule: How the split is drawn if none is given, or if it was asked for.
         kind: classification or regression; by default integers and text are classes, other numbers regression.
         metric: By default the usual one of the type.
 
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
     """
-    given = split_parts(rows.where, rows.split)
+    given = None if rule.is_asked else split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, given, table)
     labels, classes = encode_labels(name, rows, kind)
     count = len(table.index)
@@ -51,7 +51,7 @@ def make_task(
     if given is not None:
         part = torch.full((count,), -1)
         part[position] = torch.from_numpy(given)
-    elif table.split_column:
+    elif table.split_column and not rule.is_asked:
         given = split_parts(table.name, table.apart[table.split_column])
         part = torch.from_numpy(given)
     if given is not None:
@@ -63,6 +63,8 @@ def make_task(
             notes.append(f"{alone:,} samples with a label but no split are in no part")
         split = {p: ((part == i) & labelled).nonzero().view(-1) for i, p in enumerate(SPLITS)}
     else:
+        if rule.is_asked and (rows.split is not None or table.split_column):
+            notes.append("column 'split' is not used, since --split or --split-rates asks for another split")
         rule = _settled(rule, name, y)
         ids = labelled.nonzero().view(-1)
         groups = _groups(name, rows, table, rule.column)[ids] if rule.how == "group" else None

@@ -15,7 +15,7 @@ def task(labels, ids=range(12), report=None, **options):
     """The task that some columns of labels make."""
     columns = labels if isinstance(labels, dict) else {"label": labels}
     table = pa.table({"id": list(ids), **columns})
-    options = {"split_rates": THIRDS, **options}
+    options = {"split_rates": None if "split" in map(str.lower, columns) else THIRDS, **options}
     return from_tables(SAMPLES, EDGES, {"t": table}, report=report, **options).task()
 
 
@@ -71,13 +71,30 @@ def test_a_given_split_is_kept_whatever_its_words():
     words = ["train", "Training", "val", "dev", "validation", "TEST", "", None, "train", "train", "test", "valid"]
     report = TableReport()
     labels = [0, 1, 0, 1, 0, 1, 0, 1, None, 1, 0, 1]
-    found = task({"label": labels, "Split": words}, report=report, split="random")
+    found = task({"label": labels, "Split": words}, report=report)
     assert {part: ids.tolist() for part, ids in found.split.items()} == {
         "train": [0, 1, 9],  # 8 has no label
         "valid": [2, 3, 4, 11],
         "test": [5, 10],
     }
     assert "as given by column 'split'" in str(report) and "1 samples with a split but no label" in str(report)
+
+
+@pytest.mark.parametrize("options", [{"split": "random"}, {"split": "stratified"}, {"split_rates": THIRDS}])
+@pytest.mark.parametrize("words", [["train"] * 12, ["train", "valid", "test"] * 4, ["nonsense"] * 12])
+def test_a_split_that_is_asked_for_is_drawn_beside_a_column_and_this_is_said(options, words):
+    """Also where the column is what is wrong, since messages advise it."""
+    labels = [0, 1] * 6
+    drawn = task(labels, **{"split_rates": None, **options}).split
+    samples = SAMPLES.append_column("split", pa.array(words)).append_column("t", pa.array(labels))
+    for door in ("task", "label"):
+        report = TableReport()
+        if door == "task":
+            found = task({"label": labels, "split": words}, report=report, **options)
+        else:
+            found = from_tables(samples, EDGES, labels=["t"], report=report, **options).task()
+        assert {part: ids.tolist() for part, ids in found.split.items()} == {p: i.tolist() for p, i in drawn.items()}
+        assert "split    train" in str(report) and "column 'split' is not used, since" in str(report)
 
 
 def test_drawn_splits_cover_the_labelled_samples_only():
