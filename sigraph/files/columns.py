@@ -11,6 +11,7 @@ _NUMBER = r"(?i)^\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)\s*
 
 _COMMA = r"^\s*[+-]?\d*,\d+\s*$"
 _THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"
+_MARKED = r"(?i)^\s*[+-]?(\d{1,3}([.,]\d{3})+|\d*)([.,]\d+)?(e[+-]?\d+)?\s*$"  # 5 and 1.234,5, not 1,2,3
 
 
 def typed_column(text: pa.ChunkedArray, decimal_comma: bool = False) -> pa.ChunkedArray:
@@ -58,6 +59,14 @@ def _with_points(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     ):
         return cells
     return pc.replace_substring(cells, ",", ".")
+
+
+def decimal_marks(text: pa.ChunkedArray) -> dict[str, int]:
+    """``,`` and ``.`` where a column of numbers has them, each with the row of the first; of other columns nothing."""
+    if not pc.all(pc.match_substring_regex(text, _MARKED)).as_py():
+        return {}
+    rows = {mark: pc.index(pc.match_substring(text, mark), pa.scalar(True)).as_py() for mark in ",."}
+    return {mark: row for mark, row in rows.items() if row >= 0}
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -21,7 +21,7 @@ from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.tables.report import GraphRead
 from sigraph.tables.stream import TableStream
-from sigraph.tables.table_file import TableFile
+from sigraph.tables.table_file import TableFile, refuse_both_marks
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LEAST = 128 * 2**20  # bytes that building takes at the very least, most of them for the pieces of the file
@@ -153,6 +153,7 @@ class _EdgeReader:
         self.largest = -1
         self._unknown: dict[str, None] = {}  # the first ids that no sample has
         self._notes = list(head.notes)
+        self._marks: dict[str, str] = {}  # of decimals, in the pieces so far
         self._lost = ""  # of the weights' digits
         used = [*self.ends, *([self.weight] if self.weight else [])]
         self._columns = list(dict.fromkeys(used))
@@ -242,6 +243,9 @@ class _EdgeReader:
 
     def _weights(self, file: TableFile) -> np.ndarray:
         cells = read_weights(file, str(self.weight))
+        if file.decimal_comma:
+            self._marks = {**file.marks(str(self.weight)), **self._marks}
+            refuse_both_marks(file.name, self._marks)
         if not self._lost and (lost := lost_digits(cells)):
             self._lost = f"{lost} (rows {file.first_row + 1:,} to {file.first_row + len(cells):,})"
         return as_numbers(cells, np.float32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -15,7 +16,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from sigraph.files.columns import is_text, typed_column
+from sigraph.files.columns import decimal_marks, is_number, is_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import NOT_PLAIN
@@ -85,11 +86,48 @@ class TableFile:
     def values(self, column: str) -> pa.ChunkedArray:
         """A column as integers, numbers, true/false or text."""
         cells = self.table.column(column)
-        return cells if self.is_typed else typed_column(cells, self.decimal_comma)
+        if self.is_typed:
+            return cells
+        if self.decimal_comma:
+            marks = self.marks(column)
+            refuse_both_marks(self.name, {**self._comma, **marks} if "." in marks else marks)
+        return typed_column(cells, self.decimal_comma)
+
+    def marks(self, column: str) -> dict[str, str]:
+        """The first number of a column with ``,`` and the first with ``.``, in words."""
+        cells = self.table.column(column)
+        return {
+            mark: f"{cells[row].as_py()!r:.40} (column {column!r}, row {self.first_row + row + 1:,})"
+            for mark, row in decimal_marks(cells).items()
+        }
+
+    @cached_property
+    def _comma(self) -> dict[str, str]:
+        """The first number with a decimal comma."""
+        found = ({",": self.marks(c).get(",", "")} for c in self.table.column_names if self._has_commas(c))
+        return next(found, {})
+
+    def _has_commas(self, column: str) -> bool:
+        cells = self.table.column(column)
+        return "," in decimal_marks(cells) and is_number(typed_column(cells, True).type)
 
     def index_columns(self) -> list[str]:
         """Columns that have no name, or the one that pandas gives to the number of a row."""
         return [name for name in self.table.column_names if name in self.unnamed or _PANDAS.fullmatch(name)]
+
+
+def refuse_both_marks(name: str, marks: Mapping[str, str]) -> None:
+    """Refuse numbers with ``.`` beside numbers with ``,``: where 0,5 is a number nobody knows what 1.005 is.
+
+    Args:
+        name: The file.
+        marks: By mark, the first number with it.
+    """
+    if len(marks) > 1:
+        raise ValueError(
+            f"{name} has ',' in the number {marks[',']} and '.' in {marks['.']}: which is the decimal mark? Write all "
+            "numbers with one of them, and no marks of thousands"
+        )
 
 
 def read_table(source: Source, header: bool = True, name: str = "") -> TableFile:

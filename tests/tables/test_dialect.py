@@ -44,7 +44,6 @@ def write(path, text):
         ("t.tsv", "id,x\n0,0.5\n", [(0, 0.5)], "separated by ','"),
         ("t.csv", 'id;x\n0;"a;b, c"\n', [(0, "a;b, c")], "separated by ';'"),
         ("t.csv", "id;x\n0;1,234\n1;5,678\n", [(0, "1,234"), (1, "5,678")], "separated by ';'"),  # thousands, perhaps
-        ("t.csv", "id;x\n0;1.234,5\n1;0,5\n", [(0, "1.234,5"), (1, "0,5")], "separated by ';'"),
         ("t.csv", "id,x\n0,a;b\n1,c;d\n", [(0, "a;b"), (1, "c;d")], None),  # lists of terms are cells
         ("t.tsv", "id\tx\n0\t0,5\n", [(0, "0,5")], None),
     ],

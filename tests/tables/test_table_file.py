@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sigraph.tables import build_store, from_tables
 from sigraph.tables.table_file import is_array_file, read_array, read_table
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -131,3 +132,31 @@ def test_missing_files_and_arrays_of_objects(tmp_path):
     with pytest.raises(ValueError, match="needs numbers"):
         read_array(tmp_path / "t.npy")
     assert is_array_file("T.NPY") and not is_array_file("t.csv") and not is_array_file(pa.table({}))
+
+
+@pytest.mark.parametrize("text", ["id;x;y\n0;1.005;5,5\n1;2.010;6,5\n", "id;x;y\n0;1.005,5;1\n1;0,5;2\n"])
+def test_marks_of_thousands_beside_decimal_commas_are_refused(tmp_path, text, monkeypatch):
+    """1.005 would be read as one and a bit, which it may be or not."""
+    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "e.csv").write_text("source,target\n0,1\n")
+    edges = pa.table({"source": [0, 1], "target": [1, 0]})
+    with pytest.raises(ValueError, match=r"'1.005.*\(column 'x', row 1\).*which is the decimal mark"):
+        from_tables(tmp_path / "t.csv", edges)
+    samples = pa.table({"id": [0, 1], "x": [0.5, 1.0]})
+    with pytest.raises(ValueError, match="which is the decimal mark"):
+        from_tables(samples, edges, tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="which is the decimal mark"):
+        from_tables(samples, {"g": tmp_path / "t.csv"}, edge_columns=("id", "id"), weight_column="x")
+    lines = "".join(f"{i};{i + 1};{'1.005' if i < 9 else '5,5'}\n" for i in range(10))
+    (tmp_path / "w.csv").write_text("source;target;weight\n" + lines)
+    monkeypatch.setattr("sigraph.tables.stream.BLOCK", 40)
+    with pytest.raises(ValueError, match=r"'1.005' \(column 'weight', row \d+\): which is the decimal mark"):
+        build_store(tmp_path / "w.csv", tmp_path / "g")
+
+
+def test_points_and_commas_that_are_no_numbers_may_stand_together(tmp_path):
+    (tmp_path / "t.csv").write_text("id;version;terms;x\n0;1.2.3;1,2,3;0,5\n1;2.0.1;4,5,6;7\n")
+    file = read_table(tmp_path / "t.csv")
+    assert [file.values(c).type for c in ("version", "terms", "x")] == [pa.string(), pa.string(), pa.float64()]
+    (tmp_path / "t.csv").write_text("id;x\n0;0.5\n1;7\n")
+    assert read_table(tmp_path / "t.csv").values("x").to_pylist() == [0.5, 7.0]
