@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,10 +64,8 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
 
 def audit_run(arguments: argparse.Namespace) -> int:
     """Audit and print; returns 0 whatever the verdict."""
-    if arguments.picture and Path(arguments.picture).suffix.lower() not in _PICTURES:
-        raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {arguments.picture})")
     if arguments.picture:
-        _check_replaced(Path(arguments.picture))
+        _check_replaced(user_path(arguments.picture))
     wanted = _wanted(arguments)
     wanted.only(arguments.graph, arguments.task)
     from sigraph.theory.audit import audit
@@ -101,7 +100,9 @@ def audit_run(arguments: argparse.Namespace) -> int:
 
 
 def _check_replaced(picture: Path) -> None:
-    """Refuse to draw over anything but a picture."""
+    """Refuse to draw what is no picture, or over anything but one."""
+    if picture.suffix.lower() not in _PICTURES:
+        raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {picture})")
     if picture.is_dir():
         raise ValueError(f"--picture needs a file ({picture} is a folder)")
     if picture.is_file():
@@ -144,7 +145,7 @@ class _Wanted:
 
 
 def _wanted(arguments: argparse.Namespace) -> _Wanted:
-    what, path = arguments.what, Path(arguments.what).expanduser()
+    what, path = arguments.what, user_path(arguments.what)
     if path.suffix.lower() in (".yaml", ".yml"):
         _refuse(arguments, "an experiment's YAML")
         with trusting(arguments.trust, beside=path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +80,7 @@ def _targets(out: str | None, force: bool) -> list[Path]:
     """The files to write; the last one holds the ids."""
     if out is None:
         raise ValueError("embed needs --out FILE.npy or --out FILE.parquet; embeddings are not printed")
-    path = Path(out).expanduser()
+    path = user_path(out)
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"--out needs to end in {' or '.join(_SUFFIXES)} (got {out!r})")
     targets = [path] if path.suffix.lower() == ".parquet" else [path, path.with_suffix(".ids.parquet")]
@@ -99,7 +100,7 @@ def _open(
     from sigraph.running.data_source import open_data, shown
     from sigraph.tables import TableReport, from_tables
 
-    file = None if wanted is None else Path(wanted).expanduser()
+    file = None if wanted is None else user_path(wanted)
     if file is not None and file.is_file():
         report = TableReport()
         dataset, ignore = _read(file, ignore, features, report)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigraph.files.paths import user_path
+
 _OWN = ("edges", "task", "label", "out", "dry_run", "memory_limit", "num_nodes")
 _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
@@ -94,7 +96,7 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
 def prepare_own(arguments: argparse.Namespace) -> int:
     """Read the tables, say what was understood, write the folder."""
     if out := arguments.out:
-        arguments.out = str(Path(out).expanduser())  # a shell does not see it in --out=~/x
+        arguments.out = str(user_path(out))
     if arguments.samples is None:
         return _prepare_graph(arguments)
     if not arguments.edges:
@@ -192,7 +194,7 @@ def _scratch(arguments: argparse.Namespace) -> Iterator[Path | None]:
         return
     from sigraph.files.temporary import own_prefix, sweep
 
-    out = Path(arguments.out or "sigraph").absolute()
+    out = Path(arguments.out or "sigraph").resolve()
     beside = out.with_name(f"{out.name}-graphs")
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep(beside)
@@ -228,16 +230,15 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
 
 def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> None:
     """Refuse to replace anything but a folder of this kind and nothing else in it, and that only when asked to."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not out.is_dir():
-        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
-    if not force:
-        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    from sigraph.files.ownership import check_owned
+    from sigraph.files.atomic import check_free
+    from sigraph.files.ownership import replaces
 
-    check_owned(out, {kind})
-    inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
+    if out.exists() and any(out.iterdir()) and not force:
+        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
+    check_free(out, replaces({kind}))
+    inside = [source for source in sources if out.resolve() in user_path(source).resolve().parents]
     if inside:
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 
@@ -249,7 +250,7 @@ def sources(kind: str, values: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     for value in values:
         name, equals, file = value.partition("=")
-        if not equals or Path(value).exists():
+        if not equals or user_path(value).exists():
             name, file = source_name(value, kind), value
         if name in out or name != clean_name(name):
             problem = "is there twice" if name in out else "needs letters, digits, '.', '_' and '-' alone"

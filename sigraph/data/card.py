@@ -14,6 +14,7 @@ import yaml
 
 from sigraph.files.foreign_text import is_key
 from sigraph.files.ownership import CARD
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
 _WORDS = ("title", "about", "licence", "source", "citation")
@@ -126,7 +127,7 @@ class Card:
         """
         from sigraph.config.yaml_text import check_yaml_file
 
-        path = Path(path)
+        path = user_path(path)
         check_yaml_file(path, LARGEST)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -147,7 +148,7 @@ class Card:
         """Write the card as YAML that :meth:`read` understands."""
         content = {key: value for key, value in asdict(self).items() if value is not None}
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-        Path(path).write_text(text, encoding="utf-8")
+        user_path(path).write_text(text, encoding="utf-8")
 
     def facts(self) -> dict[str, str]:
         """A sum by field of all that is no words: what a prepared folder goes by, and nobody may edit.

@@ -32,6 +32,7 @@ from sigraph.data.prepared import (
 from sigraph.files.arguments import checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import HeldArray
 from sigraph.samples.given import check_finite, checked_samples
@@ -87,7 +88,7 @@ class SampleDataset:
         self._graphs, self._tasks = named_items("graph", graphs, PretrainGraph), named_items("task", tasks, Task)
         self.name, self.card = name or (card.name if card else ""), card
         if isinstance(samples, str | Path):
-            self._path = Path(samples).resolve()
+            self._path = user_path(samples).resolve()
             samples = open_samples(self._path)
         self._take(samples)
         if isinstance(self.samples, Tensor):
@@ -296,7 +297,7 @@ class SampleDataset:
             FileExistsError: There is something that must stay; the message names it.
             DiskFullError: No room; what was there is as it was.
         """
-        path = Path(path)
+        path = user_path(path).resolve()
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
@@ -324,7 +325,7 @@ class SampleDataset:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
             ValueError: A file is missing, truncated or altered; what is mapped may raise it later too.
         """
-        path = Path(path).resolve()
+        path = user_path(path).resolve()
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
         out.card = manifest.card()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from sigraph.data.graph import PretrainGraph
 from sigraph.files.columns import is_text
+from sigraph.files.paths import user_path
 from sigraph.tables.edge_table import guess_ends
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
 from sigraph.tables.import_tables import edge_array
@@ -69,7 +69,7 @@ def read_labelled_graphs(
         ValueError: What is wrong with a file; not one labelled id has an edge.
     """
     out = LabelledGraphs()
-    folders = {name: PretrainGraph.open(path) for name, path in edges.items() if Path(path).is_dir()}
+    folders = {name: PretrainGraph.open(path) for name, path in edges.items() if user_path(path).is_dir()}
     files = {name: path for name, path in edges.items() if name not in folders}
     ends = {name: _read_ends(name, path, edge_columns, header, out.notes) for name, path in files.items()}
     arrays = [path for path in tasks.values() if is_array_file(path)]

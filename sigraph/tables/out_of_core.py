@@ -16,6 +16,7 @@ from sigraph.edges.runs import MAX_NODES, EdgeRuns
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
 from sigraph.files.ownership import GRAPHS, replaces
+from sigraph.files.paths import user_path
 from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import SHOWN, IdColumn, IdIndex, read_ids
@@ -77,7 +78,7 @@ def build_store(
         >>> build_store("citations.parquet", "citations", num_nodes=20_000_000, memory_limit="2GB")
         >>> graph = PretrainGraph.open("citations")
     """
-    out, stream = Path(out), TableStream(Path(edges).expanduser(), header)
+    out, stream = user_path(out), TableStream(user_path(edges), header)
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists; pass overwrite=True to replace it")
     index = ids if ids is None or isinstance(ids, IdIndex) else IdIndex(_id_column(ids))

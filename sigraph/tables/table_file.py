@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from sigraph.files.columns import decimal_marks, is_number, is_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import NOT_PLAIN
 from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
@@ -150,7 +151,7 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
             f"{name or 'a table'} needs to be a file or a pyarrow Table (got a {type(source).__name__}); a pandas "
             "DataFrame becomes one by pyarrow.Table.from_pandas(frame, preserve_index=False)"
         )
-    path = Path(source).expanduser()
+    path = user_path(source)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     kind = file_kind(path)
@@ -171,7 +172,7 @@ def is_array_file(source: Source) -> bool:
 
 def read_array(source: Source) -> np.ndarray:
     """Map a ``.npy`` file of numbers; pickles are refused."""
-    path = Path(str(source)).expanduser()
+    path = user_path(str(source))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     try:

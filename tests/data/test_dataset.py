@@ -371,7 +371,9 @@ def test_a_bit_that_flips_is_noticed_when_it_is_read(tmp_path, file):
     os.utime(path, (1e9, 1e9))  # touched, not changed: its sum still fits
     same(make(), SampleDataset.open(tmp_path / "toy"))
     rot(path)  # size and time stay
-    with pytest.raises(ValueError, match=r"(needs sha256|match its sum|not valid JSON|is not what was written).*write it again") as error:
+    with pytest.raises(
+        ValueError, match=r"(needs sha256|match its sum|not valid JSON|is not what was written).*write it again"
+    ) as error:
         use(SampleDataset.open(tmp_path / "toy"))
     assert str(path) in str(error.value)
 
@@ -391,7 +393,7 @@ def test_words_of_a_card_may_be_edited_and_nothing_else(tmp_path):
         file.write_text(text.replace(before, after))
         with pytest.raises(ValueError, match=r"card.yaml: .* is not what was written"):
             make_opened(tmp_path)
-    with pytest.raises(FileExistsError, match="card.yaml that was changed .*; move that away"):
+    with pytest.raises(FileExistsError, match=r"card.yaml that was changed .*; move that away"):
         make().save(tmp_path / "toy", overwrite=True)
     file.rename(tmp_path / "kept.yaml")
     with pytest.raises(ValueError, match=r"card.yaml .*got no file.*write it again"):
