@@ -118,14 +118,15 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
     is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
-    if not more and kind == "classification" and pa.types.is_floating(values.type):
+    is_whole_float = kind == "classification" and pa.types.is_floating(values.type)
+    if not more and kind != "regression" and (is_whole or is_whole_float):
         try:
             table, is_whole = pc.cast(values, pa.int64()), True
         except pa.ArrowInvalid:
             is_whole = False  # and refused below
     classes: list[str | int] | None
     if not more and is_whole and kind != "regression" and not rows.is_array:
-        classes, index = _numbered(table.cast(pa.int64()))
+        classes, index = _numbered(table)
     else:
         if not more and is_text(values.type):
             rows.notes += [*classes_alike(values), *lists_of_terms(column, values)]

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from sigraph.tables import from_tables
 from sigraph.tables.labels import LabelTable, encode_labels
 
 
@@ -56,3 +58,11 @@ def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
         encode_labels("t", rows(a=[0, 1], b=["1", "NA"]), "")
     with pytest.raises(ValueError, match=r"0, 1 or missing .*got 2 in column 'b' of sample 1\); classes .* one column"):
         encode_labels("t", rows(a=[0, 1], b=[1, 2]), "")
+
+
+@pytest.mark.parametrize("kind", ["", "classification", "regression"])
+def test_integers_beyond_int64_are_named_with_file_and_column(tmp_path, kind):
+    pq.write_table(pa.table({"id": [0, 1], "y": pa.array([2**63, 1], pa.uint64())}), tmp_path / "y.parquet")
+    samples, edges = pa.table({"id": [0, 1], "x": [0.5, 1.0]}), pa.table({"source": [0], "target": [1]})
+    with pytest.raises(ValueError, match=r"y.parquet: column 'y' needs integers below 2\^63 \(got 9223372036854775808"):
+        from_tables(samples, edges, tmp_path / "y.parquet", task_types=kind)
