@@ -58,7 +58,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     own = parser.add_argument_group("your own edges and labels").add_argument
     own("--id-column", metavar="COLUMN", help="of labels (default: id, else the first)")
     own("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
-    own("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    own("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     own("--task-type", action="append", default=[], metavar="TASK=TYPE", help="classification or regression")
 
 

@@ -50,7 +50,7 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
         help="read edges in pieces and sort them on disk, e.g. 2GB (default: with --samples in memory, else 2GB)",
     )
     add("--num-nodes", type=int, metavar="N", help="of a graph without --samples (default: the largest number + 1)")
-    add("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    add("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")
     add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
     add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")

@@ -69,6 +69,15 @@ def decimal_marks(text: pa.ChunkedArray) -> dict[str, int]:
     return {mark: row for mark, row in rows.items() if row >= 0}
 
 
+def is_number_text(text: str) -> bool:
+    """Whether a text is that of a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)

@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
+from sigraph.tables.dialect import ENDS
 from sigraph.tables.float_digits import as_float32
 from sigraph.tables.ids import IdIndex
 from sigraph.tables.table_file import TableFile
-
-ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 
 
 def guess_ends(file: TableFile, index: IdIndex | None) -> list[str]:

@@ -79,7 +79,8 @@ def from_tables(
         edge_columns: By default source/target, src/dst, from/to or u/v, else the first two.
         weight_column: By default ``weight``, if there is one.
         ignore: Columns of the samples to leave out.
-        header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ...
+        header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ... in all files but
+            those whose first row plainly names them.
         split: How splits are drawn: ``random``, ``stratified`` or ``group:COLUMN`` (of the task or of the samples);
             None: as a ``split`` column says, else stratified for classes and random for the rest.
         split_rates: Shares of train, valid and test; None: as a ``split`` column says, else 0.8, 0.1, 0.1. A column

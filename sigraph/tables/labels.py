@@ -75,7 +75,7 @@ def read_labels(
     if not file.is_typed and found.lower() not in own and table.index.holds([found]):
         raise ValueError(
             f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
-            "or say so (--no-header) if no table has one"
+            "or say so (--no-header), which files that plainly have one are read with all the same"
         )
     ids = read_ids(file, found)
     position = table.index.find(ids)

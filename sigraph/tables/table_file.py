@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from sigraph.files.columns import decimal_marks, is_number, is_text, typed_column
+from sigraph.files.columns import decimal_marks, is_number, is_number_text, is_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
@@ -136,7 +136,8 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
 
     Args:
         source: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file (text also as ``.gz``), or a pyarrow Table.
-        header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ...
+        header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ... unless
+            it plainly names them.
         name: How messages call a source that is no file.
 
     Raises:
@@ -223,7 +224,7 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     dialect = find_dialect(path, usual, header, free_memory())
 
     def options(block: int) -> pa_csv.ReadOptions:
-        return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not header)
+        return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not dialect.has_header)
 
     def read(block: int) -> pa.Table:
         start_options, parse = options(min(block, 1 << 20)), dialect.parse_options
@@ -240,19 +241,19 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     try:
         table = _whole_rows(path, read)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
-        fault = find_encoding_fault(path) or find_ragged_row(path, dialect, header)
-        alone = header_alone(path, dialect) if header and not fault else None
+        fault = find_encoding_fault(path) or find_ragged_row(path, dialect)
+        alone = header_alone(path, dialect) if dialect.has_header and not fault else None
         if alone is None:
             raise ValueError(fault or f"{path} cannot be read: {one_line(error)}") from error
         table = pa.table([pa.array([], pa.string())] * len(alone), names=alone)
-    names = column_names(table.column_names, header)
+    names = column_names(table.column_names, dialect.has_header)
     unnamed = tuple(name for name, written in zip(names, table.column_names, strict=True) if not written.strip())
     table = table.rename_columns(names)
     if table.num_rows and "\n" in table.column(-1)[-1].as_py():  # perhaps the rest of the file, behind an open quote
-        fault = find_ragged_row(path, dialect, header)
+        fault = find_ragged_row(path, dialect)
         if fault:
             raise ValueError(fault)
-    _check_header(path, table, header, dialect)
+    _check_header(path, table, dialect)
     check_names(path, names)
     return TableFile(
         str(path),
@@ -264,7 +265,7 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     )
 
 
-def _check_header(path: Path, table: pa.Table, header: bool, dialect: Dialect) -> None:
+def _check_header(path: Path, table: pa.Table, dialect: Dialect) -> None:
     """Refuse a file whose first row is taken for what it is not."""
     names = table.column_names
     if len(names) == 1 and (other := re.search("[;\t,|]", names[0])):
@@ -272,12 +273,7 @@ def _check_header(path: Path, table: pa.Table, header: bool, dialect: Dialect) -
             f"{path} has the single column {names[0]!r}: are its cells separated by {other.group()!r}? "
             "A .csv file needs ',', a .tsv file tabs"
         )
-    if not header and table.num_rows > 1:
-        head, *_ = table.slice(0, 1).to_pylist()
-        below = [name for name in names if not _is_number(head[name]) and _is_number(table.column(name)[1].as_py())]
-        if any(not is_text(typed_column(table.column(name).slice(1), dialect.decimal_comma).type) for name in below):
-            raise ValueError(f"{path}: its first row, {', '.join(head.values())!r:.60}, is a header; drop --no-header")
-    if header and all(_is_number(name) for name in names) and not all(name.isdigit() for name in names):
+    if dialect.has_header and all(is_number_text(name) for name in names) and not all(name.isdigit() for name in names):
         raise ValueError(f"{path} names its columns {', '.join(names[:5])}: no header? Say so (--no-header)")
 
 
@@ -326,11 +322,3 @@ def plain_table(table: pa.Table) -> pa.Table:
         elif pa.types.is_string_view(field.type):
             table = table.set_column(i, field.name, pc.cast(table.column(i), pa.string()))
     return table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -281,7 +281,21 @@ def test_labels_without_a_header_beside_tables_with_one(small, capsys):
     folder, rows, ask = small
     table(folder, "t.tsv", *((row[0], row[1]) for row in rows), mark="\t")
     assert ask(label=("--task", str(folder / "t.tsv"))) == 2
-    assert "Add a first line such as 'id,label', or say so (--no-header) if no table has one" in capsys.readouterr().err
+    assert "Add a first line such as 'id,label', or say so (--no-header)" in capsys.readouterr().err
+    assert ask("--no-header", label=("--task", str(folder / "t.tsv"))) == 0  # the way out works
+
+
+@pytest.mark.parametrize("limit", [(), ("--memory-limit", "9GB")])
+def test_edges_without_a_header_beside_tables_with_one(small, capsys, limit):
+    folder, _, ask = small
+    lines = (folder / "e.csv").read_text().split("\n", 1)
+    assert ask() == 0
+    (folder / "e.csv").write_text(lines[1])
+    capsys.readouterr()
+    assert ask(*limit) == 2 and "no header? Say so (--no-header)" in capsys.readouterr().err
+    assert ask("--no-header", *limit) == 0
+    said = capsys.readouterr().out
+    assert "ids in 'column1' and 'column2'" in said and "its first row names the columns, though --no-header" in said
 
 
 def test_targets_keep_what_the_file_says(small, capsys):

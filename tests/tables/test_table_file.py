@@ -58,10 +58,14 @@ def test_without_header_columns_are_numbered(tmp_path):
 
 def test_a_header_is_not_taken_for_a_row(tmp_path):
     (tmp_path / "t.csv").write_text("id,x\na,1\nb,2\n")
-    with pytest.raises(ValueError, match=r"t.csv: its first row, 'id, x', is a header; drop --no-header"):
-        read_table(tmp_path / "t.csv", header=False)
-    (tmp_path / "t.csv").write_text("a,n/a\nb,1\nc,?\n")
-    assert read_table(tmp_path / "t.csv", header=False).table.num_rows == 3
+    for text in ("id,x\na,1\nb,2\n", "name,x\na,1\nb,2\n", "id,x\na,b\nb,c\n", "x,id\n1,2\n2,3\n", "u,v\na,b\nb,c\n"):
+        (tmp_path / "t.csv").write_text(text)
+        file = read_table(tmp_path / "t.csv", header=False)
+        assert file.table.num_rows == 2 and file.table.column_names == text.split("\n")[0].split(",")
+        assert "its first row names the columns" in file.notes[0]
+    for text in ("a,n/a\nb,1\nc,?\n", "a,NA\nb,1\nc,2\n", "5,a\n6,1\n7,2\n", "a,b\nb,c\nc,d\n"):
+        (tmp_path / "t.csv").write_text(text)
+        assert read_table(tmp_path / "t.csv", header=False).table.num_rows == 3
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
