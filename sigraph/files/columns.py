@@ -118,8 +118,17 @@ def list_width(column: pa.ChunkedArray) -> int | None:
 
 def first_odd(column: pa.ChunkedArray) -> int:
     """Row of the first cell of a column of text that is neither a number nor missing; -1 if there is none."""
-    odd = pc.invert(pc.match_substring_regex(missing_as_null(column), _NUMBER))
-    return pc.index(pc.fill_null(odd, False).combine_chunks(), pa.scalar(True)).as_py()
+    return pc.index(_odd(column).combine_chunks(), pa.scalar(True)).as_py()
+
+
+def is_mostly_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether most cells of a column of text that are not missing are numbers."""
+    present = len(column) - missing_as_null(column).null_count
+    return 2 * (pc.sum(_odd(column)).as_py() or 0) < present
+
+
+def _odd(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.invert(pc.match_substring_regex(missing_as_null(column), _NUMBER)), False)
 
 
 def missing_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -83,7 +83,7 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     if not shipped and not trust_recipe:
         raise ValueError(
             f"{folder / RECIPE} was not shipped with sigraph and would run as code; "
-            "read it, then allow it: trust_recipe=True in 'prepare'"
+            f"read it, then allow it: `sigraph prepare {name} --trust-recipe`, or trust_recipe=True in 'prepare'"
         )
     if target.exists() and any(target.iterdir()):
         check_owned(target, {DATASET})

@@ -136,7 +136,9 @@ class TableStream:
                 yield pa.Table.from_batches([batch]).rename_columns(columns), min(raw.tell() / max(size, 1), 1.0)
 
     def _open_csv(self, file: pa.NativeFile, block: int, columns: list[str] | None) -> pa_csv.CSVStreamingReader:
-        read = pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not self.dialect.has_header, use_threads=False)
+        read = pa_csv.ReadOptions(
+            block_size=block, autogenerate_column_names=not self.dialect.has_header, use_threads=False
+        )
         convert = pa_csv.ConvertOptions(strings_can_be_null=False, quoted_strings_can_be_null=False)
         if columns is not None:
             convert.include_columns = [self._written[column] for column in columns]

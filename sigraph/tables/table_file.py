@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from sigraph.files.columns import decimal_marks, is_number, is_number_text, is_text, typed_column
+from sigraph.files.columns import decimal_marks, is_number, is_number_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean

@@ -277,6 +277,14 @@ def test_records_that_no_encoder_reads_are_said(small, capsys):
     assert "no encoder of sigraph reads these records" in said and "a column of 0 and 1 for each of its values" in said
 
 
+@pytest.mark.parametrize("cell", ["NA", "1_0", "\u22121.5"])
+def test_the_cell_that_makes_text_of_the_only_column_is_named(small, capsys, cell):
+    folder, rows, ask = small
+    table(folder, "s.csv", ("id", "topic", "x"), *((i, y, cell if i == 6 else x) for i, y, x, *_ in rows))
+    assert ask() == 0
+    assert f"since 'x' holds no numbers (row 7: {cell!r})" in capsys.readouterr().out
+
+
 def test_labels_without_a_header_beside_tables_with_one(small, capsys):
     folder, rows, ask = small
     table(folder, "t.tsv", *((row[0], row[1]) for row in rows), mark="\t")

@@ -62,7 +62,7 @@ def test_words_for_missing_labels_are_said_also_where_they_spoil_the_split():
     assert "note     4 labels are the text 'NA', kept as a class; leave the cell blank" in str(report)
     numbers = [f"0.{i}" for i in range(1, 12)]
     with pytest.raises(
-        ValueError, match=r"do not occur in train.*; 1 label is the text '\?', kept as a class \(all other"
+        ValueError, match=r"12 classes of 12 samples.*; 1 label is the text '\?', kept as a class \(all other"
     ):
         task([*numbers, "?"], split="random")
 
@@ -162,3 +162,25 @@ def test_what_may_surprise_is_noted():
         report = TableReport()
         task(labels, report=report)
         assert note in str(report)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            [f"{i},000" for i in range(1, 13)],
+            r"12 classes of 12 samples, since the labels are text \(such as '1,000'\)",
+        ),
+        ([f"{i}%" for i in range(12)], r"text \(such as '0%'\).*write numbers as"),
+        (
+            list(range(100, 112)),
+            "the labels are integers, and each different one .*if they are numbers: --task-type t=reg",
+        ),
+        ([*range(11), 0], "11 classes of 12 samples.*--task-type t=reg"),
+    ],
+)
+@pytest.mark.parametrize("split", [None, ["train", "valid", "test"] * 4])
+def test_numbers_taken_for_classes_are_the_cause_that_is_named(labels, message, split):
+    """And not the split, which no other one would mend."""
+    with pytest.raises(ValueError, match=message):
+        task({"label": labels} if split is None else {"label": labels, "split": split})
