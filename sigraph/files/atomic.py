@@ -117,9 +117,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     What a killed process left of another attempt is removed.
 
     Raises:
+        IsADirectoryError: ``path`` is a folder.
         DiskFullError: The block, or the rest, ran out of room.
     """
     path = user_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, where a file is to be written; move it away", str(path))
     with _disk_full_named(path):
         with _target_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)

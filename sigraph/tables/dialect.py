@@ -156,6 +156,8 @@ def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str
     if not lines:
         return usual, []
 
+    _refuse_other_forms(path, lines, [usual, *_OTHERS])
+
     def fits(mark: str) -> bool:
         counts = {line.count(mark) for line in lines}
         return len(counts) == 1 and counts != {0}
@@ -174,6 +176,23 @@ def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str
             )
     comma = ", and 0,5 is a number" if found != "," else ""
     return found, [f"its cells are separated by {NAMES.get(found, repr(found))}{comma}"]
+
+
+def _refuse_other_forms(path: Path, lines: list[str], marks: list[str]) -> None:
+    """Refuse lines of comments above the columns, and cells between blanks."""
+    first = next((line for line in lines if not line.startswith("#")), "")
+    if first and first is not lines[0] and not any(0 < lines[0].count(m) == first.count(m) for m in marks):
+        raise ValueError(
+            f"{path} begins with a comment ({lines[0]!r:.40}), and tables are read without: remove the lines that "
+            "begin with '#', and name the columns in the first line"
+        )
+    widths = {len(line.split()) for line in lines}
+    has_marks = any(mark in line for line in lines for mark in marks)
+    if not has_marks and len(lines) > 1 and len(widths) == 1 and min(widths) > 1:
+        raise ValueError(
+            f"{path} has blanks between its cells ({lines[0]!r:.40}): write a comma for them in a .csv file, or a tab "
+            "in a .tsv file"
+        )
 
 
 def _filled(path: Path) -> Iterator[str]:

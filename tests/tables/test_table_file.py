@@ -112,7 +112,7 @@ def test_columns_are_found_whatever_their_case(tmp_path):
         ("t.csv", b"1,0.5\n2,0.25\n", r"names its columns 1, 0.5: no header\? Say so \(--no-header\)"),
         ("t.jsonl", b'{"id": 1}\n{"id": \n', r"t.jsonl, line 2: not JSON"),
         ("t.jsonl", b'{"id": 1}\n[2]\n', r"t.jsonl, line 2: needs one JSON object a line \(got \[2\]\)"),
-        ("t.jsonl", b'{"id": 1}\n{"id": "a"}\n', r"t.jsonl cannot be read: .*changed from number to string"),
+        ("t.jsonl", b'{"id": 1}\n{"id": "a"}\n', r"t.jsonl, line 2: 'id' is text .*and a number in line 1"),
         ("t.parquet", b"PAR1nonsense", r"t.parquet is not a Parquet file"),
         ("t.xlsx", b"x", r"needs to be a .csv, .tsv, .jsonl, .parquet or .npy file \(got .xlsx\)"),
         ("t", b"x", r"got no ending"),
