@@ -87,6 +87,14 @@ def say_different_weights(num_edges: int) -> str:
     return f"{num_edges:,} edges are given with different weights; each takes the mean of them"
 
 
+def say_no_weights(column: str) -> str:
+    """That every weight is 0."""
+    return (
+        f"all weights in {column!r} are 0, so that no edge pulls where edges count by their weight; if they are no "
+        "weights, name another column (--weight-column) or leave this one out"
+    )
+
+
 def count_different_weights(ends: np.ndarray, num_nodes: int, weights: np.ndarray) -> int:
     """Undirected edges that are given several times, with weights that are not all the same.
 

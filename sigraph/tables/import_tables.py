@@ -21,6 +21,7 @@ from sigraph.tables.edge_table import (
     nothing_left,
     read_weights,
     say_different_weights,
+    say_no_weights,
 )
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import IdColumn, read_ids
@@ -190,6 +191,8 @@ def read_graph(
         cells = read_weights(file, weight)
         given = as_numbers(cells)[known] if not pa.types.is_integer(cells.type) else cells.to_numpy()[known]
         weights = torch.from_numpy(given.astype(np.float32))
+        if given.size and not given.any():
+            notes.append(say_no_weights(weight))
         if different := count_different_weights(ends_known, len(table.index), given):
             notes.append(say_different_weights(different))
         if lost := lost_digits(given):

@@ -17,7 +17,7 @@ from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
 from sigraph.files.ownership import GRAPHS, replaces
 from sigraph.files.paths import user_path
-from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
+from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights, say_no_weights
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.tables.report import GraphRead
@@ -155,6 +155,7 @@ class _EdgeReader:
         self._unknown: dict[str, None] = {}  # the first ids that no sample has
         self._notes = list(head.notes)
         self._marks: dict[str, str] = {}  # of decimals, in the pieces so far
+        self._has_weight = False  # above 0
         self._lost = ""  # of the weights' digits
         used = [*self.ends, *([self.weight] if self.weight else [])]
         self._columns = list(dict.fromkeys(used))
@@ -174,6 +175,8 @@ class _EdgeReader:
             notes.append(f"dropped {self.num_dropped:,} edges of unknown ids ({self.unknown})")
         if self._unused:
             notes.append(f"columns not used: {', '.join(map(repr, self._unused))}")
+        if self.weight and self.num_rows and not self._has_weight:
+            notes.append(say_no_weights(self.weight))
         if self._lost:
             notes.append(f"weights in {self.weight!r} lose digits: {self._lost}")
         return notes
@@ -249,7 +252,9 @@ class _EdgeReader:
             refuse_both_marks(file.name, self._marks)
         if not self._lost and (lost := lost_digits(cells)):
             self._lost = f"{lost} (rows {file.first_row + 1:,} to {file.first_row + len(cells):,})"
-        return as_numbers(cells, np.float32)
+        weights = as_numbers(cells, np.float32)
+        self._has_weight |= bool(weights.any())
+        return weights
 
 
 def _id_column(ids: pa.Array) -> IdColumn:

@@ -278,7 +278,7 @@ def test_the_folder_where_one_stands_is_not_pulled_away(tmp_path, monkeypatch, n
 
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     (tmp_path / "results.json").mkdir()
-    with pytest.raises(IsADirectoryError, match="is a folder, where a file is to be written") as error:
-        with atomic_file(tmp_path / "results.json"):
-            raise AssertionError
+    told = pytest.raises(IsADirectoryError, match="is a folder, where a file is to be written")
+    with told as error, atomic_file(tmp_path / "results.json"):
+        raise AssertionError
     assert error.value.filename == str(tmp_path / "results.json") and len(list(tmp_path.iterdir())) == 1
