@@ -196,7 +196,7 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
     from sigraph.commands.prepare import by_task, sources
     from sigraph.tables.labelled_graph import read_labelled_graphs
 
-    edges, tasks = sources("edges", [arguments.what, *arguments.edges]), sources("task", arguments.more)
+    edges, tasks = sources("edges", [arguments.what, *arguments.edges], ""), sources("task", arguments.more, "")
     if not tasks:
         raise ValueError(f"edges ({arguments.what}) need a table of labels: sigraph audit {arguments.what} LABELS.csv")
     kinds = by_task("--task-type", arguments.task_type)

@@ -243,18 +243,18 @@ def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> 
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 
 
-def sources(kind: str, values: Sequence[str]) -> dict[str, str]:
-    """``NAME=FILE`` or ``FILE``, which is named after itself."""
+def sources(kind: str, values: Sequence[str], option: str | None = None) -> dict[str, str]:
+    """``NAME=FILE`` or ``FILE``, which is named after itself; ``option``: how each is said, if not by its kind."""
     from sigraph.tables.import_tables import clean_name, source_name
 
-    out: dict[str, str] = {}
+    option, out = f"--{kind} " if option is None else option, {}
     for value in values:
         name, equals, file = value.partition("=")
         if not equals or user_path(value).exists():
             name, file = source_name(value, kind), value
         if name in out or name != clean_name(name):
             problem = "is there twice" if name in out else "needs letters, digits, '.', '_' and '-' alone"
-            raise ValueError(f"--{kind} {value}: the name {name!r} {problem}; write --{kind} NAME={file}")
+            raise ValueError(f"{option}{value}: the name {name!r} {problem}; write {option}NAME={file}")
         out[name] = file
     return out
 

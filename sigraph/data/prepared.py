@@ -135,8 +135,9 @@ def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest
         raise DamagedError(f"{error}: truncated or tampered; remove the folder and {again}") from error
     again = f"{_TAMPERED}{again}"
     files, graphs, tasks, facts = mark["files"], mark.get("graphs"), mark.get("tasks"), mark.get("card")
-    lists = isinstance(graphs, list) and isinstance(tasks, list) and isinstance(facts, dict | None)
-    if mark["kind"] != DATASET or not lists:
+    if not isinstance(graphs, list) or not isinstance(tasks, list) or not isinstance(facts, dict | None):
+        raise DamagedError(f"{file} is not that of a data set: {again}")
+    if mark["kind"] != DATASET:
         raise DamagedError(f"{file} is not that of a data set: {again}")
     for name, entry in files.items():
         if name != CARD or facts is None or not (path / CARD).is_file():

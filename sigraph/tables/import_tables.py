@@ -264,5 +264,6 @@ def _by_task(what: str, value: str | Mapping[str, str], tasks: Sequence[str]) ->
         return dict.fromkeys(tasks, value)
     unknown = [name for name in value if name not in tasks]
     if unknown:
-        raise ValueError(f"'{what}' names the task {unknown[0]!r}; there are: {', '.join(tasks) or 'none'}")
+        option = f"--{what.removesuffix('s').replace('_', '-')}"
+        raise ValueError(f"{option} ('{what}') names the task {unknown[0]!r}; there are: {', '.join(tasks) or 'none'}")
     return dict(value)

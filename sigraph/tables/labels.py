@@ -113,7 +113,9 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
     called, -1 too; in an array -1 is missing.
     """
     if kind not in ("", "classification", "regression"):
-        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
+        raise ValueError(
+            f"--task-type ('task_types') needs classification or regression for task {name!r} (got {kind!r})"
+        )
     (column, values), *more = rows.labels.items()
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values

@@ -185,11 +185,11 @@ def find_json_fault(path: Path) -> str | None:
         if not isinstance(value, dict):
             return f"{path}, line {number}: needs one JSON object a line (got {text.strip():.40})"
         for key, one in _values(value):
-            kind, line, other = seen.setdefault(key, (_kind(one), number, one))
+            kind, first, other = seen.setdefault(key, (_kind(one), number, one))
             if kind != _kind(one):
                 here, there = (f"{json.dumps(each):.40}" for each in (one, other))
                 return (
-                    f"{path}, line {number}: {key!r} is {_kind(one)} ({here}), and {kind} in line {line} ({there}); "
+                    f"{path}, line {number}: {key!r} is {_kind(one)} ({here}), and {kind} in line {first} ({there}); "
                     "write all its values alike, such as all in quotes, or null for none"
                 )
     return None

@@ -114,6 +114,7 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
         ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified or group:COLUMN"),
         ([..., "--dry-run", "--split-rates", "half"], "--split-rates needs numbers"),
         ([..., "--dry-run", "--label", "topic", "--metric", "rmse"], "needs to be one of accuracy, macro_f1"),
+        ([..., "--dry-run", "--label", "topic", "--metric", "zz=accuracy"], "--metric ('metrics') names the task 'zz'"),
         ([..., "--dry-run", "--metric", "a", "--metric", "b"], "needs the task it is for"),
         ([..., "--dry-run", "--edges", "a b=e.csv"], "the name 'a b' needs letters"),
         ([..., "--dry-run", "--label", "topik"], "has no column 'topik' (did you mean 'topic'?)"),
