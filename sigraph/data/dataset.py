@@ -32,6 +32,7 @@ from sigraph.data.prepared import (
 from sigraph.files.arguments import check_kinds, checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import HeldArray
 from sigraph.samples.given import check_finite, checked_samples
@@ -89,7 +90,7 @@ class SampleDataset:
             check_kinds("SampleDataset", card=(card, Card))
         self.name, self.card = name or (card.name if card else ""), card
         if isinstance(samples, str | Path):
-            self._path = Path(samples).resolve()
+            self._path = user_path(samples).resolve()
             samples = open_samples(self._path)
         self._take(samples)
         if isinstance(self.samples, Tensor):
@@ -300,11 +301,12 @@ class SampleDataset:
             FileExistsError: There is something that must stay; the message names it.
             DiskFullError: No room; what was there is as it was.
         """
-        path = Path(path)
+        path = user_path(path).resolve()
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
-            _card_to_write(self, path.name).write(folder / CARD)
+            card = _card_to_write(self, path.name)
+            card.write(folder / CARD)
             write_samples(self.samples, folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
@@ -312,7 +314,7 @@ class SampleDataset:
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
-            write_manifest(folder, self._graphs, self._tasks)
+            write_manifest(folder, card, self._graphs, self._tasks)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
@@ -327,10 +329,10 @@ class SampleDataset:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
             ValueError: A file is missing, truncated or altered; what is mapped may raise it later too.
         """
-        path = Path(path).resolve()
+        path = user_path(path).resolve()
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
-        out.card = Card.read(manifest.checked(CARD))
+        out.card = manifest.card()
         out.name, out._path, out._manifest = out.card.name, None, manifest
         if FEATURES in manifest:
             out._take(rows := manifest.array(FEATURES))

@@ -85,7 +85,7 @@ def read_labels(
     if not file.is_typed and found.lower() not in own and table.index.holds([found]):
         raise ValueError(
             f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
-            "or say so (--no-header) if no table has one"
+            "or say so (--no-header), which files that plainly have one are read with all the same"
         )
     ids = read_ids(file, found)
     position = table.index.find(ids)
@@ -124,21 +124,24 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
     called, -1 too; in an array -1 is missing.
     """
     if kind not in ("", "classification", "regression"):
-        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
+        raise ValueError(
+            f"--task-type ('task_types') needs classification or regression for task {name!r} (got {kind!r})"
+        )
     (column, values), *more = rows.labels.items()
     if least and len(values) and all(cells.null_count == len(cells) for cells in rows.labels.values()):
         raise ValueError(f"task {name!r} ({rows.where}) needs labels (got {len(values):,} rows, all of them blank)")
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
     is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
-    if not more and kind == "classification" and pa.types.is_floating(values.type):
+    is_whole_float = kind == "classification" and pa.types.is_floating(values.type)
+    if not more and kind != "regression" and (is_whole or is_whole_float):
         try:
             table, is_whole = pc.cast(values, pa.int64()), True
         except pa.ArrowInvalid:
             is_whole = False  # and refused below
     classes: list[str | int] | None
     if not more and is_whole and kind != "regression" and not rows.is_array:
-        classes, index = _numbered(table.cast(pa.int64()))
+        classes, index = _numbered(table)
     else:
         if not more and is_text(values.type):
             rows.notes += [*classes_alike(values), *lists_of_terms(column, values)]

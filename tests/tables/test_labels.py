@@ -2,9 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from sigraph.tables import from_tables
 from sigraph.tables.ids import IdColumn, IdIndex
 from sigraph.tables.labels import LabelTable, encode_labels, read_labels
 from sigraph.tables.sample_table import SampleTable
@@ -93,3 +95,11 @@ def test_arrays_of_text_are_classes_by_name(tmp_path):
 def test_text_among_label_columns_names_the_row():
     with pytest.raises(ValueError, match=r"text in column 'b', such as 'NA' at row 2\); a missing label is a blank"):
         encode_labels("t", rows(a=[0, 1, 1], b=["0", "NA", "1"]), "")
+
+
+@pytest.mark.parametrize("kind", ["", "classification", "regression"])
+def test_integers_beyond_int64_are_named_with_file_and_column(tmp_path, kind):
+    pq.write_table(pa.table({"id": [0, 1], "y": pa.array([2**63, 1], pa.uint64())}), tmp_path / "y.parquet")
+    samples, edges = pa.table({"id": [0, 1], "x": [0.5, 1.0]}), pa.table({"source": [0], "target": [1]})
+    with pytest.raises(ValueError, match=r"y.parquet: column 'y' needs integers below 2\^63 \(got 9223372036854775808"):
+        from_tables(samples, edges, tmp_path / "y.parquet", task_types=kind)
