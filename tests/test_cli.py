@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,18 @@ def test_errors_are_one_line_without_traceback(arguments, message, tmp_path, cap
     captured = capsys.readouterr()
     assert captured.err.startswith("sigraph: ") and message in captured.err
     assert "Traceback" not in captured.err and captured.out == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a place where nobody can make a folder")
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_place_where_no_results_can_be_kept_is_told_first_with_its_key(tmp_path, capsys, more):
+    file = tmp_path / "e.yaml"
+    file.write_text(
+        "name: e\nseeds: [0]\noutput_dir: /proc/x\npretrain:\n  dataset: manifold-torus\n  graph: radius\n"
+        "  encoder: {_target_: sigraph.encoders.MLPEncoder}\n"
+    )
+    assert main(["run", str(file), *more]) == 2
+    assert "/proc/x: 'output_dir' cannot be made here" in capsys.readouterr().err
 
 
 def test_debug_shows_the_traceback():

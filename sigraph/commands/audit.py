@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,32 +58,32 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
     own = parser.add_argument_group("your own edges and labels").add_argument
     own("--id-column", metavar="COLUMN", help="of labels (default: id, else the first)")
     own("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
-    own("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    own("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     own("--task-type", action="append", default=[], metavar="TASK=TYPE", help="classification or regression")
 
 
 def audit_run(arguments: argparse.Namespace) -> int:
     """Audit and print; returns 0 whatever the verdict."""
-    if arguments.picture and Path(arguments.picture).suffix.lower() not in _PICTURES:
-        raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {arguments.picture})")
     if arguments.picture:
-        _check_replaced(Path(arguments.picture))
+        _check_replaced(user_path(arguments.picture))
     wanted = _wanted(arguments)
     wanted.only(arguments.graph, arguments.task)
+    from sigraph.tasks.task import said_elsewhere
     from sigraph.theory.audit import audit
 
     rows = []
     for group in wanted.groups:
-        found = audit(
-            group.graphs,
-            group.tasks,
-            labels=arguments.labels,
-            null=arguments.null,
-            draws=arguments.draws,
-            seed=arguments.seed,
-            dataset=group.dataset,
-            graph_labels={name: made for name, made in group.made_by.items() if name in group.graphs},
-        )
+        with said_elsewhere():  # what may surprise about labels, where they were read
+            found = audit(
+                group.graphs,
+                group.tasks,
+                labels=arguments.labels,
+                null=arguments.null,
+                draws=arguments.draws,
+                seed=arguments.seed,
+                dataset=group.dataset,
+                graph_labels={name: made for name, made in group.made_by.items() if name in group.graphs},
+            )
         for row in found.rows:
             if not group.has_graph and row.verdict == "useless":
                 row.reason = "there is no graph to judge"
@@ -101,7 +102,9 @@ def audit_run(arguments: argparse.Namespace) -> int:
 
 
 def _check_replaced(picture: Path) -> None:
-    """Refuse to draw over anything but a picture."""
+    """Refuse to draw what is no picture, or over anything but one."""
+    if picture.suffix.lower() not in _PICTURES:
+        raise ValueError(f"--picture needs a file ending in {', '.join(_PICTURES)} (got {picture})")
     if picture.is_dir():
         raise ValueError(f"--picture needs a file ({picture} is a folder)")
     if picture.is_file():
@@ -144,7 +147,7 @@ class _Wanted:
 
 
 def _wanted(arguments: argparse.Namespace) -> _Wanted:
-    what, path = arguments.what, Path(arguments.what).expanduser()
+    what, path = arguments.what, user_path(arguments.what)
     if path.suffix.lower() in (".yaml", ".yml"):
         _refuse(arguments, "an experiment's YAML")
         with trusting(arguments.trust, beside=path):
@@ -195,7 +198,7 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
     from sigraph.commands.prepare import by_task, sources
     from sigraph.tables.labelled_graph import read_labelled_graphs
 
-    edges, tasks = sources("edges", [arguments.what, *arguments.edges]), sources("task", arguments.more)
+    edges, tasks = sources("edges", [arguments.what, *arguments.edges], ""), sources("task", arguments.more, "")
     if not tasks:
         raise ValueError(f"edges ({arguments.what}) need a table of labels: sigraph audit {arguments.what} LABELS.csv")
     kinds = by_task("--task-type", arguments.task_type)

@@ -8,9 +8,10 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,10 @@ def add_embed_options(parser: argparse.ArgumentParser) -> None:
         "pre-training had, in any order (default: the run's own data set)",
     )
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of a table of samples to leave out")
+    add("--id-column", metavar="COLUMN", help="of a table of samples (default: id, else the first)")
+    add(
+        "--no-header", action="store_true", help="a CSV or TSV file of samples names no columns, but if it plainly does"
+    )
     add(
         "--out", metavar="FILE", help="FILE.parquet: columns id, z0, z1, ...; FILE.npy: [N, D], ids in FILE.ids.parquet"
     )
@@ -56,7 +61,8 @@ def _embed_run(arguments: argparse.Namespace) -> int:
 
     source, fingerprint, features = pretrained_on(arguments.folder)
     name = shown(source)
-    dataset, note = _open(arguments.dataset, arguments.ignore, source, fingerprint, features)
+    reading = {"id_column": arguments.id_column, "header": not arguments.no_header}
+    dataset, note = _open(arguments.dataset, arguments.ignore, reading, source, fingerprint, features)
     reader = load_reader(arguments.folder)
     if reader is not None:
         dataset, note = _read_by(dataset, reader, note)
@@ -92,7 +98,7 @@ def _targets(out: str | None, force: bool) -> list[Path]:
     """The files to write; the last one holds the ids."""
     if out is None:
         raise ValueError("embed needs --out FILE.npy or --out FILE.parquet; embeddings are not printed")
-    path = Path(out).expanduser()
+    path = user_path(out)
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"--out needs to end in {' or '.join(_SUFFIXES)} (got {out!r})")
     targets = [path] if path.suffix.lower() == ".parquet" else [path, path.with_suffix(".ids.parquet")]
@@ -105,26 +111,39 @@ def _targets(out: str | None, force: bool) -> list[Path]:
 
 
 def _open(
-    wanted: str | None, ignore: Sequence[str], own: DataSource, fingerprint: str, features: list[str] | None
+    wanted: str | None,
+    ignore: Sequence[str],
+    reading: dict[str, Any],
+    own: DataSource,
+    fingerprint: str,
+    features: list[str] | None,
 ) -> tuple[SampleDataset, str]:
     """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
     from sigraph.recipes import open_dataset
     from sigraph.running.data_source import open_data, shown
     from sigraph.tables import TableReport, from_tables
+    from sigraph.tables.table_file import is_array_file, read_table
 
-    file = None if wanted is None else Path(wanted).expanduser()
+    file = None if wanted is None else user_path(wanted)
     if file is not None and file.is_file():
         report = TableReport()
-        dataset, ignore = _read(file, ignore, features, report)
+        if is_array_file(file):
+            features = None  # columns without names are in the order of the pre-training
+        if features is not None:
+            columns = read_table(file, reading["header"]).table.column_names
+            if len(_others(columns, features)) == len(columns):
+                raise _lacking(features, features, columns, str(wanted))
+        dataset, ignore = _read(file, ignore, reading, features, report)
         others = _others(report.samples.columns, features) if report.samples else []
         if others:  # they alone may keep the rest from being numbers
-            dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report)
+            dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report, **reading)
         notes = "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
         if features is not None:  # all columns left are needed: to leave one out is no way
             notes = re.sub(r"; without [^;]* \(--ignore\) the rest are features", "", notes)
         return _in_order(dataset, features, str(wanted)), notes
-    if ignore:
-        raise ValueError("--ignore is for a table of samples (--dataset FILE); a prepared data set has its features")
+    asked = {"--ignore": ignore, "--id-column": reading["id_column"], "--no-header": not reading["header"]}
+    if given := [option for option, value in asked.items() if value]:
+        raise ValueError(f"{given[0]} is for a table of samples (--dataset FILE); a prepared data set has its features")
     if file is not None:
         if file.suffix and not file.exists():
             raise FileNotFoundError(f"{wanted}: there is no such file")
@@ -142,7 +161,7 @@ def _open(
 
 
 def _read(
-    file: Path, ignore: Sequence[str], features: list[str] | None, report: TableReport
+    file: Path, ignore: Sequence[str], reading: dict[str, Any], features: list[str] | None, report: TableReport
 ) -> tuple[SampleDataset, Sequence[str]]:
     """A table of samples, and what was left out of it: also columns with gaps that the pre-training did not have."""
     from sigraph.tables import from_tables
@@ -150,7 +169,7 @@ def _read(
 
     while True:
         try:
-            return from_tables(file, {}, ignore=ignore, report=report), ignore
+            return from_tables(file, {}, ignore=ignore, report=report, **reading), ignore
         except MissingCellsError as error:
             if not _others([error.column], features):
                 raise ValueError(f"{error.found}; fill them: the encoder reads this column") from error
@@ -185,13 +204,17 @@ def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> 
     place = {feature: names.index(column) for feature, column in _spelled(names, features).items()}
     missing = [column for column in features if column not in place]
     if missing:
-        shown = f"{', '.join(map(repr, missing[:5]))}{', ...' if len(missing) > 5 else ''}"
-        raise ValueError(
-            f"{name} lacks {len(missing)} of the {len(features)} features of the pre-training: {shown} "
-            f"(it has {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''})"
-        )
+        raise _lacking(missing, features, names, name)
     rows = dataset.samples[:, [place[column] for column in features]]
     return SampleDataset(rows, name=dataset.name, ids=dataset.ids, feature_names=features)
+
+
+def _lacking(missing: list[str], features: list[str], names: list[str], name: str) -> ValueError:
+    """That columns of the pre-training are not there."""
+    shown, there = (", ".join(map(repr, some[:5])) + (", ..." if len(some) > 5 else "") for some in (missing, names))
+    return ValueError(
+        f"{name} lacks {len(missing)} of the {len(features)} features of the pre-training: {shown} (it has {there})"
+    )
 
 
 def _write(z: Tensor, dataset: SampleDataset, targets: list[Path]) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigraph.files.paths import user_path
+
 _OWN = ("edges", "task", "label", "out", "dry_run", "memory_limit", "num_nodes")
 _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
     *("split_rates", "seed"),
 )
-_RATES = "0.8,0.1,0.1"
 
 
 def add_own_data_options(parser: argparse.ArgumentParser) -> None:
@@ -49,19 +50,14 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
         help="read edges in pieces and sort them on disk, e.g. 2GB (default: with --samples in memory, else 2GB)",
     )
     add("--num-nodes", type=int, metavar="N", help="of a graph without --samples (default: the largest number + 1)")
-    add("--no-header", action="store_true", help="CSV and TSV files do not name their columns: column1, column2, ...")
+    add("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")
     add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
     add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
     add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
-    add("--split", metavar="HOW", help="random, stratified or group:COLUMN, where no column `split` says it")
-    add(
-        "--split-rates",
-        metavar="RATES",
-        default=_RATES,
-        help="of train, valid, test (default: 0.8,0.1,0.1)",
-    )
+    add("--split", metavar="HOW", help="random, stratified or group:COLUMN (default: as a column `split` says it)")
+    add("--split-rates", metavar="RATES", help="of train, valid, test (default: as a column `split` says, 0.8,0.1,0.1)")
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
     add(
         "--metric",
@@ -100,7 +96,7 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
 def prepare_own(arguments: argparse.Namespace) -> int:
     """Read the tables, say what was understood, write the folder."""
     if out := arguments.out:
-        arguments.out = str(Path(out).expanduser())  # a shell does not see it in --out=~/x
+        arguments.out = str(user_path(out))
     if arguments.samples is None:
         return _prepare_graph(arguments)
     if not arguments.edges:
@@ -114,7 +110,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         files = [arguments.samples, *edges.values(), *tasks.values()]
         _check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
     try:
-        rates = tuple(float(rate) for rate in arguments.split_rates.split(","))
+        rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
 
@@ -158,7 +154,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
 
 def _prepare_graph(arguments: argparse.Namespace) -> int:
     """Edges alone, between numbered nodes: a graph's folder, built in bounded memory."""
-    unused: tuple = ([], "", None, False, 0, _RATES)
+    unused: tuple = ([], "", None, False, 0)
     given = [option for option in _OF_SAMPLES if getattr(arguments, option) not in unused]
     if given:
         option = {"own_name": "name"}.get(given[0], given[0]).replace("_", "-")
@@ -198,7 +194,7 @@ def _scratch(arguments: argparse.Namespace) -> Iterator[Path | None]:
         return
     from sigraph.files.temporary import own_prefix, sweep
 
-    out = Path(arguments.out or "sigraph").absolute()
+    out = Path(arguments.out or "sigraph").resolve()
     beside = out.with_name(f"{out.name}-graphs")
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep(beside)
@@ -234,32 +230,31 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
 
 def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> None:
     """Refuse to replace anything but a folder of this kind and nothing else in it, and that only when asked to."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not out.is_dir():
-        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
-    if not force:
-        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    from sigraph.files.ownership import check_owned
+    from sigraph.files.atomic import check_free
+    from sigraph.files.ownership import replaces
 
-    check_owned(out, {kind})
-    inside = [source for source in sources if out.resolve() in Path(source).resolve().parents]
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
+    if out.exists() and any(out.iterdir()) and not force:
+        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
+    check_free(out, replaces({kind}))
+    inside = [source for source in sources if out.resolve() in user_path(source).resolve().parents]
     if inside:
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 
 
-def sources(kind: str, values: Sequence[str]) -> dict[str, str]:
-    """``NAME=FILE`` or ``FILE``, which is named after itself."""
+def sources(kind: str, values: Sequence[str], option: str | None = None) -> dict[str, str]:
+    """``NAME=FILE`` or ``FILE``, which is named after itself; ``option``: how each is said, if not by its kind."""
     from sigraph.tables.import_tables import clean_name, source_name
 
-    out: dict[str, str] = {}
+    option, out = f"--{kind} " if option is None else option, {}
     for value in values:
         name, equals, file = value.partition("=")
-        if not equals or Path(value).exists():
+        if not equals or user_path(value).exists():
             name, file = source_name(value, kind), value
         if name in out or name != clean_name(name):
             problem = "is there twice" if name in out else "needs letters, digits, '.', '_' and '-' alone"
-            raise ValueError(f"--{kind} {value}: the name {name!r} {problem}; write --{kind} NAME={file}")
+            raise ValueError(f"{option}{value}: the name {name!r} {problem}; write {option}NAME={file}")
         out[name] = file
     return out
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.temporary import own_prefix
 from sigraph.machines.launch import launched
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
-    _check_output(config.output_dir)
+    _check_output(config.output_dir, is_written=not arguments.list)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
     from sigraph.running.jobs import check_jobs
 
@@ -77,12 +79,19 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
 
 
-def _check_output(output_dir: str) -> None:
-    """Refuse a place for results that is a file, or lies below one."""
+def _check_output(output_dir: str, is_written: bool) -> None:
+    """Refuse a place for results that is a file, or lies below one, or where no folder can be made."""
     path = Path(output_dir)
     above = next((folder for folder in (path, *path.parents) if folder.exists()), path)
     if above.exists() and not above.is_dir():
         raise ValueError(f"'output_dir' needs to be a folder (got {output_dir}: {above} is a file); name another one")
+    if above == path or not is_written:
+        return
+    try:
+        Path(tempfile.mkdtemp(prefix=own_prefix(above / path.name), dir=above)).rmdir()
+    except OSError as error:
+        why = f"'output_dir' cannot be made here ({error.strerror}); name another one"
+        raise OSError(error.errno, why, output_dir) from error
 
 
 def _follow() -> int:

@@ -15,6 +15,7 @@ from sigraph.config.experiment import ExperimentConfig, check_experiment, in_ord
 from sigraph.config.location import ConfigError, Place
 from sigraph.config.overlay import construct, fresh, overlay, put
 from sigraph.config.yaml_text import MOST_VALUES, check_yaml, read_text
+from sigraph.files.paths import user_path
 
 
 def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> ExperimentConfig:
@@ -33,7 +34,7 @@ def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Exp
         >>> config = load_config("experiments/cora/mlp.yaml", ["seeds=[0]"])
         >>> config.arm("sipt").pretrain.structure_weight
     """
-    file = Path(path)
+    file = user_path(path)
     text, tree = _read(file)
     layers = [(tree, Place(str(file), text=text))]
     if "extends" in tree:
@@ -83,10 +84,7 @@ def _read_base(file: Path, extends: Any, place: Place) -> tuple[dict[str, Any], 
         raise (place / "extends").error(
             f"'extends' needs to be the path of a YAML file, ending in .yaml or .yml (got {extends!r})"
         )
-    try:
-        base = file.parent / Path(extends).expanduser()
-    except RuntimeError:  # no such user
-        base = file.parent / extends
+    base = file.parent / user_path(extends)
     if "\0" in extends or not base.is_file():
         raise (place / "extends").error(f"'extends' names a file that does not exist: {base}")
     text, tree = _read(base)

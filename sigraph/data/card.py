@@ -14,8 +14,10 @@ import yaml
 
 from sigraph.files.foreign_text import is_key
 from sigraph.files.ownership import CARD
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
+_WORDS = ("title", "about", "licence", "source", "citation")
 LARGEST = 100_000_000  # bytes; names of features may be many
 SAMPLES = ("features", "tokens", "records", "graphs")  # kinds of them
 T = TypeVar("T")
@@ -126,7 +128,7 @@ class Card:
         """
         from sigraph.config.yaml_text import check_yaml_file
 
-        path = Path(path)
+        path = user_path(path)
         check_yaml_file(path, LARGEST)
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -147,12 +149,29 @@ class Card:
         """Write the card as YAML that :meth:`read` understands."""
         content = {key: value for key, value in asdict(self).items() if value is not None}
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-        Path(path).write_text(text, encoding="utf-8")
+        user_path(path).write_text(text, encoding="utf-8")
+
+    def facts(self) -> dict[str, str]:
+        """A sum by field of all that is no words: what a prepared folder goes by, and nobody may edit.
+
+        Titles, licences, sources, citations and ``about`` are words; so are comments.
+        """
+        content = asdict(self)
+        for words in _WORDS:
+            del content[words]
+        for part in (*content["graphs"].values(), *content["tasks"].values()):
+            part.pop("about")
+            part.pop("method", None)
+        return {key: _sum_of(value) for key, value in content.items()}
 
     def digest(self) -> str:
         """SHA-256 of the content without what was measured; comments and the order of keys do not count."""
         content = {key: value for key, value in asdict(self).items() if key != "measured"}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _sum_of(content)
+
+
+def _sum_of(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class _Dumper(yaml.SafeDumper):

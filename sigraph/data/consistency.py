@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sigraph.edges.neighborhood import neighbor_matches, neighbor_sums
 from sigraph.edges.store import CSRStore, EdgeStore
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 from sigraph.tasks.task import is_labelled, label_type
 
 _CELLS = 1 << 24  # nodes x label columns looked at at a time
@@ -98,7 +98,7 @@ def local_consistency(rowptr: Tensor, col: Tensor, y: Tensor) -> float:
 
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
-    return node_agreement(CSRStore(rowptr, col), label_values(y, "'y'").y).value()
+    return node_agreement(CSRStore(rowptr, col), labels_said(y, "'y'", is_dense=False).y).value()
 
 
 def node_agreement(store: EdgeStore, y: Tensor) -> Agreement:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
-from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids
+from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids, refuse_other_names
 from sigraph.data.graph import PretrainGraph
 from sigraph.data.prepared import (
     IDS,
@@ -27,6 +27,7 @@ from sigraph.data.prepared import (
 from sigraph.files.arguments import check_kinds, checked_node, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
@@ -84,9 +85,9 @@ class SampleDataset:
         self.store = as_samples(samples)
         self.store.check()
         self.feature_names = checked_names(feature_names, self.in_channels)
-        self._check_counts()
         if isinstance(self._ids, pa.Array):
             refuse_ambiguous_ids(self._ids)
+        self._check_counts()
 
     _unread: Samples | None = None
     reader: Reader | None = None  # that made the samples of records
@@ -146,6 +147,8 @@ class SampleDataset:
                     f"graph {name!r} needs one node per sample in 'SampleDataset' (got {num_nodes} nodes, "
                     f"{len(self)} samples); {way}"
                 )
+            if graph.names_of_nodes is not None and self.ids is not None:
+                refuse_other_names(self.ids, graph, name)
         for name, task in self._tasks.items():
             if task.num_samples != len(self):
                 raise ValueError(
@@ -294,11 +297,12 @@ class SampleDataset:
             FileExistsError: There is something that must stay; the message names it.
             DiskFullError: No room; what was there is as it was.
         """
-        path = Path(path)
+        path = user_path(path).resolve()
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
-            _card_to_write(self, path.name).write(folder / CARD)
+            card = _card_to_write(self, path.name)
+            card.write(folder / CARD)
             self.store.save(folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
@@ -306,7 +310,7 @@ class SampleDataset:
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
-            write_manifest(folder, self._graphs, self._tasks)
+            write_manifest(folder, card, self._graphs, self._tasks)
 
     @classmethod
     def open(cls, path: str | Path, verify: bool = False) -> SampleDataset:
@@ -321,10 +325,10 @@ class SampleDataset:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
             ValueError: A file is missing, truncated or altered; what is mapped may raise it later too.
         """
-        path = Path(path).resolve()
+        path = user_path(path).resolve()
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
-        out.card = Card.read(manifest.checked(CARD))
+        out.card = manifest.card()
         out.name, out.store = out.card.name, open_samples(manifest)
         if verify:
             out.store.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from sigraph.data.foreign import way_from
 from sigraph.files.arguments import as_tensor, said
 from sigraph.files.memory import check_fits
 from sigraph.files.precision import LARGEST, say_lost
+from sigraph.files.row_index import check_index, check_same_index
 
 
 class GivenEdges(NamedTuple):
@@ -23,6 +24,7 @@ class GivenEdges(NamedTuple):
     num_nodes: int
     weight: Tensor | None = None  # [E]
     group: Tensor | None = None  # [N]
+    names: Sequence[Any] | None = None  # [N], what the other tool calls node i
 
 
 def check_edge_index(edge_index: Any, num_nodes: Any) -> tuple[Tensor, int]:
@@ -87,6 +89,8 @@ def _as_ends(edge_index: Any) -> Tensor:
                     "'edge_index' needs a row of sources and one of targets in 'PretrainGraph' (got two tuples of two, "
                     "which can be read either way): torch.tensor(pairs).t() if they are two edges, else lists"
                 )
+        if len(edge_index) == 2:
+            check_same_index({"'edge_index[0]'": edge_index[0], "'edge_index[1]'": edge_index[1]})
         if len(edge_index) == 2 and any(hasattr(one, "__array__") for one in edge_index):
             ends = [_tensor(one) for one in edge_index]
             if any(end.dim() != 1 for end in ends) or ends[0].shape != ends[1].shape:
@@ -128,6 +132,7 @@ def _way_of_floats(edge_index: Tensor) -> str:
 
 def check_edge_weight(edge_weight: Any, num_edges: int) -> Tensor:
     """Weights as a float tensor [E], finite and >= 0; a warning says what is lost in float32."""
+    check_index(edge_weight, "'edge_weight' in 'PretrainGraph'", "edge")
     try:
         given = as_tensor(np.asarray(edge_weight) if isinstance(edge_weight, list | tuple) else edge_weight).detach()
     except ValueError as error:
@@ -163,6 +168,7 @@ def check_edge_weight(edge_weight: Any, num_edges: int) -> Tensor:
 
 def check_group(group: Any, num_nodes: int) -> Tensor:
     """Group ids as an int64 tensor [N]."""
+    check_index(group, "'group' in 'PretrainGraph'")
     try:
         group = as_tensor(group)
     except ValueError as error:

@@ -14,6 +14,7 @@ from sigraph.files.arguments import said
 
 _OWNER = "'PretrainGraph.from_data'"
 _EDGES = ("edge_index", "edge_weight", "num_nodes", "adj", "adj_t")
+_OFTEN_OF_NODES = ("y", "z", "t", "labels", "label")
 _OF_NODES = ("x", "feat", "pos", "batch", "node_type", "n_id")  # by which PyG tells the number of nodes
 
 
@@ -51,24 +52,32 @@ def _count(data: Data, num_nodes: int | None) -> int | None:
     """N as stated, or as what is there by node says; None: only the edges tell."""
     stated = num_nodes if num_nodes is not None else data.to_dict().get("num_nodes")
     count = None if stated is None else checked_count(stated)
-    rows = {key: len(data[key]) for key in data.keys() if key in _OF_NODES and hasattr(data[key], "__len__")}  # noqa: SIM118
-    rows |= {key: len(data[key]) for key in data.keys() if key.endswith("_mask") and hasattr(data[key], "__len__")}  # noqa: SIM118
+    sizes = {key: _num_rows(data[key]) for key in data.to_dict() if _num_rows(data[key]) is not None}
+    rows = {key: size for key, size in sizes.items() if key in _OF_NODES or key.endswith("_mask")}
     if count is None and rows:
         count = next(iter(rows.values()))
-    for key, found in rows.items():
-        if found != count:
-            raise ValueError(
-                f"{key!r} needs a row a node, {count}, in the 'data' of {_OWNER} (got {found}); is 'num_nodes' right?"
-            )
     if count is None and data.edge_index is not None:
-        guess = int(data.edge_index.max()) + 1 if data.edge_index.numel() else 0
+        count = int(data.edge_index.max()) + 1 if data.edge_index.numel() else 0
         warnings.warn(
-            f"{_OWNER} takes the largest node of an edge for the last sample, {guess} samples; samples behind it are "
+            f"{_OWNER} takes the largest node of an edge for the last sample, {count} samples; samples behind it are "
             "kept by num_nodes=...",
             stacklevel=5,
         )
-        return guess
+    for key, found in sizes.items():  # labels and the like may also be of the graph, in one row, or of the edges
+        is_of_nodes = key in _OFTEN_OF_NODES or key.startswith("node_")
+        if is_of_nodes and key not in rows and found != 1 and not _is_of_edges(data, key):
+            rows[key] = found
+    for key, found in rows.items():
+        if found != count and count is not None:
+            raise ValueError(
+                f"{key!r} needs a row a node, {count}, in the 'data' of {_OWNER} (got {found}); is 'num_nodes' right?"
+            )
     return count
+
+
+def _num_rows(value: Any) -> int | None:
+    """Rows of an attribute; None of what has none, such as a number."""
+    return len(value) if hasattr(value, "__len__") and getattr(value, "shape", (1,)) != () else None
 
 
 def _is_of_edges(data: Data, key: str) -> bool:

@@ -35,7 +35,7 @@ def read_networkx(
     weights = None if weight is None else _weights(edges, weight)
     groups = None if group is None else _groups(g, group, place, count)
     _say_left_out(g, edges, weight, group, weights is not None)
-    return GivenEdges(ends, count, weights, groups)
+    return GivenEdges(ends, count, weights, groups, range(count) if nodes is None else list(place))
 
 
 def _places(g: Any, num_nodes: Any, nodes: Any) -> tuple[Mapping[Any, int], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
@@ -89,6 +90,32 @@ def refuse_ambiguous_ids(ids: pa.Array) -> None:
             f"'ids' needs each id once in 'SampleDataset' ({len(twice):,} occur more than once: {first}); keep one row "
             "each"
         )
+
+
+def refuse_other_names(ids: pa.Array, graph: PretrainGraph, name: str) -> None:
+    """Refuse ids beside a graph whose nodes are called otherwise, or the same in another order.
+
+    Args:
+        ids: What the user calls each sample.
+        graph: Node i is sample i; of :meth:`PretrainGraph.from_networkx` it knows what node i was called.
+        name: The graph's, for messages.
+    """
+    names = graph.names_of_nodes
+    if names is None or len(names) != len(ids):
+        return
+    called = ids.to_pylist()
+    if isinstance(names, range):  # the nodes are sample numbers: ids may be anything but these in another order
+        if not pa.types.is_integer(ids.type) or called == list(names) or sorted(called) != list(names):
+            return
+    elif any(not isinstance(node, str | Integral) for node in names) or list(map(str, called)) == list(map(str, names)):
+        return
+    row = next(i for i, (one, other) in enumerate(zip(called, names, strict=True)) if str(one) != str(other))
+    order = "in another order" if {*map(str, called)} == {*map(str, names)} else "called otherwise"
+    raise ValueError(
+        f"'ids' needs node i of graph {name!r} to be sample i in 'SampleDataset' (the nodes are {order}: sample {row} "
+        f"is {called[row]!r:.60}, node {row} {names[row]!r:.60}); from_networkx(..., nodes=ids) puts them in this "
+        "order; where they are rightly called otherwise: graph.names_of_nodes = None"
+    )
 
 
 def checked_names(names: Sequence[str] | None, width: int | None) -> list[str] | None:

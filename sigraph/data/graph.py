@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sigraph.edges.store import CSRStore, EdgeStore
 from sigraph.files.arguments import as_tensor, said
 from sigraph.files.array_folder import AGAIN, open_folder
 from sigraph.files.ownership import GRAPHS, LABEL_SETS
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 
 
 class PretrainGraph(Data):
@@ -113,7 +114,7 @@ class PretrainGraph(Data):
             weight: Edge attribute to use as weight: every edge has it, or none. None: unweighted.
             num_nodes: N, where the nodes are sample numbers. None: as many as ``g`` has, so that these are 0 ... N - 1.
             nodes: Which node each sample is: sample i is ``nodes[i]``. Shape [N]; samples that are no node have no
-                edge. None: the nodes are the sample numbers themselves.
+                edge. None: the nodes are the sample numbers themselves. Kept as :attr:`names_of_nodes`.
             group: Node attribute to use as the node's group. None: no groups.
 
         Raises:
@@ -121,7 +122,9 @@ class PretrainGraph(Data):
                 that some have and others have not.
         """
         given = read_networkx(g, weight, num_nodes, nodes, group)
-        return cls(given.edge_index, given.num_nodes, given.weight, given.group)
+        graph = cls(given.edge_index, given.num_nodes, given.weight, given.group)
+        graph.names_of_nodes = given.names
+        return graph
 
     @classmethod
     def from_adjacency(cls, matrix: Any) -> PretrainGraph:
@@ -328,6 +331,19 @@ class PretrainGraph(Data):
     def group(self, group: Tensor | None) -> None:
         self.__dict__["_store"].group = group
 
+    @property
+    def names_of_nodes(self) -> Sequence[Any] | None:
+        """What the tool that the graph is from calls node i, by which a data set checks its ids; None: not known.
+
+        In memory alone: not saved, and no part of a fingerprint. Forgotten by a graph of another number of nodes.
+        """
+        names = self.__dict__.get("_names_of_nodes")
+        return names if names is not None and len(names) == self.num_nodes else None
+
+    @names_of_nodes.setter
+    def names_of_nodes(self, names: Sequence[Any] | None) -> None:
+        self.__dict__["_names_of_nodes"] = names
+
     # What sigraph adds ################################################################################################
 
     def csr(self) -> tuple[Tensor, Tensor]:
@@ -349,7 +365,7 @@ class PretrainGraph(Data):
 
     def local_consistency(self, y: Tensor) -> float:
         """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        return node_agreement(self.store, label_values(y, "'y'").y).value()
+        return node_agreement(self.store, labels_said(y, "'y'", is_dense=False).y).value()
 
     def _check_nodes(self, name: str, nodes: Any) -> Tensor:
         try:

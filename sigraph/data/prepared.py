@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.data.card import card_names
+from sigraph.data.card import Card, card_names
 from sigraph.data.graph import PretrainGraph
 from sigraph.files.array_folder import check_size, map_files, seal_files
 from sigraph.files.atomic import sha256
@@ -26,6 +26,7 @@ from sigraph.samples.given import KINDS
 from sigraph.tasks.task import SPLITS, Task, said_elsewhere
 
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
+_TAMPERED = "truncated or tampered; "
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
 
 
@@ -38,6 +39,7 @@ class Manifest(NamedTuple):
         graphs: Their names, in the order they were written; the first is the default.
         tasks: Likewise.
         again: How the folder is written again, for messages.
+        facts: Sums of what is no words on the card, by field; None in folders of earlier versions.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Manifest(NamedTuple):
     graphs: list[str]
     tasks: list[str]
     again: str
+    facts: dict[str, str] | None = None
 
     def __contains__(self, name: object) -> bool:
         return name in self.files
@@ -58,6 +61,21 @@ class Manifest(NamedTuple):
                 f"{self.path / name} needs sha256 {self.files[name]['sha256']} (got {got}): {self.again}"
             )
         return self.path / name
+
+    def card(self) -> Card:
+        """The card, whose words may have been edited since, but nothing else."""
+        if self.facts is None:
+            return Card.read(self.checked(CARD))
+        card = Card.read(self.path / CARD)
+        now = card.facts()
+        changed = [name for name in self.facts | now if self.facts.get(name) != now.get(name)]
+        if changed:
+            raise DamagedError(
+                f"{self.path / CARD}: {', '.join(map(repr, changed))} is not what was written; its words may be edited "
+                "(title, about, licence, source, citation) and nothing else; put that back, or move the card away and "
+                f"{self.again.removeprefix(_TAMPERED)}"
+            )
+        return card
 
     def array(self, name: str) -> SummedArray:
         """A ``.npy`` file at the top of the folder, mapped; each block is checked when it is first touched."""
@@ -73,15 +91,23 @@ class Manifest(NamedTuple):
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
-def write_manifest(folder: Path, graphs: Iterable[str], tasks: Iterable[str]) -> None:
-    """List size and sum of every file of a folder that is complete, and sums of the blocks of what is mapped."""
+def write_manifest(folder: Path, card: Card, graphs: Iterable[str], tasks: Iterable[str]) -> None:
+    """List size and sum of every file of a folder that is complete, and sums of the blocks of what is mapped.
+
+    Args:
+        folder: The folder.
+        card: The card that was written there.
+        graphs: Their names.
+        tasks: Theirs.
+    """
     mapped = [file.name for file in folder.glob("*.npy")]
     files = seal_files(folder, mapped) if mapped else {}
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
         if file.is_file() and name not in files:
             files[name] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
-    content = {"kind": DATASET, "version": VERSION, "graphs": [*graphs], "tasks": [*tasks], "files": files}
+    parts = {"graphs": [*graphs], "tasks": [*tasks], "card": card.facts()}
+    content = {"kind": DATASET, "version": VERSION, **parts, "files": files}
     (folder / MANIFEST).write_text(sealed_text(content))
 
 
@@ -107,17 +133,21 @@ def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest
         mark = read_mark(file)
     except DamagedError as error:  # without it nobody can tell whose the folder is
         raise DamagedError(f"{error}: truncated or tampered; remove the folder and {again}") from error
-    again = f"truncated or tampered; {again}"
-    files, graphs, tasks = mark["files"], mark.get("graphs"), mark.get("tasks")
-    if mark["kind"] != DATASET or not isinstance(graphs, list) or not isinstance(tasks, list):
+    again = f"{_TAMPERED}{again}"
+    files, graphs, tasks, facts = mark["files"], mark.get("graphs"), mark.get("tasks"), mark.get("card")
+    if not isinstance(graphs, list) or not isinstance(tasks, list) or not isinstance(facts, dict | None):
+        raise DamagedError(f"{file} is not that of a data set: {again}")
+    if mark["kind"] != DATASET:
         raise DamagedError(f"{file} is not that of a data set: {again}")
     for name, entry in files.items():
-        check_size(path, name, entry, again)
+        if name != CARD or facts is None or not (path / CARD).is_file():
+            check_size(path, name, entry, again)
     if CARD not in files or not any(kind.mark in files for kind in KINDS):
         raise DamagedError(f"{file} lists no {CARD} or no samples: {again}")
-    manifest = Manifest(path, files, graphs, tasks, again)
+    manifest = Manifest(path, files, graphs, tasks, again, facts)
     if verify:
-        for name in files:
+        manifest.card()
+        for name in files.keys() - {CARD}:
             manifest.checked(name)
     return manifest
 

@@ -19,6 +19,7 @@ from sigraph.config.provenance import own_sources
 from sigraph.config.trust import trusting
 from sigraph.encoders import Encoder
 from sigraph.files.atomic import sha256
+from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
@@ -127,7 +128,7 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
 
 def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     """A run's folder and its record, of a run that ended well."""
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: there is no such folder; `sigraph run` writes to 'runs' unless told otherwise"

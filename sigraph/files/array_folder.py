@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sigraph.files.atomic import atomic_folder, sha256
 from sigraph.files.ownership import GRAPHS, HEADER, VERSION, read_mark, replaces
+from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, sealed_text
 from sigraph.files.sums import BLOCK_SUMS, SummedArray, split_sums, sums_of
 from sigraph.files.temporary import where_kept
@@ -77,7 +78,7 @@ def open_folder(
         FileNotFoundError: It holds no header.
         DamagedError: A header, a size or a sum does not fit.
     """
-    path, kinds = Path(path), [kinds] if isinstance(kinds, str) else kinds
+    path, kinds = user_path(path), [kinds] if isinstance(kinds, str) else kinds
     file = path / HEADER
     if not file.is_file():
         why = f"it is not a saved graph, or its writing was cut short{where_kept(path)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from sigraph.files.exchange import exchange
+from sigraph.files.paths import user_path
 from sigraph.files.temporary import aside, own_prefix, sweep
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -34,7 +36,7 @@ def atomic_folder(path: str | Path, may_replace: Callable[[Path], None] | None =
     temporary folder is removed and ``path`` is as it was. What a killed process left of another attempt is removed.
 
     Args:
-        path: The folder; a link to one is followed.
+        path: The folder; links, ``..`` and ``~`` are followed. Not the current one, nor one around it.
         may_replace: Called with a folder that is there and not empty, first and again before it is replaced; raises
             what says why it must stay. None: it must stay.
 
@@ -42,10 +44,9 @@ def atomic_folder(path: str | Path, may_replace: Callable[[Path], None] | None =
         FileExistsError: There is something at ``path`` that must stay.
         DiskFullError: The block, or the rest, ran out of room.
     """
-    path = Path(path)
-    path = path.resolve() if path.is_symlink() else path
+    path = user_path(path).resolve()
     with _disk_full_named(path):
-        _check_free(path, may_replace)
+        check_free(path, may_replace)
         with _target_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path)
@@ -53,7 +54,7 @@ def atomic_folder(path: str | Path, may_replace: Callable[[Path], None] | None =
         try:
             yield temporary
             temporary.chmod(0o755)
-            _check_free(path, may_replace)
+            check_free(path, may_replace)
             put_in_place(temporary, path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -88,7 +89,18 @@ def put_in_place(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_free(path: Path, may_replace: Callable[[Path], None] | None) -> None:
+def check_free(path: Path, may_replace: Callable[[Path], None] | None) -> None:
+    """Refuse a place where a folder cannot be put; see :func:`atomic_folder`.
+
+    Raises:
+        FileExistsError: There is something that must stay; or whoever stands there would stand nowhere.
+    """
+    with contextlib.suppress(FileNotFoundError):  # who stands nowhere already
+        if Path.cwd().is_relative_to(path.resolve()):
+            why = "is the current folder or around it, and would be replaced as a whole, with you in the old one"
+            raise FileExistsError(
+                errno.EEXIST, f"{why}; write it from elsewhere (cd ..), or choose another place", str(path)
+            )
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir():
@@ -105,9 +117,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     What a killed process left of another attempt is removed.
 
     Raises:
+        IsADirectoryError: ``path`` is a folder.
         DiskFullError: The block, or the rest, ran out of room.
     """
-    path = Path(path)
+    path = user_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, where a file is to be written; move it away", str(path))
     with _disk_full_named(path):
         with _target_named(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ _NUMBER = r"(?i)^\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|[+-]?inf(inity)?)\s*
 
 _COMMA = r"^\s*[+-]?\d*,\d+\s*$"
 _THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"
+_MARKED = r"(?i)^\s*[+-]?(\d{1,3}([.,]\d{3})+|\d*)([.,]\d+)?(e[+-]?\d+)?\s*$"  # 5 and 1.234,5, not 1,2,3
 
 
 def typed_column(text: pa.ChunkedArray, decimal_comma: bool = False) -> pa.ChunkedArray:
@@ -60,6 +61,23 @@ def _with_points(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring(cells, ",", ".")
 
 
+def decimal_marks(text: pa.ChunkedArray) -> dict[str, int]:
+    """``,`` and ``.`` where a column of numbers has them, each with the row of the first; of other columns nothing."""
+    if not pc.all(pc.match_substring_regex(text, _MARKED)).as_py():
+        return {}
+    rows = {mark: pc.index(pc.match_substring(text, mark), pa.scalar(True)).as_py() for mark in ",."}
+    return {mark: row for mark, row in rows.items() if row >= 0}
+
+
+def is_number_text(text: str) -> bool:
+    """Whether a text is that of a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
@@ -100,8 +118,17 @@ def list_width(column: pa.ChunkedArray) -> int | None:
 
 def first_odd(column: pa.ChunkedArray) -> int:
     """Row of the first cell of a column of text that is neither a number nor missing; -1 if there is none."""
-    odd = pc.invert(pc.match_substring_regex(missing_as_null(column), _NUMBER))
-    return pc.index(pc.fill_null(odd, False).combine_chunks(), pa.scalar(True)).as_py()
+    return pc.index(_odd(column).combine_chunks(), pa.scalar(True)).as_py()
+
+
+def is_mostly_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether most cells of a column of text that are not missing are numbers."""
+    present = len(column) - missing_as_null(column).null_count
+    return 2 * (pc.sum(_odd(column)).as_py() or 0) < present
+
+
+def _odd(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.invert(pc.match_substring_regex(missing_as_null(column), _NUMBER)), False)
 
 
 def missing_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -37,6 +37,7 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
     Raises:
         FileExistsError: It must not be replaced; the message says why, and names what it holds besides.
     """
+    path = path.resolve()
     what = "prepared data set" if DATASET in formats else "graph's folder"
     mark = MANIFEST if DATASET in formats else HEADER
     stays = "so it is not replaced; choose another place, or remove it yourself"
@@ -56,16 +57,20 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
         way = "move that away, or choose another place"
         raise FileExistsError(errno.EEXIST, f"holds what sigraph did not write ({named}{more}); {way}", str(path))
     # The mark of the first version has nothing of its own that says whose it is; that its sums fit does. Otherwise
-    # damaged data may be replaced, which mends them; a card is written in by people.
-    files = found["files"] if found["version"] == 1 else {CARD: found["files"][CARD]} if CARD in found["files"] else {}
-    if other := _another(path, files):
-        way = "move that away, or choose another place"
-        raise FileExistsError(errno.EEXIST, f"holds a {other} that was changed since it was written; {way}", str(path))
+    # damaged data may be replaced, which mends them; a card is written in by people, and one that is gone by nobody.
+    is_old = found["version"] == 1
+    has_card = CARD in found["files"] and (path / CARD).is_file()
+    if other := _another(path, found["files"] if is_old else {CARD: found["files"][CARD]} if has_card else {}):
+        what = (
+            f"holds a {other} that was changed since it was written" if (path / other).is_file() else f"lacks {other}"
+        )
+        way = "; move that away, and edit the words of the new one after; or choose another place"
+        raise FileExistsError(errno.EEXIST, what + (f", {stays}" if is_old else way), str(path))
 
 
 def _home(path: Path) -> Path | None:
     """The prepared data set that a folder is a graph of."""
-    home = path.absolute().parent.parent
+    home = path.parent.parent
     try:
         listed = read_mark(home / MANIFEST)["files"]
     except (OSError, DamagedError):

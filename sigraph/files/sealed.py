@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sigraph.files.atomic import atomic_file
+from sigraph.files.paths import user_path
 
 SUM = "sum"
 MOST_BYTES = 1 << 28  # of a record: 256 MB; what is larger was not written by sigraph
@@ -50,7 +51,7 @@ def read_sealed(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, Any
         OSError: The file cannot be read.
         DamagedError: It is no plain file, too large, no JSON, no mapping, has no sum, or another one than its content.
     """
-    path = Path(path)
+    path = user_path(path)
     about = path.stat()
     if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device would not end
         raise DamagedError(f"{path} is no record: no plain file")

@@ -8,7 +8,7 @@ from torch import Tensor
 from sigraph.data import PretrainGraph
 from sigraph.edges import LabelSetStore
 from sigraph.graphs.label_graph import LabelGraph
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 
 
 class LabelCliques(LabelGraph):
@@ -34,7 +34,7 @@ class LabelCliques(LabelGraph):
     """
 
     def from_labels(self, labels: Tensor) -> PretrainGraph:
-        found = label_values(labels, "'labels' of 'LabelCliques'")
+        found = labels_said(labels, "'labels' of 'LabelCliques'", is_dense=False)
         labels = found.y
         if found.type != "classification":
             raise ValueError(

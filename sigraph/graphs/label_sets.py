@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 
 _BLOCK_CELLS = 1_000_000  # numbers of a block of overlaps, 4 MB: what follows finds them in the cache
 _FEW = 2e-4  # mean squared share of ones in a column: below, sparse products are faster (1.4 % of ones, evenly)
@@ -26,7 +26,8 @@ def read_label_sets(labels: Any, owner: str) -> tuple[Tensor, Tensor]:
     Returns:
         Two tables of shape [N, L] bool.
     """
-    found = label_values(labels, f"'labels' of {owner!r}")
+    kind = "multilabel" if getattr(labels, "ndim", 0) == 2 else ""
+    found = labels_said(labels, f"'labels' of {owner!r}", kind)
     if found.type != "multilabel":
         raise ValueError(
             f"'labels' needs rows of labels, shape [N, num_labels], in {owner!r} (got {list(found.y.shape)}); "

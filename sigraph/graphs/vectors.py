@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sigraph.data import SampleDataset
 from sigraph.files.arguments import as_tensor, said
+from sigraph.files.row_index import check_index
 from sigraph.neighbors.search import row_blocks
 
 
@@ -24,6 +25,7 @@ def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
             f"{owner!r} needs feature rows, but the samples of data set {dataset.name!r} are "
             f"{dataset.store.describe()}; give 'vectors', e.g. embeddings of them"
         )
+    check_index(vectors, f"'vectors' of {owner!r}")
     try:
         x = as_tensor(own if vectors is None else vectors).detach().cpu()
     except ValueError as error:

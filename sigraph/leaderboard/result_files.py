@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.record_fields import MOST_BYTES, UNREADABLE, misfit
 
@@ -30,7 +31,7 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         FileNotFoundError, NotADirectoryError, ValueError: There is no such folder, or no ``results.json`` below it.
     """
-    top = Path(path)
+    top = user_path(path)
     if not top.exists():
         raise FileNotFoundError(f"{top}: there is no such folder; `sigraph run` writes to 'runs' unless told otherwise")
     if not top.is_dir():

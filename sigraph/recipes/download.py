@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sigraph.data.card import CardFile
 from sigraph.files.atomic import atomic_file, is_disk_full, sha256
+from sigraph.files.paths import user_path
 
 SOURCE = "SIGRAPH_DATA_SOURCE"
 TIMEOUT = 60  # seconds without an answer
@@ -37,7 +38,7 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
     """
     source = os.environ.get(SOURCE)
     cached = root / "raw" / entry.path
-    for path in [Path(source).expanduser() / entry.path, cached] if source else [cached]:
+    for path in [user_path(source) / entry.path, cached] if source else [cached]:
         if path.is_file():
             return path, _check(path, entry, known, str(path), root)
     if entry.url is None:

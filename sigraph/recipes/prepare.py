@@ -18,6 +18,7 @@ from sigraph.data.dataset import SampleDataset
 from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.atomic import put_in_place
 from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
+from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.temporary import own_prefix, sweep
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 def data_root() -> Path:
     """Where sigraph keeps data: the environment variable ``SIGRAPH_DATA``, else ``~/.cache/sigraph``."""
-    return Path(os.environ.get("SIGRAPH_DATA") or "~/.cache/sigraph").expanduser()
+    return user_path(os.environ.get("SIGRAPH_DATA") or "~/.cache/sigraph")
 
 
 def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> SampleDataset:
@@ -45,8 +46,8 @@ def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> Sa
         ValueError: No such data set (the message lists all, and says where a folder was looked for); or a prepared
             folder is truncated.
     """
-    if name_or_path not in card_names() and (Path(name_or_path).expanduser() / MANIFEST).is_file():
-        return SampleDataset.open(Path(name_or_path).expanduser())
+    if name_or_path not in card_names() and (user_path(name_or_path) / MANIFEST).is_file():
+        return SampleDataset.open(name_or_path)
     return SampleDataset.open(prepare(name_or_path, root=root))
 
 
@@ -68,20 +69,21 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
         ConnectionError: A raw file could not be downloaded. Whatever is raised, no half-written folder is left.
     """
     folder, card = _find(name)
-    root = data_root() if root is None else Path(root)
+    root = data_root() if root is None else user_path(root)
     shipped = folder.parent == shipped_folder().resolve()
     # Two folders of a user may carry cards of the same name, or that of a shipped one.
     key = card.name if shipped else f"{card.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     target = root / PREPARED / key
     if not force and target.exists() and any(target.iterdir()):
-        read_manifest(target, again=f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`")
-        if _card_digest(target) == card.digest():
+        again = f"run `sigraph prepare {name} --force{'' if shipped else ' --trust-recipe'}`"
+        written = read_manifest(target, again=again).card()
+        if (written.measured or {}).get("card_sha256") == card.digest():
             return target
         logger.info("%s: the card changed since it was prepared; preparing it again", card.name)
     if not shipped and not trust_recipe:
         raise ValueError(
             f"{folder / RECIPE} was not shipped with sigraph and would run as code; "
-            "read it, then allow it: trust_recipe=True in 'prepare'"
+            f"read it, then allow it: `sigraph prepare {name} --trust-recipe`, or trust_recipe=True in 'prepare'"
         )
     if target.exists() and any(target.iterdir()):
         check_owned(target, {DATASET})
@@ -131,7 +133,7 @@ def check_counts(card: Card, dataset: SampleDataset) -> None:
 
 def _find(name: str | Path) -> tuple[Path, Card]:
     """The folder of a data set and its card; a name that sigraph ships comes before a folder of that name."""
-    names, folder = card_names(), Path(name).expanduser()
+    names, folder = card_names(), user_path(name)
     if isinstance(name, str) and name in names:
         return shipped_folder().resolve() / name, load_card(name)
     if not folder.is_dir():
@@ -171,10 +173,6 @@ def _load_recipe(path: Path) -> Callable[..., Any]:
     if not callable(getattr(module, "prepare", None)):
         raise ValueError(f"{path} needs a function 'prepare(files, card)' that returns a SampleDataset")
     return module.prepare
-
-
-def _card_digest(folder: Path) -> str | None:
-    return (Card.read(folder / CARD).measured or {}).get("card_sha256")
 
 
 def _identity(folder: Path) -> int:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from sigraph.files.atomic import atomic_file
 from sigraph.files.foreign_text import printable
+from sigraph.files.paths import user_path
 from sigraph.theory.audit.report import AuditReport, AuditRow
 
 _COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}
@@ -32,7 +33,7 @@ def audit_figure(report: AuditReport, path: str | Path) -> Path:
     Returns:
         ``path``.
     """
-    path = Path(path)
+    path = user_path(path)
     columns = min(len(report.rows), _COLUMNS)
     lines = -(-len(report.rows) // columns)
     height = max(1 + len(_listed(row)) for row in report.rows)

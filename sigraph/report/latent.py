@@ -14,6 +14,7 @@ from torch import Tensor
 from sigraph.evaluation import label_agreement
 from sigraph.files.atomic import atomic_file
 from sigraph.files.foreign_text import printable
+from sigraph.files.paths import user_path
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar in a name is a dollar
@@ -41,7 +42,7 @@ def latent_figure(
     Returns:
         ``path``.
     """
-    path = Path(path)
+    path = user_path(path)
     classes = [int(c) for c in y.unique() if c >= 0]
     colors = matplotlib.colormaps["tab10" if len(classes) <= 10 else "tab20"]
     figure = Figure(figsize=(5.2 * len(panels), 5.4), layout="constrained")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -33,6 +34,8 @@ def read_record(
     """
     if not file.exists():
         return None
+    if file.is_dir():  # said before hours of work that could not be kept
+        raise IsADirectoryError(errno.EISDIR, "is a folder, where a record is to be written; move it away", str(file))
     try:
         record = read_sealed(file, MOST_BYTES)
     except DamagedError as error:

@@ -15,6 +15,7 @@ from torch_geometric.data import Dataset
 from torch_geometric.data.data import BaseData
 
 from sigraph.files.arguments import is_frame
+from sigraph.files.paths import user_path
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.samples.base import Files, Samples
 from sigraph.samples.features import Features
@@ -36,7 +37,7 @@ def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
     if isinstance(samples, Samples):
         return samples
     if isinstance(samples, str | Path):
-        return _of_file(Path(samples).expanduser().resolve())
+        return _of_file(user_path(samples).resolve())
     if isinstance(samples, pa.Table):
         return of_table(samples)
     if issparse(samples) or (isinstance(samples, Tensor) and samples.layout != torch.strided):

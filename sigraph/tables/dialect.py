@@ -5,22 +5,25 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.csv as pa_csv
 
+from sigraph.files.columns import is_number_text
 from sigraph.files.free_memory import PER_CELL, refuse_more
 from sigraph.tables.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
+from sigraph.tasks.class_names import MISSING_WORDS
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 NAMES = {"\t": "tabs"}
+ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))  # what columns of an edge's ends are called
 _OTHERS = ";\t|,"  # what else separates cells, the likeliest first
 _LOOKED_AT = 20  # lines, to tell a separator
 
@@ -34,6 +37,7 @@ class Dialect:
         is_quoted: Whether a cell may stand in quotes; otherwise a quote is a character like any other.
         spans_lines: Whether there is a cell in quotes at all, which may hold line ends.
         decimal_comma: Whether 0,5 is a number.
+        has_header: Whether the first row names the columns.
         notes: What is worth saying.
     """
 
@@ -41,6 +45,7 @@ class Dialect:
     is_quoted: bool = True
     spans_lines: bool = True
     decimal_comma: bool = False
+    has_header: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -66,24 +71,31 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
     Args:
         path: The file, perhaps ``.gz``.
         usual: The separator that its name stands for.
-        header: Whether its first row names the columns.
+        header: Whether its first row names the columns; if it is said not to and plainly does, it does.
         free: Bytes that the file has to fit in; None: it is read in pieces.
 
     Raises:
         ValueError: The file does not fit; a line is longer than any row may be; a quote closes in the middle of a cell
             of a CSV file.
     """
+    dialect = _told_apart(path, usual, header, free)
+    if header or not _is_plain_header(path, dialect):
+        return replace(dialect, has_header=header)
+    return replace(dialect, notes=(*dialect.notes, "its first row names the columns, though --no-header was said"))
+
+
+def _told_apart(path: Path, usual: str, header: bool, free: int | None) -> Dialect:
     delimiter, notes = _find_separator(path, usual, header)
     decimal_comma = delimiter != usual and delimiter != ","
     if not _has_quoted_cell(path, delimiter, free):
-        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+        return Dialect(delimiter, True, False, decimal_comma, notes=tuple(notes))
     if _closes_in_line(path, delimiter):
-        return Dialect(delimiter, True, False, decimal_comma, tuple(notes))
+        return Dialect(delimiter, True, False, decimal_comma, notes=tuple(notes))
     swallowed, odd = _read_quoted(path, delimiter)
     if usual == "\t" and (odd or (swallowed and swallowed[1] - swallowed[0] > 1)) and _is_even(path, delimiter):
         line = odd[0] if odd else (swallowed or (0, 0))[0]
         notes.append(f"quotes are read as characters, since those of line {line:,} enclose no cell")
-        return Dialect(delimiter, False, False, decimal_comma, tuple(notes))
+        return Dialect(delimiter, False, False, decimal_comma, notes=tuple(notes))
     if odd:
         raise ValueError(f"{path}, line {odd[0]}: {odd[1]}; write quotes inside a cell twice, and the cell in quotes")
     if swallowed:
@@ -92,10 +104,10 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
             f"a cell in quotes goes from line {first:,} to line {last:,}, each of which looks like a row; if its "
             "quotes belong to the text, write them twice and the cell in quotes"
         )
-    return Dialect(delimiter, True, True, decimal_comma, tuple(notes))
+    return Dialect(delimiter, True, True, decimal_comma, notes=tuple(notes))
 
 
-def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:
+def find_ragged_row(path: Path, dialect: Dialect) -> str | None:
     """The line of the first row with another number of cells than the first one, in words; None if there is none."""
     limit = csv.field_size_limit(longest_row())
     rows = dialect.rows(lines_of(path))
@@ -103,7 +115,7 @@ def find_ragged_row(path: Path, dialect: Dialect, header: bool) -> str | None:
     try:
         for row in rows:
             if row and width and len(row) != width:
-                first = "the header" if header else "the first row"
+                first = "the header" if dialect.has_header else "the first row"
                 return f"{path}, line {line}: {len(row)} cells, but {first} has {width}"
             width, line = width or len(row), rows.line_num + 1
     except csv.Error as error:
@@ -120,6 +132,21 @@ def column_names(written: list[str], header: bool) -> list[str]:
     return [(header and name.strip()) or f"column{i}" for i, name in enumerate(written, start=1)]
 
 
+def _is_plain_header(path: Path, dialect: Dialect) -> bool:
+    """Whether the first row has names that columns of ids have; or has no number, above a column of numbers."""
+    lines = islice(_filled(path), _LOOKED_AT)
+    try:
+        head, *below = dialect.rows(line.encode("latin-1").decode() for line in lines)
+    except (csv.Error, UnicodeDecodeError, ValueError):  # broken, which is said when it is read; or empty
+        return False
+    names = {cell.strip().lower() for cell in head}
+    if "id" in names or any(names.issuperset(ends) for ends in ENDS):
+        return True
+    columns = zip(*below, strict=False)
+    named = not any(is_number_text(name) or name in MISSING_WORDS for name in names)
+    return named and any(all(map(is_number_text, filter(None, column))) and any(column) for column in columns)
+
+
 def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str]]:
     """What separates the cells, where it is not what the file's name says, and that it does so."""
     start = next(pieces_of_lines(path, longest_row()), b"").removeprefix(b"\xef\xbb\xbf").decode("latin-1")
@@ -128,6 +155,8 @@ def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str
     lines = [re.sub(r'"[^"]*"', "", line) for line in whole if line][:_LOOKED_AT]
     if not lines:
         return usual, []
+
+    _refuse_other_forms(path, lines, [usual, *_OTHERS])
 
     def fits(mark: str) -> bool:
         counts = {line.count(mark) for line in lines}
@@ -147,6 +176,23 @@ def _find_separator(path: Path, usual: str, header: bool) -> tuple[str, list[str
             )
     comma = ", and 0,5 is a number" if found != "," else ""
     return found, [f"its cells are separated by {NAMES.get(found, repr(found))}{comma}"]
+
+
+def _refuse_other_forms(path: Path, lines: list[str], marks: list[str]) -> None:
+    """Refuse lines of comments above the columns, and cells between blanks."""
+    first = next((line for line in lines if not line.startswith("#")), "")
+    if first and first is not lines[0] and not any(0 < lines[0].count(m) == first.count(m) for m in marks):
+        raise ValueError(
+            f"{path} begins with a comment ({lines[0]!r:.40}), and tables are read without: remove the lines that "
+            "begin with '#', and name the columns in the first line"
+        )
+    widths = {len(line.split()) for line in lines}
+    has_marks = any(mark in line for line in lines for mark in marks)
+    if not has_marks and len(lines) > 1 and len(widths) == 1 and min(widths) > 1:
+        raise ValueError(
+            f"{path} has blanks between its cells ({lines[0]!r:.40}): write a comma for them in a .csv file, or a tab "
+            "in a .tsv file"
+        )
 
 
 def _filled(path: Path) -> Iterator[str]:

@@ -7,11 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
+from sigraph.tables.dialect import ENDS
 from sigraph.tables.float_digits import as_float32
 from sigraph.tables.ids import IdIndex
 from sigraph.tables.table_file import TableFile
-
-ENDS = (("source", "target"), ("src", "dst"), ("from", "to"), ("u", "v"))
 
 
 def guess_ends(file: TableFile, index: IdIndex | None) -> list[str]:
@@ -86,6 +85,14 @@ def nothing_left(name: str, num_rows: int, num_unknown: int, num_loops: int, unk
 def say_different_weights(num_edges: int) -> str:
     """That so many edges were given with more than one weight."""
     return f"{num_edges:,} edges are given with different weights; each takes the mean of them"
+
+
+def say_no_weights(column: str) -> str:
+    """That every weight is 0."""
+    return (
+        f"all weights in {column!r} are 0, so that no edge pulls where edges count by their weight; if they are no "
+        "weights, name another column (--weight-column) or leave this one out"
+    )
 
 
 def count_different_weights(ends: np.ndarray, num_nodes: int, weights: np.ndarray) -> int:

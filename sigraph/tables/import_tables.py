@@ -21,6 +21,7 @@ from sigraph.tables.edge_table import (
     nothing_left,
     read_weights,
     say_different_weights,
+    say_no_weights,
 )
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import IdColumn, read_ids
@@ -49,7 +50,7 @@ def from_tables(
     ignore: Sequence[str] = (),
     header: bool = True,
     split: str | None = None,
-    split_rates: tuple[float, ...] = (0.8, 0.1, 0.1),
+    split_rates: tuple[float, ...] | None = None,
     seed: int = 0,
     metrics: str | Mapping[str, str] = "",
     task_types: str | Mapping[str, str] = "",
@@ -79,10 +80,12 @@ def from_tables(
         edge_columns: By default source/target, src/dst, from/to or u/v, else the first two.
         weight_column: By default ``weight``, if there is one.
         ignore: Columns of the samples to leave out.
-        header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ...
-        split: How splits are drawn that no ``split`` column gives: ``random``, ``stratified`` or ``group:COLUMN`` (of
-            the task or of the samples); by default stratified for classes, else random.
-        split_rates: Shares of train, valid and test.
+        header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ... in all files but
+            those whose first row plainly names them.
+        split: How splits are drawn: ``random``, ``stratified`` or ``group:COLUMN`` (of the task or of the samples);
+            None: as a ``split`` column says, else stratified for classes and random for the rest.
+        split_rates: Shares of train, valid and test; None: as a ``split`` column says, else 0.8, 0.1, 0.1. A column
+            ``split`` is not used where either is given, which the report says.
         seed: Of the draw.
         metrics: Metric by task, or one for all; by default the usual one of the type.
         task_types: classification or regression by task, or one for all, where the cells leave it open.
@@ -188,6 +191,8 @@ def read_graph(
         cells = read_weights(file, weight)
         given = as_numbers(cells)[known] if not pa.types.is_integer(cells.type) else cells.to_numpy()[known]
         weights = torch.from_numpy(given.astype(np.float32))
+        if given.size and not given.any():
+            notes.append(say_no_weights(weight))
         if different := count_different_weights(ends_known, len(table.index), given):
             notes.append(say_different_weights(different))
         if lost := lost_digits(given):
@@ -259,5 +264,6 @@ def _by_task(what: str, value: str | Mapping[str, str], tasks: Sequence[str]) ->
         return dict.fromkeys(tasks, value)
     unknown = [name for name in value if name not in tasks]
     if unknown:
-        raise ValueError(f"'{what}' names the task {unknown[0]!r}; there are: {', '.join(tasks) or 'none'}")
+        option = f"--{what.removesuffix('s').replace('_', '-')}"
+        raise ValueError(f"{option} ('{what}') names the task {unknown[0]!r}; there are: {', '.join(tasks) or 'none'}")
     return dict(value)

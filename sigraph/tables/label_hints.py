@@ -13,6 +13,7 @@ from sigraph.tables.report import some
 from sigraph.tasks.task import SPLITS
 
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
+_TWO = 2  # what `label_values` has a note on
 _SEPARATORS = ";|,"
 
 
@@ -65,11 +66,11 @@ def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | Non
 
 
 def numbers_as_classes(name: str, y: Tensor) -> list[str]:
-    """A note where numbers look like classes: whole, and at most 20 different ones."""
+    """A note where numbers look like classes: whole, 3 to 20 different ones; `label_values` notes fewer."""
     known = y[~torch.isnan(y)]
     if y.dim() != 1 or not y.is_floating_point() or not bool((known == known.round()).all()):
         return []
-    if known.unique().numel() > _MANY_CLASSES:
+    if not _TWO < known.unique().numel() <= _MANY_CLASSES:
         return []
     return [
         f"all labels are whole numbers, taken for numbers and not for classes: if they are classes, say --task-type "

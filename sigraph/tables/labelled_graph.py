@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from sigraph.data.graph import PretrainGraph
 from sigraph.files.columns import is_text
+from sigraph.files.paths import user_path
 from sigraph.tables.edge_table import guess_ends
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
 from sigraph.tables.import_tables import edge_array
@@ -69,19 +69,25 @@ def read_labelled_graphs(
         ValueError: What is wrong with a file; not one labelled id has an edge.
     """
     out = LabelledGraphs()
-    folders = {name: PretrainGraph.open(path) for name, path in edges.items() if Path(path).is_dir()}
+    folders = {name: PretrainGraph.open(path) for name, path in edges.items() if user_path(path).is_dir()}
     files = {name: path for name, path in edges.items() if name not in folders}
     ends = {name: _read_ends(name, path, edge_columns, header, out.notes) for name, path in files.items()}
     arrays = [path for path in tasks.values() if is_array_file(path)]
+    why = ""
     if folders or arrays:
-        counts = {graph.store.num_nodes for graph in folders.values()} | {len(read_array(path)) for path in arrays}
+        counts = {graph.store.num_nodes for graph in folders.values()} | {
+            len(read_array(path, text=True)) for path in arrays
+        }
         if len(counts) > 1:
             raise ValueError(f"graph folders and .npy labels need the same number of nodes (got {sorted(counts)})")
         index = IdIndex(_numbers(counts.pop()))
+        why = (
+            f"; {[*(edges[name] for name in folders), *arrays][0]} says that there are {len(index):,} nodes, from 0 on"
+        )
     else:
         index = _all_ids(ends, _label_ids(tasks, id_column, header), out.notes)
     for name in edges:
-        out.graphs[name] = folders[name] if name in folders else _graph(name, *ends[name], index, out.notes)
+        out.graphs[name] = folders[name] if name in folders else _graph(name, *ends[name], index, out.notes, why)
     table = SampleTable("the edges", index, torch.empty(len(index), 0))
     for name, path in tasks.items():
         rows = read_labels(path, table, name, id_column, header=header, drop_unknown=bool(folders))
@@ -146,11 +152,11 @@ def _numbers(count: int) -> IdColumn:
     return IdColumn("node numbers", pa.array(np.arange(count)).cast(pa.large_string()), is_integer=True, is_typed=True)
 
 
-def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str]) -> PretrainGraph:
+def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str], why: str) -> PretrainGraph:
     ends = np.stack([index.find(u), index.find(v)])
     for position, column in zip(ends, (u, v), strict=True):
         if (position < 0).any():
-            raise ValueError(f"{column.where}: {index.say_unknown(column, position, position < 0, 'edges')}")
+            raise ValueError(f"{column.where}: {index.say_unknown(column, position, position < 0, 'edges')}{why}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'PretrainGraph' dropped")
         graph = PretrainGraph(torch.from_numpy(ends), len(index))

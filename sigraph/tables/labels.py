@@ -32,6 +32,7 @@ class LabelTable:
         split: Part of each row, if given.
         group: Group of each row, if there is one.
         is_array: Whether the labels come from an array, where -1 marks a missing class.
+        rows: Row of the file of each label, counted from 1 below the header. Shape [R]; None: they are in order.
     """
 
     where: str
@@ -41,6 +42,15 @@ class LabelTable:
     group: pa.ChunkedArray | None = None
     notes: list[str] = field(default_factory=list)
     is_array: bool = False
+    rows: np.ndarray | None = None
+
+    def row(self, i: int) -> int:
+        """Row of the file of label i, counted from 1 below the header; of an array from 0, as its index."""
+        return i if self.is_array else i + 1 if self.rows is None else int(self.rows[i])
+
+    def at(self, i: int) -> str:
+        """Where label i stands, for messages."""
+        return f"row {self.row(i):,}"
 
 
 def labels_of_samples(table: SampleTable, column: str, group: str = "") -> LabelTable:
@@ -75,7 +85,7 @@ def read_labels(
     if not file.is_typed and found.lower() not in own and table.index.holds([found]):
         raise ValueError(
             f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
-            "or say so (--no-header) if no table has one"
+            "or say so (--no-header), which files that plainly have one are read with all the same"
         )
     ids = read_ids(file, found)
     position = table.index.find(ids)
@@ -103,6 +113,7 @@ def read_labels(
         values(split) if split else None,
         values(grouped) if grouped else None,
         notes,
+        rows=np.flatnonzero(known) + file.first_row + 1,
     )
 
 
@@ -113,31 +124,47 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
     called, -1 too; in an array -1 is missing.
     """
     if kind not in ("", "classification", "regression"):
-        raise ValueError(f"'task_types' needs classification or regression for task {name!r} (got {kind!r})")
+        raise ValueError(
+            f"--task-type ('task_types') needs classification or regression for task {name!r} (got {kind!r})"
+        )
     (column, values), *more = rows.labels.items()
+    if least and len(values) and all(cells.null_count == len(cells) for cells in rows.labels.values()):
+        raise ValueError(f"task {name!r} ({rows.where}) needs labels (got {len(values):,} rows, all of them blank)")
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
     is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
-    if not more and kind == "classification" and pa.types.is_floating(values.type):
+    is_whole_float = kind == "classification" and pa.types.is_floating(values.type)
+    if not more and kind != "regression" and (is_whole or is_whole_float):
         try:
             table, is_whole = pc.cast(values, pa.int64()), True
         except pa.ArrowInvalid:
             is_whole = False  # and refused below
     classes: list[str | int] | None
     if not more and is_whole and kind != "regression" and not rows.is_array:
-        classes, index = _numbered(table.cast(pa.int64()))
+        classes, index = _numbered(table)
     else:
         if not more and is_text(values.type):
             rows.notes += [*classes_alike(values), *lists_of_terms(column, values)]
         elif not more and is_number(values.type) and (lost := lost_digits(values, np.float64)):
             rows.notes.append(f"targets are float64: {lost}; subtract an offset")
-        found = label_values(table, what, kind, at=lambda row: f"sample {int(rows.position[row])}")
-        rows.notes += [note for note in found.notes if not (rows.is_array and note.startswith("no sample is of"))]
+        found = label_values(table, what, kind, at=rows.at, is_dense=False)
+        rows.notes += found.notes
         if found.type != "classification":
             return found.y.float() if found.type == "multilabel" else found.y, None
         index, classes = found.y, found.classes
+        if (
+            is_whole
+            and not more
+            and not found.notes
+            and (minus := pc.sum(pc.equal(values.cast(pa.int64()), -1)).as_py())
+        ):
+            rows.notes.append(
+                f"-1 stands for {minus:,} labels and is taken for missing; a table of ids has -1 as a class"
+            )
         if classes is None:
             classes, index = _numbered(pa.chunked_array([pa.array(index.numpy(), mask=(index < 0).numpy())]))
+    if -1 in classes:
+        rows.notes.append("-1 is taken for a class; leave the cell of a missing label empty")
     if len(classes) < least:
         raise ValueError(f"task {name!r} ({rows.where}) needs at least two classes (got {classes})")
     return index, classes
@@ -180,24 +207,35 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
         differ |= codes[1:] != codes[:-1]
     if parts is not None:
         differ |= parts[order][1:] != parts[order][:-1]
-    ids = np.unique(rows.position[order][1:][again & differ])
+    conflict = again & differ
+    ids = np.unique(rows.position[order][1:][conflict])
     if ids.size:
         shown = table.index.column.show(table.index.column.text.take(pa.array(ids)))
+        first = int(conflict.argmax())
+        pair = " and ".join(f"{rows.row(int(i)):,}" for i in order[first : first + 2])
         raise ValueError(
-            f"task {name!r} ({rows.where}): {ids.size:,} ids have rows that disagree about label or split ({shown})"
+            f"task {name!r} ({rows.where}): {ids.size:,} ids have rows that disagree about label or split ({shown}; "
+            f"such as rows {pair}); keep one row an id, or give each task a table"
         )
     rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
 
 
 def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:
-    array, name = read_array(source), str(source)
-    if array.ndim not in (1, 2) or len(array) != len(table.index):
+    array, name = read_array(source, text=True), str(source)
+    if array.ndim not in (1, 2) or (array.dtype.kind in "US" and array.ndim > 1):
+        raise ValueError(
+            f"{name} needs labels in one dimension, or label columns of 0 and 1 in two (got {array.dtype} of shape "
+            f"{list(array.shape)})"
+        )
+    if len(array) != len(table.index):
         raise ValueError(
             f"{name} needs one row of labels a sample, {len(table.index):,} (got shape {list(array.shape)}); "
             "row i is sample i"
         )
     _check_positions(name, table)
-    columns = np.asarray(array).reshape(len(array), -1).T
+    plain = np.asarray(array)
+    plain = np.char.decode(plain, "utf-8") if plain.dtype.kind == "S" else plain
+    columns = plain.reshape(len(array), -1).T
     cells = {
         f"column{i + 1}": pa.chunked_array([pa.array(column, from_pandas=True)]) for i, column in enumerate(columns)
     }

@@ -16,12 +16,13 @@ from sigraph.edges.runs import MAX_NODES, EdgeRuns
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
 from sigraph.files.ownership import GRAPHS, replaces
-from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights
+from sigraph.files.paths import user_path
+from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights, say_no_weights
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.tables.report import GraphRead
 from sigraph.tables.stream import TableStream
-from sigraph.tables.table_file import TableFile
+from sigraph.tables.table_file import TableFile, refuse_both_marks
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LEAST = 128 * 2**20  # bytes that building takes at the very least, most of them for the pieces of the file
@@ -77,7 +78,7 @@ def build_store(
         >>> build_store("citations.parquet", "citations", num_nodes=20_000_000, memory_limit="2GB")
         >>> graph = PretrainGraph.open("citations")
     """
-    out, stream = Path(out), TableStream(Path(edges).expanduser(), header)
+    out, stream = user_path(out), TableStream(user_path(edges), header)
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} exists; pass overwrite=True to replace it")
     index = ids if ids is None or isinstance(ids, IdIndex) else IdIndex(_id_column(ids))
@@ -153,6 +154,8 @@ class _EdgeReader:
         self.largest = -1
         self._unknown: dict[str, None] = {}  # the first ids that no sample has
         self._notes = list(head.notes)
+        self._marks: dict[str, str] = {}  # of decimals, in the pieces so far
+        self._has_weight = False  # above 0
         self._lost = ""  # of the weights' digits
         used = [*self.ends, *([self.weight] if self.weight else [])]
         self._columns = list(dict.fromkeys(used))
@@ -172,6 +175,8 @@ class _EdgeReader:
             notes.append(f"dropped {self.num_dropped:,} edges of unknown ids ({self.unknown})")
         if self._unused:
             notes.append(f"columns not used: {', '.join(map(repr, self._unused))}")
+        if self.weight and self.num_rows and not self._has_weight:
+            notes.append(say_no_weights(self.weight))
         if self._lost:
             notes.append(f"weights in {self.weight!r} lose digits: {self._lost}")
         return notes
@@ -242,9 +247,14 @@ class _EdgeReader:
 
     def _weights(self, file: TableFile) -> np.ndarray:
         cells = read_weights(file, str(self.weight))
+        if file.decimal_comma:
+            self._marks = {**file.marks(str(self.weight)), **self._marks}
+            refuse_both_marks(file.name, self._marks)
         if not self._lost and (lost := lost_digits(cells)):
             self._lost = f"{lost} (rows {file.first_row + 1:,} to {file.first_row + len(cells):,})"
-        return as_numbers(cells, np.float32)
+        weights = as_numbers(cells, np.float32)
+        self._has_weight |= bool(weights.any())
+        return weights
 
 
 def _id_column(ids: pa.Array) -> IdColumn:

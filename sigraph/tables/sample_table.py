@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, list_width, type_name
+from sigraph.files.columns import as_numbers, first_odd, is_mostly_numbers, is_number, is_text, list_width, type_name
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 from sigraph.tables.float_digits import as_float32, lost_digits
@@ -228,7 +228,11 @@ def _token_samples(file: TableFile, columns: dict[str, pa.Array]) -> pa.Table:
 def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) -> list[str]:
     """Which columns keep the others from being features."""
     others = [name for name, fits in blocks.items() if not fits]
-    if len(others) == len(blocks):
+    rest = f"; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"
+    if len(others) == len(blocks):  # nothing but text, unless a few cells alone are
+        others = [name for name in others if is_text(values[name].type) and is_mostly_numbers(values[name])]
+        rest = "; if all its cells were numbers or blank it would be a feature"
+    if not others:
         return []
     name = others[0]
     note = f"records, since {name!r} holds no numbers"
@@ -236,4 +240,4 @@ def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) ->
         cell = values[name][row].as_py()
         comma = ", a decimal comma?" if re.fullmatch(r"[+-]?\d+,\d+", cell.strip()) else ""
         note += f" (row {row + 1}: {cell!r:.40}{comma})"
-    return [f"{note}; without {', '.join(map(repr, others[:3]))} (--ignore) the rest are features"]
+    return [note + rest]

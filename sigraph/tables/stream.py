@@ -86,7 +86,7 @@ class TableStream:
             names = [name.strip() or name for name in written]
         else:
             written = self._text_columns()
-            names = column_names(written, self.header)
+            names = column_names(written, self.dialect.has_header)
         check_names(self.path, names)
         return dict(zip(names, written, strict=True))
 
@@ -95,7 +95,7 @@ class TableStream:
             with open_bytes(self.path) as file, self._open_csv(file, 1 << 20, None) as reader:
                 return reader.schema.names
         except ValueError:
-            alone = header_alone(self.path, self.dialect) if self.header else None
+            alone = header_alone(self.path, self.dialect) if self.dialect.has_header else None
             if alone is None:
                 raise
             return alone
@@ -119,7 +119,7 @@ class TableStream:
 
     def _text_pieces(self, columns: list[str]) -> Iterator[tuple[pa.Table, float]]:
         size = self.path.stat().st_size
-        if self.header and header_alone(self.path, self.dialect):
+        if self.dialect.has_header and header_alone(self.path, self.dialect):
             return
         with (
             self.path.open("rb") as raw,
@@ -136,7 +136,9 @@ class TableStream:
                 yield pa.Table.from_batches([batch]).rename_columns(columns), min(raw.tell() / max(size, 1), 1.0)
 
     def _open_csv(self, file: pa.NativeFile, block: int, columns: list[str] | None) -> pa_csv.CSVStreamingReader:
-        read = pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not self.header, use_threads=False)
+        read = pa_csv.ReadOptions(
+            block_size=block, autogenerate_column_names=not self.dialect.has_header, use_threads=False
+        )
         convert = pa_csv.ConvertOptions(strings_can_be_null=False, quoted_strings_can_be_null=False)
         if columns is not None:
             convert.include_columns = [self._written[column] for column in columns]
@@ -152,5 +154,5 @@ class TableStream:
     def _fault(self, error: Exception) -> ValueError:
         if "straddl" in str(error):
             refuse_long_lines(self.path, BLOCK)
-        fault = find_encoding_fault(self.path) or find_ragged_row(self.path, self.dialect, self.header)
+        fault = find_encoding_fault(self.path) or find_ragged_row(self.path, self.dialect)
         return ValueError(fault or f"{self.path} cannot be read: {one_line(error)}")

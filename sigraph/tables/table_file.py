@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -15,8 +16,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from sigraph.files.columns import is_text, typed_column
+from sigraph.files.columns import decimal_marks, is_number, is_number_text, typed_column
 from sigraph.files.free_memory import free_memory, refuse_more
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import NOT_PLAIN
 from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
@@ -85,11 +87,48 @@ class TableFile:
     def values(self, column: str) -> pa.ChunkedArray:
         """A column as integers, numbers, true/false or text."""
         cells = self.table.column(column)
-        return cells if self.is_typed else typed_column(cells, self.decimal_comma)
+        if self.is_typed:
+            return cells
+        if self.decimal_comma:
+            marks = self.marks(column)
+            refuse_both_marks(self.name, {**self._comma, **marks} if "." in marks else marks)
+        return typed_column(cells, self.decimal_comma)
+
+    def marks(self, column: str) -> dict[str, str]:
+        """The first number of a column with ``,`` and the first with ``.``, in words."""
+        cells = self.table.column(column)
+        return {
+            mark: f"{cells[row].as_py()!r:.40} (column {column!r}, row {self.first_row + row + 1:,})"
+            for mark, row in decimal_marks(cells).items()
+        }
+
+    @cached_property
+    def _comma(self) -> dict[str, str]:
+        """The first number with a decimal comma."""
+        found = ({",": self.marks(c).get(",", "")} for c in self.table.column_names if self._has_commas(c))
+        return next(found, {})
+
+    def _has_commas(self, column: str) -> bool:
+        cells = self.table.column(column)
+        return "," in decimal_marks(cells) and is_number(typed_column(cells, True).type)
 
     def index_columns(self) -> list[str]:
         """Columns that have no name, or the one that pandas gives to the number of a row."""
         return [name for name in self.table.column_names if name in self.unnamed or _PANDAS.fullmatch(name)]
+
+
+def refuse_both_marks(name: str, marks: Mapping[str, str]) -> None:
+    """Refuse numbers with ``.`` beside numbers with ``,``: where 0,5 is a number nobody knows what 1.005 is.
+
+    Args:
+        name: The file.
+        marks: By mark, the first number with it.
+    """
+    if len(marks) > 1:
+        raise ValueError(
+            f"{name} has ',' in the number {marks[',']} and '.' in {marks['.']}: which is the decimal mark? Write all "
+            "numbers with one of them, and no marks of thousands"
+        )
 
 
 def read_table(source: Source, header: bool = True, name: str = "") -> TableFile:
@@ -97,7 +136,8 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
 
     Args:
         source: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file (text also as ``.gz``), or a pyarrow Table.
-        header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ...
+        header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ... unless
+            it plainly names them.
         name: How messages call a source that is no file.
 
     Raises:
@@ -112,7 +152,7 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
             f"{name or 'a table'} needs to be a file or a pyarrow Table (got a {type(source).__name__}); a pandas "
             "DataFrame becomes one by pyarrow.Table.from_pandas(frame, preserve_index=False)"
         )
-    path = Path(source).expanduser()
+    path = user_path(source)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     kind = file_kind(path)
@@ -131,18 +171,21 @@ def is_array_file(source: Source) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix.lower() == ".npy"
 
 
-def read_array(source: Source) -> np.ndarray:
-    """Map a ``.npy`` file of numbers; pickles are refused."""
-    path = Path(str(source)).expanduser()
+def read_array(source: Source, text: bool = False) -> np.ndarray:
+    """Map a ``.npy`` file of numbers, or of ``text`` too; pickles are refused."""
+    path = user_path(str(source))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     try:
         with np.errstate(over="ignore"):  # a shape that no memory holds
             array = np.lib.format.open_memmap(path, mode="r")  # no pickle, no archive of several
     except (*NOT_PLAIN, OSError) as error:
+        if "Python objects" in str(error):
+            way = "np.asarray(y, dtype=str) for text, with '' where missing, or a numeric dtype"
+            raise ValueError(f"{path} holds Python objects, a pickle, which is not opened; save it as {way}") from error
         raise ValueError(f"{path} is not a plain .npy array ({one_line(error)})") from error
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} needs numbers (got {array.dtype})")
+    if array.dtype.kind not in ("biufUS" if text else "biuf"):
+        raise ValueError(f"{path} needs numbers{' or text' if text else ''} (got {array.dtype})")
     return array
 
 
@@ -184,7 +227,7 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     dialect = find_dialect(path, usual, header, free_memory())
 
     def options(block: int) -> pa_csv.ReadOptions:
-        return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not header)
+        return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not dialect.has_header)
 
     def read(block: int) -> pa.Table:
         start_options, parse = options(min(block, 1 << 20)), dialect.parse_options
@@ -201,19 +244,19 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     try:
         table = _whole_rows(path, read)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
-        fault = find_encoding_fault(path) or find_ragged_row(path, dialect, header)
-        alone = header_alone(path, dialect) if header and not fault else None
+        fault = find_encoding_fault(path) or find_ragged_row(path, dialect)
+        alone = header_alone(path, dialect) if dialect.has_header and not fault else None
         if alone is None:
             raise ValueError(fault or f"{path} cannot be read: {one_line(error)}") from error
         table = pa.table([pa.array([], pa.string())] * len(alone), names=alone)
-    names = column_names(table.column_names, header)
+    names = column_names(table.column_names, dialect.has_header)
     unnamed = tuple(name for name, written in zip(names, table.column_names, strict=True) if not written.strip())
     table = table.rename_columns(names)
     if table.num_rows and "\n" in table.column(-1)[-1].as_py():  # perhaps the rest of the file, behind an open quote
-        fault = find_ragged_row(path, dialect, header)
+        fault = find_ragged_row(path, dialect)
         if fault:
             raise ValueError(fault)
-    _check_header(path, table, header, dialect)
+    _check_header(path, table, dialect)
     check_names(path, names)
     return TableFile(
         str(path),
@@ -225,7 +268,7 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     )
 
 
-def _check_header(path: Path, table: pa.Table, header: bool, dialect: Dialect) -> None:
+def _check_header(path: Path, table: pa.Table, dialect: Dialect) -> None:
     """Refuse a file whose first row is taken for what it is not."""
     names = table.column_names
     if len(names) == 1 and (other := re.search("[;\t,|]", names[0])):
@@ -233,12 +276,7 @@ def _check_header(path: Path, table: pa.Table, header: bool, dialect: Dialect) -
             f"{path} has the single column {names[0]!r}: are its cells separated by {other.group()!r}? "
             "A .csv file needs ',', a .tsv file tabs"
         )
-    if not header and table.num_rows > 1:
-        head, *_ = table.slice(0, 1).to_pylist()
-        below = [name for name in names if not _is_number(head[name]) and _is_number(table.column(name)[1].as_py())]
-        if any(not is_text(typed_column(table.column(name).slice(1), dialect.decimal_comma).type) for name in below):
-            raise ValueError(f"{path}: its first row, {', '.join(head.values())!r:.60}, is a header; drop --no-header")
-    if header and all(_is_number(name) for name in names) and not all(name.isdigit() for name in names):
+    if dialect.has_header and all(is_number_text(name) for name in names) and not all(name.isdigit() for name in names):
         raise ValueError(f"{path} names its columns {', '.join(names[:5])}: no header? Say so (--no-header)")
 
 
@@ -287,11 +325,3 @@ def plain_table(table: pa.Table) -> pa.Table:
         elif pa.types.is_string_view(field.type):
             table = table.set_column(i, field.name, pc.cast(table.column(i), pa.string()))
     return table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.files.columns import missing_as_null
+from sigraph.files.columns import first_odd, is_text, missing_as_null
 from sigraph.samples.given import as_samples
 from sigraph.tables.giveaways import say_giveaways
 from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, rare_classes
@@ -31,14 +31,14 @@ def make_task(
         name: The task's name.
         rows: Labels, each of a known sample.
         table: The samples; their ``split`` and group columns serve tasks that have none.
-        rule: How the split is drawn if none is given.
+        rule: How the split is drawn if none is given, or if it was asked for.
         kind: classification or regression; by default integers and text are classes, other numbers regression.
         metric: By default the usual one of the type.
 
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
     """
-    given = split_parts(rows.where, rows.split)
+    given = None if rule.is_asked else split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, given, table)
     labels, classes = encode_labels(name, rows, kind)
     count = len(table.index)
@@ -52,7 +52,7 @@ def make_task(
     if given is not None:
         part = torch.full((count,), -1)
         part[position] = torch.from_numpy(given)
-    elif table.split_column:
+    elif table.split_column and not rule.is_asked:
         given = split_parts(table.name, table.apart[table.split_column])
         part = torch.from_numpy(given)
     if given is not None:
@@ -64,6 +64,8 @@ def make_task(
             notes.append(f"{alone:,} samples with a label but no split are in no part")
         split = {p: ((part == i) & labelled).nonzero().view(-1) for i, p in enumerate(SPLITS)}
     else:
+        if rule.is_asked and (rows.split is not None or table.split_column):
+            notes.append("column 'split' is not used, since --split or --split-rates asks for another split")
         rule = _settled(rule, name, y)
         ids = labelled.nonzero().view(-1)
         groups = _groups(name, rows, table, rule.column)[ids] if rule.how == "group" else None
@@ -79,8 +81,8 @@ def make_task(
         drawn = "draw another by --seed, --split or --split-rates"
         way = drawn if given is None else "mend that column, or leave it out and have one drawn"
         raise ValueError(f"{error} ({rows.where}; split {how}: {way})") from error
-    described, more = _describe(y, classes, columns)
-    notes += more + score_notes(task)
+    described = _describe(y, classes, columns)
+    notes += score_notes(task)
     if not kind:
         notes += [*integers_as_classes(name, y, classes), *numbers_as_classes(name, y)]
     if classes is not None:
@@ -120,8 +122,11 @@ def _check_parts(
     where, columns = rows.where, list(rows.labels)
     notes = "".join(f"; {note}" for note in rows.notes)  # perhaps why: words for missing labels make classes of numbers
     sizes = ", ".join(f"{part} {ids.numel():,}" for part, ids in split.items())
+    several = _several_samples(name, rows, y, classes)
     for part, ids in split.items():
         if ids.numel() == 0:
+            if several:
+                raise ValueError(several + notes)
             raise ValueError(
                 f"task {name!r} ({where}): the split {how} leaves {part!r} empty ({sizes}); give every part samples, "
                 f"or have it drawn by --split with other --split-rates{notes}"
@@ -135,6 +140,8 @@ def _check_parts(
     else:
         return
     if absent:
+        if several:
+            raise ValueError(several + notes)
         what = "classes" if classes is not None else "label columns"
         way = "; a stratified split has all in train (--split stratified)" if classes is not None else ""
         raise ValueError(
@@ -143,17 +150,29 @@ def _check_parts(
         )
 
 
-def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> tuple[str, list[str]]:
-    """Labels in words, and what may surprise about them."""
+def _several_samples(name: str, rows: LabelTable, y: Tensor, classes: list[str | int] | None) -> str:
+    """That classes need several samples each, where most have a single one, as ids and numbers do; else empty."""
+    labelled = int((y >= 0).sum())
+    if classes is None or len(classes) < 3 or 2 * len(classes) <= labelled:
+        return ""
+    ((_, values),) = rows.labels.items()
+    row = first_odd(values) if is_text(values.type) else -1
+    kind = f"text (such as {values[row].as_py()!r:.40})" if row >= 0 else "integers"
+    way = "write numbers as 1000 or 0.05" if row >= 0 else f"if they are numbers: --task-type {name}=regression"
+    return (
+        f"task {name!r} ({rows.where}): {len(classes):,} classes of {labelled:,} samples, since the labels are {kind}, "
+        f"and each different one is a class, which needs several samples; {way}; if they are ids, they are no labels"
+    )
+
+
+def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str | int]) -> str:
+    """Labels in words."""
     if classes is not None:
         sizes = y[y >= 0].bincount(minlength=len(classes)).tolist()
         counted = [f"{name!r} {size:,}" for name, size in zip(classes, sizes, strict=True)]
-        notes = []
-        if -1 in classes:
-            notes.append("-1 is taken for a class; leave the cell of a missing label empty")
-        return f"{len(classes):,} classes, {some(counted)}", notes
+        return f"{len(classes):,} classes, {some(counted)}"
     known = y[~torch.isnan(y)]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
-        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}", []
-    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}", []
+        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}"
+    return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}"

@@ -174,7 +174,8 @@ def find_encoding_fault(path: Path) -> str | None:
 
 
 def find_json_fault(path: Path) -> str | None:
-    """The first line that is no JSON object, in words; None if there is none."""
+    """The first line that is no JSON object, or has a value of another kind than those above; None if there is none."""
+    seen: dict[str, tuple[str, int, object]] = {}  # by key, the kind of its values, and the first line that says so
     for number, line in enumerate(lines_of(path), start=1):
         try:
             text = line.encode("latin-1").decode()
@@ -183,4 +184,27 @@ def find_json_fault(path: Path) -> str | None:
             return f"{path}, line {number}: not JSON ({error})"
         if not isinstance(value, dict):
             return f"{path}, line {number}: needs one JSON object a line (got {text.strip():.40})"
+        for key, one in _values(value):
+            kind, first, other = seen.setdefault(key, (_kind(one), number, one))
+            if kind != _kind(one):
+                here, there = (f"{json.dumps(each):.40}" for each in (one, other))
+                return (
+                    f"{path}, line {number}: {key!r} is {_kind(one)} ({here}), and {kind} in line {first} ({there}); "
+                    "write all its values alike, such as all in quotes, or null for none"
+                )
     return None
+
+
+def _values(row: dict[str, object]) -> Iterator[tuple[str, object]]:
+    """What stands under each key of a row, and in its list; nulls fit anywhere."""
+    for key, value in row.items():
+        if value is not None:
+            yield key, value
+        if isinstance(value, list):
+            yield from ((f"{key}[]", item) for item in value if item is not None)
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object"}[type(value)]

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from sigraph.files.arguments import check_kinds
-from sigraph.tasks.label_values import label_values
+from sigraph.files.row_index import check_same_index, has_index
+from sigraph.tasks.class_names import are_names_together, integer_names, shown_names
+from sigraph.tasks.label_values import label_values, labels_said
 from sigraph.tasks.metrics import METRICS
 from sigraph.tasks.task import Task, is_labelled
 
@@ -17,7 +19,11 @@ class Evaluator:
     """Scores predictions for a task the way OGB's evaluators are called.
 
     Args:
-        task: Its type and metric are used.
+        task: Its type, its metric and what its classes are called are used.
+
+    Classes may be given as ids, 0 ... C - 1, or by name where the task has names. Where the names are integers too,
+    integers are ids if all of ``y_true`` and ``y_pred`` can be, otherwise names if all of both are; anything else is
+    refused. Names as text are never taken for ids.
 
     Raises:
         ValueError: The metric does not exist for the task's type; lists those that do.
@@ -43,8 +49,10 @@ class Evaluator:
         }[self.task.type]
         if self.task.is_ranking:
             positive = self.task.called(1)
-            shape = f"y_true [n] class ids; y_pred [n] scores of class {positive!r}, the second, or [n, 2] of both"
-        return f"a dict with arrays or tensors: {shape}"
+            shape = f"y_true [n] classes; y_pred [n] scores of class {positive!r}, the second, or [n, 2] of both"
+        classes = self.task.classes
+        named = "" if self.task.type != "classification" or not classes else f"; classes are ids or {self._names()}"
+        return f"a dict with arrays or tensors: {shape}{named}"
 
     @property
     def expected_output_format(self) -> str:
@@ -64,8 +72,12 @@ class Evaluator:
         if missing:
             names = ", ".join(sorted(missing))
             raise ValueError(f"'input_dict' needs {names} in 'Evaluator': {self.expected_input_format}")
-        y = label_values(input_dict["y_true"], "'y_true'", self.task.type, classes=self.task.classes).y
-        y_pred = self._predictions(input_dict["y_pred"])
+        given = {f"'{name}'": input_dict[name] for name in ("y_true", "y_pred")}
+        check_same_index(given)  # of samples with any numbers, in any order: they are compared with each other alone
+        y_true, y_pred = (value.to_numpy() if has_index(value) else value for value in given.values())
+        reading = self._reading(y_true, y_pred)
+        y = labels_said(y_true, "'y_true'", self.task.type, **reading).y
+        y_pred = self._predictions(y_pred, reading)
         if len(y) != len(y_pred) or len(y) == 0:
             raise ValueError(f"'y_true' and 'y_pred' need the same length >= 1 (got {len(y)} and {len(y_pred)})")
         if self.task.type == "multilabel" and tuple(y.shape) != y_pred.shape:
@@ -73,13 +85,30 @@ class Evaluator:
         unknown = 0 if self.task.type == "multilabel" else int((~is_labelled(y)).sum())
         if unknown:
             raise ValueError(f"'y_true' holds {unknown} missing labels in 'Evaluator'; pass labelled samples only")
-        if self.task.is_ranking and int(y.max()) > 1:
-            raise ValueError(f"'y_true' holds class {int(y.max())} in 'Evaluator'; {self.metric} needs 0 and 1")
         if self.task.type == "regression":
             y, y_pred = y.double(), y_pred.astype(np.float64)  # single precision loses the digits of large targets
         return {self.metric: self._score(y.numpy(), y_pred)}
 
-    def _predictions(self, value: Any) -> np.ndarray:
+    def _reading(self, y_true: Any, y_pred: Any) -> dict[str, Any]:
+        """How classes are read, predicted ones as the labels are."""
+        if self.task.type != "classification":
+            return {}
+        classes = self.task.classes
+        are_named = False
+        if integer_names(classes):
+            shape = np.shape(y_pred.detach().cpu() if isinstance(y_pred, torch.Tensor) else y_pred)
+            holds_classes = not self.task.is_ranking and (len(shape) == 1 or shape[1:] == (1,))
+            given = {"'y_true'": y_true} | ({"'y_pred'": y_pred} if holds_classes else {})
+            are_named = are_names_together(given, classes)
+        count = max(self.task.num_outputs, len(classes or ()))
+        return {"classes": classes, "num_classes": count, "are_named": are_named}
+
+    def _names(self) -> str:
+        classes = self.task.classes or []
+        otherwise = " (integers are ids where all can be)" if integer_names(classes) else ""
+        return f"names, {shown_names(classes)}{otherwise}"
+
+    def _predictions(self, value: Any, reading: dict[str, Any]) -> np.ndarray:
         """Finite numbers in a shape that the metric takes."""
         if np.ma.is_masked(value):
             raise ValueError("'y_pred' is masked in places in 'Evaluator': predict those samples, or leave them out")
@@ -90,7 +119,7 @@ class Evaluator:
             y_pred = np.asarray(value)
         kind, width = self.task.type, self.task.num_outputs
         if kind == "classification" and not self.task.is_ranking and y_pred.dtype.kind in "OSU":
-            y_pred = label_values(value, "'y_pred'", kind, classes=self.task.classes).y.numpy()
+            return self._ids(value, reading)
         if y_pred.dtype.kind not in "biuf":
             raise ValueError(
                 f"'y_pred' needs numbers in 'Evaluator' (got {y_pred.dtype}): {self.expected_input_format}"
@@ -115,4 +144,16 @@ class Evaluator:
                 f"'y_pred' needs class ids or [n, {width}] scores for {self.metric} in 'Evaluator' (got fractions of "
                 f"shape {list(y_pred.shape)})"
             )
-        return y_pred
+        is_scored = kind != "classification" or self.task.is_ranking
+        return y_pred if is_scored else self._ids(y_pred, reading)
+
+    def _ids(self, predicted: Any, reading: dict[str, Any]) -> np.ndarray:
+        """Predicted classes as ids; each is one."""
+        ids = label_values(predicted, "'y_pred'", "classification", **reading).y
+        if bool((ids < 0).any()):
+            row = int((ids < 0).nonzero()[0])
+            raise ValueError(
+                f"'y_pred' needs a class for every sample in 'Evaluator' (got {np.ravel(predicted)[row]!s:.40} at "
+                f"sample {row}): {self.expected_input_format}"
+            )
+        return ids.numpy()

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sigraph.files.row_index import check_index
+
 SPLITS = ("train", "valid", "test")
 PARTS = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2, "testing": 2}
 _ENDS = ("_mask", "_idx", "_index", "_ids")
@@ -64,6 +66,7 @@ def _ids(value: Any, what: str, num_samples: int) -> Tensor:
             f"{what} needs a list of integer sample ids or a boolean mask (got {type(value).__name__}: {error})"
         ) from error
     if ids.dtype == torch.bool and ids.numel():
+        check_index(value, what)
         if ids.shape != (num_samples,):
             way = "; of several splits side by side choose one: mask[:, 0]" if ids.dim() == 2 else ""
             raise ValueError(f"{what} needs a mask of shape [{num_samples}] (got {list(ids.shape)}){way}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import first_odd, is_text, missing_as_null, type_name
+from sigraph.files.row_index import check_index
 
 ACCEPTED = "numbers or text, a label a sample, as a tensor, an array, a list or a column of a table"
 _WIDE = {torch.uint8, torch.uint16, torch.uint32, torch.bool}  # -1, for a missing class, does not fit in
@@ -35,17 +36,19 @@ class LabelCells:
     columns: list[str] | None = None
 
 
-def read_cells(value: Any, what: str) -> LabelCells:
+def read_cells(value: Any, what: str, at: Callable[[int], str] = "sample {}".format) -> LabelCells:
     """The cells of anything that holds labels; nothing is rounded, and what is marked as missing stays missing.
 
     Args:
         value: A tensor (dense or sparse), a numpy array (also masked, or of objects), a list, a pandas Series or
             DataFrame, a pyarrow array or table, a scipy matrix.
         what: Whose labels, for messages.
+        at: Says where entry i stands, for messages.
 
     Raises:
-        ValueError: It holds something else, or several kinds of things.
+        ValueError: It holds something else, or several kinds of things; an index of pandas orders it otherwise.
     """
+    check_index(value, what)
     if isinstance(value, Tensor):
         return _of_tensor(value, what)
     if isinstance(value, np.ndarray):
@@ -54,7 +57,7 @@ def read_cells(value: Any, what: str) -> LabelCells:
         return _of_array(np.asarray(value.toarray()), what)
     arrow = _as_arrow(value, what)
     if isinstance(arrow, pa.Table):
-        return _of_table(arrow, what)
+        return _of_table(arrow, what, at)
     if arrow is not None:
         return _of_column(arrow, what)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -167,7 +170,7 @@ def _arrow_of(value: Any, what: str) -> pa.ChunkedArray:
     return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
 
 
-def _of_table(table: pa.Table, what: str) -> LabelCells:
+def _of_table(table: pa.Table, what: str, at: Callable[[int], str]) -> LabelCells:
     """Columns side by side; of several, none may be text."""
     names = table.column_names
     parts = [_of_column(table.column(i), f"column {name!r} of {what}") for i, name in enumerate(names)]
@@ -175,12 +178,14 @@ def _of_table(table: pa.Table, what: str) -> LabelCells:
         return parts[0]
     text = [name for name, part in zip(names, parts, strict=True) if part.numbers is None]
     if text or not parts:
-        got = "no column"
+        got, way = "no column", ""
         if text:
             column = parts[names.index(text[0])].text
             row = first_odd(column) if column is not None else -1
-            got = f"text in column {text[0]!r}" + (f", such as {column[row].as_py()!r:.40}" if row >= 0 else "")
-        raise ValueError(f"{what} needs label columns of 0 and 1, or one column of classes or numbers (got {got})")
+            got = f"text in column {text[0]!r}"
+            got += f", such as {column[row].as_py()!r:.40} at {at(row)}" if row >= 0 and column is not None else ""
+            way = "; a missing label is a blank cell, None or NaN; of several tasks give a column each"
+        raise ValueError(f"{what} needs label columns of 0 and 1, or one column of classes or numbers (got {got}){way}")
     numbers = [part.numbers for part in parts if part.numbers is not None]
     absent = [torch.zeros(len(table), dtype=torch.bool) if part.absent is None else part.absent for part in parts]
     wide = torch.float64 if any(column.is_floating_point() for column in numbers) else torch.int64

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import pyarrow as pa
@@ -11,12 +12,22 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.files.columns import first_odd, is_number, typed_column
+from sigraph.files.arguments import is_number
+from sigraph.files.columns import first_odd
+from sigraph.files.row_index import warn_caller
+from sigraph.tasks.class_names import (
+    Names,
+    are_names,
+    ids_of_names,
+    ids_of_text,
+    integer_names,
+    reading_note,
+    shown_names,
+    words_for_missing,
+)
 from sigraph.tasks.label_cells import LabelCells, read_cells
 
 TYPES = ("classification", "multilabel", "regression")
-# What other tools write for a missing value, lower case; "" is a cell of blanks.
-MISSING_WORDS = ["", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"]
 _EXACT = 2**53  # beyond, not every integer is a float64
 
 
@@ -43,9 +54,12 @@ def label_values(
     what: str,
     type: str = "",
     *,
-    classes: Sequence[str | int] | None = None,
-    missing: float | None = None,
+    classes: Names | None = None,
+    missing: Any = None,
     at: Callable[[int], str] = "sample {}".format,
+    num_classes: int | None = None,
+    are_named: bool | None = None,
+    is_dense: bool = True,
 ) -> LabelValues:
     """Labels as a tensor of one of the three types, or the reason why they are none.
 
@@ -58,21 +72,28 @@ def label_values(
         what: Whose labels, the subject of each message.
         type: ``classification``, ``multilabel`` or ``regression``; empty: text, integers and true/false are classes,
             floats regression, rows multi-label. ``classification`` takes whole floats and one-hot rows too.
-        classes: What class 0, 1, ... is called: the order of classes that are given by name.
-        missing: A further value that means missing, such as -100; besides it None, NaN, NA and masked cells always do,
-            and -1 in integer classes and label columns if this is None.
+        classes: What class 0, 1, ... is called: the order of classes that are given by name. Integers are class ids,
+            unless they cannot all be and all are among these names.
+        missing: A further value that means missing, such as -100, or a text among text; besides it None, NaN, NA and
+            masked cells always do, and -1 in integer classes and label columns if this is None.
         at: Says where entry i stands, for messages.
+        num_classes: How many classes there are, where that is known; then ids beyond are refused.
+        are_named: Whether integers are names of ``classes``, where that is known.
+        is_dense: Whether a class for each integer up to the largest is meant, so that gaps are noted.
 
     Raises:
         ValueError: A value or shape that is no label, with the place and the way out.
     """
     if type and type not in TYPES:
         raise ValueError(f"'type' of {what} needs to be one of {', '.join(TYPES)} (got {type!r})")
-    cells = read_cells(value, what)
+    cells = read_cells(value, what, at)
+    _check_missing(missing, what, cells)
     if cells.text is not None:
-        return _by_name(cells.text, what, type, classes, at)
-    judge = _Judge(what, at, missing, cells.columns)
+        return _by_name(cells.text, what, type, classes, missing, at)
+    judge = _Judge(what, at, missing, cells.columns, bool(type), classes, num_classes, are_named, is_dense)
     y, absent = _present(cells, missing)
+    if missing is not None and not bool((absent if missing != missing else y.eq(missing)).any()):
+        judge.notes.append(_no_label_is(missing))
     if y.dim() not in (1, 2):
         raise ValueError(
             f"{what} needs to be 1-D (classes, regression) or 2-D (multi-label) (got shape {list(y.shape)})"
@@ -95,7 +116,15 @@ def label_values(
     return LabelValues(judged(y, absent), found, called, judge.notes)
 
 
-def _present(cells: LabelCells, missing: float | None) -> tuple[Tensor, Tensor]:
+def labels_said(value: Any, what: str, type: str = "", **options: Any) -> LabelValues:
+    """As :func:`label_values`, whose notes are warned of at the line of whoever gave the labels."""
+    found = label_values(value, what, type, **options)
+    for note in found.notes:
+        warn_caller(f"{what}: {note}")
+    return found
+
+
+def _present(cells: LabelCells, missing: Any) -> tuple[Tensor, Tensor]:
     """The numbers and which of them are missing by any mark."""
     y = cells.numbers if cells.numbers is not None else torch.empty(0)
     absent = torch.isnan(y) if y.is_floating_point() else torch.zeros_like(y, dtype=torch.bool)
@@ -110,8 +139,13 @@ class _Judge:
 
     what: str
     at: Callable[[int], str]
-    missing: float | None
+    missing: Any
     names: list[str] | None
+    is_type_said: bool
+    called: Names | None
+    num_classes: int | None
+    are_named: bool | None
+    is_dense: bool
     notes: list[str] = field(default_factory=list)
 
     def minus_is_missing(self, y: Tensor) -> bool:
@@ -124,12 +158,23 @@ class _Judge:
             self.refuse(odd, y, "classes as whole numbers", "numbers that are no classes are regression")
             y = torch.where(absent, -1, y).long()
         minus = ~absent & (y == -1) if self.missing is None else torch.zeros_like(absent)
+        gone = absent if -1 in (self.called or ()) else absent | minus
+        named = are_names([y[~gone]], self.called) if self.are_named is None else self.are_named
+        if named and self.called is not None:
+            ids, odd = ids_of_names(y, gone, self.called)
+            self.refuse(odd, y, f"names of classes ({shown_names(self.called)})", "all of them, and no class ids")
+            return ids
         absent = absent | minus
         way = "another mark of missing labels is said by 'missing'; other integers are renumbered by unique()"
         self.refuse((y < 0) & ~absent, y, "classes as integers >= 0, -1 where missing", way)
         if bool(absent.any()):
             y = torch.where(absent, -1, y)
+        if self.num_classes is not None:
+            names = f" or names ({shown_names(self.called)})" if integer_names(self.called) else ""
+            mixed = "all ids or all names, labels and predictions alike" if names else "counted from 0"
+            self.refuse(y >= self.num_classes, y, f"class ids from 0 to {self.num_classes - 1}{names}", mixed)
         present = y[y >= 0].unique()  # sorted
+        self.notes += reading_note(present, self.called) if self.num_classes is None else []
         if present.numel():
             self._note_classes(present, is_signed=present.tolist() == [1] and bool(minus.any()))
         return y
@@ -141,7 +186,7 @@ class _Judge:
                 "the labels are 1 and -1 alone: -1 is taken for missing, which leaves one class; "
                 "two classes are (y + 1) // 2"
             )
-        elif present.numel() < count:
+        elif present.numel() < count and self.is_dense and self.num_classes is None:
             first = int((present != torch.arange(present.numel())).nonzero()[0])
             way = "they are counted from 0: y - 1 where yours start at 1" if first == 0 else "renumbered by unique()"
             empty = f"{count - present.numel():,} of the {count:,} classes, such as {first}"
@@ -162,7 +207,7 @@ class _Judge:
             )
         if bool(absent.any()):
             return torch.where(absent, torch.nan, y if y.is_floating_point() else y.float())
-        if y.size(1) > 1 and len(y) and bool(((y == 1).sum(dim=1) == 1).all()):
+        if not self.is_type_said and y.size(1) > 1 and len(y) and bool(((y == 1).sum(dim=1) == 1).all()):
             self.notes.append(
                 f"each row has exactly one 1 in {y.size(1):,} columns (one-hot): if these are classes, say so "
                 "(--task-type, or type='classification'), and they are split and scored as classes are"
@@ -178,11 +223,12 @@ class _Judge:
             if minus and not bool(((y < -1) & ~absent).any()):
                 self.notes.append(f"-1 stands for {minus:,} labels and is taken for a number; a missing one is NaN")
             y = wide
-        elif not bool(absent.all()):
+        elif not self.is_type_said and not bool(absent.all()):
             known = y[~absent].unique()
             if known.numel() <= 2 and bool((known == known.round()).all()):
                 self.notes.append(
-                    "the numbers are whole, and no more than two: if they are classes, say type classification"
+                    "the numbers are whole, and no more than two: if they are classes, say so (--task-type "
+                    "classification, or type='classification')"
                 )
         self.refuse(torch.isinf(y) & ~absent, y, "finite numbers, NaN where missing", "mend or drop that label")
         return torch.where(absent, torch.nan, y) if bool(absent.any()) else y
@@ -208,46 +254,41 @@ def _from_one_hot(y: Tensor, absent: Tensor, what: str, at: Callable[[int], str]
 
 
 def _by_name(
-    text: pa.ChunkedArray, what: str, type: str, classes: Sequence[str | int] | None, at: Callable[[int], str]
+    text: pa.ChunkedArray,
+    what: str,
+    type: str,
+    classes: Names | None,
+    missing: Any,
+    at: Callable[[int], str],
 ) -> LabelValues:
     """Classes by name: sorted, or in the order that was given."""
+    notes = []
+    if missing is not None:
+        is_missing = pc.fill_null(pc.equal(text, missing), False)
+        if missing and not pc.any(is_missing).as_py():
+            notes.append(_no_label_is(missing))
+        text = pc.if_else(is_missing, pa.scalar(None, text.type), text)
     if type in ("regression", "multilabel"):
         row = first_odd(text)
         such = f", such as {text[row].as_py()!r:.40} at {at(row)}" if row >= 0 else ""
         needed = "numbers for regression" if type == "regression" else "0 and 1 in label columns"
         raise ValueError(f"{what} needs {needed} (got text{such}); a missing label is blank, None or NaN")
-    notes = words_for_missing(text)
-    if classes is None:
-        names = pc.unique(text.combine_chunks()).drop_null()
-        names = names.take(pc.sort_indices(names))
-        called: list[str | int] = names.to_pylist()
+    y, called = ids_of_text(text, what, classes, at)
+    return LabelValues(y, "classification", called, notes + (words_for_missing(text) if classes is None else []))
+
+
+def _check_missing(missing: Any, what: str, cells: LabelCells) -> None:
+    """Refuse a mark of missing labels that is of another kind than the labels."""
+    if cells.text is not None:
+        kind, fits = "text", isinstance(missing, str)
     else:
-        called, names = list(classes), pa.array([str(one) for one in classes], pa.large_string())
-    index = pc.index_in(text, value_set=names)
-    unknown = pc.fill_null(pc.and_(pc.is_null(index), pc.is_valid(text)), False).to_numpy()
-    if unknown.any():
-        row = int(unknown.argmax())
-        raise ValueError(
-            f"{what} needs the names in 'classes' (got {text[row].as_py()!r:.40} at {at(row)}, which is not among them)"
-        )
-    y = torch.from_numpy(pc.fill_null(index, -1).to_numpy().astype("int64"))
-    return LabelValues(y, "classification", called, notes)
+        kind, fits = "number", is_number(missing) and not (isinstance(missing, Integral) and abs(int(missing)) >= 2**63)
+    if missing is not None and not fits:
+        raise ValueError(f"'missing' needs a {kind}, as the labels are, for {what} (got {missing!r:.40})")
 
 
-def words_for_missing(values: pa.ChunkedArray) -> list[str]:
-    """Notes on classes that may be no classes: they are kept, since labels are never changed."""
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    is_word = pc.fill_null(pc.is_in(plain, value_set=pa.array(MISSING_WORDS, plain.type)), False)
-    if not pc.any(is_word).as_py():
-        return []
-    others = values.filter(pc.invert(is_word)).drop_null()
-    hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
-    notes = []
-    for found in pc.value_counts(values.filter(is_word)).to_pylist():
-        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
-        kept = f"the text {found['values']!r}, kept as a class{hint}"
-        notes.append(f"{count} {kept}; leave the cell blank if it means missing")
-    return notes
+def _no_label_is(missing: Any) -> str:
+    return f"no label is {missing!r:.40}, which 'missing' says"
 
 
 def _shown(value: Tensor) -> str:

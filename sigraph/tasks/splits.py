@@ -10,6 +10,7 @@ from torch import Tensor
 from sigraph.files.random import keyed_generator
 from sigraph.tasks.task import SPLITS
 
+RATES = (0.8, 0.1, 0.1)
 HOW = ("random", "stratified", "group")
 
 
@@ -23,12 +24,14 @@ class SplitRule:
         rates: Shares of train, valid and test, in (0, 1), adding up to 1.
         seed: Of the draw: the same seed and samples give the same split.
         column: Of the groups.
+        is_asked: Whether somebody asked for this split, so that it is drawn even where one is given.
     """
 
     how: str = ""
-    rates: tuple[float, ...] = (0.8, 0.1, 0.1)
+    rates: tuple[float, ...] = RATES
     seed: int = 0
     column: str = ""
+    is_asked: bool = False
 
     def __post_init__(self) -> None:
         if (self.how and self.how not in HOW) or (self.how == "group") != bool(self.column):
@@ -43,10 +46,10 @@ class SplitRule:
             raise ValueError(f"'seed' needs to be an integer >= 0 (got {self.seed!r})")
 
     @classmethod
-    def parse(cls, text: str | None, rates: tuple[float, ...] = (0.8, 0.1, 0.1), seed: int = 0) -> SplitRule:
-        """From ``random``, ``stratified`` or ``group:COLUMN``."""
+    def parse(cls, text: str | None, rates: tuple[float, ...] | None = None, seed: int = 0) -> SplitRule:
+        """From ``random``, ``stratified`` or ``group:COLUMN``; what is None was not asked for."""
         how, _, column = (text or "").partition(":")
-        return cls(how, tuple(rates), seed, column)
+        return cls(how, RATES if rates is None else tuple(rates), seed, column, bool(text) or rates is not None)
 
     def __str__(self) -> str:
         how = f"by group {self.column!r}" if self.how == "group" else self.how

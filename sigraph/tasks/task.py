@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import InitVar, dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from sigraph.files.arguments import shown
 from sigraph.files.suggestions import did_you_mean
+from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.given_split import SPLITS, read_split
 from sigraph.tasks.label_values import TYPES, label_values
 from sigraph.tasks.scorable import undefined, unlearnable
@@ -69,8 +68,10 @@ class Task:
         type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``. ``classification``
             makes classes of whole floats and of one-hot rows, ``regression`` numbers of integers.
         about: Where the labels come from, in words.
-        classes: What the user calls class (or label column) 0, 1, ...; None: the names that the labels give, sorted.
-        missing: A value of ``labels`` that means missing, such as -100, in place of -1.
+        classes: What the user calls class (or label column) 0, 1, ..., each name once; None: the names that the labels
+            give, sorted. Where labels and names are integers, labels of 0 ... C - 1 (and -1, missing) are class ids;
+            otherwise, if all of them are names, they are names.
+        missing: A value of ``labels`` that means missing, a number such as -100 (in place of -1); among text, a text.
 
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
@@ -90,21 +91,24 @@ class Task:
     type: str = ""
     about: str = field(default="", compare=False)
     classes: list[str | int] | None = field(default=None, compare=False)
-    missing: InitVar[float | None] = None
+    missing: InitVar[float | str | None] = None
 
-    def __post_init__(self, missing: float | None) -> None:
+    def __post_init__(self, missing: float | str | None) -> None:
         if self.type and self.type not in TYPES:
             raise ValueError(f"'type' needs to be one of {', '.join(TYPES)} in 'Task' (got {self.type!r})")
-        called = None if self.classes is None else _plain(self.classes)
+        called = None if self.classes is None else checked_names(self.classes, f"'classes' of task {self.name!r}")
         what = f"'labels' of task {self.name!r}"
         found = label_values(self.labels, what, self.type, classes=called, missing=missing)
         self.labels, self.type = found.y, found.type
-        self.classes = found.classes if called is None else called
+        self.classes = called
+        if called is None and found.classes is not None:
+            self.classes = checked_names(found.classes, f"'classes' of task {self.name!r}, read off its labels,")
         self.metric = self.metric or DEFAULT_METRIC[self.type]
         self.check_metric()
         if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
             raise ValueError(
-                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got {len(self.classes)})"
+                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got "
+                f"{len(self.classes)}); integer labels are ids from 0 on or, all of them, among the names"
             )
         self.split = read_split(self.split, self.name, self.num_samples)
         self._check_split()
@@ -175,10 +179,3 @@ def said_elsewhere() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="task ", category=UserWarning)
         yield
-
-
-def _plain(names: Sequence[str | int]) -> list[str | int]:
-    """Names as they go into JSON: numpy's own kinds of text and integers become Python's."""
-    if isinstance(names, str) or not hasattr(names, "__iter__"):
-        raise ValueError(f"'classes' needs a list of names in 'Task' (got {shown(names)})")
-    return [name.item() if isinstance(name, np.generic) else name for name in names]

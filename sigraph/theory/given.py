@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sigraph.data import PretrainGraph
 from sigraph.data.foreign import way_from
 from sigraph.files.arguments import as_tensor
+from sigraph.files.row_index import check_index
 from sigraph.tasks import Task
-from sigraph.tasks.label_values import label_values
+from sigraph.tasks.label_values import labels_said
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = PretrainGraph | Mapping[str, PretrainGraph]
-Tasks = Task | Tensor | np.ndarray | Mapping[str, Task | Tensor | np.ndarray] | Sequence[Task] | Sequence[float]
-_ACCEPTED = "a Task, several in a list or by name, or labels (a tensor, an array, a list of numbers), also by name"
+Tasks: TypeAlias = Any  # a Task, or what `label_values` takes; several in a list (tasks alone) or by name
+_ACCEPTED = "a Task, several in a list or by name, or labels (a tensor, an array, a list, a column), also by name"
 
 
 def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
@@ -42,11 +42,7 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
         return {tasks.name: tasks}
     if isinstance(tasks, Mapping):
         named: dict[str, Any] = dict(tasks)
-    elif isinstance(tasks, Tensor | np.ndarray) or _is_numbers(tasks):
-        named = {"task": tasks}
-    else:
-        if not isinstance(tasks, Sequence) or isinstance(tasks, str):
-            raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got {_say(tasks)})")
+    elif isinstance(tasks, list | tuple) and (not tasks or any(isinstance(one, Task) for one in tasks)):
         listed = [task for task in tasks if isinstance(task, Task)]
         if len(listed) < len(tasks):
             kinds = ", ".join(dict.fromkeys(type(task).__name__ for task in tasks))
@@ -54,6 +50,10 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
         named = {task.name: task for task in listed}
         if len(named) < len(listed):
             raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
+    elif tasks is None or isinstance(tasks, str | numbers.Number | PretrainGraph):
+        raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got {_say(tasks)})")
+    else:
+        named = {"task": tasks}
     if not named:
         raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
     return {
@@ -62,22 +62,16 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
     }
 
 
-def _is_numbers(tasks: Any) -> bool:
-    """Whether these are numbers in a list, or rows of them."""
-    if not isinstance(tasks, Sequence) or isinstance(tasks, str) or not len(tasks):
-        return False
-    return all(isinstance(one, numbers.Real) or _is_numbers(one) for one in tasks)
-
-
 def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
     if value is None or isinstance(value, str | Mapping | PretrainGraph):
         raise ValueError(f"{what} needs {needed} in {owner!r} (got {_say(value)})")
-    return label_values(value, f"{what} in {owner!r}").y
+    return labels_said(value, f"{what} in {owner!r}", is_dense=False).y
 
 
 def as_numbers(what: str, value: Any, needed: str, owner: str) -> Tensor:
-    """Tensor, array or list of numbers as a tensor; the rest is for messages."""
+    """Tensor, array or list of numbers, row i of sample i, as a tensor; the rest is for messages."""
+    check_index(value, f"{what} in {owner!r}")
     try:
         out = as_tensor(value)
     except ValueError as error:

@@ -114,6 +114,7 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
         ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified or group:COLUMN"),
         ([..., "--dry-run", "--split-rates", "half"], "--split-rates needs numbers"),
         ([..., "--dry-run", "--label", "topic", "--metric", "rmse"], "needs to be one of accuracy, macro_f1"),
+        ([..., "--dry-run", "--label", "topic", "--metric", "zz=accuracy"], "--metric ('metrics') names the task 'zz'"),
         ([..., "--dry-run", "--metric", "a", "--metric", "b"], "needs the task it is for"),
         ([..., "--dry-run", "--edges", "a b=e.csv"], "the name 'a b' needs letters"),
         ([..., "--dry-run", "--label", "topik"], "has no column 'topik' (did you mean 'topic'?)"),
@@ -277,11 +278,33 @@ def test_records_that_no_encoder_reads_are_said(small, capsys):
     assert "no encoder of sigraph reads these records" in said and "a column of 0 and 1 for each of its values" in said
 
 
+@pytest.mark.parametrize("cell", ["NA", "1_0", "\u22121.5"])
+def test_the_cell_that_makes_text_of_the_only_column_is_named(small, capsys, cell):
+    folder, rows, ask = small
+    table(folder, "s.csv", ("id", "topic", "x"), *((i, y, cell if i == 6 else x) for i, y, x, *_ in rows))
+    assert ask() == 0
+    assert f"since 'x' holds no numbers (row 7: {cell!r})" in capsys.readouterr().out
+
+
 def test_labels_without_a_header_beside_tables_with_one(small, capsys):
     folder, rows, ask = small
     table(folder, "t.tsv", *((row[0], row[1]) for row in rows), mark="\t")
     assert ask(label=("--task", str(folder / "t.tsv"))) == 2
-    assert "Add a first line such as 'id,label', or say so (--no-header) if no table has one" in capsys.readouterr().err
+    assert "Add a first line such as 'id,label', or say so (--no-header)" in capsys.readouterr().err
+    assert ask("--no-header", label=("--task", str(folder / "t.tsv"))) == 0  # the way out works
+
+
+@pytest.mark.parametrize("limit", [(), ("--memory-limit", "9GB")])
+def test_edges_without_a_header_beside_tables_with_one(small, capsys, limit):
+    folder, _, ask = small
+    lines = (folder / "e.csv").read_text().split("\n", 1)
+    assert ask() == 0
+    (folder / "e.csv").write_text(lines[1])
+    capsys.readouterr()
+    assert ask(*limit) == 2 and "no header? Say so (--no-header)" in capsys.readouterr().err
+    assert ask("--no-header", *limit) == 0
+    said = capsys.readouterr().out
+    assert "ids in 'column1' and 'column2'" in said and "its first row names the columns, though --no-header" in said
 
 
 def test_targets_keep_what_the_file_says(small, capsys):

@@ -141,6 +141,16 @@ def test_features_are_matched_by_name(toy, tmp_path, capsys):
     (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x6\n1,1,2,3,4,5,6\n")
     assert main([*command, "--force"]) == 2
     assert "lacks 1 of the 6 features of the pre-training: 'x5'" in capsys.readouterr().err
+    for text in ("id,a,b\n1,1,2\n", "id,a,b\n1,1,\n2,,1\n"):
+        (tmp_path / "new.csv").write_text(text)
+        assert main([*command, "--force"]) == 2
+        assert "lacks 6 of the 6 features of the pre-training: 'x0'" in capsys.readouterr().err
+    (tmp_path / "new.csv").write_text("name,x0,x1,x2,x3,x4,x5,row\nb,1,2,3,4,5,6,0\nb,1,2,3,4,5,6,1\n")
+    assert main([*command, "--force"]) == 2 and "(--id-column)" in capsys.readouterr().err
+    assert main([*command, "--force", "--id-column", "row"]) == 0  # the way out works
+    np.save(tmp_path / "x.npy", rows.numpy())  # without names, in the order of the pre-training
+    assert main(["embed", str(folder), "--dataset", str(tmp_path / "x.npy"), "--out", str(tmp_path / "n.npy")]) == 0
+    assert np.allclose(np.load(tmp_path / "n.npy"), embed(load_encoder(folder), SampleDataset(rows)), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["z.npy", "z.parquet", "z.ids.parquet"])

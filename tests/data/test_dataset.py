@@ -340,7 +340,7 @@ def test_fingerprint_follows_the_data(tmp_path):
     assert make(records()).fingerprint != make(records().slice(0, N).set_column(1, "length", [[0] * N])).fingerprint
 
 
-@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/labels.npy", "card.yaml"])
+@pytest.mark.parametrize("file", ["samples.npy", "graphs/line/col.npy", "tasks/topic/labels.npy"])
 def test_truncated_and_missing_files_are_named(tmp_path, file):
     make().save(tmp_path / "toy")
     path = tmp_path / "toy" / file
@@ -359,7 +359,7 @@ def test_verify_finds_a_changed_byte(tmp_path, file):
     make().save(tmp_path / "toy")
     path = tmp_path / "toy" / file
     rot(path)
-    with pytest.raises(ValueError, match=r"needs sha256|does not match its sum"):
+    with pytest.raises(ValueError, match=r"needs sha256|does not match its sum|is not what was written"):
         SampleDataset.open(tmp_path / "toy", verify=True)
 
 
@@ -371,9 +371,39 @@ def test_a_bit_that_flips_is_noticed_when_it_is_read(tmp_path, file):
     os.utime(path, (1e9, 1e9))  # touched, not changed: its sum still fits
     same(make(), SampleDataset.open(tmp_path / "toy"))
     rot(path)  # size and time stay
-    with pytest.raises(ValueError, match=r"(needs sha256|match its sum|not valid JSON).*write it again") as error:
+    with pytest.raises(
+        ValueError, match=r"(needs sha256|match its sum|not valid JSON|is not what was written).*write it again"
+    ) as error:
         use(SampleDataset.open(tmp_path / "toy"))
     assert str(path) in str(error.value)
+
+
+def test_words_of_a_card_may_be_edited_and_nothing_else(tmp_path):
+    """The card comes with empty words, which invites to fill them in."""
+    make(feature_names=["x\n", "1"]).save(tmp_path / "toy")
+    file, fingerprint = tmp_path / "toy" / "card.yaml", make_opened(tmp_path).fingerprint
+    text = "# mine\n" + file.read_text().replace("title: ''", "title: Toys").replace("licence: ''", "licence: CC0")
+    text = text.replace("about: what it is about", "about: topics")
+    file.write_text(text)
+    opened = SampleDataset.open(tmp_path / "toy", verify=True)
+    assert (opened.card.title, opened.card.licence, opened.card.tasks["topic"].about) == ("Toys", "CC0", "topics")
+    assert opened.fingerprint == fingerprint and opened.feature_names == ["x\n", "1"]
+    for before, after in (("name: toy", "name: boy"), ("count: 6", "count: 7"), ("- '1'", "- '2'"), ("mae", "mse")):
+        assert before in text
+        file.write_text(text.replace(before, after))
+        with pytest.raises(ValueError, match=r"card.yaml: .* is not what was written"):
+            make_opened(tmp_path)
+    with pytest.raises(FileExistsError, match=r"card.yaml that was changed .*; move that away"):
+        make().save(tmp_path / "toy", overwrite=True)
+    file.rename(tmp_path / "kept.yaml")
+    with pytest.raises(ValueError, match=r"card.yaml .*got no file.*write it again"):
+        make_opened(tmp_path)
+    make().save(tmp_path / "toy", overwrite=True)  # the way out works
+    assert make_opened(tmp_path).card.title == ""
+
+
+def make_opened(folder):
+    return SampleDataset.open(folder / "toy")
 
 
 def use(dataset):

@@ -68,3 +68,12 @@ def test_what_pyg_made_undirected_is_taken_as_it_is():
         warnings.simplefilter("error")
         graph = PretrainGraph.from_data(Data(edge_index=index, edge_weight=weight, num_nodes=3, y=torch.arange(3)))
     assert graph.edge_weight.tolist() == [2, 2, 3, 3] and graph.y.tolist() == [0, 1, 2]
+
+
+def test_labels_and_what_is_called_after_nodes_have_a_row_a_node():
+    for key in ("y", "z", "node_age"):
+        with pytest.raises(ValueError, match=rf"'{key}' needs a row a node, 3, .*got 6"):
+            PretrainGraph.from_data(Data(edge_index=EDGES, num_nodes=3, **{key: torch.arange(6)}))
+        assert PretrainGraph.from_data(Data(edge_index=EDGES, num_nodes=3, **{key: torch.arange(3)}))[key].size(0) == 3
+    graph = PretrainGraph.from_data(Data(edge_index=EDGES, num_nodes=3, y=torch.ones(1, 6), z=torch.tensor(1.0)))
+    assert graph.y.shape == (1, 6)  # of the graph

@@ -1,5 +1,7 @@
 """Graphs of networkx: node 7 is sample 7, whatever was mentioned first, and no weight is lost unsaid."""
 
+import copy
+import pickle
 import random
 import warnings
 
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
 
 KINDS = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
@@ -171,3 +174,28 @@ def test_groups_are_those_of_every_sample():
     del g.nodes[1]["species"]
     with pytest.raises(ValueError, match=r"'group' needs an attribute of every sample's node .*1 of 3 .*first: 1"):
         PretrainGraph.from_networkx(g, group="species")
+
+
+def test_ids_of_a_data_set_are_compared_with_the_nodes():
+    x, names = torch.eye(3), ["a", "b", "c"]
+    graph = PretrainGraph.from_networkx(nx.path_graph(names), nodes=names)
+    for same in (graph, copy.copy(graph), copy.deepcopy(graph), pickle.loads(pickle.dumps(graph))):
+        assert SampleDataset(x, {"g": same}, ids=names).graph().names_of_nodes == names
+        with pytest.raises(
+            ValueError, match=r"'ids' needs node i of graph 'g'.*in another order: sample 0 is 'c', node"
+        ):
+            SampleDataset(x, {"g": same}, ids=["c", "b", "a"])
+    plain = PretrainGraph(graph.edge_index, 3)
+    assert SampleDataset(x, {"g": graph}).fingerprint == SampleDataset(x, {"g": plain}).fingerprint
+    with pytest.raises(ValueError, match="called otherwise"):
+        SampleDataset(x, {"g": plain}, ids=["x", "y", "z"]).replace(graphs={"g": graph})
+    graph.names_of_nodes = None
+    SampleDataset(x, {"g": graph}, ids=["x", "y", "z"])
+
+
+def test_ids_that_are_sample_numbers_in_another_order_do_not_fit_nodes_that_are():
+    x, graph = torch.eye(3), PretrainGraph.from_networkx(nx.path_graph(3))
+    with pytest.raises(ValueError, match=r"sample 0 is 2, node 0 0\)"):
+        SampleDataset(x, {"g": graph}, ids=[2, 1, 0])
+    for ids in ([0, 1, 2], [7, 1, 0], ["2", "1", "0"]):  # what samples are called, whatever their number is
+        assert len(SampleDataset(x, {"g": graph}, ids=ids)) == 3

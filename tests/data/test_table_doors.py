@@ -109,7 +109,13 @@ CASES = {
     "labels of ids that are unknown": ({}, {}, {"id": ["zz", *IDS[1:]]}, {}, r"labels for 1 unknown ids in 1 rows"),
     "a rare class": ({}, {}, {"label": ["r", *"x" * (N - 1)]}, {}, r"1 class is missing from valid and test.*'r' 1"),
     "classes that differ in blanks": ({}, {}, {"label": ["x", "x ", *"yz" * 14]}, {}, "'x', 'x ' differ in blanks"),
-    "floats that are classes": ({}, {}, {"label": [i % 2 + 0.0 for i in range(N)]}, {}, "whole numbers, taken for num"),
+    "floats that are classes": (
+        {},
+        {},
+        {"label": [i % 2 + 0.0 for i in range(N)]},
+        {},
+        "the numbers are whole, and no more than two",
+    ),
     "large targets": (
         {},
         {},

@@ -246,3 +246,39 @@ def test_a_place_that_cannot_be_written_is_named_as_given(tmp_path, atomic, monk
     with pytest.raises(PermissionError, match=r"written .Permission denied") as error, atomic(tmp_path / "y"):
         pass
     assert error.value.filename == str(tmp_path / "y") and names(tmp_path) == ["file"]
+
+
+def test_a_folder_is_known_by_any_of_its_names(tmp_path, monkeypatch):
+    """Temporaries lie beside the folder and never in it."""
+    (tmp_path / "mine" / "graphs").mkdir(parents=True)
+
+    def may_replace(path):
+        assert path == tmp_path / "mine" and not [file for file in path.iterdir() if file.name.startswith(".")]
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine/graphs/..", "./mine", "mine/.", "other/../mine"):
+        (tmp_path / "mine" / "graphs").mkdir(exist_ok=True)
+        with atomic_folder(name, may_replace) as folder:
+            assert folder.parent == tmp_path
+            (folder / "new").write_text("x")
+        assert [file.name for file in (tmp_path / "mine").iterdir()] == ["new"]
+        assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "../../mine", "../sub/."])
+def test_the_folder_where_one_stands_is_not_pulled_away(tmp_path, monkeypatch, name):
+    """Its name would be that of another folder, and who stands in it would see an empty one, or none."""
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine" / "sub")
+    stands = pytest.raises(FileExistsError, match=r"is the current folder or around it.*cd \.\.")
+    with stands as error, atomic_folder(name, lambda path: None):
+        raise AssertionError
+    assert str((tmp_path / "mine" / "sub" / name).resolve()) in str(error.value)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "results.json").mkdir()
+    told = pytest.raises(IsADirectoryError, match="is a folder, where a file is to be written")
+    with told as error, atomic_file(tmp_path / "results.json"):
+        raise AssertionError
+    assert error.value.filename == str(tmp_path / "results.json") and len(list(tmp_path.iterdir())) == 1

@@ -247,9 +247,9 @@ def test_what_a_killed_preparation_left_is_removed(toy):
 
 
 def test_recipe_of_a_stranger_runs_only_when_trusted(toy):
-    with pytest.raises(ValueError, match="trust_recipe=True"):
+    with pytest.raises(ValueError, match=r"`sigraph prepare .* --trust-recipe`, or trust_recipe=True"):
         prepare(toy.folder)
-    with pytest.raises(ValueError, match="trust_recipe=True"):
+    with pytest.raises(ValueError, match=r"`sigraph prepare .* --trust-recipe`, or trust_recipe=True"):
         open_dataset(str(toy.folder))
     assert toy.num_runs == 0 and not toy.cached.exists()
 

@@ -62,3 +62,9 @@ def test_what_cannot_be_read_is_an_error(file):
 
 def test_plain_values_are_those_of_a_file():
     assert plain({1: (2, None), "a": {"b": True}}) == {"1": [2, None], "a": {"b": True}}
+
+
+def test_a_folder_in_the_place_of_a_record_stops_before_the_work(tmp_path):
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(IsADirectoryError, match="is a folder, where a record is to be written"):
+        read_record(tmp_path / "r.json", SCORED, {})

@@ -44,7 +44,6 @@ def write(path, text):
         ("t.tsv", "id,x\n0,0.5\n", [(0, 0.5)], "separated by ','"),
         ("t.csv", 'id;x\n0;"a;b, c"\n', [(0, "a;b, c")], "separated by ';'"),
         ("t.csv", "id;x\n0;1,234\n1;5,678\n", [(0, "1,234"), (1, "5,678")], "separated by ';'"),  # thousands, perhaps
-        ("t.csv", "id;x\n0;1.234,5\n1;0,5\n", [(0, "1.234,5"), (1, "0,5")], "separated by ';'"),
         ("t.csv", "id,x\n0,a;b\n1,c;d\n", [(0, "a;b"), (1, "c;d")], None),  # lists of terms are cells
         ("t.tsv", "id\tx\n0\t0,5\n", [(0, "0,5")], None),
     ],
@@ -131,3 +130,30 @@ def test_one_cell_without_end_is_named(tmp_path):
     (tmp_path / "zeros.csv").write_bytes(bytes(200_000))
     with pytest.raises(ValueError, match=r"zeros\.csv"):
         read_table(tmp_path / "zeros.csv", True, "samples")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("source target\n0 1\n1 2\n", r"has blanks between its cells \('source target'\): write a comma"),
+        ("0  1\n1  2\n", "has blanks between its cells"),
+        ("# Nodes: 3, Edges: 2\n# From\tTo\n0\t1\n1\t2\n", r"begins with a comment \('# Nodes: 3, Edges: 2'\)"),
+        ("# a comment\nsource,target\n0,1\n", "begins with a comment"),
+        ("# a comment\nsource target\n0 1\n", "begins with a comment"),
+    ],
+)
+@pytest.mark.parametrize("name", ["e.csv", "e.tsv"])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("read", [read_table, lambda path, header: TableStream(path, header).head()])
+def test_forms_that_are_not_read_are_told(tmp_path, text, message, name, header, read):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / name, header)
+
+
+@pytest.mark.parametrize(
+    "text", ["#id,x\n1,2\n", "a b\n1\n", "a b\nc d e\n", '#id,x\n1,"a\nb"\n', "first name,x\na b,1\n"]
+)
+def test_what_looks_a_little_like_another_form_is_read(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    assert read_table(tmp_path / "t.csv").table.column_names == text.split("\n")[0].split(",")

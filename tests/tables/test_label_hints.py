@@ -40,9 +40,10 @@ def test_classes_that_differ_in_blanks_or_case():
 
 
 def test_numbers_and_integers():
-    assert "--task-type t=classification" in numbers_as_classes("t", torch.tensor([0.0, 1.0, float("nan")]))[0]
+    assert "--task-type t=classification" in numbers_as_classes("t", torch.tensor([0.0, 1.0, 2.0, float("nan")]))[0]
     assert numbers_as_classes("t", torch.tensor([0.5, 1.0])) == [] and numbers_as_classes("t", torch.arange(3)) == []
     assert numbers_as_classes("t", torch.arange(50.0)) == []
+    assert numbers_as_classes("t", torch.tensor([0.0, 1.0])) == []  # said where labels are judged
     assert integers_as_classes("t", torch.arange(30), list(range(30))) and not integers_as_classes(
         "t", torch.zeros(9), ["a"]
     )

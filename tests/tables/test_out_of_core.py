@@ -17,7 +17,7 @@ import sigraph.tables.out_of_core
 from sigraph.data import PretrainGraph
 from sigraph.edges.runs import EdgeRuns
 from sigraph.files.atomic import DiskFullError
-from sigraph.tables import build_store, from_tables
+from sigraph.tables import TableReport, build_store, from_tables
 from sigraph.tables.out_of_core import parse_size
 
 IDS = ["0", "00", "a", "A", 'x "y", z', "🧪", " ", "é", "e\u0301", "null", "NaN", "-1", "a\nb", "None"]
@@ -257,3 +257,12 @@ def test_memory_stays_under_what_was_given_for_hubs_and_repeats(tmp_path):
         runs.add(np.full(1_000, 5), np.full(1_000, 6))
     sizes = [piece.row.size for piece, _ in runs.pieces()]
     assert sum(sizes) == 2 * 30_001 and max(sizes) <= room // 56
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [0.0, 0.5]])
+def test_weights_that_are_all_0_are_said_at_every_door_for_tables(tmp_path, weights):
+    file = write(tmp_path / "e.csv", source=[0, 1], target=[1, 2], weight=weights)
+    samples, report = pa.table({"id": [0, 1, 2], "x": [0.5, 1.0, 2.0]}), TableReport()
+    from_tables(samples, {"g": file}, report=report)
+    notes = [*report.graphs[0].notes, *build_store(file, tmp_path / "g").notes]
+    assert sum("all weights in 'weight' are 0" in note for note in notes) == (0 if any(weights) else 2)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sigraph.tables import build_store, from_tables
 from sigraph.tables.table_file import is_array_file, read_array, read_table
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -57,10 +58,14 @@ def test_without_header_columns_are_numbered(tmp_path):
 
 def test_a_header_is_not_taken_for_a_row(tmp_path):
     (tmp_path / "t.csv").write_text("id,x\na,1\nb,2\n")
-    with pytest.raises(ValueError, match=r"t.csv: its first row, 'id, x', is a header; drop --no-header"):
-        read_table(tmp_path / "t.csv", header=False)
-    (tmp_path / "t.csv").write_text("a,n/a\nb,1\nc,?\n")
-    assert read_table(tmp_path / "t.csv", header=False).table.num_rows == 3
+    for text in ("id,x\na,1\nb,2\n", "name,x\na,1\nb,2\n", "id,x\na,b\nb,c\n", "x,id\n1,2\n2,3\n", "u,v\na,b\nb,c\n"):
+        (tmp_path / "t.csv").write_text(text)
+        file = read_table(tmp_path / "t.csv", header=False)
+        assert file.table.num_rows == 2 and file.table.column_names == text.split("\n")[0].split(",")
+        assert "its first row names the columns" in file.notes[0]
+    for text in ("a,n/a\nb,1\nc,?\n", "a,NA\nb,1\nc,2\n", "5,a\n6,1\n7,2\n", "a,b\nb,c\nc,d\n"):
+        (tmp_path / "t.csv").write_text(text)
+        assert read_table(tmp_path / "t.csv", header=False).table.num_rows == 3
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
@@ -107,7 +112,7 @@ def test_columns_are_found_whatever_their_case(tmp_path):
         ("t.csv", b"1,0.5\n2,0.25\n", r"names its columns 1, 0.5: no header\? Say so \(--no-header\)"),
         ("t.jsonl", b'{"id": 1}\n{"id": \n', r"t.jsonl, line 2: not JSON"),
         ("t.jsonl", b'{"id": 1}\n[2]\n', r"t.jsonl, line 2: needs one JSON object a line \(got \[2\]\)"),
-        ("t.jsonl", b'{"id": 1}\n{"id": "a"}\n', r"t.jsonl cannot be read: .*changed from number to string"),
+        ("t.jsonl", b'{"id": 1}\n{"id": "a"}\n', r"t.jsonl, line 2: 'id' is text .*and a number in line 1"),
         ("t.parquet", b"PAR1nonsense", r"t.parquet is not a Parquet file"),
         ("t.xlsx", b"x", r"needs to be a .csv, .tsv, .jsonl, .parquet or .npy file \(got .xlsx\)"),
         ("t", b"x", r"got no ending"),
@@ -125,9 +130,38 @@ def test_missing_files_and_arrays_of_objects(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"t\.npy: there is no such file"):
         read_array(tmp_path / "t.npy")
     np.save(tmp_path / "t.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match=r"not a plain \.npy array"):
+    with pytest.raises(ValueError, match=r"t\.npy holds Python objects, a pickle, .*np.asarray\(y, dtype=str\)"):
         read_array(tmp_path / "t.npy")
     np.save(tmp_path / "t.npy", np.array(["a"]))
+    assert read_array(tmp_path / "t.npy", text=True).tolist() == ["a"]
     with pytest.raises(ValueError, match="needs numbers"):
         read_array(tmp_path / "t.npy")
     assert is_array_file("T.NPY") and not is_array_file("t.csv") and not is_array_file(pa.table({}))
+
+
+@pytest.mark.parametrize("text", ["id;x;y\n0;1.005;5,5\n1;2.010;6,5\n", "id;x;y\n0;1.005,5;1\n1;0,5;2\n"])
+def test_marks_of_thousands_beside_decimal_commas_are_refused(tmp_path, text, monkeypatch):
+    """1.005 would be read as one and a bit, which it may be or not."""
+    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "e.csv").write_text("source,target\n0,1\n")
+    edges = pa.table({"source": [0, 1], "target": [1, 0]})
+    with pytest.raises(ValueError, match=r"'1.005.*\(column 'x', row 1\).*which is the decimal mark"):
+        from_tables(tmp_path / "t.csv", edges)
+    samples = pa.table({"id": [0, 1], "x": [0.5, 1.0]})
+    with pytest.raises(ValueError, match="which is the decimal mark"):
+        from_tables(samples, edges, tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="which is the decimal mark"):
+        from_tables(samples, {"g": tmp_path / "t.csv"}, edge_columns=("id", "id"), weight_column="x")
+    lines = "".join(f"{i};{i + 1};{'1.005' if i < 9 else '5,5'}\n" for i in range(10))
+    (tmp_path / "w.csv").write_text("source;target;weight\n" + lines)
+    monkeypatch.setattr("sigraph.tables.stream.BLOCK", 40)
+    with pytest.raises(ValueError, match=r"'1.005' \(column 'weight', row \d+\): which is the decimal mark"):
+        build_store(tmp_path / "w.csv", tmp_path / "g")
+
+
+def test_points_and_commas_that_are_no_numbers_may_stand_together(tmp_path):
+    (tmp_path / "t.csv").write_text("id;version;terms;x\n0;1.2.3;1,2,3;0,5\n1;2.0.1;4,5,6;7\n")
+    file = read_table(tmp_path / "t.csv")
+    assert [file.values(c).type for c in ("version", "terms", "x")] == [pa.string(), pa.string(), pa.float64()]
+    (tmp_path / "t.csv").write_text("id;x\n0;0.5\n1;7\n")
+    assert read_table(tmp_path / "t.csv").values("x").to_pylist() == [0.5, 7.0]

@@ -15,7 +15,7 @@ def task(labels, ids=range(12), report=None, **options):
     """The task that some columns of labels make."""
     columns = labels if isinstance(labels, dict) else {"label": labels}
     table = pa.table({"id": list(ids), **columns})
-    options = {"split_rates": THIRDS, **options}
+    options = {"split_rates": None if "split" in map(str.lower, columns) else THIRDS, **options}
     return from_tables(SAMPLES, EDGES, {"t": table}, report=report, **options).task()
 
 
@@ -48,7 +48,7 @@ def test_the_type_can_be_said():
         (
             [0.5, 1.5] * 6,
             "classification",
-            r"column 'label' needs classes as whole numbers \(got 0.5 at sample 0 and 11 more\)",
+            r"column 'label' needs classes as whole numbers \(got 0.5 at row 1 and 11 more\)",
         ),
         ([0, 1] * 6, "ranking", "needs classification or regression"),
     ):
@@ -62,7 +62,7 @@ def test_words_for_missing_labels_are_said_also_where_they_spoil_the_split():
     assert "note     4 labels are the text 'NA', kept as a class; leave the cell blank" in str(report)
     numbers = [f"0.{i}" for i in range(1, 12)]
     with pytest.raises(
-        ValueError, match=r"do not occur in train.*; 1 label is the text '\?', kept as a class \(all other"
+        ValueError, match=r"12 classes of 12 samples.*; 1 label is the text '\?', kept as a class \(all other"
     ):
         task([*numbers, "?"], split="random")
 
@@ -71,13 +71,30 @@ def test_a_given_split_is_kept_whatever_its_words():
     words = ["train", "Training", "val", "dev", "validation", "TEST", "", None, "train", "train", "test", "valid"]
     report = TableReport()
     labels = [0, 1, 0, 1, 0, 1, 0, 1, None, 1, 0, 1]
-    found = task({"label": labels, "Split": words}, report=report, split="random")
+    found = task({"label": labels, "Split": words}, report=report)
     assert {part: ids.tolist() for part, ids in found.split.items()} == {
         "train": [0, 1, 9],  # 8 has no label
         "valid": [2, 3, 4, 11],
         "test": [5, 10],
     }
     assert "as given by column 'split'" in str(report) and "1 samples with a split but no label" in str(report)
+
+
+@pytest.mark.parametrize("options", [{"split": "random"}, {"split": "stratified"}, {"split_rates": THIRDS}])
+@pytest.mark.parametrize("words", [["train"] * 12, ["train", "valid", "test"] * 4, ["nonsense"] * 12])
+def test_a_split_that_is_asked_for_is_drawn_beside_a_column_and_this_is_said(options, words):
+    """Also where the column is what is wrong, since messages advise it."""
+    labels = [0, 1] * 6
+    drawn = task(labels, **{"split_rates": None, **options}).split
+    samples = SAMPLES.append_column("split", pa.array(words)).append_column("t", pa.array(labels))
+    for door in ("task", "label"):
+        report = TableReport()
+        if door == "task":
+            found = task({"label": labels, "split": words}, report=report, **options)
+        else:
+            found = from_tables(samples, EDGES, labels=["t"], report=report, **options).task()
+        assert {part: ids.tolist() for part, ids in found.split.items()} == {p: i.tolist() for p, i in drawn.items()}
+        assert "split    train" in str(report) and "column 'split' is not used, since" in str(report)
 
 
 def test_drawn_splits_cover_the_labelled_samples_only():
@@ -93,7 +110,10 @@ def test_rows_may_repeat_if_they_agree():
     found = task([0, 1, 1, 0, 1, 0, 0], ids=[5, 6, 6, 7, 8, 9, 9], report=report)
     assert found.labels.tolist() == [-1] * 5 + [0, 1, 0, 1, 0, -1, -1] and "2 rows repeat another one" in str(report)
     for columns in ({"label": [0, 1, 0, 1]}, {"label": [0, 1, 1, 1], "split": ["train", "test", "valid", "valid"]}):
-        with pytest.raises(ValueError, match=r"1 ids have rows that disagree about label or split \(6\)"):
+        with pytest.raises(
+            ValueError,
+            match=r"1 ids have rows that disagree about label or split \(6; such as rows 2 and 3\); keep one",
+        ):
             task(columns, ids=[5, 6, 6, 7])
 
 
@@ -123,9 +143,9 @@ def test_labels_of_unknown_ids():
         ({"label": [0, 1] * 6, "split": ["left", "right"] * 6}, {}, r"needs train, valid .* \(got 'left', 'right'\)"),
         ({"label": [0, 1] * 6, "split": [0, 1] * 6}, {}, r"needs train, valid or test \(got integers\)"),
         ([1] * 12, {}, r"needs at least two classes \(got \[1\]\)"),
-        ([None] * 12, {}, r"labels|at least two classes"),
+        ([None] * 12, {}, r"needs labels \(got 12 rows, all of them blank\)"),
         ({"p": [0, 1] * 6, "remark": ["x", "y"] * 6}, {}, r"needs label columns of 0 and 1, .*text in column 'remark'"),
-        ({"p": [0, 1] * 6, "q": [0, 2] * 6}, {}, r"needs 0, 1 or missing .*got 2 in column 'q' of sample 1"),
+        ({"p": [0, 1] * 6, "q": [0, 2] * 6}, {}, r"needs 0, 1 or missing .*got 2 in column 'q' of row 2"),
         ({}, {}, r"needs a column of labels besides 'id'"),
         ([0.5, 1.5] * 6, {"split": "stratified"}, "no classes to stratify"),
         ([[1], [2]] * 6, {}, "needs numbers or text, .*got list"),
@@ -140,8 +160,31 @@ def test_what_may_surprise_is_noted():
     for labels, note in (
         ([-1, 1] * 6, "-1 is taken for a class"),
         ([1, 2, 3, 4, 5] * 2 + [1, 2], "5 integer classes; if they are numbers: --task-type t=regression"),
-        ([0.0, 1.0] * 6, "if they are classes, say --task-type classification"),
+        ([0.0, 1.0] * 6, "if they are classes, say so (--task-type classification"),
+        ([0.0, 1.0, 2.0] * 4, "if they are classes, say --task-type classification"),
     ):
         report = TableReport()
         task(labels, report=report)
-        assert note in str(report)
+        assert note in str(report) and str(report).count("classes, say") <= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            [f"{i},000" for i in range(1, 13)],
+            r"12 classes of 12 samples, since the labels are text \(such as '1,000'\)",
+        ),
+        ([f"{i}%" for i in range(12)], r"text \(such as '0%'\).*write numbers as"),
+        (
+            list(range(100, 112)),
+            "the labels are integers, and each different one .*if they are numbers: --task-type t=reg",
+        ),
+        ([*range(11), 0], "11 classes of 12 samples.*--task-type t=reg"),
+    ],
+)
+@pytest.mark.parametrize("split", [None, ["train", "valid", "test"] * 4])
+def test_numbers_taken_for_classes_are_the_cause_that_is_named(labels, message, split):
+    """And not the split, which no other one would mend."""
+    with pytest.raises(ValueError, match=message):
+        task({"label": labels} if split is None else {"label": labels, "split": split})

@@ -126,3 +126,21 @@ def test_a_parquet_page_that_claims_to_be_huge_is_an_error_of_the_file(tmp_path)
             from_tables(path, {})
         except ValueError as error:
             assert "\n" not in str(error) and "s.parquet" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ['{"id": 1, "y": "a"}', '{"id": 2, "y": null}', '{"id": 3, "y": 5}'],
+            r"line 3: 'y' is a number \(5\), and text in line 1",
+        ),
+        (['{"y": 1}', '{"y": 2.5}', '{"y": true}'], "line 3: 'y' is true or false"),
+        (['{"y": [1]}', '{"y": [2, "b"]}'], r"line 2: 'y\[\]' is text"),
+        (['{"y": [1]}', '{"y": {"a": 1}}'], "line 2: 'y' is an object"),
+    ],
+)
+def test_values_of_another_kind_are_named_by_their_line(tmp_path, lines, message):
+    (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / "t.jsonl")

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -123,7 +124,7 @@ def test_two_classes_are_ranked_by_the_second(metric, oracle):
         ([0, 1], [0, 1], r"'y_pred' needs scores for ap .*\(got int64: class ids do not rank\); give floats"),
         ([0, 1], np.array([True, False]), "class ids do not rank"),
         ([1, 1], [0.5, 0.6], "all samples are of class 1: the metric is not defined"),
-        ([0, 2], [0.5, 0.6], "'y_true' holds class 2 in 'Evaluator'; ap needs 0 and 1"),
+        ([0, 2], [0.5, 0.6], r"'y_true' needs class ids from 0 to 1 \(got 2 at sample 1\)"),
         ([0, 1], np.zeros((2, 3)), r"'y_pred' has shape \[2, 3\].*scores of class 'yes'"),
         (["no", "maybe"], [0.5, 0.6], r"'y_true' needs the names in 'classes' \(got 'maybe' at sample 1"),
         ([0, 1], ["a", "b"], "'y_pred' needs numbers"),
@@ -218,3 +219,71 @@ def test_bad_input_is_named(values, message):
 def test_multilabel_shapes_need_to_agree():
     with pytest.raises(ValueError, match=r"shape of 'y_true', \(4, 2\) \(got \(4, 3\)\)"):
         Evaluator(task("multilabel")).eval({"y_true": np.zeros((4, 2)), "y_pred": np.zeros((4, 3))})
+
+
+# Ids and names of classes #############################################################################################
+
+PARTS = {"train": [0, 1, 2], "valid": [3, 4, 5], "test": [6, 7, 8]}
+FROM_ONE = Task("from one", [1, 2, 3] * 3, PARTS, classes=[1, 2, 3])
+TENS = Task("tens", [0, 1, 0] * 3, PARTS, classes=[10, 20])
+SIGNED = Task("signed", [0, 1, 0] * 3, PARTS, classes=[-1, 1])
+TEXT = Task("text", ["a", "b", "a"] * 3, PARTS)
+
+
+@pytest.mark.parametrize(
+    ("of", "y_true", "y_pred", "score"),
+    [
+        (FROM_ONE, [2, 2, 1, 3], torch.eye(3)[[1, 1, 0, 2]], 1),  # names
+        (FROM_ONE, [2, 2, 1, 3], [2.0, 2.0, 1.0, 1.0], 0.75),
+        (FROM_ONE, [1, 2, 2], [1, 2, 3], 2 / 3),  # names, as one of them cannot be an id
+        (FROM_ONE, np.array([[1], [2]]), ["1", "2"], 1),
+        (FROM_ONE, [2, 2, 1], torch.eye(3)[[2, 2, 1]], 1),  # could be either: ids
+        (TENS, [10, 20, 10, 20], [10, 20, 10, 20], 1),
+        (TENS, [0, 1, 0], torch.tensor([0, 1, 1]), 2 / 3),
+        (SIGNED, [-1, 1, 1], np.array([-1, 1, -1]), 2 / 3),
+        (SIGNED, [1, 1], [[0.0, 1.0]] * 2, 1),
+        (TEXT, ["a", "b"], [0, 1], 1),  # text is no id
+        (TEXT, torch.tensor([0, 1]), np.array(["a", "a"], dtype=object), 0.5),
+    ],
+)
+def test_classes_are_ids_or_names_and_both_sides_are_read_alike(of, y_true, y_pred, score):
+    assert Evaluator(of).eval({"y_true": y_true, "y_pred": y_pred}) == {"accuracy": pytest.approx(score)}
+
+
+@pytest.mark.parametrize(
+    ("of", "y_true", "y_pred", "message"),
+    [
+        (
+            TENS,
+            [0, 1, 0, 1],
+            [10, 20, 10, 20],
+            r"'y_pred' needs class ids from 0 to 1 or names \(10, 20\) \(got 10 at ",
+        ),
+        (FROM_ONE, [1, 2, 3], [0, 1, 2], r"'y_true' needs class ids from 0 to 2 or names .*\(got 3 at sample 2\); all"),
+        (FROM_ONE, [1, 4], torch.eye(3)[:2], r"names .1, 2, 3. .got 4 at sample 1"),
+        (TEXT, [0, 5, 0, 1], [0, 1, 0, 1], r"'y_true' needs class ids from 0 to 1 \(got 5 at sample 1\)"),
+        (TEXT, [0, 1, 0, 1], [7, 1, 9, 1], r"'y_pred' needs class ids from 0 to 1 \(got 7 at sample 0 and 1 more\)"),
+        (TEXT, [0, 1], [-1, 1], r"'y_pred' needs a class for every sample .*got -1 at sample 0"),
+        (TEXT, [0, 1], ["a", None], r"'y_pred' needs a class for every sample"),
+        (TEXT, [0, 1], ["a", "c"], r"'y_pred' needs the names in 'classes' \(got 'c' at sample 1"),
+        (task("classification"), [0, 3], [0, 1], r"'y_true' needs class ids from 0 to 2 \(got 3"),
+    ],
+)
+def test_what_is_no_class_of_the_task_is_refused(of, y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        Evaluator(of).eval({"y_true": y_true, "y_pred": y_pred})
+
+
+def test_an_index_is_compared_with_the_other_alone():
+    true, predicted = pd.Series([0, 1, 2], index=[7, 2, 5]), pd.Series([0, 1, 1], index=[7, 2, 5])
+    evaluator = Evaluator(task("classification"))
+    for y_pred in (predicted, predicted.to_numpy(), predicted.to_frame()):
+        assert evaluator.eval({"y_true": true, "y_pred": y_pred}) == {"accuracy": pytest.approx(2 / 3)}
+    with pytest.raises(ValueError, match=r"'y_true' and 'y_pred' need rows in the same order .*reset_index"):
+        evaluator.eval({"y_true": true, "y_pred": predicted.sort_index()})
+
+
+def test_what_may_surprise_about_the_labels_is_warned_of():
+    with pytest.warns(UserWarning, match="-1 stands in 1 label cells") as warned:
+        Evaluator(task("multilabel")).eval({"y_true": [[0, 1], [1, 0], [-1, 1]], "y_pred": np.eye(3, 2)})
+    assert warned[0].filename == __file__

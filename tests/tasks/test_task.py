@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -98,7 +99,7 @@ def test_classes_by_name_are_kept():
         Task("toy", names, split, classes=["no", "maybe"])
     with pytest.raises(ValueError, match=r"'classes' of task 'toy' needs a name for each of 3 \(got 2\)"):
         make(classes=["a", "b"])
-    with pytest.raises(ValueError, match="'classes' needs a list of names"):
+    with pytest.raises(ValueError, match="'classes' of task 'toy' needs a list of names"):
         make(classes="abc")
 
 
@@ -145,7 +146,7 @@ def test_another_mark_of_missing_labels_is_an_option():
     [
         ([1, -1, 1, 1, -1, 1], {"split": {"train": [0], "valid": [2], "test": [3]}}, "1 and -1 alone: -1 is taken for"),
         ([1, 2, 1, 2, 1, 2], {"split": {"train": [0, 1]}}, r"no sample is of 1 of the 3 classes, such as 0 \(they are"),
-        ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say type"),
+        ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say so"),
         ([0, 1, 2, 0, 2, 1], {}, "1 classes are scored in 'valid' or 'test' but not in 'train': 2; they cannot be"),
         ([0, 1, 0, 0, 0, 1], {"metric": "rocauc"}, r"metric 'rocauc' is not defined: 'valid' holds class 0 alone, 1 "),
     ],
@@ -220,3 +221,63 @@ def test_a_split_needs_three_parts():
 def test_labels_that_are_none_are_refused(labels, changes, message):
     with pytest.raises(ValueError, match=message):
         make(labels, **changes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "ids"),
+    [
+        ([10, 20, 10, 20, 10, -1], [10, 20], [0, 1, 0, 1, 0, -1]),  # -1 is no name, and missing
+        ([-5, 20, -5, 20, -5, -1], [-5, 20, -1], [0, 1, 0, 1, 0, 2]),
+        ([10, 30, 10, 20, 10, 20], [10, 20], None),
+        ([10, 20, 10, 20, 10, 20], [20, 10], [1, 0, 1, 0, 1, 0]),
+        ([1, 2, 3, 1, 2, None], [1, 2, 3], [0, 1, 2, 0, 1, -1]),
+        ([0, 1, 0, 1, 0, -1], [10, 20], [0, 1, 0, 1, 0, -1]),  # ids, of which -1 is missing
+        ([1, 0, 1, 0, 1, 0], [0, 1], [1, 0, 1, 0, 1, 0]),
+    ],
+)
+def test_integer_labels_are_ids_or_names(labels, classes, ids):
+    split = {"train": [0, 1], "valid": [2, 3], "test": [4]}
+    if ids is None:
+        with pytest.raises(ValueError, match="needs a name for each of 31"):
+            Task("toy", labels, split, classes=classes)
+    else:
+        assert Task("toy", labels, split, classes=classes).labels.tolist() == ids
+
+
+def test_names_that_could_be_ids_in_another_order_are_said_to_be_read_as_ids():
+    split = {"train": range(4), "valid": range(4, 8), "test": range(8, 12)}
+    with pytest.warns(UserWarning, match="taken for class ids, so that a label 0 is class 0, called 1"):
+        task = Task("toy", [1, 0] * 6, split, classes=[1, 0], metric="rocauc")
+    assert task.labels[0] == 1 and task.called(1) == 0
+    for classes, message in ((["a", "a"], "needs each name once .got 'a' again"), ([0.5, 1], "needs text or integers")):
+        with pytest.raises(ValueError, match=f"'classes' of task 'toy' {message}"):
+            Task("toy", [1, 0] * 6, split, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "missing", "message"),
+    [
+        (["a", "b"] * 3, 99, r"'missing' needs a text, as the labels are, .*\(got 99\)"),
+        ([0, 1] * 3, "?", r"'missing' needs a number, as the labels are, .*\(got '\?'\)"),
+        ([0, 1] * 3, True, "'missing' needs a number"),
+        ([0.5, 1.0] * 3, [1], "'missing' needs a number"),
+    ],
+)
+def test_a_mark_of_missing_labels_is_of_their_kind(labels, missing, message):
+    with pytest.raises(ValueError, match=message):
+        make(labels, missing=missing)
+
+
+def test_a_mark_of_missing_labels_may_be_text_and_is_said_if_no_label_has_it():
+    assert make(["a", "b", "a", "b", "a", "?"], missing="?").labels.tolist() == [0, 1, 0, 1, 0, -1]
+    for labels, missing in ((["a", "b"] * 3, "?"), ([0, 1] * 3, -100), ([0.5, 1.5] * 3, -9)):
+        with pytest.warns(UserWarning, match="no label is .*, which 'missing' says"):
+            make(labels, missing=missing)
+
+
+def test_masks_of_pandas_are_in_the_order_of_the_samples():
+    mask = pd.Series([True, True, False, False, False, False])
+    assert make(split={"train": mask}).split["train"].tolist() == [0, 1]
+    with pytest.raises(ValueError, match="split 'train' of task 'toy' needs sample i in row i"):
+        make(split={"train": mask.iloc[::-1]})
+    assert make(split={"train": pd.Series([1, 0], index=[9, 1])}).split["train"].tolist() == [1, 0]  # ids, in any order

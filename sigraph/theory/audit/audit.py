@@ -64,9 +64,9 @@ def audit(
     Args:
         graph: A graph, or graphs by name; or a data set, for its graphs, its tasks unless others are given, and as
             ``dataset``.
-        tasks: A task, tasks by name or in a list; or labels alone, a tensor, an array or a list of numbers, perhaps by
-            name (1-D integer = classes, -1 missing; 1-D float = regression, NaN missing; 2-D = multi-label in {0, 1},
-            NaN missing).
+        tasks: A task, tasks by name or in a list; or labels alone, as :class:`Task` takes them, perhaps by name (1-D
+            integer = classes, -1 missing; 1-D text = classes by name; 1-D float = regression, NaN missing; 2-D =
+            multi-label in {0, 1}, NaN missing). What may surprise about them is warned of.
         labels: Which labels of a :class:`Task` are looked at. ``seen``: of train and valid, since whoever chooses a
             graph by labels of the test samples has tested on them; ``train``; ``all``, for a description of data that
             chooses nothing. Of labels that come without a split all are used.

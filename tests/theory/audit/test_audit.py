@@ -5,6 +5,8 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -226,7 +228,7 @@ def test_graphs_without_edges_or_nodes():
         (FIVE, {"t": "ab"}, {}, "task 't' needs a Task or labels in 'audit'"),
         (FIVE, {"t": ["a", 1]}, {}, "task 't' in 'audit' needs numbers or text"),
         (FIVE, torch.tensor([0, 1, -2, 0, 1]), {}, r"task 'task' in 'audit' needs classes as integers >= 0.*got -2"),
-        (FIVE, ["t"], {}, r"needs a Task, several.*labels \(a tensor, an array, a list.*got a list of str"),
+        (FIVE, ["t"], {}, "task 'task' needs one label a node"),
         (FIVE, [Task("t", torch.arange(5) % 2, split_of(5)), 1], {}, "got a list of Task, int"),
         (FIVE, None, {}, r"'tasks' needs a Task, several.*got NoneType"),
         (FIVE, 3, {}, r"'tasks' needs a Task, several.*got int"),
@@ -244,6 +246,16 @@ def test_graphs_without_edges_or_nodes():
 def test_what_does_not_fit_is_said(graph, tasks, options, message):
     with pytest.raises(ValueError, match=message):
         audit(graph, tasks, **options)
+
+
+def test_labels_are_read_as_a_task_reads_them():
+    names = ["a", "a", "b", "b", None]
+    expected = audit(FIVE, torch.tensor([0, 0, 1, 1, -1])).to_dict()
+    for labels in (names, tuple(names), pd.Series(names), pa.array(names), pd.DataFrame({"y": names})):
+        assert audit(FIVE, labels).to_dict() == audit(FIVE, {"task": labels}).to_dict() == expected
+    with pytest.warns(UserWarning, match="task 'task' in 'audit': the labels are 1 and -1 alone") as warned:
+        audit(FIVE, [1, -1, 1, 1, -1])
+    assert warned[0].filename == __file__
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1, -1], [0.0, 0.5, 1.0, 2.0, math.nan], [[0, 1], [1, 0]] * 2 + [[0, 0]]])
