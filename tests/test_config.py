@@ -181,7 +181,7 @@ def test_an_unknown_key_gets_file_line_path_and_the_nearest_key(write):
         load_config(write(edited("  structure_weight", "  structur_weight")))
     message = str(caught.value)
     assert "experiment.yaml:10: unknown key 'pretrain.structur_weight' (did you mean 'structure_weight'?)" in message
-    assert "valid keys: dataset, graph, encoder, sampler, structure_loss" in message
+    assert "valid keys: dataset, graph, reader, encoder, sampler, structure_loss" in message
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,8 @@ def test_grid_is_open_where_an_arm_says_nothing_and_it_acts(write):
         "other-loss": {"pretrain.structure_loss": "InfoNCELoss"},
         "no-pretraining": {"pretrain.trainer.max_epochs": 0},
     }
-    tree = {**load_config(write(EXPERIMENT)).to_dict(), "arms": arms, "baseline": None}
+    knn = [{"task": "topic", "head": "knn"}]
+    tree = {**load_config(write(EXPERIMENT)).to_dict(), "arms": arms, "baseline": None, "finetune": knn}
     config = config_from_dict({**tree, "grid": {"pretrain.structure_weight": [0.2, 0.5], "finetune.0.k": [3, 5]}})
     assert set(config.grid_of("sipt")) == {"pretrain.structure_weight", "finetune.0.k"}
     assert set(config.grid_of("objective-only")) == set(config.grid_of("no-pretraining")) == {"finetune.0.k"}

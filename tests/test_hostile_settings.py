@@ -167,7 +167,7 @@ def test_samples_of_a_step_that_no_memory_holds(key, folders):
         check_arms([config.arm("sipt")], 0)
 
 
-LATE_SIZES = {"in_channels": 6, "num_tokens": 12, "encoder_channels": 4}
+LATE_SIZES = {"in_channels": 6, "num_tokens": 12, "node_channels": 3, "encoder_channels": 4}
 
 
 @pytest.mark.parametrize("name", [name for name, (slot, _) in CLASSES.items() if slot != "graph"])

@@ -10,7 +10,8 @@ from torch_geometric.nn.pool import global_add_pool, global_max_pool, global_mea
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, Encoding, samples_of
-from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates
+from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates, is_one_of
+from sigraph.files.memory import check_fits
 
 _LAYERS = {"gin": GIN, "gcn": GCN, "sage": GraphSAGE}
 _POOLINGS = {"mean": global_mean_pool, "sum": global_add_pool, "max": global_max_pool}
@@ -57,8 +58,11 @@ class GraphEncoder(Encoder):
         check_integers(name, 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates(name, dropout=dropout)
         for argument, value, known in (("layer", layer, _LAYERS), ("pooling", pooling, _POOLINGS)):
-            if value not in known:
+            if not is_one_of(value, list(known)):
                 raise ValueError(f"{argument!r} needs to be one of {', '.join(known)} in {name!r} (got {value!r})")
+        weights = 4.0 * hidden_channels * (2 * node_channels + 2 * hidden_channels * num_layers + out_channels)
+        sizes = {"node_channels": node_channels, "hidden_channels": hidden_channels, "out_channels": out_channels}
+        check_fits(name, weights, **sizes, num_layers=num_layers)
         self.node_channels, self.out_channels, self.pool = node_channels, out_channels, _POOLINGS[pooling]
         self.layers = _LAYERS[layer](
             node_channels,

@@ -32,8 +32,8 @@ def check_makers(owner: str, optimizer: Any, scheduler: Any) -> None:
 
 def optimization(
     parameters: Iterable[nn.Parameter], optimizer: MakesOptimizer, scheduler: MakesScheduler | None
-) -> dict[str, Any]:
-    """What ``configure_optimizers`` of a Lightning module returns: the optimiser, and its schedule if there is one.
+) -> Optimizer | dict[str, Any]:
+    """What ``configure_optimizers`` of a Lightning module returns: the optimiser, or a mapping with its schedule too.
 
     Raises:
         ValueError: What was made is of another kind, or a schedule that cannot be stepped once an epoch.
@@ -42,7 +42,7 @@ def optimization(
     if not isinstance(moving, Optimizer):
         raise ValueError(f"'optimizer' needs to make a torch.optim.Optimizer (made {shown(moving)})")
     if scheduler is None:
-        return {"optimizer": moving}
+        return moving
     schedule = scheduler(moving)
     if not isinstance(schedule, LRScheduler):
         raise ValueError(f"'scheduler' needs to make a torch.optim.lr_scheduler.LRScheduler (made {shown(schedule)})")
@@ -65,14 +65,15 @@ def try_steps(optimizer: MakesOptimizer, scheduler: MakesScheduler | None, devic
     """
     weights = [nn.Parameter(torch.ones(shape, device=device)) for shape in ((2, 2), (2,))]
     made = optimization(weights, optimizer, scheduler)
+    moving, schedule = (made, None) if isinstance(made, Optimizer) else (made["optimizer"], made["lr_scheduler"])
 
     def closure() -> torch.Tensor:
-        made["optimizer"].zero_grad()
+        moving.zero_grad()
         loss = torch.stack([weight.square().sum() for weight in weights]).sum()
         loss.backward()
         return loss
 
     for _ in range(2):
-        made["optimizer"].step(closure)
-        if "lr_scheduler" in made:
-            made["lr_scheduler"].step()
+        moving.step(closure)  # type: ignore[arg-type] -- a tensor is what torch's own closures give
+        if schedule is not None:
+            schedule.step()

@@ -38,7 +38,9 @@ class TableFeatures(Reader):
     ) -> None:
         check_integers("TableFeatures", 1, max_categories=max_categories)
         for name, value in (("columns", columns), ("ignore", ignore)):
-            if value is not None and (isinstance(value, str) or not all(isinstance(one, str) for one in value)):
+            if value is None and name == "columns":
+                continue
+            if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
                 raise ValueError(f"{name!r} needs a list of columns in 'TableFeatures' (got {value!r})")
         self.columns = None if columns is None else list(columns)
         self.ignore, self.max_categories = list(ignore), max_categories

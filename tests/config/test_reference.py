@@ -105,7 +105,8 @@ def test_arguments_said_to_be_filled_in_are(toy, monkeypatch):
     monkeypatch.setattr(sigraph.running.parts, "build", spy)
     sigraph.running.parts.build_parts(config_from_dict(toy).arm("sipt").pretrain, 0)
     homes = {field.name: field.metadata.get("home") for field in dataclasses.fields(PretrainConfig)}
-    assert {*seen, "dataset"} == {*LATE} and not LATE["dataset"]  # a world has no data yet
+    assert {*seen, "dataset", "reader"} == {*LATE} and not LATE["dataset"]  # a world has no data yet
+    assert not LATE["reader"]  # nor does a reader
     for slot, (expected, available) in seen.items():
         assert available == set(LATE[slot]) and expected.__name__ == NESTED_BASES[homes[slot]]
 

@@ -70,13 +70,13 @@ def test_bootstrap_agrees_with_scipy():
 
 def test_bootstrap_over_three_seeds_by_hand():
     # Of the 27 resamples of [0, 0, 1] eight have mean 0 and one has mean 1, so 90 % lie from 0 to 2/3.
-    assert bootstrap_interval(lambda x: x.mean(dim=1), [0.0, 0.0, 1.0], level=0.9) == pytest.approx((0, 2 / 3))
+    assert bootstrap_interval(lambda x: x.mean(axis=1), [0.0, 0.0, 1.0], level=0.9) == pytest.approx((0, 2 / 3))
 
 
 def test_bootstrap_keeps_pairs():
     # Scores far apart over seeds, each pair exactly 0.1 apart: resampled as pairs, every mean difference is 0.1.
     base = [0.1, 0.5, 0.9, 0.3]
-    low, high = bootstrap_interval(lambda a, b: (a - b).mean(dim=1), [b + 0.1 for b in base], base)
+    low, high = bootstrap_interval(lambda a, b: (a - b).mean(axis=1), [b + 0.1 for b in base], base)
     assert low == pytest.approx(0.1) and high == pytest.approx(0.1)
 
 
@@ -85,10 +85,10 @@ def test_bootstrap_repeats_itself_and_leaves_global_randomness_alone():
     before = torch.get_rng_state()
     assert error_reduction_interval(A, B) == error_reduction_interval(A, B)
     assert torch.equal(before, torch.get_rng_state())
-    wider = bootstrap_interval(lambda x: x.mean(dim=1), A, level=0.99)
-    narrow = bootstrap_interval(lambda x: x.mean(dim=1), A, level=0.5)
+    wider = bootstrap_interval(lambda x: x.mean(axis=1), A, level=0.99)
+    narrow = bootstrap_interval(lambda x: x.mean(axis=1), A, level=0.5)
     assert wider[0] < narrow[0] < narrow[1] < wider[1]
-    assert narrow != bootstrap_interval(lambda x: x.mean(dim=1), A, level=0.5, seed=1)
+    assert narrow != bootstrap_interval(lambda x: x.mean(axis=1), A, level=0.5, seed=1)
 
 
 def test_no_interval_where_there_is_none():
@@ -96,7 +96,7 @@ def test_no_interval_where_there_is_none():
     assert error_reduction_interval([0.9, 0.8], [1.0, 0.5]) is None  # a resample has a baseline without error
     assert error_reduction_interval([1.9, 0.8], [0.7, 0.5]) is None
     with pytest.raises(ValueError, match="'level'"):
-        bootstrap_interval(lambda x: x.mean(dim=1), A, level=95)
+        bootstrap_interval(lambda x: x.mean(axis=1), A, level=95)
 
 
 # Tests ################################################################################################################
