@@ -104,6 +104,7 @@ def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> Told:
 
 def _seal(folder: Path, file: str) -> None:
     """As its author would: the sums are those of what lies there."""
+    from sigraph.data.card import Card
     from sigraph.data.prepared import write_manifest
     from sigraph.files.array_folder import seal_folder
 
@@ -114,7 +115,7 @@ def _seal(folder: Path, file: str) -> None:
         (graph / "header.json").unlink()
         seal_folder(graph, header["kind"], kept)
     (folder / "manifest.json").unlink()
-    write_manifest(folder, ["weighted"], ["topic"])
+    write_manifest(folder, Card.read(folder / "card.yaml"), ["weighted"], ["topic"])
 
 
 def _use_run(case: Case, place: Path, world: Path, marker: Path) -> Told:

@@ -9,13 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.location import DEEPEST, Place
 from sigraph.config.overlay import construct, key, put
 from sigraph.config.schema import OF_KNN, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
+from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
 MOST_TRIALS = 2_500  # combinations of a grid
@@ -184,12 +184,13 @@ def _folder(text: str, place: Place) -> str:
     """A folder's path, ``~`` spelled out."""
     if not text.strip() or "\0" in text:
         raise place.error(f"'output_dir' needs to be a folder (got {text!r})")
-    if not text.startswith("~"):
-        return text
     try:
-        return str(Path(text).expanduser())
-    except RuntimeError as error:
-        raise place.error(f"'output_dir' names a home that is not there (got {text!r})") from error
+        path = user_path(text)
+    except ValueError as error:
+        raise place.error(f"'output_dir': {error}") from error
+    if str(path).startswith("~"):
+        raise place.error(f"'output_dir' names a home that is not there (got {text!r})")
+    return str(path) if text.startswith("~") else text
 
 
 def _check_number_of_trials(grid: Mapping[str, list[Any]], place: Place) -> None:

@@ -182,10 +182,12 @@ def read_task(manifest: Manifest, task: str) -> Task:
     file = manifest.checked(f"tasks/{task}/task.json")
     try:
         about = json.loads(file.read_text())
+        if not isinstance(about, dict):
+            raise ValueError("it holds no mapping")
         labels, classes = array.pop("labels"), about.get("classes")
         with said_elsewhere():
             return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 
 

@@ -13,6 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from sigraph.files.arguments import shown
 
+LARGEST = 1e15  # of a weight that was 1 two steps before
+
 MakesOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakesScheduler = Callable[[Optimizer], LRScheduler]
 
@@ -74,6 +76,11 @@ def try_steps(optimizer: MakesOptimizer, scheduler: MakesScheduler | None, devic
         return loss
 
     for _ in range(2):
-        moving.step(closure)  # type: ignore[arg-type] -- a tensor is what torch's own closures give
+        moving.step(closure)  # type: ignore[arg-type]
         if schedule is not None:
             schedule.step()
+    largest = max(float(weight.detach().abs().max()) for weight in weights)
+    if not largest <= LARGEST:
+        raise ValueError(
+            f"it moves weights of 1 to {largest:.3g} in two steps, from where nothing comes back; choose smaller values"
+        )

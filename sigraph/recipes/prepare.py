@@ -149,6 +149,8 @@ def _find(name: str | Path) -> tuple[Path, Card]:
             f"{folder} is prepared already; to make it anew from your tables: `sigraph prepare --samples ... --out "
             f"{name} --force`"
         )
+    if os.path.lexists(folder / MANIFEST) and not (folder / MANIFEST).is_file():
+        raise ValueError(f"{folder / MANIFEST} is no plain file: this is no data set that sigraph prepared")
     for file in (CARD, RECIPE):
         if not (folder / file).is_file():
             raise FileNotFoundError(f"{folder} holds no {file}: neither a prepared data set nor one to prepare")

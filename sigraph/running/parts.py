@@ -31,6 +31,7 @@ from sigraph.samplers import PairSampler
 
 # Every use of a seed has a stream of its own: (seed, which).
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
+CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
 SIZES = ("in_channels", "num_tokens", "node_channels", "edge_channels")  # sizes of samples that fill constructors
 # Late-bound sizes of samples: what has them, and the way to it.
 _READ = {
@@ -52,7 +53,7 @@ def pretrain_hash(config: PretrainConfig) -> str:
     How many processes share a batch does, as each draws for itself.
     """
     plain = config.to_dict()
-    for key in ("num_workers", "valid_every", "valid_queries"):
+    for key in CHANGE_NOTHING:
         plain.pop(key)
     for key in ("devices", "num_nodes", "strategy"):
         plain["trainer"].pop(key)

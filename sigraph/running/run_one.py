@@ -27,7 +27,7 @@ from sigraph.leaderboard.record_fields import RUN
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
-from sigraph.running.parts import build_parts, pretrain_hash
+from sigraph.running.parts import CHANGE_NOTHING, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
@@ -168,14 +168,27 @@ def _keep(
     if before and before.get("status") == "ok" and record["status"] != "ok":
         return record  # a result that exists is not given up for a failure to make it again
     settings = {"name": config.name, "arm": arm.name, "seed": record["seed"], **arm.to_dict()}
-    with atomic_file(folder / SETTINGS) as file:
-        file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    if not (before and same and _is_made_by(folder / SETTINGS, settings)):
+        with atomic_file(folder / SETTINGS) as file:
+            file.write_text(yaml.safe_dump(settings, sort_keys=False))
     if record["status"] == "ok":
         _link(shared / ENCODER, folder / ENCODER)
         if "reader" in record["pretrain"]:
             _link(shared / READER, folder / READER)
     write_sealed(folder / RESULTS, record)
     return {**record, "found": True} if same and record["status"] == "ok" else record
+
+
+def _is_made_by(file: Path, settings: dict[str, Any]) -> bool:
+    """Whether a file holds these settings, but for those that change no result: it says how the result came about."""
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for one in (found, settings := {**settings, "pretrain": dict(settings["pretrain"])}):
+            for key in CHANGE_NOTHING:
+                one["pretrain"].pop(key, None)
+        return found == settings
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
+        return False
 
 
 def stop_without_room(error: Exception, folder: Path) -> None:
