@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,13 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sigraph.neighbors.inverted_lists import (
+    EXACT_LIMIT,
+    NUM_ASKED,
+    faiss_or_none,
+    flat_index,
+    inverted_lists,
+    probe_until,
+    threads,
+)
+
 logger = logging.getLogger(__name__)
 
-EXACT_LIMIT = 100_000  # samples up to which every pair is compared unless asked otherwise
 LIST_COST = (
     2.0  # of comparing with a vector in a list, in comparisons with one of all vectors; 1.7 measured, one thread
 )
-NUM_ASKED = 1_000  # samples on which recall and density are measured
 _SLACK = 1e-5  # of the squared lengths: more than float32 errs in a squared distance
 _BUDGET = 1 << 24  # numbers held at a time
 
@@ -113,21 +120,20 @@ class NeighborSearch:
             sampled(self.num_found)
         if self.exact:
             return self._every_pair()
-        lists, probes = self._inverted_lists(), 4
-        while True:
-            lists.nprobe = min(probes, lists.nlist)
-            if self._may_be_exact and self._cost(lists, node) > 1:
-                logger.info(
-                    "comparing every pair of %s vectors: inverted lists of recall %.2f would take longer",
-                    *(f"{len(self.x):,}", self.min_recall),
-                )
-                self.exact, self.recall = True, 1.0
-                return self._every_pair()
-            found = self._key(ask(lists, node))
-            self.recall = float(torch.isin(true, found).double().mean()) if true.numel() else 1.0
-            if self.recall >= self.min_recall or lists.nprobe == lists.nlist:
-                break
-            probes += probes // 2
+        lists = inverted_lists(self._faiss, self.x, False, self.generator)
+
+        def worth() -> bool:
+            return not self._may_be_exact or self._cost(lists, node) <= 1
+
+        recall = probe_until(lists, lambda: self._key(ask(lists, node)), true, self.min_recall, worth)
+        if recall is None:
+            logger.info(
+                "comparing every pair of %s vectors: inverted lists of recall %.2f would take longer",
+                *(f"{len(self.x):,}", self.min_recall),
+            )
+            self.exact, self.recall = True, 1.0
+            return self._every_pair()
+        self.recall = recall
         logger.info(
             "neighbours of %s vectors from %d of %d inverted lists: recall %.4f, measured on %s of them",
             *(f"{len(self.x):,}", lists.nprobe, lists.nlist, self.recall, f"{len(node):,}"),
@@ -135,26 +141,12 @@ class NeighborSearch:
         return lists
 
     def _every_pair(self) -> Any:
-        if self._faiss is None:
-            return None
-        index = self._faiss.IndexFlatL2(self.x.size(1))
-        index.add(self.x.numpy())
-        return index
-
-    def _inverted_lists(self) -> Any:
-        """An IVF index of about 4 sqrt(N) lists, trained on 40 vectors a list."""
-        count = max(1, min(round(4 * len(self.x) ** 0.5), len(self.x) // 40))
-        lists = self._faiss.IndexIVFFlat(self._faiss.IndexFlatL2(self.x.size(1)), self.x.size(1), count)
-        lists.cp.seed = 1
-        some = torch.randperm(len(self.x), generator=self.generator)[: 40 * count]
-        lists.train(self.x[some].numpy())
-        lists.add(self.x.numpy())
-        return lists
+        return None if self._faiss is None else flat_index(self._faiss, self.x)
 
     def _cost(self, lists: Any, node: Tensor) -> float:
         """Of a search in the lists, as measured on some vectors, in searches of all vectors."""
         size = np.array([lists.invlists.list_size(number) for number in range(lists.nlist)])
-        with _threads(self._faiss):
+        with threads(self._faiss):
             probed = lists.quantizer.search(self.x[node].numpy(), lists.nprobe)[1]
         return (LIST_COST * size[probed].sum() / len(node) + lists.nlist) / len(self.x)
 
@@ -170,7 +162,7 @@ class NeighborSearch:
         """Nearest others of some vectors. Shape [Q] -> [Q, k]."""
         if index is None:
             return torch.cat([self._distances(part).topk(k, largest=False).indices for part in self._parts(node)])
-        with _threads(self._faiss):
+        with threads(self._faiss):
             found = torch.from_numpy(index.search(self.x[node].numpy(), k + 1)[1])  # [Q, k + 1]
         own = found.eq(node[:, None])
         own[~own.any(dim=1), -1] = True  # rounding put k + 1 others before the vector itself: the last one goes
@@ -185,7 +177,7 @@ class NeighborSearch:
             start = torch.tensor([0, *(len(part) for part in parts)]).cumsum(0)
             row = torch.cat([hit[:, 0] + first for hit, first in zip(hits, start, strict=False)])
             return row, torch.cat([hit[:, 1] for hit in hits])
-        with _threads(self._faiss):
+        with threads(self._faiss):
             end, _, found = index.range_search(self.x[node].numpy(), squared)
         row = torch.arange(len(node)).repeat_interleave(torch.from_numpy(np.diff(end.astype(np.int64))))
         col = torch.from_numpy(found)
@@ -270,25 +262,3 @@ def _rows_at_a_time(x: Tensor) -> int:
 def row_blocks(x: Tensor) -> tuple[Tensor, ...]:
     """Rows of a table, some at a time."""
     return x.split(_rows_at_a_time(x))
-
-
-def faiss_or_none() -> Any:
-    """faiss, if it is installed."""
-    try:
-        return importlib.import_module("faiss")
-    except ImportError:
-        return None
-
-
-class _threads:
-    """As many threads for faiss as torch has, and back."""
-
-    def __init__(self, faiss: Any) -> None:
-        self.faiss = faiss
-
-    def __enter__(self) -> None:
-        self.before = self.faiss.omp_get_max_threads()
-        self.faiss.omp_set_num_threads(torch.get_num_threads())
-
-    def __exit__(self, *_: object) -> None:
-        self.faiss.omp_set_num_threads(self.before)

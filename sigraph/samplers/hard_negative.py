@@ -12,7 +12,7 @@ from sigraph.data import PretrainGraph
 from sigraph.edges.draw import draw_ranks
 from sigraph.files.arguments import check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.neighbors.cosine_blocks import nearest_blocks
+from sigraph.neighbors.by_depth import nearest_blocks
 from sigraph.samplers.base import PairSampler, joined
 from sigraph.samplers.reach import is_within
 

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from torch.utils.data import DataLoader
 
 from sigraph.data import PretrainGraph
-from sigraph.neighbors import cosine_blocks as nearest
+from sigraph.neighbors import by_depth as nearest
 from sigraph.samplers import HardNegativeSampler
 
 both_ways = pytest.mark.parametrize("faiss", [True, False])
@@ -30,7 +30,7 @@ def without_faiss(monkeypatch, faiss):
     if faiss:
         pytest.importorskip("faiss")
     else:
-        monkeypatch.setattr(nearest, "_faiss", lambda: None)
+        monkeypatch.setattr(nearest, "faiss_or_none", lambda: None)
 
 
 def distances(graph):
