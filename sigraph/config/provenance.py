@@ -71,7 +71,7 @@ def environment(accelerator: str) -> dict[str, Any]:
         "versions": {
             "sigraph": __version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torch-geometric", "lightning", "ogb")},
+            **{name: version(name) for name in ("torch", "torch-geometric", "lightning")},
         },
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
     }

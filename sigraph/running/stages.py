@@ -31,7 +31,7 @@ from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.leakage_check import without_repeated
 from sigraph.running.optimizers import makers_of
-from sigraph.running.parts import HEAD, SIZES, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.parts import HEAD, OPEN, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
 from sigraph.tasks import Evaluator
@@ -237,7 +237,7 @@ def finetune_stage(
 def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
     """What the encoder was built with beyond its settings, so that it can be built again without the data."""
     asked = signature(type(encoder)).parameters
-    return {name: size for name, size in dataset.sizes.items() if name in SIZES and name in asked}
+    return {name: size for name, size in dataset.sizes.items() if name in asked and name not in OPEN}
 
 
 def _features(dataset: SampleDataset) -> list[str] | None:
