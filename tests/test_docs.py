@@ -13,12 +13,15 @@ from contracts import concrete_subclasses
 from pages import ROOT, anchors, blocks, read
 
 import sigraph.losses
+import sigraph.readers
+import sigraph.samples
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.config.trust import trusting
 from sigraph.data import Pairs
 from sigraph.losses import InfoNCELoss, PairwiseLoss, StructureLoss
 from sigraph.running.parts import build_parts
+from sigraph.samples import Samples
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}
@@ -169,3 +172,11 @@ def test_links_lead_somewhere(name):
             path = (ROOT / name).parent / file if file else ROOT / name
             assert path.exists(), target
             assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), target
+
+
+def test_the_page_of_samples_names_what_ships_and_its_python_runs():
+    page = read("docs/samples.md")
+    kinds = {kind.kind for kind in concrete_subclasses(Samples, sigraph.samples)}
+    assert all(name in page for name in {*kinds, *sigraph.readers.__all__})
+    for code in blocks(page, "python"):
+        exec(code, {})
