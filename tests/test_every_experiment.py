@@ -1,7 +1,9 @@
 """Every shipped experiment parses, instantiates and runs two steps an arm on a tiny stand-in of its data set."""
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -23,9 +25,15 @@ def stand_in(name):
     split = {"train": ids[:20], "valid": ids[20:40], "test": ids[40:]}
     tasks = {}
     for key, task in card.tasks.items():
-        assert task.type == "classification", "teach this test the new type"
-        tasks[key] = Task(key, ids % task.num_classes, split, metric=task.metric)
-    x = torch.randint(0, 2, (60, 12), generator=generator).float()
+        assert task.type in ("classification", "multilabel"), "teach this test the new type"
+        y = ids % task.num_classes
+        if task.type == "multilabel":
+            y = torch.randint(0, 2, (60, task.num_classes), generator=generator)
+        tasks[key] = Task(key, y, split, metric=task.metric)
+    x: Any = torch.randint(0, 2, (60, 12), generator=generator).float()
+    if card.samples.kind == "records":  # as texts and as sequences
+        letters = ["".join("ACDEFGHIKL"[i] for i in row) for row in torch.randint(0, 10, (60, 8), generator=generator)]
+        x = pa.table({"text": [" ".join(word) for word in letters], "sequence": letters})
     return SampleDataset(x, {key: PretrainGraph(edges, 60) for key in card.graphs}, tasks, name=name)
 
 

@@ -185,7 +185,7 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
     toy["grid"] = {"pretrain.structure_weight": [0.2, 0.5]}
     records = run(config_from_dict(toy)).records
     toy |= {"name": "fails", "grid": {}}
-    toy["pretrain"]["optimizer"] = {"_target_": "torch.optim.SGD", "lr": 1e30}
+    toy["pretrain"]["optimizer"] = {"_target_": "torch.optim.SGD", "lr": 1e7}
     failed = run(config_from_dict(toy)).failed
     there = set()
     for record in [*records, *failed]:
@@ -195,7 +195,8 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
     text = section("`results.json`")
     said = set(first_cells(text)) | {"pretrain", "tasks.data"}
     stages = {f"{stage}.{name}" for stage in ("pretrain", "tasks") for name in ("data", "commit", "sources", "version")}
-    assert there - stages == said - stages and stages <= there
+    reader = {"pretrain.reader", "pretrain.reader_sha256"}  # where there is one
+    assert there - stages == said - stages - reader and stages <= there
     for name in records[0]["grid"]:
         assert f"`{name}`" in text
 

@@ -121,7 +121,7 @@ def test_what_is_no_run_is_refused(finished, folder, tmp_path):
 
 
 def test_a_failed_run_says_why(toy):
-    toy["pretrain"]["optimizer"] = {"_target_": "torch.optim.SGD", "lr": 1e30}
+    toy["pretrain"]["optimizer"] = {"_target_": "torch.optim.SGD", "lr": 1e7}
     config = config_from_dict(toy)
     assert run(config).failed
     with pytest.raises(ValueError, match=r"holds no encoder: the run failed \(ValueError: .*run the experiment again"):

@@ -196,8 +196,9 @@ def test_what_is_no_failure_of_a_trial_ends_the_search_and_keeps_nothing(toy, mo
 
 
 def test_an_arm_whose_every_value_fails_is_a_failed_row_beside_the_others(toy):
-    toy["finetune"][0]["optimizer"] = {"_target_": "torch.optim.AdamW", "lr": 0.01, "weight_decay": 0.01}
-    toy["grid"] = {LR: [1e30, 1e31]}  # the decay makes infinite weights of these in the second step
+    toy["finetune"][0]["optimizer"] = {"_target_": "torch.optim.AdamW", "lr": 0.01, "weight_decay": 1e-4}
+    toy["finetune"][0]["max_epochs"] = 20
+    toy["grid"] = {LR: [1e9, 2e9]}  # the decay makes infinite weights of these, yet not in two steps
     toy["arms"]["sipt-fixed"] = {LR: 0.01}
     toy["seeds"] = [0]
     results = run(config_from_dict(toy))
