@@ -33,7 +33,8 @@ def stand_in(name):
     x: Any = torch.randint(0, 2, (60, 12), generator=generator).float()
     if card.samples.kind == "records":  # as texts and as sequences
         letters = ["".join("ACDEFGHIKL"[i] for i in row) for row in torch.randint(0, 10, (60, 8), generator=generator)]
-        x = pa.table({"text": [" ".join(word) for word in letters], "sequence": letters})
+        words = [" ".join(2 * letter for letter in word) for word in letters]
+        x = pa.table({"text": words, "sequence": letters})
     return SampleDataset(x, {key: PretrainGraph(edges, 60) for key in card.graphs}, tasks, name=name)
 
 
