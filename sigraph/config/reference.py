@@ -28,10 +28,13 @@ LATE = {
     "dataset": (),
     "graph": (),
     "reader": (),
-    "encoder": ("in_channels", "num_tokens", "node_channels", "edge_channels"),
+    "encoder": ("in_channels", "num_tokens", "pad_token", "mask_token", "node_channels", "edge_channels"),
     "sampler": ("graph",),
     "structure_loss": ("encoder_channels",),
-    "objective": ("in_channels", "num_tokens", "node_channels", "edge_channels", "encoder_channels"),
+    "objective": (
+        *("in_channels", "num_tokens", "pad_token", "mask_token", "node_channels", "edge_channels"),
+        "encoder_channels",
+    ),
 }
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -14,7 +14,7 @@ from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.samples.tokens import MASK, Tokens
+from sigraph.samples.tokens import MASK, PAD, Tokens
 
 
 class BagOfWordsEncoder(TokenEncoder):
@@ -32,6 +32,7 @@ class BagOfWordsEncoder(TokenEncoder):
         dropout: Share of hidden units dropped in training, in [0, 1).
         normalize_input: Scale each row of counts to L1 norm 1 times ``num_tokens`` ** 0.5, so that the length of a
             sequence plays no part.
+        pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
 
     Shapes:
         - **inputs:** Tokens [B, L]  ->  **z:** [B, D]
@@ -45,8 +46,10 @@ class BagOfWordsEncoder(TokenEncoder):
         num_layers: int = 2,
         dropout: float = 0.0,
         normalize_input: bool = False,
+        pad_token: int = PAD,
+        mask_token: int = MASK,
     ) -> None:
-        super().__init__(num_tokens)
+        super().__init__(num_tokens, None, pad_token, mask_token)
         check_integers("BagOfWordsEncoder", 1, hidden_channels=hidden_channels)
         check_integers("BagOfWordsEncoder", 1, out_channels=out_channels)
         check_integers("BagOfWordsEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
@@ -67,7 +70,7 @@ class BagOfWordsEncoder(TokenEncoder):
 
     def forward(self, inputs: Tokens) -> Encoding:
         token, _, is_real = self.check_inputs(inputs)
-        counted = is_real & (token != MASK)
+        counted = is_real & (token != self.mask_token)
         number = counted.sum(dim=1)  # [B]
         start = number.cumsum(0) - number
         x = F.embedding_bag(token[counted], self.weight, start, mode="sum")  # [B, width]

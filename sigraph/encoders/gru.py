@@ -10,7 +10,7 @@ from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_choices, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.samples.tokens import PAD, Tokens
+from sigraph.samples.tokens import MASK, PAD, Tokens
 
 _POOLINGS = ("mean", "last")
 
@@ -26,6 +26,7 @@ class GRUEncoder(TokenEncoder):
         dropout: Share of units dropped in training, of the tokens' embeddings and between layers, in [0, 1).
         bidirectional: Read backwards too; ``out_channels`` needs to be even.
         pooling: ``mean`` over the states of all tokens, or the ``last`` state of each direction.
+        pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
 
     Shapes:
         - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
@@ -42,8 +43,10 @@ class GRUEncoder(TokenEncoder):
         dropout: float = 0.0,
         bidirectional: bool = True,
         pooling: str = "mean",
+        pad_token: int = PAD,
+        mask_token: int = MASK,
     ) -> None:
-        super().__init__(num_tokens)
+        super().__init__(num_tokens, None, pad_token, mask_token)
         check_integers("GRUEncoder", 1, embedding_channels=embedding_channels)
         check_integers("GRUEncoder", 1, out_channels=out_channels)
         check_integers("GRUEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
@@ -59,7 +62,7 @@ class GRUEncoder(TokenEncoder):
         )
         self.out_channels, self.pooling = out_channels, pooling
         self.num_directions = 2 if bidirectional else 1
-        self.embedding = nn.Embedding(num_tokens, embedding_channels, padding_idx=PAD)
+        self.embedding = nn.Embedding(num_tokens, embedding_channels, padding_idx=pad_token)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(
             embedding_channels,

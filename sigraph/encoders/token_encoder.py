@@ -9,7 +9,7 @@ from torch import Tensor
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, samples_of
 from sigraph.files.arguments import check_integers
-from sigraph.samples.tokens import FIRST_TOKEN, MASK, Tokens
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary
 
 
 class TokenEncoder(Encoder):
@@ -18,13 +18,19 @@ class TokenEncoder(Encoder):
     Args:
         num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
         max_length: Tokens of the longest sequence that is read, >= 1; None: any.
+        pad_token: The id of padding, in [0, num_tokens).
+        mask_token: The id of a hidden token, in [0, num_tokens).
     """
 
-    def __init__(self, num_tokens: int, max_length: int | None = None) -> None:
+    def __init__(
+        self, num_tokens: int, max_length: int | None = None, pad_token: int = PAD, mask_token: int = MASK
+    ) -> None:
         super().__init__()
         check_integers(type(self).__name__, FIRST_TOKEN + 1, num_tokens=num_tokens)
         check_integers(type(self).__name__, 1, max_length=1 if max_length is None else max_length)
+        Vocabulary(num_tokens, pad_token, mask_token).check(type(self).__name__)
         self.num_tokens, self.max_length = num_tokens, max_length
+        self.pad_token, self.mask_token = pad_token, mask_token
 
     def check_samples(self, dataset: SampleDataset) -> None:
         self._check_samples(dataset, unknown=False)
@@ -67,7 +73,7 @@ class TokenEncoder(Encoder):
         name = type(self).__name__
         if not isinstance(inputs, Tokens):
             raise ValueError(f"'inputs' needs sigraph.data.Tokens in {name!r} (got {type(inputs).__name__})")
-        token, length = inputs
+        token, length = inputs.token, inputs.length
         if token.dim() != 2 or length.shape != token.shape[:1]:
             got = f"{list(token.shape)} and {list(length.shape)}"
             raise ValueError(f"'inputs' needs tokens [B, L] and lengths [B] in {name!r} (got {got})")
@@ -76,4 +82,4 @@ class TokenEncoder(Encoder):
                 f"'inputs' needs sequences of at most 'max_length' {self.max_length} tokens in {name!r} "
                 f"(got {token.size(1)})"
             )
-        return token.masked_fill(token >= self.num_tokens, MASK), length, inputs.is_real
+        return token.masked_fill(token >= self.num_tokens, self.mask_token), length, inputs.is_real

@@ -11,7 +11,7 @@ from sigraph.encoders.base import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.samples.tokens import PAD, Tokens
+from sigraph.samples.tokens import MASK, PAD, Tokens
 
 _POSITIONS = ("learned", "sinusoidal")
 _POOLINGS = ("mean", "first")
@@ -31,6 +31,7 @@ class TransformerEncoder(TokenEncoder):
         pooling: ``mean`` over the states of all tokens, or that of the ``first`` one, for sequences that begin with a
             token made for it.
         max_length: Tokens of the longest sequence that is read, >= 1; longer ones are refused, never cut.
+        pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
 
     Shapes:
         - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
@@ -50,8 +51,10 @@ class TransformerEncoder(TokenEncoder):
         positions: str = "learned",
         pooling: str = "mean",
         max_length: int = 512,
+        pad_token: int = PAD,
+        mask_token: int = MASK,
     ) -> None:
-        super().__init__(num_tokens, max_length)
+        super().__init__(num_tokens, max_length, pad_token, mask_token)
         name = "TransformerEncoder"
         check_integers(name, 1, out_channels=out_channels, num_heads=num_heads)
         check_integers(name, 1, most=MOST_LAYERS, num_layers=num_layers)
@@ -70,7 +73,7 @@ class TransformerEncoder(TokenEncoder):
         check_fits(name, 4 * rows * out_channels, out_channels=out_channels, **sizes)
         self.out_channels, self.pooling = out_channels, pooling
         std = out_channels**-0.5  # times its inverse below: entries around 1, whatever the width
-        self.embedding = nn.Embedding(num_tokens, out_channels, padding_idx=PAD)
+        self.embedding = nn.Embedding(num_tokens, out_channels, padding_idx=pad_token)
         nn.init.normal_(self.embedding.weight, std=std)
         if positions == "learned":
             self.position = nn.Parameter(torch.empty(max_length, out_channels).normal_(std=std))

@@ -11,7 +11,7 @@ from sigraph.encoders import Encoding
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
-from sigraph.samples.tokens import FIRST_TOKEN, MASK, Tokens
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary
 
 
 class TokenTarget(NamedTuple):
@@ -38,6 +38,8 @@ class MaskedToken(Objective):
         hide_rate: Share of these that become the mask token, in [0, 1].
         random_rate: Share of these that become a random token, in [0, 1]; the rest stays as it is.
         corrupt_all: Corrupt every sample of the step instead of the seed samples only.
+        pad_token, mask_token: The vocabulary's ids of padding and of a hidden token. Neither is drawn as a random
+            token, and special tokens of the data are neither hidden nor predicted.
 
     Shapes:
         - **inputs:** Tokens [B, L]  ->  corrupted Tokens [B, L] and the target of K tokens.  **returns:** scalar, >= 0.
@@ -54,6 +56,8 @@ class MaskedToken(Objective):
         hide_rate: float = 0.8,
         random_rate: float = 0.1,
         corrupt_all: bool = False,
+        pad_token: int = PAD,
+        mask_token: int = MASK,
     ) -> None:
         super().__init__()
         if num_tokens is None:
@@ -68,6 +72,8 @@ class MaskedToken(Objective):
             got = f"{hide_rate} + {random_rate}"
             raise ValueError(f"'hide_rate' + 'random_rate' need to be in (0, 1] in 'MaskedToken' (got {got})")
         check_flags("MaskedToken", corrupt_all=corrupt_all)
+        Vocabulary(num_tokens, pad_token, mask_token).check("MaskedToken")
+        self.taken, self.mask_token = sorted((pad_token, mask_token)), mask_token
         self.num_tokens, self.mask_rate, self.corrupt_all = num_tokens, mask_rate, corrupt_all
         self.hide_rate, self.random_rate = hide_rate, random_rate
         sizes = {"num_tokens": num_tokens, "encoder_channels": encoder_channels}
@@ -80,18 +86,22 @@ class MaskedToken(Objective):
         if not isinstance(inputs, Tokens):
             raise ValueError(f"'inputs' needs sigraph.data.Tokens in 'MaskedToken' (got {type(inputs).__name__})")
         count = len(inputs.token) if self.corrupt_all else num_seeds
-        sample, place = inputs.is_real[:count].nonzero(as_tuple=True)  # the first of the M tokens in a row
+        open_ = inputs.is_real if inputs.is_special is None else inputs.is_real & ~inputs.is_special
+        sample, place = open_[:count].nonzero(as_tuple=True)
         draw = torch.rand(len(sample), generator=generator)
         least = torch.ones(count).scatter_reduce(0, sample, draw, "amin")
-        part = ((draw < self.mask_rate) | (draw == least[sample])).nonzero().view(-1)  # [K]
-        sample, place = sample[part], place[part]
+        chosen = (draw < self.mask_rate) | (draw == least[sample])  # [K] of them
+        sample, place = sample[chosen], place[chosen]
+        part = inputs.is_real.flatten().cumsum(0).view(inputs.is_real.shape)[sample, place] - 1  # of the M in a row
         truth = inputs.token[sample, place]
         kind = torch.rand(len(part), generator=generator)
-        other = torch.randint(FIRST_TOKEN, self.num_tokens, (len(part),), generator=generator)
+        other = torch.randint(self.num_tokens - 2, (len(part),), generator=generator)
+        for taken in self.taken:
+            other += other >= taken
         shown = torch.where(kind < self.hide_rate + self.random_rate, other, truth)
-        shown = shown.masked_fill(kind < self.hide_rate, MASK)
+        shown = shown.masked_fill(kind < self.hide_rate, self.mask_token)
         token = inputs.token.index_put((sample, place), shown)
-        return Tokens(token, inputs.length), TokenTarget(sample, part, truth, int(inputs.length.sum()))
+        return inputs._replace(token=token), TokenTarget(sample, part, truth, int(inputs.length.sum()))
 
     def forward(self, encoding: Encoding, target: TokenTarget) -> Tensor:
         z, h = encoding

@@ -33,7 +33,14 @@ from sigraph.samplers import PairSampler
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
 CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
 OPEN = ("max_length",)  # limits that are open by themselves: a YAML that leaves them out means that
-SIZES = ("in_channels", "num_tokens", "node_channels", "edge_channels")  # sizes of samples that fill constructors
+SIZES = (
+    "in_channels",
+    "num_tokens",
+    "pad_token",
+    "mask_token",
+    "node_channels",
+    "edge_channels",
+)  # sizes of samples that fill constructors
 # Late-bound sizes of samples: what has them, and the way to it.
 _READ = {
     "in_channels": (
@@ -227,7 +234,7 @@ def said_of(arm: ArmConfig) -> Iterator[None]:
 def _build_reader(component: Component, expected: Bases, where: str, dataset: SampleDataset, **available: Any) -> Any:
     """Build what reads samples; refuse what needs feature rows or token sequences where the samples are none."""
     sizes = {name: size for name, size in dataset.sizes.items() if name not in OPEN}
-    available |= {**dict.fromkeys(SIZES), **sizes}
+    available |= {**dict.fromkeys(_READ), **sizes}
     target = check(component, expected, where, **available)
     for name, (needed, way) in _READ.items():
         size = inspect.signature(target).parameters.get(name)

@@ -237,7 +237,8 @@ def finetune_stage(
 def _late_channels(encoder: Encoder, dataset: SampleDataset) -> dict[str, int]:
     """What the encoder was built with beyond its settings, so that it can be built again without the data."""
     asked = signature(type(encoder)).parameters
-    return {name: size for name, size in dataset.sizes.items() if name in asked and name not in OPEN}
+    sizes = {name: size for name, size in dataset.sizes.items() if name in asked and name not in OPEN}
+    return {name: size for name, size in sizes.items() if size != asked[name].default}
 
 
 def _features(dataset: SampleDataset) -> list[str] | None:

@@ -38,7 +38,8 @@ class TokenSequences(Records):
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        return {"num_tokens": self._column.num_tokens, "max_length": self._longest}
+        size, pad, mask, _ = self._column.vocabulary
+        return {"num_tokens": size, "pad_token": pad, "mask_token": mask, "max_length": self._longest}
 
     @cached_property
     def _longest(self) -> int:

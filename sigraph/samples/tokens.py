@@ -13,22 +13,52 @@ from torch import Tensor
 
 from sigraph.files.arguments import check_integers
 
-PAD, MASK, FIRST_TOKEN = 0, 1, 2  # behind the end; hidden; the first id of a token of the data
+PAD, MASK, FIRST_TOKEN = 0, 1, 2  # unless a vocabulary says so: behind the end; hidden; the first id of the data
 TOKENS, VOCABULARY = "tokens", b"num_tokens"  # the column; the key of the schema's metadata
+_PAD_KEY, _MASK_KEY, _SPECIAL_KEY = b"pad_token", b"mask_token", b"special_tokens"
 LARGEST = 1 << 31
+
+
+class Vocabulary(NamedTuple):
+    """Which ids a tokenizer uses, and which of them stand for no content.
+
+    Args:
+        num_tokens: Its size, all ids together.
+        pad_token: Behind the end of a sequence; never in one.
+        mask_token: Of a hidden token; never in a sequence either.
+        special_tokens: May stand in sequences, are never hidden and never predicted, as BERT's [CLS] and [SEP].
+    """
+
+    num_tokens: int
+    pad_token: int = PAD
+    mask_token: int = MASK
+    special_tokens: tuple[int, ...] = ()
+
+    def check(self, owner: str) -> None:
+        """Refuse ids that are not in the vocabulary, or mean two things."""
+        named = {"pad_token": self.pad_token, "mask_token": self.mask_token}
+        check_integers(owner, 0, most=self.num_tokens - 1, **named)
+        if self.pad_token == self.mask_token:
+            raise ValueError(f"'mask_token' needs another id than 'pad_token' in {owner!r} (got {self.mask_token})")
+        for token in self.special_tokens:
+            check_integers(owner, 0, most=self.num_tokens - 1, special_tokens=token)
+        if {self.pad_token, self.mask_token} & {*self.special_tokens}:
+            raise ValueError(f"'special_tokens' of {owner!r} are those besides 'pad_token' and 'mask_token'")
 
 
 class Tokens(NamedTuple):
     """A batch of token sequences.
 
     Args:
-        token: Ids, int64, :data:`PAD` behind the end of a sequence, :data:`MASK` where an objective hid one, else in
-            [:data:`FIRST_TOKEN`, num_tokens). Shape [B, L].
+        token: Ids, int64: of the data, of padding behind the end of a sequence, of the mask where an objective hid one.
+            Shape [B, L].
         length: Tokens of each sequence, >= 1. Shape [B].
+        is_special: Tokens that are never hidden and never predicted, bool [B, L]; None: there are none.
     """
 
     token: Tensor
     length: Tensor
+    is_special: Tensor | None = None
 
     @property
     def is_real(self) -> Tensor:
@@ -36,14 +66,24 @@ class Tokens(NamedTuple):
         return torch.arange(self.token.size(1), device=self.token.device) < self.length[:, None]
 
 
-def token_table(sequences: Any, num_tokens: int, **other_columns: Any) -> pa.Table:
+def token_table(
+    sequences: Any,
+    num_tokens: int,
+    pad_token: int = PAD,
+    mask_token: int = MASK,
+    special_tokens: Sequence[int] = (),
+    **other_columns: Any,
+) -> pa.Table:
     """Samples that are token sequences, as :class:`~sigraph.data.SampleDataset` takes them.
 
     Args:
         sequences: A list of sequences (1-D integer tensors, arrays or lists); or a tuple ``(offset, token)``: all
             tokens in a row, sample i being ``token[offset[i] : offset[i + 1]]``. None is empty, and every id is in
-            [:data:`FIRST_TOKEN`, num_tokens): 0 and 1 are taken.
-        num_tokens: Size of the vocabulary with the two special ids, >= 3.
+            [0, num_tokens), but for those of padding and mask.
+        num_tokens: Size of the vocabulary with all special ids, >= 3.
+        pad_token: The tokenizer's id of padding, e.g. 0 of BERT's, 1 of ESM's.
+        mask_token: The tokenizer's id of a hidden token, e.g. 103 of BERT's, 32 of ESM's.
+        special_tokens: Ids that are never hidden and never predicted, e.g. [101, 102] of BERT's.
         **other_columns: Kept beside the tokens, one entry a sample; encoders do not see them.
 
     Shapes:
@@ -53,13 +93,15 @@ def token_table(sequences: Any, num_tokens: int, **other_columns: Any) -> pa.Tab
         ValueError: A sequence is empty or no list of integers; an id is outside the vocabulary.
     """
     check_integers("token_table", FIRST_TOKEN + 1, num_tokens=num_tokens)
+    vocabulary = Vocabulary(num_tokens, pad_token, mask_token, tuple(special_tokens))
+    vocabulary.check("token_table")
     offset, token = _joined(sequences)
-    _check(offset, token, num_tokens)
+    _check(offset, token, vocabulary)
     small = offset[-1] < LARGEST
     make, kind = (pa.ListArray, pa.int32()) if small else (pa.LargeListArray, pa.int64())
     column = make.from_arrays(pa.array(offset, kind), pa.array(token.astype(np.int32)))
     table = pa.table({TOKENS: column, **{name: _as_column(values) for name, values in other_columns.items()}})
-    return table.replace_schema_metadata({VOCABULARY: str(num_tokens)})
+    return table.replace_schema_metadata(_metadata(vocabulary))
 
 
 class TokenColumn:
@@ -83,9 +125,14 @@ class TokenColumn:
             raise ValueError(f"the column 'tokens' needs a whole sequence in every row (got {missing} nulls)")
         self.offset = np.concatenate([[0], np.cumsum(pc.list_value_length(column).to_numpy(), dtype=np.int64)])
         value = flat.to_numpy()
-        self.num_tokens = _num_tokens(table, value)
-        _check(self.offset, value, self.num_tokens)
+        self.vocabulary = _vocabulary(table, value)
+        _check(self.offset, value, self.vocabulary)
         self.value = value.astype(np.int32, copy=False)
+
+    @property
+    def num_tokens(self) -> int:
+        """Size of the vocabulary."""
+        return self.vocabulary.num_tokens
 
     @property
     def longest(self) -> int:
@@ -103,9 +150,11 @@ class TokenColumn:
         length = self.offset[row + 1] - start
         column = np.arange(length.max(initial=0))
         inside = column < length[:, None]  # [B, L]
-        token = np.full(inside.shape, PAD, dtype=np.int64)
+        token = np.full(inside.shape, self.vocabulary.pad_token, dtype=np.int64)
         token[inside] = self.value[(start[:, None] + column)[inside]]
-        return Tokens(torch.from_numpy(token), torch.from_numpy(length))
+        special = self.vocabulary.special_tokens
+        is_special = torch.from_numpy(np.isin(token, special)) if special else None
+        return Tokens(torch.from_numpy(token), torch.from_numpy(length), is_special)
 
 
 def has_tokens(samples: Any) -> bool:
@@ -121,38 +170,63 @@ def with_vocabulary(table: pa.Table) -> pa.Table:
     metadata = table.schema.metadata or {}
     if VOCABULARY in metadata:
         return table
-    return table.replace_schema_metadata({**metadata, VOCABULARY: str(TokenColumn(table).num_tokens)})
+    return table.replace_schema_metadata({**metadata, **_metadata(TokenColumn(table).vocabulary)})
 
 
-def _check(offset: np.ndarray, value: np.ndarray, num_tokens: int) -> None:
-    """Refuse empty sequences and ids outside the vocabulary."""
+def _metadata(vocabulary: Vocabulary) -> dict[bytes, str]:
+    """What a table's schema says of its vocabulary; the usual ids need no word."""
+    found = {VOCABULARY: str(vocabulary.num_tokens)}
+    if (vocabulary.pad_token, vocabulary.mask_token) != (PAD, MASK):
+        found |= {_PAD_KEY: str(vocabulary.pad_token), _MASK_KEY: str(vocabulary.mask_token)}
+    if vocabulary.special_tokens:
+        found[_SPECIAL_KEY] = " ".join(map(str, vocabulary.special_tokens))
+    return found
+
+
+def _check(offset: np.ndarray, value: np.ndarray, vocabulary: Vocabulary) -> None:
+    """Refuse empty sequences and ids that no token of the data can have."""
     empty = np.flatnonzero(offset[1:] == offset[:-1])
     if empty.size:
         raise ValueError(
             f"the column 'tokens' needs at least one token a sample (got none in {empty.size} rows; first: "
             f"{', '.join(map(str, empty[:5]))}); leave these samples out, or give them a token that says so"
         )
-    low, high = int(value.min(initial=FIRST_TOKEN)), int(value.max(initial=FIRST_TOKEN))
-    if low < FIRST_TOKEN or high >= num_tokens:
-        first = int(np.flatnonzero((value < FIRST_TOKEN) | (value >= num_tokens))[0])
-        sample = int(np.searchsorted(offset, first, side="right")) - 1
+    size, pad, mask = vocabulary[:3]
+    wrong = np.flatnonzero((value < 0) | (value >= size) | (value == pad) | (value == mask))
+    if wrong.size:
+        low, high = int(value.min(initial=FIRST_TOKEN)), int(value.max(initial=FIRST_TOKEN))
+        sample = int(np.searchsorted(offset, wrong[0], side="right")) - 1
+        needed = f"[{FIRST_TOKEN}, num_tokens = {size})"
+        if (pad, mask) != (PAD, MASK):
+            needed = f"[0, num_tokens = {size}) but for {pad} and {mask}"
         raise ValueError(
-            f"the column 'tokens' needs ids in [{FIRST_TOKEN}, num_tokens = {num_tokens}) (got [{low}, {high}]; first: "
-            f"{value[first]} in sample {sample}); {PAD} and {MASK} stand for padding and hidden tokens: add "
-            f"{FIRST_TOKEN} to yours, or rename the column to keep plain records"
+            f"the column 'tokens' needs ids in {needed} (got [{low}, {high}]; first: {value[wrong[0]]} in sample "
+            f"{sample}); {pad} and {mask} stand for padding and hidden tokens: add {FIRST_TOKEN} to yours, say which "
+            "ids your tokenizer uses (sigraph.samples.token_table), or rename the column to keep plain records"
         )
 
 
-def _num_tokens(table: pa.Table, value: np.ndarray) -> int:
-    text = (table.schema.metadata or {}).get(VOCABULARY)
+def _vocabulary(table: pa.Table, value: np.ndarray) -> Vocabulary:
+    metadata = table.schema.metadata or {}
+    text = metadata.get(VOCABULARY)
     if text is None:
-        return max(int(value.max(initial=0)) + 1, FIRST_TOKEN + 1)
-    if not text.isdigit() or not FIRST_TOKEN < int(text) <= LARGEST:
+        num_tokens = max(int(value.max(initial=0)) + 1, FIRST_TOKEN + 1)
+    elif not text.isdigit() or not FIRST_TOKEN < int(text) <= LARGEST:
         raise ValueError(
             f"'num_tokens' needs to be an integer in ({FIRST_TOKEN}, {LARGEST}] for a column 'tokens' "
             f"(got {text.decode()!r}): the vocabulary counts the ids {PAD} and {MASK} too"
         )
-    return int(text)
+    else:
+        num_tokens = int(text)
+    listed = [metadata.get(_PAD_KEY, b"%d" % PAD), metadata.get(_MASK_KEY, b"%d" % MASK)]
+    listed += metadata.get(_SPECIAL_KEY, b"").split()
+    if not all(one.isdigit() and len(one) < 11 for one in listed):
+        got = b", ".join(listed).decode(errors="replace")
+        raise ValueError(f"the special ids of a column 'tokens' need to be integers (got {got!r:.60})")
+    pad, mask, *special = map(int, listed)
+    found = Vocabulary(num_tokens, pad, mask, tuple(special))
+    found.check("tokens")
+    return found
 
 
 def _joined(sequences: Any) -> tuple[np.ndarray, np.ndarray]:

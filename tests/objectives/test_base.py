@@ -47,7 +47,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def rows(inputs: Any, start: int | None, stop: int | None) -> Any:
     """Some samples of a batch."""
     if isinstance(inputs, Tokens):
-        return Tokens(*(part[start:stop] for part in inputs))
+        return Tokens(inputs.token[start:stop], inputs.length[start:stop])
     return inputs[start:stop]
 
 

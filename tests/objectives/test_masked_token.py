@@ -162,7 +162,7 @@ def test_batches_are_the_same_with_any_number_of_workers(num_workers):
         loader = pretrain_loader(
             dataset, NeighborPairSampler(graph), MaskedToken(30, 4), batch_size=5, seed=3, num_workers=workers
         )
-        return [(*batch.inputs, *batch.target[:3], batch.node) for batch in loader]
+        return [(*batch.inputs[:2], *batch.target[:3], batch.node) for batch in loader]
 
     own = steps(0)
     for step, other in zip(own, steps(num_workers), strict=True):

@@ -8,8 +8,8 @@ from sigraph.readers import SymbolTokens, WordTokens
 
 
 def rows(samples) -> list[list[int]]:
-    token, length = samples.fetch(torch.arange(len(samples)))
-    return [row[:n].tolist() for row, n in zip(token, length, strict=True)]
+    batch = samples.fetch(torch.arange(len(samples)))
+    return [row[:n].tolist() for row, n in zip(batch.token, batch.length, strict=True)]
 
 
 def test_words_by_how_often_they_occur():

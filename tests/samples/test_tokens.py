@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
+from sigraph.encoders import GRUEncoder, TransformerEncoder
+from sigraph.objectives import MaskedToken
 from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 from sigraph.tables import TableReport, from_tables
 
@@ -216,7 +218,58 @@ def test_a_users_table_of_tokens_becomes_token_sequences(tmp_path):
 def test_a_users_table_of_other_lists_is_named_with_the_ways_out(tmp_path):
     file = tmp_path / "mine.parquet"
     pq.write_table(pa.table({"id": ["a", "b"], "tokens": [[0, 3], [4]], "size": [1.0, 2.0]}), file)
-    needed = r"mine.parquet: the column 'tokens' needs ids in .*: add 2 to yours, or rename .*--ignore tokens\)"
+    needed = r"mine.parquet: the column 'tokens' needs ids in .*: add 2 to yours, .* or rename .*--ignore tokens\)"
     with pytest.raises(ValueError, match=needed):
         from_tables(file, {})
     assert from_tables(file, {}, ignore=["tokens"]).in_channels == 1
+
+
+BERT = {"num_tokens": 110, "pad_token": 0, "mask_token": 103, "special_tokens": [101, 102]}
+ESM = {"num_tokens": 33, "pad_token": 1, "mask_token": 32, "special_tokens": [0, 2]}
+
+
+@pytest.mark.parametrize("vocabulary", [BERT, ESM], ids=["BERT", "ESM"])
+def test_a_tokenizers_own_special_ids_are_kept_and_neither_hidden_nor_predicted(tmp_path, vocabulary):
+    """BERT's [CLS], [SEP], [MASK] and ESM's <cls>, <eos>, <mask>, as their tokenizers number them."""
+    first, last = vocabulary["special_tokens"]
+    pad, mask = vocabulary["pad_token"], vocabulary["mask_token"]
+    sequences = [[first, *range(5, 5 + size), last] for size in (1, 3, 9)]
+    dataset = SampleDataset(token_table(sequences, **vocabulary))
+    dataset.save(tmp_path / "saved")
+    for one in (dataset, SampleDataset.open(tmp_path / "saved"), dataset.subset(ids(0, 1, 2))):
+        batch = one.fetch(ids(0, 1, 2))
+        assert one.sizes["pad_token"] == pad and one.sizes["mask_token"] == mask
+        assert (batch.token[0, 3:] == pad).all() and torch.equal(batch.is_real, batch.token != pad)
+        assert batch.is_special.sum() == 6 and not batch.is_special[0, 3:].any()
+    sizes = {name: one.sizes[name] for name in ("num_tokens", "pad_token", "mask_token")}
+    objective = MaskedToken(**sizes, encoder_channels=4, mask_rate=0.9, hide_rate=0.5, random_rate=0.5)
+    seen = set()
+    for seed in range(30):
+        corrupted, target = objective.corrupt(batch, ids(0, 1, 2), 3, torch.Generator().manual_seed(seed))
+        assert torch.equal(corrupted.token[batch.is_special], batch.token[batch.is_special])
+        assert torch.equal(corrupted.token == pad, batch.token == pad)
+        assert not set(target.token.tolist()) & {first, last, pad, mask}
+        assert torch.equal(batch.token[batch.is_real][target.part], target.token)  # rows of h
+        seen |= set(corrupted.token[batch.is_real & ~batch.is_special].tolist())
+    assert mask in seen and pad not in seen
+    for encoder in (GRUEncoder(**sizes, out_channels=4), TransformerEncoder(**sizes, out_channels=4)):
+        z, h = encoder.eval()(corrupted)
+        assert z.isfinite().all() and len(h) == sum(map(len, sequences))
+        beyond = batch._replace(token=batch.token.masked_fill(batch.token == 5, vocabulary["num_tokens"] + 7))
+        hidden = batch._replace(token=batch.token.masked_fill(batch.token == 5, mask))
+        torch.testing.assert_close(encoder(beyond).z, encoder(hidden).z)  # unknown is hidden
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mask_token": 0}, "'mask_token' needs another id than 'pad_token'"),
+        ({"mask_token": 110}, r"'mask_token' needs to be an integer in \[0, 109\]"),
+        ({"special_tokens": [103]}, "are those besides"),
+        ({"special_tokens": [200]}, "'special_tokens' needs"),
+        ({"pad_token": 5, "mask_token": 103}, r"but for 5 and 103 .*first: 5 in sample 0"),
+    ],
+)
+def test_special_ids_that_cannot_be_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        token_table([[101, 5, 102]], **{**BERT, **change})
