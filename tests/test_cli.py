@@ -184,3 +184,14 @@ def test_options_are_spelled_out(tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         main(["prepare", str(tmp_path), "--trust"])
     assert error.value.code == 2 and "unrecognized arguments: --trust" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["datasets"], ["leaderboard", "."], ["--help"]])
+def test_what_only_reads_imports_no_torch(command, tmp_path):
+    code = (
+        "import sys\nfrom sigraph.cli import main\n"
+        f"try:\n    main({command!r})\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'torch_geometric', 'lightning', 'sklearn'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -40,6 +40,7 @@ def experiment_run(arguments: argparse.Namespace) -> int:
 
 def _experiment_run(arguments: argparse.Namespace) -> int:
     from sigraph.config import load_config
+    from sigraph.config.shipped_names import refuse_unknown_names
 
     overrides = list(arguments.overrides)
     if arguments.output_dir is not None:
@@ -50,6 +51,8 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
+    for name in arguments.arm or config.arm_names:
+        refuse_unknown_names(config.arm(name).to_dict(), f"arm {name!r}: ")
     _check_output(config.output_dir, is_written=not arguments.list)
     arms, seeds = arguments.arm or config.arm_names, arguments.seed or config.seeds
     from sigraph.running.jobs import check_jobs
