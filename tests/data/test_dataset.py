@@ -17,6 +17,7 @@ from sigraph.data.card import Card
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
 from sigraph.files.atomic import sha256
+from sigraph.recipes import open_dataset
 from sigraph.tasks.task import Task
 
 N = 6
@@ -466,6 +467,27 @@ def test_task_that_holds_a_pickle_is_refused(tmp_path):
     forge(manifest, files={**files, "tasks/topic/labels.npy": entry})
     with pytest.raises(ValueError, match=r"labels\.npy is not a plain \.npy array"):
         SampleDataset.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"a":' * 5_000 + "1" + "}" * 5_000, "{}"])
+def test_a_task_that_is_no_mapping_is_refused_with_its_file(tmp_path, text):
+    make().save(tmp_path / "toy")
+    file, manifest = tmp_path / "toy" / "tasks" / "topic" / "task.json", tmp_path / "toy" / "manifest.json"
+    file.write_text(text)
+    entry = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+    forge(manifest, files={**json.loads(manifest.read_text())["files"], "tasks/topic/task.json": entry})
+    with pytest.raises(ValueError, match=r"task\.json: not a task"):
+        SampleDataset.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_a_mark_that_is_no_file_is_named(tmp_path, kind):
+    make().save(tmp_path / "toy")
+    mark = tmp_path / "toy" / "manifest.json"
+    mark.unlink()
+    mark.mkdir() if kind == "folder" else mark.symlink_to(mark.name)
+    with pytest.raises(ValueError, match=r"manifest\.json is no plain file"):
+        open_dataset(tmp_path / "toy")
 
 
 @pytest.mark.parametrize("existing", [False, True])

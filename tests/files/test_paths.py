@@ -8,6 +8,7 @@ import torch
 
 from sigraph import PretrainGraph, SampleDataset
 from sigraph.cli import main
+from sigraph.config import config_from_dict
 from sigraph.data.card import Card
 from sigraph.files.paths import user_path
 from sigraph.leaderboard import Leaderboard
@@ -47,6 +48,15 @@ def test_every_door(home, capsys):
     made = {path.name for path in home.iterdir()}
     assert made == {"e.csv", "y.csv", "s.csv", "x.npy", "mine", "graph", "store", "own", "p.png"}
     assert not any((home.parent / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("way", ["open", "output_dir"])
+def test_a_name_that_no_file_can_have_is_refused(home, toy, way):
+    with pytest.raises(ValueError, match=r"(?s)at most 255 bytes \(got 5,000"):
+        if way == "open":
+            open_dataset("x" * 5_000)
+        else:
+            config_from_dict({**toy, "output_dir": "runs/" + "x" * 5_000})
 
 
 def test_what_names_no_home_is_a_name(home):

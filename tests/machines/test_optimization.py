@@ -33,6 +33,12 @@ def test_names_make_nothing(given):
         check_makers("Owner", *given)
 
 
+@pytest.mark.parametrize("broken", [partial(SGD, lr=1e11), partial(AdamW, lr=1e308), partial(SGD, lr=float("nan"))])
+def test_steps_that_lead_nowhere_are_refused(broken):
+    with pytest.raises((ValueError, RuntimeError), match=r"choose smaller values|learning rate|without overflow"):
+        try_steps(broken, None, "cpu")
+
+
 def test_a_trial_raises_what_a_step_would_and_draws_nothing():
     for broken in ((partial(AdamW, lr=1e300), None), (SparseAdam, None), (SGD, partial(StepLR, step_size=0))):
         with pytest.raises((RuntimeError, ZeroDivisionError)):

@@ -23,7 +23,7 @@ from sigraph.machines.trainer import TimeIsUp
 from sigraph.running import fitting, stages
 from sigraph.running import run_one as module
 from sigraph.running.progress import Progress
-from sigraph.running.run_one import HOLDER, Busy, held, pretrain_folder, run_folder, run_one
+from sigraph.running.run_one import HOLDER, SETTINGS, Busy, held, pretrain_folder, run_folder, run_one
 from sigraph.tasks import Task
 
 KEPT = ("commit", "device", "wall_seconds", "peak_memory_mb", "versions")
@@ -377,3 +377,18 @@ def test_time_up_before_it_began_keeps_nothing(toy):
     config = config_from_dict(toy)
     assert not (run_folder(config, config.arm("sipt"), 0) / "results.json").exists()
     assert not pretrain_folder(config, config.arm("sipt"), 0).exists()
+
+
+def test_a_result_that_is_found_keeps_how_it_came_about(toy):
+    """Settings that change no result are not in the hash of the folder."""
+    toy["seeds"] = [0]
+    config = config_from_dict(toy)
+    run(config)
+    file = run_folder(config, config.arm("sipt"), 0) / SETTINGS
+    before = file.read_text()
+    toy["pretrain"]["valid_every"] = 7
+    run(config_from_dict(toy))
+    assert file.read_text() == before
+    file.write_text("{}")
+    run(config_from_dict(toy))
+    assert "valid_every: 7" in file.read_text()  # nothing was known any more
