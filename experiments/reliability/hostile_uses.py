@@ -91,10 +91,13 @@ def _read_table(case: Case, place: Path, world: Path, marker: Path) -> Told:
 
 
 def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> Told:
+    from sigraph.data.card import Card
+
     folder, file = place / "prepared", case.about["file"]
+    card = Card.read(folder / "card.yaml")
     _lay(folder / file, case.about["plant"], marker)
     if case.about["sealed"] and case.about["plant"] not in planted.SPECIAL:
-        _seal(folder, file)
+        _seal(folder, file, card)
     tree: dict[str, Any] = json.loads((world / "tree.json").read_text())
     tree["pretrain"] |= {"dataset": "prepared", "graph": "weighted"}
     (place / "h.yaml").write_text(yaml.safe_dump(tree))
@@ -102,9 +105,8 @@ def _open_folder(case: Case, place: Path, world: Path, marker: Path) -> Told:
     return (Path(file).name, "manifest.json"), _commands(place, *asked)
 
 
-def _seal(folder: Path, file: str) -> None:
+def _seal(folder: Path, file: str, card: Any) -> None:
     """As its author would: the sums are those of what lies there."""
-    from sigraph.data.card import Card
     from sigraph.data.prepared import write_manifest
     from sigraph.files.array_folder import seal_folder
 
@@ -115,7 +117,7 @@ def _seal(folder: Path, file: str) -> None:
         (graph / "header.json").unlink()
         seal_folder(graph, header["kind"], kept)
     (folder / "manifest.json").unlink()
-    write_manifest(folder, Card.read(folder / "card.yaml"), ["weighted"], ["topic"])
+    write_manifest(folder, card, ["weighted"], ["topic"])
 
 
 def _use_run(case: Case, place: Path, world: Path, marker: Path) -> Told:
