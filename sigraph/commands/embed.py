@@ -62,8 +62,9 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     source, fingerprint, features = pretrained_on(arguments.folder)
     name = shown(source)
     reading = {"id_column": arguments.id_column, "header": not arguments.no_header}
-    dataset, note = _open(arguments.dataset, arguments.ignore, reading, source, fingerprint, features)
     reader = load_reader(arguments.folder)
+    about = fingerprint, features, reader is not None
+    dataset, note = _open(arguments.dataset, arguments.ignore, reading, source, *about)
     if reader is not None:
         dataset, note = _read_by(dataset, reader, note)
     encoder = load_encoder(arguments.folder, dataset.in_channels)
@@ -89,9 +90,7 @@ def _read_by(dataset: SampleDataset, reader: Reader, note: str) -> tuple[SampleD
     """The samples as the pre-training's reader reads them, and what of them it does not know."""
     read = dataset.read(reader)
     unknown = reader.note(dataset.records) if dataset.records is not None else ""
-    return read, re.sub(r" \(records, since [^()]*(\([^()]*\))?[^()]*\)", "", note) + (
-        f" ({unknown})" if unknown else ""
-    )
+    return read, f"{note} ({unknown})" if unknown else note
 
 
 def _targets(out: str | None, force: bool) -> list[Path]:
@@ -117,6 +116,7 @@ def _open(
     own: DataSource,
     fingerprint: str,
     features: list[str] | None,
+    is_read: bool,
 ) -> tuple[SampleDataset, str]:
     """The samples, their features in the order of the pre-training, and what was noted when a table was read."""
     from sigraph.recipes import open_dataset
@@ -137,7 +137,9 @@ def _open(
         others = _others(report.samples.columns, features) if report.samples else []
         if others:  # they alone may keep the rest from being numbers
             dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report, **reading)
-        notes = "".join(f" ({note})" for note in report.samples.notes) if report.samples else ""
+        said = report.samples.notes if report.samples else []
+        # That they are records is as it has to be where a reader reads them.
+        notes = "".join(f" ({note})" for note in said if not (is_read and note.startswith("records, since")))
         if features is not None:  # all columns left are needed: to leave one out is no way
             notes = re.sub(r"; without [^;]* \(--ignore\) the rest are features", "", notes)
         return _in_order(dataset, features, str(wanted)), notes
@@ -205,7 +207,9 @@ def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> 
     missing = [column for column in features if column not in place]
     if missing:
         raise _lacking(missing, features, names, name)
-    rows = dataset.samples[:, [place[column] for column in features]]
+    rows = dataset.store.vectors()
+    assert rows is not None  # what has names of features has features
+    rows = rows[:, [place[column] for column in features]]
     return SampleDataset(rows, name=dataset.name, ids=dataset.ids, feature_names=features)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved, user_path
 
 _OWN = ("edges", "task", "label", "out", "dry_run", "memory_limit", "num_nodes")
 _OF_SAMPLES = (
@@ -194,7 +194,7 @@ def _scratch(arguments: argparse.Namespace) -> Iterator[Path | None]:
         return
     from sigraph.files.temporary import own_prefix, sweep
 
-    out = Path(arguments.out or "sigraph").resolve()
+    out = resolved(arguments.out or "sigraph")
     beside = out.with_name(f"{out.name}-graphs")
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep(beside)
@@ -238,7 +238,7 @@ def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> 
     if out.exists() and any(out.iterdir()) and not force:
         raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
     check_free(out, replaces({kind}))
-    inside = [source for source in sources if out.resolve() in user_path(source).resolve().parents]
+    inside = [source for source in sources if resolved(out) in resolved(source).parents]
     if inside:
         raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 

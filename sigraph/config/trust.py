@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from sigraph.config.location import ConfigError
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved
 from sigraph.files.suggestions import did_you_mean
 
 LIBRARIES = ("sigraph", "torch", "torch_geometric", "lightning", "pytorch_metric_learning", "transformers")
@@ -61,7 +61,7 @@ def trusting(names: Iterable[str] = (), beside: str | os.PathLike[str] | None = 
             way = "the first part of a dotted name, mylosses of mylosses.MyLoss"
             raise ValueError(f"'trust' needs names of packages or modules: {way} (got {name!r})")
     before = _TRUST.get()
-    folders = () if beside is None else (str(user_path(beside).resolve().parent),)
+    folders = () if beside is None else (str(resolved(beside).parent),)
     token = _TRUST.set(Trust((*before.names, *names), (*before.folders, *folders)))
     try:
         yield

@@ -24,10 +24,10 @@ from sigraph.data.prepared import (
     write_manifest,
     write_task,
 )
-from sigraph.files.arguments import check_kinds, checked_node, shown
+from sigraph.files.arguments import check_kinds, checked_node, said, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved
 from sigraph.files.suggestions import did_you_mean
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
@@ -90,6 +90,7 @@ class SampleDataset:
         self._check_counts()
 
     _unread: Samples | None = None
+    _records: pa.Table | None = None  # that a reader read
     reader: Reader | None = None  # that made the samples of records
 
     @property
@@ -100,10 +101,11 @@ class SampleDataset:
     @property
     def records(self) -> pa.Table | None:
         """Named columns of the samples, as a reader takes them; None: they have none."""
-        store = self.unread
-        rows = store.vectors() if self.feature_names is not None else None
+        if self._records is not None:
+            return self._records
+        rows = self.store.vectors() if self.feature_names is not None else None
         if rows is None:
-            return store.records()
+            return self.store.records()
         return pa.table({name: rows[:, i].numpy() for i, name in enumerate(self.feature_names or ())})
 
     def read(self, reader: Reader) -> SampleDataset:
@@ -112,6 +114,7 @@ class SampleDataset:
         Raises:
             ValueError: The samples have no columns, or the reader cannot read them.
         """
+        check_kinds("SampleDataset.read", reader=(reader, Reader))
         if (records := self.records) is None:
             name = type(reader).__name__
             raise ValueError(
@@ -119,10 +122,11 @@ class SampleDataset:
                 "are read as they are, without 'reader'"
             )
         out = object.__new__(type(self))
-        out.__dict__.update(self.__dict__, _fingerprint=self.fingerprint, _unread=self.unread)
-        out.store, out.reader = reader.read(records), reader
-        if len(out.store) != len(self):
-            raise ValueError(f"{type(reader).__name__!r} needs to give a sample a record (got {len(out.store)})")
+        out.__dict__.update(self.__dict__, _fingerprint=self.fingerprint, _unread=self.unread, _records=records)
+        out.store, out.reader, out.feature_names = reader.read(records), reader, None
+        if not isinstance(out.store, Samples) or len(out.store) != len(self):
+            got = f"{len(out.store)} of {len(self)}" if isinstance(out.store, Samples) else said(out.store)
+            raise ValueError(f"read() of {type(reader).__name__!r} needs to give Samples, one a record (got {got})")
         out.store.check()
         return out
 
@@ -297,7 +301,7 @@ class SampleDataset:
             FileExistsError: There is something that must stay; the message names it.
             DiskFullError: No room; what was there is as it was.
         """
-        path = user_path(path).resolve()
+        path = resolved(path)
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
@@ -325,7 +329,7 @@ class SampleDataset:
             FileNotFoundError: There is no manifest: not a prepared data set, or its writing was cut short.
             ValueError: A file is missing, truncated or altered; what is mapped may raise it later too.
         """
-        path = user_path(path).resolve()
+        path = resolved(path)
         manifest = read_manifest(path, verify)
         out = object.__new__(cls)
         out.card = manifest.card()

@@ -12,7 +12,7 @@ from sigraph.edges.draw import draw_ranks, expand
 from sigraph.edges.store import CSRStore, EdgeStore
 from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.files.ownership import LABEL_SETS
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved
 from sigraph.files.sealed import DamagedError
 
 EXPAND_LIMIT = 50_000_000  # directed edges; some 40 bytes each while they are written out
@@ -107,7 +107,7 @@ class LabelSetStore(EdgeStore):
         store._adopt(sets)
         if store.num_edges != header.get("num_edges"):
             raise DamagedError(f"{path} needs {header.get('num_edges')} edges (got {store.num_edges}): {AGAIN}")
-        store.path, store.identity = user_path(path).resolve(), folder.identity
+        store.path, store.identity = resolved(path), folder.identity
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:

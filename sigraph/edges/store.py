@@ -12,7 +12,7 @@ from sigraph.edges.draw import draw_ranks, expand, search_missing, search_presen
 from sigraph.edges.merge import merge_edges
 from sigraph.files.array_folder import AGAIN, ArrayFolder, open_folder, write_folder
 from sigraph.files.ownership import CSR
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved
 from sigraph.files.sealed import DamagedError
 from sigraph.files.sums import HeldArray
 
@@ -183,7 +183,7 @@ class CSRStore(EdgeStore):
             raise DamagedError(f"{path} needs (nodes, edges, last row end) {needed} (got {got}): {AGAIN}")
         if store._weight is not None and len(store._weight) != store.num_edges:
             raise DamagedError(f"{path} needs {store.num_edges} weights (got {len(store._weight)}): {AGAIN}")
-        store.path, store.identity = user_path(path).resolve(), folder.identity
+        store.path, store.identity = resolved(path), folder.identity
         return store
 
     def save(self, path: str | Path, more: dict[str, Tensor] | None = None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from sigraph.files.exchange import exchange
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved, user_path
 from sigraph.files.temporary import aside, own_prefix, sweep
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -44,7 +44,7 @@ def atomic_folder(path: str | Path, may_replace: Callable[[Path], None] | None =
         FileExistsError: There is something at ``path`` that must stay.
         DiskFullError: The block, or the rest, ran out of room.
     """
-    path = user_path(path).resolve()
+    path = resolved(path)
     with _disk_full_named(path):
         check_free(path, may_replace)
         with _target_named(path):
@@ -96,7 +96,7 @@ def check_free(path: Path, may_replace: Callable[[Path], None] | None) -> None:
         FileExistsError: There is something that must stay; or whoever stands there would stand nowhere.
     """
     with contextlib.suppress(FileNotFoundError):  # who stands nowhere already
-        if Path.cwd().is_relative_to(path.resolve()):
+        if Path.cwd().is_relative_to(resolved(path)):
             why = "is the current folder or around it, and would be replaced as a whole, with you in the old one"
             raise FileExistsError(
                 errno.EEXIST, f"{why}; write it from elsewhere (cd ..), or choose another place", str(path)

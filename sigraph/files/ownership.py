@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sigraph.files.atomic import sha256
+from sigraph.files.paths import resolved
 from sigraph.files.sealed import SUM, DamagedError, read_sealed
 
 MANIFEST, HEADER = "manifest.json", "header.json"  # of a prepared data set, and of a folder of arrays
@@ -37,7 +38,7 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
     Raises:
         FileExistsError: It must not be replaced; the message says why, and names what it holds besides.
     """
-    path = path.resolve()
+    path = resolved(path)
     what = "prepared data set" if DATASET in formats else "graph's folder"
     mark = MANIFEST if DATASET in formats else HEADER
     stays = "so it is not replaced; choose another place, or remove it yourself"

@@ -24,3 +24,8 @@ def user_path(path: str | PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def resolved(path: str | PathLike[str]) -> Path:
+    """The same, absolute and without links; a link that leads to itself stays one, for whoever opens it to say so."""
+    return Path(os.path.realpath(user_path(path)))

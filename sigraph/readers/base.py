@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigraph.files.arguments import said
 from sigraph.files.columns import is_text
 from sigraph.files.suggestions import did_you_mean
 from sigraph.samples import Samples
@@ -58,26 +59,46 @@ class Reader(ABC):
         return ""
 
 
-def text_column(records: pa.Table, column: str, owner: str) -> pa.Array:
-    """A column of text, nulls as empty text; at least one cell holds something.
+def text_column(records: pa.Table, column: str, owner: str, is_new: bool = False) -> pa.Array:
+    """A column of text, nulls as empty text; integers, as a table of new samples may hold alone, as they are written.
+
+    Args:
+        records: The table.
+        column: Its name.
+        owner: Which reader asks.
+        is_new: Whether nothing is learned from it, so that all of it may be empty.
 
     Raises:
         ValueError: There is no such column, it is of another kind, or all of it is empty.
     """
-    names = records.column_names
-    if column not in names:
-        raise ValueError(
-            f"'column' {column!r} of {owner!r} is not in the records{did_you_mean(column, names)}; there are: "
-            f"{', '.join(map(repr, names))}"
-        )
-    cells = records.column(column).combine_chunks()
-    cells = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    cells = column_of(records, column, owner)
+    if is_new and (pa.types.is_integer(cells.type) or pa.types.is_null(cells.type)):
+        cells = cells.cast(pa.large_string())
     if not is_text(cells.type):
         raise ValueError(f"'column' {column!r} of {owner!r} needs text (got {cells.type}); name another column")
-    text = pc.fill_null(cells.cast(pa.large_string()), "")
-    if len(text) and not pc.any(pc.not_equal(pc.utf8_trim_whitespace(text), "")).as_py():
+    text = pc.fill_null(cells.cast(pa.large_string()).combine_chunks(), "")
+    if not is_new and len(text) and not pc.any(pc.not_equal(pc.utf8_trim_whitespace(text), "")).as_py():
         raise ValueError(f"'column' {column!r} of {owner!r} is empty in all {len(text):,} rows; name another column")
     return text
+
+
+def column_of(records: pa.Table, column: str, owner: str) -> pa.ChunkedArray:
+    """A column by its name; categories of pandas as what they stand for.
+
+    Raises:
+        ValueError: There is none, or several.
+    """
+    if not isinstance(records, pa.Table):
+        raise ValueError(
+            f"'records' needs a pyarrow Table, such as dataset.records, in {owner!r} (got {said(records)})"
+        )
+    names = records.column_names
+    if names.count(column) != 1:
+        how = "is in the records more than once" if column in names else "is not in the records"
+        there = ", ".join(map(repr, names))
+        raise ValueError(f"'column' {column!r} of {owner!r} {how}{did_you_mean(column, names)}; there are: {there}")
+    cells = records.column(column)
+    return cells.cast(cells.type.value_type) if pa.types.is_dictionary(cells.type) else cells
 
 
 def first_rows(where: np.ndarray) -> str:

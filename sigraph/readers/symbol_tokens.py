@@ -33,7 +33,7 @@ class SymbolTokens(Reader):
 
     def __init__(self, column: str = "sequence", alphabet: str = "protein", max_length: int | None = None) -> None:
         check_integers("SymbolTokens", 1, max_length=1 if max_length is None else max_length)
-        letters = ALPHABETS.get(alphabet, alphabet) if isinstance(alphabet, str) else ""
+        letters = ALPHABETS.get(alphabet.lower(), alphabet) if isinstance(alphabet, str) else ""
         letters = letters.upper()
         if not letters or len(set(letters)) < len(letters) or not letters.isascii() or not letters.isalnum():
             raise ValueError(
@@ -74,7 +74,7 @@ class SymbolTokens(Reader):
 
     def _bytes(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Where each sequence begins [N + 1], and the letters of all in a row, a byte each."""
-        text = pc.utf8_upper(text_column(records, self.column, "SymbolTokens"))
+        text = pc.utf8_upper(text_column(records, self.column, "SymbolTokens", is_new=True))
         text = pc.replace_substring_regex(text, r"[\s\-.]+|\*+\s*$", "")
         text = pc.replace_substring_regex(text, r"[^\x00-\x7F]", "?")  # a letter of several bytes is one unknown
         if self.max_length is not None:

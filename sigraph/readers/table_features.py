@@ -12,11 +12,11 @@ import torch
 
 from sigraph.files.arguments import check_integers
 from sigraph.files.columns import as_numbers, is_number, is_text
-from sigraph.files.suggestions import did_you_mean
-from sigraph.readers.base import Reader, stated
+from sigraph.readers.base import Reader, column_of, stated
 from sigraph.samples import Features
 
 _MISSING = "\0missing"
+_LARGEST = 1e30  # what is scaled and kept in single precision
 
 
 class TableFeatures(Reader):
@@ -52,6 +52,8 @@ class TableFeatures(Reader):
         from sklearn.preprocessing import StandardScaler
 
         self._order, self._numbers, self._categories = [], {}, {}
+        if not isinstance(records, pa.Table):
+            column_of(records, "", "TableFeatures")  # says so
         wanted = records.column_names if self.columns is None else self.columns
         for name in wanted:
             if name in self.ignore and self.columns is None:
@@ -65,7 +67,7 @@ class TableFeatures(Reader):
                 scaler = StandardScaler().fit(values[:, None])  # NaN are left out
                 self._numbers[name] = float(scaler.mean_[0]), float(scaler.scale_[0]), bool(gaps.any())
             elif is_text(cells.type):
-                count = pc.value_counts(self._texts(cells))
+                count = pc.value_counts(self._texts(name, cells))
                 both = zip(count.field("values").to_pylist(), count.field("counts").to_pylist(), strict=True)
                 often = sorted((-number, value) for value, number in both)[: self.max_categories]
                 self._categories[name] = sorted(value for _, value in often)
@@ -80,6 +82,8 @@ class TableFeatures(Reader):
             )
 
     def read(self, records: pa.Table) -> Features:
+        if not self._order:
+            raise ValueError("'TableFeatures' needs to be fitted first: fit(records)")
         blocks = []
         for name in self._order:
             cells = self._column(records, name)
@@ -89,7 +93,7 @@ class TableFeatures(Reader):
     def note(self, records: pa.Table) -> str:
         said = []
         for name, known in self._categories.items():
-            texts = self._texts(self._column(records, name))
+            texts = self._texts(name, self._column(records, name))
             strange = pc.sum(pc.invert(pc.is_in(texts, value_set=pa.array(known, pa.large_string())))).as_py()
             if strange:
                 said.append(
@@ -113,33 +117,35 @@ class TableFeatures(Reader):
         from sklearn.preprocessing import OneHotEncoder
 
         known = self._categories[name]
-        place = pc.index_in(self._texts(cells), value_set=pa.array(known, pa.large_string()))
+        place = pc.index_in(self._texts(name, cells), value_set=pa.array(known, pa.large_string()))
         code = pc.fill_null(place, len(known)).to_numpy(zero_copy_only=False)
         encoder = OneHotEncoder(categories=[np.arange(len(known) + 1)], sparse_output=False)
         return encoder.fit_transform(code[:, None])
 
     def _column(self, records: pa.Table, name: str) -> pa.ChunkedArray:
-        if name not in records.column_names:
-            raise ValueError(
-                f"column {name!r} of 'TableFeatures' is not in the records{did_you_mean(name, records.column_names)}; "
-                f"there are: {', '.join(map(repr, records.column_names))}"
-            )
-        return records.column(name)
+        return column_of(records, name, "TableFeatures")
 
     def _values(self, name: str, cells: pa.ChunkedArray) -> np.ndarray:
         if pa.types.is_boolean(cells.type):
             cells = cells.cast(pa.int8())
+        if cells.null_count == len(cells):  # a new table may hold no number at all
+            return np.full(len(cells), np.nan)
         if not is_number(cells.type):
             raise ValueError(f"column {name!r} of 'TableFeatures' needs numbers, as learned (got {cells.type})")
         values = as_numbers(cells, np.float64)
         if np.isinf(values).any():
             row = int(np.flatnonzero(np.isinf(values))[0]) + 1
             raise ValueError(f"column {name!r} of 'TableFeatures' needs finite numbers (got infinity in row {row})")
+        if (large := np.flatnonzero(np.abs(values) > _LARGEST)).size:
+            got = f"{values[large[0]]:g} in row {large[0] + 1}"
+            raise ValueError(f"column {name!r} of 'TableFeatures' needs numbers within {_LARGEST:g} (got {got})")
         return values
 
-    def _texts(self, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    def _texts(self, name: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+        if pa.types.is_integer(cells.type) or pa.types.is_null(cells.type):
+            cells = cells.cast(pa.large_string())
         if not is_text(cells.type):
-            raise ValueError(f"a column of 'TableFeatures' needs text, as learned (got {cells.type})")
+            raise ValueError(f"column {name!r} of 'TableFeatures' needs text, as learned (got {cells.type})")
         return pc.fill_null(cells.cast(pa.large_string()), _MISSING)
 
     def state(self) -> dict[str, Any]:

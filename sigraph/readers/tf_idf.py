@@ -62,16 +62,16 @@ class TfIdf(Reader):
             self._vectorizer.fit(text)
         except ValueError as error:  # nothing is left, or there are fewer texts than are asked for
             raise ValueError(
-                f"'column' {self.column!r} of 'TfIdf' holds no word that occurs in {self.min_count} texts; lower "
-                "'min_count'"
+                f"'column' {self.column!r} of 'TfIdf' holds no word of two letters or more that occurs in "
+                f"{self.min_count} texts; lower 'min_count', or read letters by SymbolTokens"
             ) from error
 
     def read(self, records: pa.Table) -> SparseFeatures:
-        text = text_column(records, self.column, "TfIdf").to_pylist()
+        text = text_column(records, self.column, "TfIdf", is_new=True).to_pylist()
         return SparseFeatures.of(self._fitted().transform(text))
 
     def note(self, records: pa.Table) -> str:
-        rows = self._fitted().transform(text_column(records, self.column, "TfIdf").to_pylist())
+        rows = self._fitted().transform(text_column(records, self.column, "TfIdf", is_new=True).to_pylist())
         empty = int((np.diff(rows.indptr) == 0).sum())
         return f"{empty:,} texts hold no word that was learned: rows of zeros" if empty else ""
 

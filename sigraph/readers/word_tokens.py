@@ -75,14 +75,16 @@ class WordTokens(Reader):
         return "; ".join(said)
 
     def _coded(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        offset, word = self._split(records)
+        if not self.words:
+            raise ValueError("'WordTokens' needs to be fitted first: fit(records)")
+        offset, word = self._split(records, is_new=True)
         place = pc.index_in(word, value_set=pa.array(self.words, pa.large_string()))
         code = pc.fill_null(place, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         return offset, np.where(code < 0, UNKNOWN, code + UNKNOWN + 1)
 
-    def _split(self, records: pa.Table) -> tuple[np.ndarray, pa.Array]:
+    def _split(self, records: pa.Table, is_new: bool = False) -> tuple[np.ndarray, pa.Array]:
         """Where each text's words begin [N + 1], and all words in a row."""
-        text = text_column(records, self.column, "WordTokens")
+        text = text_column(records, self.column, "WordTokens", is_new)
         text = pc.utf8_lower(text) if self.lowercase else text
         text = pc.utf8_trim_whitespace(pc.replace_substring_regex(text, r"[^\p{L}\p{N}']+", " "))
         lists = pc.split_pattern(text, pattern=" ")

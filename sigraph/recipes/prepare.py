@@ -18,7 +18,7 @@ from sigraph.data.dataset import SampleDataset
 from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.atomic import put_in_place
 from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved, user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.temporary import own_prefix, sweep
@@ -143,7 +143,7 @@ def _find(name: str | Path) -> tuple[Path, Card]:
             found = f"{str(folder)!r} is a file; tables become a data set by `sigraph prepare --samples ...`"
         known = f"{did_you_mean(folder.name, names)}; there are: {', '.join(names)}; and {found}"
         raise ValueError(f"unknown data set {str(name)!r}{known}")
-    folder = folder.resolve()
+    folder = resolved(folder)
     if (folder / MANIFEST).is_file() and not (folder / RECIPE).is_file():
         raise ValueError(
             f"{folder} is prepared already; to make it anew from your tables: `sigraph prepare --samples ... --out "

@@ -41,7 +41,7 @@ def check_arms(arms: Sequence[ArmConfig], seed: int, grids: Mapping[str, Trials]
         grids: By arm what its grid tries, each looked at as an arm is.
 
     Returns:
-        What is worth saying of leakage, a line for each task.
+        What is worth saying: of readers, and of leakage a line for each task.
 
     Raises:
         ConfigError, ValueError: What does not fit, in which arm, and with which values of its grid.
@@ -53,7 +53,7 @@ def check_arms(arms: Sequence[ArmConfig], seed: int, grids: Mapping[str, Trials]
             for settings, trial in sorted((grids or {}).get(arm.name, ()), key=_shared):
                 with said_of_trial(settings, ValueError):
                     look(trial)
-    return look.leakage.lines()
+    return [*look.notes, *look.leakage.lines()]
 
 
 def _shared(trial: tuple[dict[str, Any], ArmConfig]) -> tuple[str, str]:
@@ -71,6 +71,7 @@ class _Look:
         self._built: dict[str, tuple[SampleDataset, Encoder]] = {}
         self._last: tuple[str, tuple[SampleDataset, Encoder]] | None = None
         self._seen: set[tuple[str, str]] = set()
+        self.notes: dict[str, None] = {}  # what readers do not know, once each
 
     def __call__(self, arm: ArmConfig, keep: bool = False) -> None:
         """Look at an arm; ``keep`` what it built, for others that pre-train the same."""
@@ -95,9 +96,17 @@ class _Look:
         if self._ground is None or self._ground[0] != code:
             self._ground = None
             self._ground = code, build_ground(config, self.seed)
+        self._note(self._ground[1].whole)
         parts = build_parts(config, self.seed, self._ground[1])
         _draw_once(parts)
         return parts
+
+    def _note(self, dataset: SampleDataset) -> None:
+        """Keep what the data set's reader reads as unknown."""
+        if dataset.reader is not None and dataset.records is not None:
+            note = dataset.reader.note(dataset.records)
+            if note:
+                self.notes[f"{type(dataset.reader).__name__}, data set {dataset.name}: {note}"] = None
 
     def _look_at_task(
         self,
@@ -111,6 +120,7 @@ class _Look:
         own = entry.dataset == arm.pretrain.dataset
         home = whole if own or entry.dataset is None else open_data(entry.dataset, f"{where}.dataset")
         home = read_alike(home, whole)
+        self._note(home)
         encoder.check_samples(home)
         Evaluator(task := home.task(entry.task))
         check_scorable(task)

@@ -45,11 +45,13 @@ SIZES = (
 _READ = {
     "in_channels": (
         "feature rows",
-        "prepare it from columns of numbers alone (--ignore the others), or name a class that reads records",
+        "name a reader that makes them of records (pretrain.reader: TfIdf, TableFeatures), prepare it from columns of "
+        "numbers alone (--ignore the others), or name a class that reads what there is",
     ),
     "num_tokens": (
         "token sequences",
-        "give them a column 'tokens' (sigraph.data.token_table), or name a class that reads them as they are",
+        "name a reader that makes them of records (pretrain.reader: WordTokens, SymbolTokens), give them a column "
+        "'tokens' (sigraph.data.token_table), or name a class that reads what there is",
     ),
     "node_channels": ("graphs", "give a list of torch_geometric Data as samples, or name a class that reads them"),
 }

@@ -43,10 +43,11 @@ def read_for_pretraining(dataset: SampleDataset, component: Component | None, vi
         with working(type(reader).__name__, component, WHERE):
             reader.fit(_records(dataset, reader, visible))
             found = dataset.read(reader)
+            _check_state(reader)
         _kept[key] = found
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
-    return found.replace(dataset.graphs, dataset.tasks)
+    return found
 
 
 def _records(dataset: SampleDataset, reader: Reader, visible: Tensor | None) -> pa.Table:
@@ -58,6 +59,18 @@ def _records(dataset: SampleDataset, reader: Reader, visible: Tensor | None) -> 
             f"{dataset.store.describe()}; leave 'reader' out"
         )
     return records if visible is None else records.take(pa.array(visible.numpy()))
+
+
+def _check_state(reader: Reader) -> None:
+    """Refuse what could not be kept beside the encoder, before anything trains."""
+    state = reader.state()
+    try:
+        if not isinstance(state, dict):
+            raise TypeError(f"it is a {type(state).__name__}")
+        json.dumps(state, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        name = type(reader).__name__
+        raise ValueError(f"state() of {name!r} needs to give a mapping that JSON can hold ({error})") from error
 
 
 def read_alike(dataset: SampleDataset, pretrained_on: SampleDataset) -> SampleDataset:

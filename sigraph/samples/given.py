@@ -15,7 +15,7 @@ from torch_geometric.data import Dataset
 from torch_geometric.data.data import BaseData
 
 from sigraph.files.arguments import is_frame
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.samples.base import Files, Samples
 from sigraph.samples.features import Features
@@ -37,7 +37,7 @@ def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
     if isinstance(samples, Samples):
         return samples
     if isinstance(samples, str | Path):
-        return _of_file(user_path(samples).resolve())
+        return _of_file(resolved(samples))
     if isinstance(samples, pa.Table):
         return of_table(samples)
     if issparse(samples) or (isinstance(samples, Tensor) and samples.layout != torch.strided):
@@ -46,7 +46,8 @@ def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
         return Graphs.of(samples, owner)
     if not isinstance(samples, Tensor):
         raise ValueError(
-            f"'samples' needs a float tensor [N, F], a pyarrow Table or a path in {owner!r} (got {type(samples)})"
+            f"'samples' needs a float tensor [N, F], a pyarrow Table, a list of PyG graphs or a path in {owner!r} "
+            f"(got {type(samples)})"
             f"{_way_of_samples(samples)}"
         )
     return Features(_checked_rows(samples, owner))
@@ -108,6 +109,9 @@ def _way_of_samples(samples: Any) -> str:
             "; of a table: torch.tensor(frame.to_numpy()), with ids=frame.index and feature_names=frame.columns; rows "
             "are taken in their order, whatever the index of graphs and labels is"
         )
+    if isinstance(samples, BaseData):
+        way = "samples.to_data_list()" if hasattr(samples, "to_data_list") else "[samples]"
+        return f"; graphs come in a list, each a sample: {way}"
     if isinstance(samples, np.ndarray | list | tuple):
-        return "; use torch.tensor(samples)"
+        return "; use torch.tensor(samples)" if len(samples) else "; there is none in it"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,13 @@ class Graphs(Samples):
                         f"'samples' needs {name!r} of one width and type in {owner!r} (sample 0: {needed.dtype} "
                         f"{list(needed.shape)}, sample {i}: {own.dtype} {list(own.shape)})"
                     )
+        if others := _other_attributes(listed):
+            kept = "labels belong into a Task" if "y" in others else "put what an encoder is to see into x or edge_attr"
+            warnings.warn(
+                f"'samples' keeps x, edge_index and edge_attr of graphs in {owner!r} and leaves out "
+                f"{', '.join(map(repr, others[:5]))}; {kept}",
+                stacklevel=4,
+            )
         x = torch.cat([part[0] for part in parts])
         edge_index = torch.cat([part[1].t() for part in parts])
         edge_attr = None if first[2] is None else torch.cat([part[2] for part in parts if part[2] is not None])
@@ -224,22 +232,47 @@ def _checked(graph: Any, i: int, owner: str) -> tuple[Tensor, Tensor, Tensor | N
             f"'samples' needs graphs, each a torch_geometric Data, in {owner!r} (sample {i} is {said(graph)})"
         )
     x, ends, edge_attr = (graph.get(name) for name in _KEPT)
-    if not isinstance(x, Tensor):
+    if not _is_table(x):
+        got = "none" if x is None else said(x)
         raise ValueError(
-            f"'samples' needs attributes of nodes, x [V, F], in {owner!r} (sample {i} has none); of nodes that are all "
-            "alike: data.x = torch.ones(data.num_nodes, 1)"
+            f"'samples' needs attributes of nodes, x, a dense tensor of numbers [V, F], in {owner!r} (sample {i} has "
+            f"{got}); of nodes that are all alike: data.x = torch.ones(data.num_nodes, 1)"
         )
-    if not isinstance(ends, Tensor) or ends.dim() != 2 or ends.size(0) != 2 or ends.is_floating_point():
+    if not _is_table(ends) or ends.dim() != 2 or ends.size(0) != 2 or ends.is_floating_point():
         got = "none" if ends is None else said(ends)
         raise ValueError(
             f"'samples' needs integers edge_index [2, E] in {owner!r} (sample {i} has {got}); without edges: "
             "torch.empty(2, 0, dtype=torch.long)"
         )
+    if edge_attr is not None and not _is_table(edge_attr):
+        raise ValueError(
+            f"'samples' needs edge_attr to be a dense tensor of numbers [E, G] in {owner!r} (sample {i} has "
+            f"{said(edge_attr)})"
+        )
     x = x[:, None] if x.dim() == 1 else x
-    edge_attr = edge_attr[:, None] if isinstance(edge_attr, Tensor) and edge_attr.dim() == 1 else edge_attr
+    edge_attr = edge_attr[:, None] if edge_attr is not None and edge_attr.dim() == 1 else edge_attr
     if edge_attr is not None and len(edge_attr) != ends.size(1):
         raise ValueError(
             f"'samples' needs a row of 'edge_attr' for each edge in {owner!r} (sample {i} has {len(edge_attr)} rows, "
             f"{ends.size(1)} edges)"
         )
+    if graph.num_nodes != len(x):
+        raise ValueError(
+            f"'samples' needs a row of x for each node in {owner!r} (sample {i} has {len(x)} rows, {graph.num_nodes} "
+            "nodes)"
+        )
     return x.detach().cpu(), ends.detach().cpu().long(), None if edge_attr is None else edge_attr.detach().cpu()
+
+
+def _is_table(values: Any) -> bool:
+    """Whether it is a dense tensor of real numbers with one or two dimensions, of at least one column."""
+    if not isinstance(values, Tensor) or values.layout != torch.strided or values.is_meta:
+        return False
+    real = not values.is_complex() and values.dtype != torch.bool
+    return real and (values.dim() == 1 or (values.dim() == 2 and (values.size(1) > 0 or len(values) == 2)))
+
+
+def _other_attributes(graphs: list[Any]) -> list[str]:
+    """What graphs have besides what is kept."""
+    names = {str(name) for graph in graphs for name, _ in graph}
+    return sorted(names - {*_KEPT, "num_nodes"})

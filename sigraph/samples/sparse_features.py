@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 from sigraph.edges.draw import expand
@@ -45,16 +46,22 @@ class SparseFeatures(Samples):
             ValueError: Entries are not finite.
         """
         if isinstance(matrix, Tensor):
-            matrix = matrix.detach().cpu().to_sparse_csr()
-            shape = tuple(matrix.shape)
-            rowptr, col, value = matrix.crow_indices(), matrix.col_indices(), matrix.values()
-        else:
-            matrix = matrix.tocsr(copy=True)
-            matrix.sum_duplicates()
-            matrix.eliminate_zeros()
-            shape = matrix.shape
-            rowptr, col = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
-            value = torch.from_numpy(np.asarray(matrix.data))
+            try:
+                entries = matrix.detach().cpu().to_sparse_coo().coalesce()
+                row, col = entries.indices().numpy()
+            except (RuntimeError, ValueError) as error:  # of blocks, or dense in a dimension
+                raise ValueError(
+                    f"'samples' needs a sparse matrix of single entries, such as samples.to_dense().to_sparse(), in "
+                    f"'SampleDataset' (got layout {matrix.layout}, {matrix.sparse_dim()} sparse dimensions)"
+                ) from error
+            matrix = coo_array((entries.values().numpy(), (row, col)), shape=tuple(matrix.shape))
+        matrix = csr_array(matrix).astype(np.float32)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()  # also what float32 makes zero
+        matrix.sort_indices()
+        shape = matrix.shape
+        rowptr, col = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+        value = torch.from_numpy(np.asarray(matrix.data))
         out = cls(rowptr.long(), col.long(), value.float(), int(shape[1]))
         out.check()
         return out
@@ -68,6 +75,8 @@ class SparseFeatures(Samples):
 
     def fetch(self, node: Tensor) -> Tensor:
         """Dense rows, float [B, F]."""
+        # Twice: what reads the rows makes something of them.
+        check_fits("SparseFeatures", 8.0 * len(node) * self.in_channels, rows=len(node), in_channels=self.in_channels)
         start, count = self._spans(node)
         row, entry = expand(start, count)
         out = torch.zeros(len(node), self.in_channels)

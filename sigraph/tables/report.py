@@ -8,8 +8,8 @@ from sigraph.files.foreign_text import printable
 
 SHOWN = 8
 UNREAD = (
-    "no encoder of sigraph reads these records: write text as a column 'tokens' of lists of integers, a category as a "
-    "column of 0 and 1 for each of its values, or bring an encoder of your own"
+    "no encoder of sigraph reads these records: an experiment needs a reader that makes words, letters or features of "
+    "them (pretrain.reader: WordTokens, SymbolTokens, TfIdf, TableFeatures), or an encoder of your own"
 )
 
 

@@ -92,6 +92,25 @@ def test_the_data_set_that_was_read_is_the_same_one(kind):
     dataset = SampleDataset(RECORDS, ids=RECORDS.column("id").combine_chunks())
     read = dataset.read(fitted(kind))
     assert read.fingerprint == dataset.fingerprint and read.ids.equals(dataset.ids) and read.reader is not None
+    assert read.records is not None and read.feature_names is None
     assert read.unread is dataset.store and read.sizes and len(read.subset(torch.tensor([1]))) == 1
     again = pickle.loads(pickle.dumps(read))
     assert same(again.store, read.store) and again.fingerprint == dataset.fingerprint
+
+
+@every_reader
+def test_new_records_may_hold_less_than_those_learned_from(kind):
+    """Numbers where text was, nothing at all: what a table of new samples is guessed to hold."""
+    reader = fitted(kind)
+    new = pa.table({"text": [1999, 2000], "sequence": [None, None], "size": [None, None], "kind": [3, 4]})
+    assert len(reader.read(new)) == 2
+
+
+@every_reader
+def test_what_was_not_learned_cannot_be_read(kind):
+    if kind is SymbolTokens:
+        return  # learns nothing
+    with pytest.raises(ValueError, match="fitted first"):
+        EXAMPLES[kind.__name__]().read(RECORDS)
+    with pytest.raises(ValueError, match="needs a pyarrow Table"):
+        EXAMPLES[kind.__name__]().fit("x")

@@ -45,6 +45,7 @@ def test_letters_of_an_alphabet():
     assert rows(reader.read(records)) == [[a, c, x], [a, c], [a, 2, 2], [2], [2]]
     note = reader.note(records)
     assert note.startswith("2 of 8 letters, in 1 sequences") and "2 sequences are empty (row 4, 5)" in note
+    assert SymbolTokens(alphabet="DNA").letters == SymbolTokens(alphabet="dna").letters
     assert rows(SymbolTokens(alphabet="acgt", max_length=2).read(pa.table({"sequence": ["TGA"]}))) == [[6, 5]]
 
 

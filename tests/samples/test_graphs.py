@@ -97,7 +97,14 @@ def changed(**parts) -> Data:
     ("wrong", "words"),
     [
         ("CCO", "sample 1 is a str"),
-        (without(ring(3), "x"), r"x \[V, F\].*sample 1 has none.*torch.ones"),
+        (without(ring(3), "x"), r"\[V, F\].*sample 1 has none.*torch.ones"),
+        (changed(x=torch.ones(3, 3).numpy()), r"x, a dense tensor .*sample 1 has a numpy ndarray"),
+        (changed(x=torch.ones(3, 3).to_sparse()), "x, a dense tensor"),
+        (changed(x=torch.ones(3, 3) * 1j), "x, a dense tensor"),
+        (changed(x=torch.ones(3, 0)), "x, a dense tensor"),
+        (changed(edge_index=torch.ones(2, 6).bool()), r"integers edge_index"),
+        (changed(edge_attr=[1.0] * 6), "edge_attr to be a dense tensor"),
+        (changed(num_nodes=7), "a row of x for each node .*3 rows, 7 nodes"),
         (without(ring(3), "edge_index"), r"edge_index \[2, E\].*torch.empty"),
         (without(ring(3), "edge_attr"), "'edge_attr' in all graphs or in none .*sample 1 has not"),
         (changed(x=torch.ones(3, 4)), r"'x' of one width .*sample 1: torch.float32 \[3, 4\]"),
@@ -111,3 +118,12 @@ def changed(**parts) -> Data:
 def test_what_is_no_graph_is_named(wrong, words):
     with pytest.raises(ValueError, match=f"(?s){words}"):
         SampleDataset([ring(3), wrong])
+
+
+def test_what_is_not_kept_is_said_and_one_graph_alone_is_no_list():
+    with pytest.warns(UserWarning, match="leaves out 'pos', 'y'; labels belong into a Task"):
+        SampleDataset([changed(y=torch.tensor(1), pos=torch.ones(3, 2))])
+    with pytest.raises(ValueError, match=r"graphs come in a list, each a sample: \[samples\]"):
+        SampleDataset(ring(3))
+    with pytest.raises(ValueError, match=r"samples.to_data_list\(\)"):
+        SampleDataset(Batch.from_data_list([ring(3)]))

@@ -56,6 +56,21 @@ def test_equal_rows_are_found_as_among_dense_ones():
     assert sorted(groups(*both)) == [[2, 4, 30], [7, 31]]
 
 
+def test_repeated_entries_are_added_zeros_dropped_and_order_does_not_count():
+    plain = SparseFeatures.of(sp.csr_array(np.array([[0, 3.0, 0], [0, 1, 0], [0, 1, 2]])))
+    row, col = [0, 0, 1, 1, 2, 2], [1, 1, 1, 0, 2, 1]
+    value = np.array([1.0, 2, 1, 0, 2, 1])
+    others = [
+        torch.sparse_coo_tensor(torch.tensor([row, col]), torch.tensor(value), (3, 3)),
+        torch.sparse_csr_tensor([0, 2, 4, 6], col, torch.tensor(value), (3, 3), check_invariants=False),
+        sp.coo_array((np.append(value, 1e-60), ([*row, 0], [*col, 2])), shape=(3, 3)),  # zero in float32
+    ]
+    for matrix in others:
+        assert SparseFeatures.of(matrix).digest() == plain.digest()
+    with pytest.raises(ValueError, match="single entries"):
+        SampleDataset(torch.ones(2, 4).to_sparse(1))
+
+
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
