@@ -153,7 +153,7 @@ def notes(toy, toy_dataset, tmp_path):
 
 def test_an_encoder_of_feature_rows_on_records_is_refused_before_training(notes):
     said = r"pretrain.encoder: 'MLPEncoder' needs feature rows, .* data set 'notes' are records with the columns 'id', "
-    with pytest.raises(ConfigError, match=said + r"'text'; prepare it .*--ignore.*reads records"):
+    with pytest.raises(ConfigError, match=said + r"'text'; name a reader .*prepare it .*--ignore.*reads what there is"):
         check_arms([config_from_dict(notes).arm("sipt")], 0)
     notes["pretrain"]["encoder"]["in_channels"] = 6
     with pytest.raises(ValueError, match=r"'MLPEncoder' needs rows of 6 features, .*'notes' are records"):
