@@ -94,7 +94,7 @@ def test_what_needs_tokens_refuses_feature_rows(toy):
     for slot, target in (("encoder", "encoders.GRUEncoder"), ("objective", "objectives.MaskedToken")):
         broken = {**toy, "pretrain": {**toy["pretrain"], slot: {"_target_": f"sigraph.{target}"}}}
         name = target.rpartition(".")[2]
-        needed = f"pretrain.{slot}: '{name}' needs token sequences, but .*'toy' are rows of 6 features; name a reader .*give them a col"
+        needed = f"pretrain.{slot}: '{name}' needs token sequences, but .*are rows of 6 features; name a reader"
         with pytest.raises(ConfigError, match=needed):
             build_parts(config_from_dict(broken).arm("sipt").pretrain, 0)
 
