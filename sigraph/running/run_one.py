@@ -181,6 +181,8 @@ def _keep(
 
 def _is_made_by(file: Path, settings: dict[str, Any]) -> bool:
     """Whether a file holds these settings, but for those that change no result: it says how the result came about."""
+    if not file.is_file() or file.stat().st_size > 1 << 24:  # a pipe, a device, a book
+        return False
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
         for one in (found, settings := {**settings, "pretrain": dict(settings["pretrain"])}):
