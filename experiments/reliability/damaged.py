@@ -147,7 +147,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
     found["z"] = sg.embed(
         encoder, sg.SampleDataset(torch.linspace(-1, 1, 12).view(4, 3))
     )  # new samples of three features
-    found["told on"] = [str(part) for part in sg.load.pretrained_on(run)]
+    found["told on"] = [str(part) for part in sg.export.pretrained_on(run)]
     return found
 
 
