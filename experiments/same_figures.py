@@ -69,6 +69,9 @@ def differences(name: str, before: dict[str, Any], now: dict[str, Any]) -> list[
         pairs = zip(SCORES, scores, given, strict=True)
         found += [f"{name}: {row}: {key} was {old}, is {new}" for key, old, new in pairs if old != new]
     for arm, norms in before["norms"].items():
+        if arm not in now["norms"]:
+            found.append(f"{name}: {arm} left no encoder")
+            continue
         far = max(abs(a - b) / max(1.0, a) for a, b in zip(norms, now["norms"][arm], strict=True))
         if far > CLOSE:
             found.append(f"{name}: {arm}: embeddings differ by {far:.2g}")

@@ -207,8 +207,8 @@ def _in_order(dataset: SampleDataset, features: list[str] | None, name: str) -> 
     missing = [column for column in features if column not in place]
     if missing:
         raise _lacking(missing, features, names, name)
-    rows = dataset.store.vectors()
-    assert rows is not None  # what has names of features has features
+    if (rows := dataset.store.vectors()) is None:
+        raise ValueError(f"{name} needs rows of features to be put in order (it holds {dataset.store.describe()})")
     rows = rows[:, [place[column] for column in features]]
     return SampleDataset(rows, name=dataset.name, ids=dataset.ids, feature_names=features)
 

@@ -102,8 +102,8 @@ def load_reader(folder: str | os.PathLike[str], trust: Iterable[str] = ()) -> Re
         raise ValueError(f"{file} is damaged (needs sha256 {digest}, got {got}); {_AGAIN}")
     try:
         reader.restore(read_sealed(file).get("state") or {})
-    except ValueError as error:
-        raise ValueError(f"{file} does not fit {type(reader).__name__!r} ({error}); {_AGAIN}") from error
+    except (ValueError, KeyError, TypeError) as error:  # of a reader of one's own that has changed since
+        raise ValueError(f"{file} does not fit {type(reader).__name__!r} ({error!r}); {_AGAIN}") from error
     return reader
 
 

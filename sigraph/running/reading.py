@@ -18,7 +18,7 @@ from sigraph.readers import Reader
 KEPT = 4  # data sets that were read
 WHERE = "pretrain.reader"
 
-_kept: OrderedDict[tuple[str, str, str], SampleDataset] = OrderedDict()
+_kept: OrderedDict[tuple[str, ...], SampleDataset] = OrderedDict()
 
 
 def read_for_pretraining(dataset: SampleDataset, component: Component | None, visible: Tensor | None) -> SampleDataset:
@@ -36,7 +36,7 @@ def read_for_pretraining(dataset: SampleDataset, component: Component | None, vi
         return dataset
     # Arms that read the same records in the same way share them.
     which = "" if visible is None else hashlib.sha256(visible.numpy().tobytes()).hexdigest()
-    key = dataset.fingerprint, json.dumps(component, sort_keys=True), which
+    key = dataset.name, dataset.fingerprint, json.dumps(component, sort_keys=True), which
     found = _kept.get(key)
     if found is None:
         reader: Reader = build(component, Reader, WHERE)

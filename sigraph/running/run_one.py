@@ -34,6 +34,7 @@ from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 
 PRETRAIN_FOLDER, SETTINGS = "_pretrain", "config.yaml"
 HOLDER = ".holder.json"
+_MOST_OF_SETTINGS = 1 << 24  # bytes of config.yaml
 _MOST_OF_HOLDER = 1000  # bytes
 # What says how a result came about; a finished run keeps it when it is found again.
 _ENVIRONMENT = ("peak_memory_mb", "versions", "device", "wall_seconds")
@@ -181,16 +182,21 @@ def _keep(
 
 def _is_made_by(file: Path, settings: dict[str, Any]) -> bool:
     """Whether a file holds these settings, but for those that change no result: it says how the result came about."""
-    if not file.is_file() or file.stat().st_size > 1 << 24:  # a pipe, a device, a book
+    if not file.is_file() or file.stat().st_size > _MOST_OF_SETTINGS:  # a pipe, a device, a book
         return False
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        for one in (found, settings := {**settings, "pretrain": dict(settings["pretrain"])}):
-            for key in CHANGE_NOTHING:
-                one["pretrain"].pop(key, None)
-        return found == settings
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return False
+    if not isinstance(found, dict) or not isinstance(found.get("pretrain"), dict):
+        return False
+    return _of_result(found) == _of_result(settings)
+
+
+def _of_result(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without those that change no result."""
+    kept = {key: value for key, value in settings["pretrain"].items() if key not in CHANGE_NOTHING}
+    return {**settings, "pretrain": kept}
 
 
 def stop_without_room(error: Exception, folder: Path) -> None:

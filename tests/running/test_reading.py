@@ -99,3 +99,6 @@ def test_what_cannot_be_read_is_named(texts):
         read_alike(rows, read)
     assert read_alike(rows, texts) is rows and read.fingerprint == texts.fingerprint
     assert read_for_pretraining(texts, {**words, "column": "text"}, torch.arange(10)) is read
+    copy = SampleDataset(texts.samples, texts.graphs, texts.tasks, name="copy")
+    assert copy.fingerprint == texts.fingerprint
+    assert read_for_pretraining(copy, {**words, "column": "text"}, torch.arange(10)).name == "copy"
