@@ -18,7 +18,8 @@ HEADS = ("linear", "full", "knn")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
 OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 MOST = 2**31 - 1  # samples of a step
-_NEW = ("reader",)  # keys since 0.1.0
+# Keys since 0.1.0, and their defaults: where they have these, settings are what they were, and so is their hash.
+_NEW: dict[str, Any] = {"reader": None}
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
 
@@ -160,5 +161,6 @@ def settings_hash(plain: Any) -> str:
 def _without_new(plain: Any) -> Any:
     """Without keys that 0.1.0 did not have where they say nothing: what was run before is found again."""
     if isinstance(plain, dict):
-        return {key: _without_new(value) for key, value in plain.items() if value is not None or key not in _NEW}
+        kept = {key: value for key, value in plain.items() if key not in _NEW or value != _NEW[key]}
+        return {key: _without_new(value) for key, value in kept.items()}
     return [_without_new(value) for value in plain] if isinstance(plain, list) else plain

@@ -168,6 +168,10 @@ class Task:
         """Whether the metric ranks samples by a score of the second of two classes, rather than choosing a class."""
         return self.type == "classification" and self.metric in OF_TWO_CLASSES
 
+    def part_samples(self, part: str) -> Tensor:
+        """Samples that a part of the split touches, ascending. Shape [n]."""
+        return self.split[part].sort().values
+
     def called(self, number: int) -> str | int:
         """What the user calls a class or label column."""
         return number if self.classes is None else self.classes[number]
