@@ -39,6 +39,7 @@ def key(
     home: str = "",
     partial: bool = False,
     most: int | None = None,
+    words: bool = False,
 ) -> Any:
     """A field of a schema dataclass.
 
@@ -51,9 +52,10 @@ def key(
         home: Makes the key a component; the package that bare class names refer to, e.g. ``sigraph.losses``.
         partial: A mapping without ``_target_`` is fine: it changes arguments of a component elsewhere.
         most: Entries of a list or mapping at most.
+        words: Text for people, which may hold anything, ``${`` of a formula too.
     """
     metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home, "partial": partial}
-    metadata["most"] = most
+    metadata |= {"most": most, "words": words}
     if isinstance(default, dict | list):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -70,10 +72,12 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     """
     meta = meta or {}
     hint, optional = _strip_none(hint)
+    if new is None and (optional or hint is Any):
+        return None
     if dataclasses.is_dataclass(hint):
         return fresh(hint) if new is None else _overlay_section(hint, base, new, place)
-    if new is None and optional:
-        return None
+    if hint is Any:
+        return plain(new, place)
     if meta.get("home"):
         return _overlay_component(meta["home"], base, new, place, meta.get("partial", False))
     if get_origin(hint) is list:
@@ -147,8 +151,10 @@ def construct(hint: Any, tree: Any, place: Place) -> Any:
         ConfigError: A required key is missing.
     """
     hint, _ = _strip_none(hint)
-    if get_origin(hint) is list:
+    if get_origin(hint) is list and tree is not None:
         return [construct(get_args(hint)[0], item, place / i) for i, item in enumerate(tree)]
+    if get_origin(hint) is dict and dataclasses.is_dataclass(get_args(hint)[1]):
+        return {name: construct(get_args(hint)[1], item, place / name) for name, item in tree.items()}
     if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
         return copy.deepcopy(tree)
     values = {}
@@ -156,7 +162,10 @@ def construct(hint: Any, tree: Any, place: Place) -> Any:
         if name not in tree:
             raise place.error(f"{str(place / name)!r} is missing; it has no default")
         values[name] = construct(kind, tree[name], place / name)
-    return hint(**values)
+    try:
+        return hint(**values)
+    except ValueError as error:  # what one key alone does not tell
+        raise place.error(str(error)) from error
 
 
 def _overlay_section(schema: Any, base: Any, new: Any, place: Place) -> dict[str, Any]:
@@ -201,6 +210,10 @@ def _overlay_mapping(hint: Any, base: Any, new: Any, place: Place) -> dict[str, 
     for name, value in new.items():
         if not isinstance(name, str):
             raise place.error(f"{str(place)!r} needs text as keys; put quotes around {name!r}")
+        item = get_args(hint)[1]
+        if item is Any or dataclasses.is_dataclass(item):
+            mapping[name] = overlay(item, mapping.get(name), value, place / name)
+            continue
         value = plain({} if value is None else value, place / name)
         if _holds_lists(hint):
             if not isinstance(value, list):
@@ -226,7 +239,8 @@ def _scalar(hint: Any, new: Any, place: Place, meta: Any, optional: bool) -> Any
         hint_text = "; put quotes around it" if hint is str and isinstance(new, int | float) else ""
         raise place.error(f"{str(place)!r} needs to be {wanted} (got {new!r}){hint_text}")
     if hint is str:
-        plain(new, place)
+        if not meta.get("words"):
+            plain(new, place)
         if meta.get("one_of") and new not in meta["one_of"]:
             choices = ", ".join(meta["one_of"])
             raise place.error(

@@ -1,18 +1,20 @@
 """Card: what a data set is, where it comes from and what must be counted in it, as one YAML file."""
 
+# ruff: noqa: RUF009 -- `key` is `dataclasses.field` with a range
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import types
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
-from sigraph.files.foreign_text import is_key
+from sigraph.config.location import Place
+from sigraph.config.overlay import construct, fresh, key, overlay
+from sigraph.config.yaml_text import check_yaml_file
 from sigraph.files.ownership import CARD
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
@@ -20,15 +22,14 @@ from sigraph.files.suggestions import did_you_mean
 _WORDS = ("title", "about", "licence", "source", "citation")
 LARGEST = 100_000_000  # bytes; names of features may be many
 SAMPLES = ("features", "tokens", "records", "graphs")  # kinds of them
-T = TypeVar("T")
 
 
 @dataclass
 class CardSource:
     """Where the data come from: a page and the papers to read."""
 
-    url: str = ""
-    papers: list[str] = field(default_factory=list)
+    url: str = key("", words=True)
+    papers: list[str] = key([], words=True)
 
 
 @dataclass
@@ -38,7 +39,7 @@ class CardFile:
     path: str
     url: str | None = None
     sha256: str | None = None
-    bytes: int | None = None
+    bytes: int | None = key(None, low=0)
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path)
@@ -55,23 +56,19 @@ class CardSamples:
     ``columns`` names the features, in their order, where they have names.
     """
 
-    kind: str = "features"
-    count: int | None = None
-    channels: int | None = None
-    columns: list[str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in SAMPLES:
-            raise ValueError(f"'kind' needs to be one of {', '.join(SAMPLES)} in 'samples' (got {self.kind!r})")
+    kind: str = key("features", one_of=SAMPLES)
+    count: int | None = key(None, low=0)
+    channels: int | None = key(None, low=0)
+    columns: list[str] | None = key(None, words=True)
 
 
 @dataclass
 class CardGraph:
     """One pre-training graph; ``num_edges`` counts undirected edges, without self-loops and repeats."""
 
-    num_edges: int | None = None
-    about: str = ""
-    method: str = ""
+    num_edges: int | None = key(None, low=0)
+    about: str = key("", words=True)
+    method: str = key("", words=True)
 
 
 @dataclass
@@ -80,11 +77,11 @@ class CardTask:
 
     type: str = "classification"
     metric: str = ""
-    num_classes: int | None = None
-    train: int | None = None
-    valid: int | None = None
-    test: int | None = None
-    about: str = ""
+    num_classes: int | None = key(None, low=0)
+    train: int | None = key(None, low=0)
+    valid: int | None = key(None, low=0)
+    test: int | None = key(None, low=0)
+    about: str = key("", words=True)
 
 
 @dataclass
@@ -106,15 +103,15 @@ class Card:
     """
 
     name: str
-    title: str = ""
-    about: str = ""
-    licence: str = ""
+    title: str = key("", words=True)
+    about: str = key("", words=True)
+    licence: str = key("", words=True)
     source: CardSource = field(default_factory=CardSource)
     files: list[CardFile] = field(default_factory=list)
     samples: CardSamples = field(default_factory=CardSamples)
     graphs: dict[str, CardGraph] = field(default_factory=dict)
     tasks: dict[str, CardTask] = field(default_factory=dict)
-    citation: str = ""
+    citation: str = key("", words=True)
     measured: dict[str, Any] | None = None
 
     @classmethod
@@ -126,12 +123,11 @@ class Card:
             ValueError: It is not YAML, has an unknown key, lacks one or holds a value of the wrong type; the message
                 names the file and the key.
         """
-        from sigraph.config.yaml_text import check_yaml_file
-
         path = user_path(path)
         check_yaml_file(path, LARGEST)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            content = yaml.safe_load(text)
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is no UTF-8 text, so no YAML; save it as UTF-8") from error
         except yaml.YAMLError as error:  # its own words quote the file
@@ -140,10 +136,10 @@ class Card:
             raise ValueError(
                 f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or 'no text'})"
             ) from error
-        try:
-            return _parse(cls, content, "")
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        place = Place(str(path), text=text)
+        if not isinstance(content, dict):
+            raise place.error("needs to be a mapping with keys such as 'name' and 'samples'")
+        return construct(cls, overlay(cls, fresh(cls), content, place), place)
 
     def write(self, path: str | Path) -> None:
         """Write the card as YAML that :meth:`read` understands."""
@@ -210,49 +206,3 @@ def load_card(name: str) -> Card:
     if card.name != name:
         raise ValueError(f"{path}: 'name' needs to be that of the folder, {name!r} (got {card.name!r})")
     return card
-
-
-def _parse(kind: type[T], value: Any, where: str) -> T:
-    """Build a dataclass from parsed YAML; every key must be a field and every value of its type."""
-    place = f" in '{where}'" if where else ""
-    if not isinstance(value, dict):
-        raise ValueError(f"needs a mapping{place} (got {_said(value)})")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    for key in value:
-        if key not in known:
-            shown = f"{key!r}{place}{did_you_mean(key, known)}" if is_key(key) else f"that looks like none{place}"
-            raise ValueError(f"unknown key {shown}; known: {', '.join(known)}")
-    for name, f in known.items():
-        if name not in value and f.default is MISSING and f.default_factory is MISSING:
-            raise ValueError(f"'{name}' is missing{place}")
-    hints = get_type_hints(kind)
-    return kind(**{key: _convert(hints[key], v, f"{where}.{key}".lstrip(".")) for key, v in value.items()})
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _convert(next(arg for arg in args if arg is not type(None)), value, where)
-    if is_dataclass(hint):
-        return _parse(hint, value, where)  # type: ignore[arg-type]
-    if origin is list:
-        if not isinstance(value, list):
-            raise ValueError(f"'{where}' needs a list (got {_said(value)})")
-        return [_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if origin is dict:
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise ValueError(f"'{where}' needs a mapping with names as keys (got {_said(value)})")
-        return {key: _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is Any:
-        return value
-    if not isinstance(value, hint) or isinstance(value, bool):
-        raise ValueError(f"'{where}' needs {hint.__name__} (got {_said(value)})")
-    if hint is int and value < 0:
-        raise ValueError(f"'{where}' needs to be >= 0 (got {value})")
-    return value
-
-
-def _said(value: Any) -> str:
-    return f"{type(value).__name__} {value!r:.60}"
