@@ -5,8 +5,14 @@ from __future__ import annotations
 import http.client
 import logging
 import os
+import shutil
+import sys
+import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
+
+from filelock import FileLock
 
 from sigraph.data.card import CardFile
 from sigraph.files.atomic import atomic_file, is_disk_full, sha256
@@ -14,7 +20,7 @@ from sigraph.files.paths import user_path
 
 SOURCE = "SIGRAPH_DATA_SOURCE"
 TIMEOUT = 60  # seconds without an answer
-PIECE = 1 << 20  # bytes read at a time
+PIECE = 1 << 16  # bytes read at a time; what came of one that breaks off is lost
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +28,8 @@ logger = logging.getLogger(__name__)
 def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Path, str]:
     """A raw file of a card, checked.
 
-    Looked for in ``SIGRAPH_DATA_SOURCE``, then in ``root/raw``; else downloaded to the latter.
+    Looked for in ``SIGRAPH_DATA_SOURCE``, then in ``root/raw``; else downloaded to the latter. An interrupted download
+    goes on where it stopped.
 
     Args:
         entry: The card's line.
@@ -43,10 +50,31 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
             return path, _check(path, entry, known, str(path), root)
     if entry.url is None:
         raise FileNotFoundError(f"{entry.path} has no url on its card; {_by_hand(entry, cached)}")
-    with atomic_file(cached) as temporary:
-        _download(entry.url, temporary, _by_hand(entry, cached))
-        digest = _check(temporary, entry, known, f"{entry.url} (downloaded, discarded)", root)
-    return cached, digest
+    with atomic_file(cached) as temporary, FileLock(cached.with_name(f".{cached.name}.lock")):
+        return cached, _fetch(entry, cached, temporary, known, root)
+
+
+def _fetch(entry: CardFile, cached: Path, target: Path, known: str | None, root: Path) -> str:
+    """Download a file and check it. What an interrupted download left is gone on with if the file has a sum.
+
+    Returns:
+        Its sum.
+    """
+    part = cached.with_name(f"{cached.name}.part")
+    if entry.sha256 is None:  # nothing would tell whether the two parts are of one file
+        part.unlink(missing_ok=True)
+    start = part.stat().st_size if part.is_file() else 0
+    _download(str(entry.url), part, start, _by_hand(entry, cached))
+    try:
+        digest = _check(part, entry, known, f"{entry.url} (downloaded, discarded)", root)
+    except ValueError:
+        part.unlink()
+        if not start:
+            raise
+        logger.info("%s: what had been downloaded before is of another file; from its beginning", entry.url)
+        return _fetch(entry, cached, target, known, root)
+    part.replace(target)
+    return digest
 
 
 def _by_hand(entry: CardFile, cached: Path) -> str:
@@ -68,21 +96,25 @@ def _check(path: Path, entry: CardFile, known: str | None, name: str, root: Path
     return digest
 
 
-def _download(url: str, target: Path, by_hand: str) -> None:
-    logger.info("downloading %s", url)
-    num_bytes, said = 0, 0
+def _download(url: str, part: Path, start: int, by_hand: str) -> None:
+    """Add to a file what lies at an address from byte ``start`` on; after a failure it keeps what came."""
+    from pooch import HTTPDownloader  # only where something is downloaded
+
+    logger.info("downloading %s%s", url, f" from byte {start:,} on" if start else "")
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response, target.open("wb") as file:
-            length = response.headers.get("Content-Length")
-            while piece := response.read(PIECE):
-                file.write(piece)
-                num_bytes += len(piece)
-                if num_bytes - said >= 10 * PIECE:
-                    said = num_bytes
-                    logger.info("%s: %.0f MB%s", url, num_bytes / 1e6, f" of {int(length) / 1e6:.0f}" if length else "")
-        if length is not None and num_bytes != int(length):
-            raise http.client.IncompleteRead(b"", int(length) - num_bytes)
-    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+        if url.startswith("file:"):
+            shutil.copyfile(urllib.request.url2pathname(urllib.parse.urlparse(url).path), part)
+            return
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        get = HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=PIECE, timeout=TIMEOUT, headers=headers)
+        with part.open("ab") as file:
+            get(url, file, None)
+    except (OSError, ValueError, http.client.HTTPException) as error:  # those of requests are OSErrors
         if is_disk_full(error):
+            part.unlink(missing_ok=True)
             raise
+        if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # all of it had come; the sum tells
+        if part.is_file() and not part.stat().st_size:
+            part.unlink()
         raise ConnectionError(f"could not download {url} ({error}); {by_hand}") from error

@@ -1,13 +1,12 @@
 """prepare: sums and counts are checked before anything is written, and nothing half-written is left."""
 
 import hashlib
-import http.client
-import io
 import shutil
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from sigraph.data.dataset import SampleDataset
 from sigraph.files.atomic import DiskFullError
 from sigraph.files.sealed import read_sealed
 from sigraph.files.temporary import own_prefix
+from sigraph.recipes import download
 from sigraph.recipes.prepare import data_root, open_dataset, prepare
 
 RECIPE = """
@@ -202,40 +202,101 @@ def test_failed_download_says_what_to_do(toy):
         toy.prepare()
     for word in (toy.remote.as_uri(), str(toy.cached), "toy/numbers.txt", "SIGRAPH_DATA_SOURCE"):
         assert word in str(error.value)
-    assert not prepared() and not any(toy.cached.parent.iterdir())
+    assert not prepared() and not [*toy.cached.parent.glob("numbers*")]
 
 
-@pytest.mark.parametrize("fault", ["short", "broken", "timeout"])
-def test_interrupted_download_is_not_kept(toy, monkeypatch, fault):
-    class Response(io.BytesIO):
-        headers: ClassVar = {"Content-Length": str(len(CONTENT))}
+class Handler(BaseHTTPRequestHandler):
+    """Sends CONTENT, or what is left of it from where it is asked for, and breaks off where it is told to."""
 
-        def read(self, size=-1):
-            if fault == "broken" and self.tell():
-                raise http.client.IncompleteRead(b"")
-            return super().read(4 if size > 4 else size)
+    def do_GET(self):
+        server = self.server
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        server.asked.append(start)
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        start = start if server.ranges else 0
+        rest = CONTENT.encode()[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[: server.break_after])
 
-    def urlopen(url, timeout):
-        assert timeout == 60
-        if fault == "timeout":
-            raise TimeoutError("timed out")
-        return Response(CONTENT[:-3].encode())
+    def log_message(self, *_):
+        pass
 
-    toy.card(sha256=None)
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+
+@pytest.fixture
+def server(toy, monkeypatch):
+    """The toy's file on a server of this machine."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "PIECE", 1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked, server.ranges, server.break_after = [], True, None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        toy.remote = SimpleNamespace(as_uri=lambda: f"http://127.0.0.1:{server.server_port}/numbers.txt")
+        toy.card()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_interrupted_download_goes_on(toy, server, ranges):
+    server.break_after, server.ranges = 5, ranges
     with pytest.raises(ConnectionError, match="could not download"):
         toy.prepare()
-    assert not any(toy.cached.parent.iterdir()) and not prepared()
+    assert not toy.cached.exists() and not prepared()
+    server.break_after = None
+    assert open_dataset(toy.prepare()).samples.view(-1).tolist() == [1, -2, 3, -4]
+    assert server.asked == ([0, 5] if ranges else [0, 5, 0])  # a server that sends all of it is asked afresh
+    assert toy.cached.read_text() == CONTENT and not [*toy.cached.parent.glob("*.part")]
+
+
+@pytest.mark.enable_socket
+def test_what_came_of_another_file_is_not_gone_on_with(toy, server):
+    part = toy.cached.with_name("numbers.txt.part")
+    part.parent.mkdir(parents=True)
+    for content, asked in (("xx", [2, 0]), (f"{CONTENT} and more", [19, 0])):
+        part.write_text(content)
+        toy.prepare(force=True)
+        assert server.asked == asked and toy.cached.read_text() == CONTENT
+        toy.cached.unlink()
+        server.asked.clear()
+    part.write_text(CONTENT)  # killed before its sum was taken
+    toy.prepare(force=True)
+    assert server.asked == [len(CONTENT)] and toy.cached.read_text() == CONTENT
+
+
+@pytest.mark.enable_socket
+def test_without_a_sum_a_download_starts_afresh(toy, server):
+    toy.card(sha256=None)
+    server.break_after = 5
+    with pytest.raises(ConnectionError, match="could not download"):
+        toy.prepare()
+    server.break_after = None
+    toy.prepare()
+    assert server.asked == [0, 0] and toy.cached.read_text() == CONTENT
+
+
+@pytest.mark.enable_socket
+def test_a_server_that_refuses_is_a_failed_download(toy, server):
+    toy.card(sha256=None)
+    toy.remote = SimpleNamespace(as_uri=lambda: f"http://127.0.0.1:{server.server_port + 1}/numbers.txt")
+    toy.card()
+    with pytest.raises(ConnectionError, match="could not download.*SIGRAPH_DATA_SOURCE"):
+        toy.prepare()
+    assert not [*toy.cached.parent.glob("*.part")]
 
 
 def test_a_full_disk_is_no_failed_download(toy, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("urllib.request.urlopen", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(DiskFullError) as error:
         toy.prepare()
-    assert error.value.filename == str(toy.cached) and not any(toy.cached.parent.iterdir())
+    assert error.value.filename == str(toy.cached) and not [*toy.cached.parent.glob("numbers*")]
 
 
 def test_what_a_killed_preparation_left_is_removed(toy):
