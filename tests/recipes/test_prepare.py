@@ -284,7 +284,7 @@ def test_a_server_that_refuses_is_a_failed_download(toy, server):
     toy.card(sha256=None)
     toy.remote = SimpleNamespace(as_uri=lambda: f"http://127.0.0.1:{server.server_port + 1}/numbers.txt")
     toy.card()
-    with pytest.raises(ConnectionError, match="could not download.*SIGRAPH_DATA_SOURCE"):
+    with pytest.raises(ConnectionError, match=r"could not download.*SIGRAPH_DATA_SOURCE"):
         toy.prepare()
     assert not [*toy.cached.parent.glob("*.part")]
 
