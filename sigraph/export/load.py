@@ -22,6 +22,7 @@ from sigraph.files.atomic import sha256
 from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
+from sigraph.leaderboard.kept import newer
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.readers import Reader
 
@@ -142,6 +143,8 @@ def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
         record = read_sealed(file, MOST_BYTES)
     except DamagedError as error:
         raise ValueError(f"{error}; {_AGAIN}") from error
+    if found := newer(record):
+        raise ValueError(f"{file} is {found}")
     wrong = misfit(record, _NEEDED)
     if wrong:
         raise ValueError(f"{file} is no record of a run: {wrong}; {_AGAIN}")

@@ -11,10 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+FORMAT = 2  # of the records that are written; 1, which says no number, is that of sigraph 0.1.0
 MOST_BYTES = 1 << 26  # of a record's file: 64 MB
 LARGEST = 1e100  # of a number, either way: its square is still one
 MOST_LEVELS = 32  # of settings in settings
+PRETRAINED, CLOSED_FORM, REFERENCE = KINDS = "pretrained", "closed-form", "reference"  # what an arm does
 _SHA256 = re.compile("[0-9a-f]{64}")
+_HEXADECIMAL = re.compile("[0-9a-f]{8,64}")
+_INDUCTIVE = re.compile(r"no|yes|test|edges|share (0?\.[0-9]{1,17}|1(\.0)?)")
 OK, FAILED, UNFINISHED, UNREADABLE = "ok", "failed", "unfinished", "unreadable"
 
 Check = Callable[[Any, str], str | None]  # a value and its dotted place -> what is wrong with it
@@ -106,6 +110,15 @@ def _is_setting(value: Any, levels: int = MOST_LEVELS) -> bool:
     return value is None or _is_text(value) or (isinstance(value, float) and math.isfinite(value))
 
 
+def _is_seen(value: Any) -> bool:
+    pair = isinstance(value, list | tuple) and len(value) == 2
+    return pair and _is_count(value[0]) and isinstance(value[1], str) and bool(_HEXADECIMAL.fullmatch(value[1]))
+
+
+def _is_file_name(value: Any) -> bool:
+    return _is_text(value) and value.endswith(".parquet") and value.isprintable() and not set(value) & set("/\\")
+
+
 def _is_component(value: Any) -> bool:
     return isinstance(value, dict) and _is_text(value.get("_target_")) and _is_setting(value)
 
@@ -124,11 +137,20 @@ GRAPH = _kind("a name or a mapping", lambda value: _is_text(value) or (isinstanc
 STATUS = _kind(f"one of {OK}, {FAILED}, {UNFINISHED}", lambda value: value in (OK, FAILED, UNFINISHED))
 MAYBE_TEXT, MAYBE_NUMBER, MAYBE_COUNT = _or_none(TEXT), _or_none(NUMBER), _or_none(COUNT)
 SOURCES = _or_none(_named(TEXT))  # module -> hash
+KIND = _kind(f"one of {', '.join(KINDS)}", lambda value: value in KINDS)
+INDUCTIVE = _kind(
+    "one of no, yes, test, edges, share <number>",
+    lambda value: isinstance(value, str) and bool(_INDUCTIVE.fullmatch(value)),
+)
+LABELS = _kind("one of none, train", lambda value: value in ("none", "train"))
+SEEN = _kind("a count and a digest in hexadecimal", _is_seen)
+FILE_NAME = _kind("the name of a .parquet file", _is_file_name)
+FORMAT_NUMBER = _kind(f"a whole number from 1 to {FORMAT}", lambda value: _is_count(value) and 1 <= value <= FORMAT)
 
 
 # Fields ###############################################################################################################
 
-_MADE_BY = {"version": TEXT, "commit": MAYBE_TEXT, "sources": SOURCES}
+_MADE_BY = {"format": FORMAT_NUMBER, "version": TEXT, "commit": MAYBE_TEXT, "sources": SOURCES}
 _BOUND = {
     **dict.fromkeys(("radius", "positive_loss", "negative_loss"), NUMBER),
     **dict.fromkeys(("edges_outside", "non_edges_inside", "counted_outside", "counted_inside"), COUNT),
@@ -175,6 +197,8 @@ _SCORED = {
     "num_parameters": COUNT,
     "seconds": SECONDS,
 }
+_SCORES = _table({}, dict.fromkeys(("valid", "test"), MAYBE_NUMBER))
+_PREDICTIONS = _table({"file": FILE_NAME, "sha256": SUM}, {})
 _ABOUT_SCORED = {
     **_MADE_BY,
     **dict.fromkeys(("data", "pretrain_data"), TEXT),
@@ -184,6 +208,8 @@ _ABOUT_SCORED = {
     "greater_is_better": FLAG,
     "best_epoch": EPOCH,
     "leakage": _or_none(_table({}, _LEAKAGE)),
+    "scores": _named(_SCORES),
+    "predictions": _or_none(_PREDICTIONS),
 }
 SCORED = _table(_SCORED, _ABOUT_SCORED)  # a fine-tuning as it is kept by itself
 TASK = _table({**_SCORED, "primary": FLAG}, _ABOUT_SCORED)
@@ -197,6 +223,17 @@ GRID = _table(
         "seed": COUNT,
     },
 )
+VISIBLE = _table(
+    {
+        "inductive": INDUCTIVE,
+        "samples": SEEN,
+        "edges": _or_none(SEEN),
+        "labels": LABELS,
+        "graph_at_inference": FLAG,
+        "trials": COUNT,
+    },
+    {},
+)
 _RUN = {
     **dict.fromkeys(("experiment", "arm", "hash"), TEXT),
     "seed": COUNT,
@@ -204,10 +241,13 @@ _RUN = {
     "tasks": _each(TASK),
 }
 _ABOUT_RUN = {
+    "format": FORMAT_NUMBER,
+    "kind": KIND,
+    "visible": _or_none(VISIBLE),
     "reason": MAYBE_TEXT,
     "traceback": MAYBE_TEXT,
     "arms": _each(TEXT),
-    **dict.fromkeys(("baseline", "baseline_hash"), MAYBE_TEXT),
+    **dict.fromkeys(("baseline", "baseline_arm", "baseline_hash", "baseline_of"), MAYBE_TEXT),
     "baseline_sources": SOURCES,
     "grid": _or_none(GRID),
     "pretrain": PRETRAIN,
@@ -220,6 +260,8 @@ _ABOUT_RUN = {
 }
 RUN = _table(_RUN, _ABOUT_RUN)
 FINISHED_RUN = _table({**_RUN, "pretrain": PRETRAIN}, _ABOUT_RUN)
+# An arm of another kind pre-trains nothing.
+RUN_WITHOUT = _table(_RUN, {**_ABOUT_RUN, "pretrain": _kind("null in an arm of its kind", lambda value: value is None)})
 # One that was not read stands for itself under the names that are known of it.
 UNREADABLE_RUN = _table(
     {
@@ -240,7 +282,8 @@ def misfit(record: Any, needed: Sequence[str] = ()) -> str | None:
         needed: Dotted names of further fields that it cannot do without, if the run ended well.
     """
     done = isinstance(record, dict) and record.get("status") == OK
-    wrong = (FINISHED_RUN if done else RUN)(record, "")
+    without = isinstance(record, dict) and record.get("kind") in (CLOSED_FORM, REFERENCE)
+    wrong = (RUN_WITHOUT if without else FINISHED_RUN if done else RUN)(record, "")
     return wrong or _first(f"'{name}' is missing" for name in needed if done and not _holds(record, name))
 
 

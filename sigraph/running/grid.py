@@ -14,8 +14,7 @@ from filelock import FileLock
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.config.provenance import commit, own_sources
-from sigraph.files.sealed import write_sealed
-from sigraph.leaderboard.record_fields import GRID
+from sigraph.leaderboard.records import FORMAT, GridSearch, NewerFormatError
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.checks import check_arms, said_of_trial
 from sigraph.running.data_source import open_data
@@ -88,10 +87,11 @@ def choose(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-{code}.json"
     with FileLock(file.with_suffix(".lock")):
-        record = read_record(file, GRID, asked, partial(_strange, open_keys))
+        record = read_record(file, GridSearch, asked, partial(_strange, open_keys))
         if record is None:
-            record = {**asked, "commit": commit(), **_search(config, name, open_keys, primary, progress, deadline)}
-            write_sealed(file, record)
+            found = _search(config, name, open_keys, primary, progress, deadline)
+            record = {**asked, "format": FORMAT, "commit": commit(), **found}
+            GridSearch.from_dict(record).write(file)
     return config.arm(name, chosen=record["chosen"]), record
 
 
@@ -128,7 +128,7 @@ def _search(
         try:
             with said_of(arm), said_of_trial(settings):
                 task = _trial(arm, primary, seed, pretrain_folder(config, arm, seed), deadline)
-        except (TimeIsUp, ConfigError):
+        except (TimeIsUp, ConfigError, NewerFormatError):
             raise
         except Exception as error:  # e.g. a learning rate that diverges: the search goes on
             stop_without_room(error, experiment_folder(config))

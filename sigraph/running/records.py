@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.leaderboard.record_fields import MOST_BYTES, Check, shown
+from sigraph.leaderboard.record_fields import MOST_BYTES, shown
+from sigraph.leaderboard.kept import Kept, NewerFormatError, newer
 
 logger = logging.getLogger(__name__)
 
 
 def read_record(
     file: Path,
-    fields: Check,
+    kind: type[Kept],
     asked: Mapping[str, Any],
     also: Callable[[dict[str, Any]], str | None] = lambda record: None,
 ) -> dict[str, Any] | None:
@@ -25,12 +26,13 @@ def read_record(
 
     Args:
         file: Where it is, if it is there.
-        fields: What a record of its kind holds.
+        kind: What it holds.
         asked: Fields and the values that it needs to have; a field that is asked for needs to be there.
         also: What else is wrong with it, in words; None: nothing.
 
     Raises:
         OSError: The file is there and cannot be read.
+        NewerFormatError: A newer sigraph wrote it: it is neither taken nor overwritten.
     """
     if not file.exists():
         return None
@@ -41,7 +43,9 @@ def read_record(
     except DamagedError as error:
         logger.warning("%s; it is made again", error)
         return None
-    wrong = fields(record, "") or _other(record, plain(asked)) or also(record)
+    if found := newer(record):
+        raise NewerFormatError(f"{file} is {found}")
+    wrong = kind.wrong(record) or _other(record, plain(asked)) or also(record)
     if wrong is None:
         return record
     logger.warning("%s is not what is asked for (%s); it is made again", file, wrong)

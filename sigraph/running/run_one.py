@@ -22,8 +22,7 @@ from filelock import FileLock, Timeout
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
-from sigraph.files.sealed import write_sealed
-from sigraph.leaderboard.record_fields import RUN
+from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
@@ -84,6 +83,7 @@ def run_one(
     Raises:
         Busy: Another process holds the run; says which.
         ConfigError: A component does not fit.
+        NewerFormatError: A newer sigraph wrote what is there.
         OSError: The disk is full, which would fail the other runs as well.
     """
     folder, shared = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
@@ -108,7 +108,7 @@ def run_one(
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
-        except ConfigError:
+        except (ConfigError, NewerFormatError):
             raise
         except Exception as error:  # one failed run is a row with its reason; the others go on
             stop_without_room(error, shared)
@@ -139,6 +139,7 @@ def _begin(config: ExperimentConfig, arm: ArmConfig, seed: int, about: dict[str,
         "arm": arm.name,
         "seed": seed,
         "hash": run_folder(config, arm, seed).parent.name,
+        "format": FORMAT,
         **(about or {}),
         "status": "ok",
         "reason": None,
@@ -160,7 +161,7 @@ def _keep(
     record: dict[str, Any], config: ExperimentConfig, arm: ArmConfig, folder: Path, shared: Path
 ) -> dict[str, Any]:
     names = {name: record[name] for name in ("experiment", "arm", "seed", "hash")}
-    before = read_record(folder / RESULTS, RUN, names)
+    before = read_record(folder / RESULTS, Record, names)
     same = before is not None and all(before.get(key) == record.get(key) for key in ("status", "pretrain"))
     if before and same:
         same = without_told(before.get("tasks") or []) == without_told(record["tasks"])
@@ -176,7 +177,7 @@ def _keep(
         _link(shared / ENCODER, folder / ENCODER)
         if "reader" in record["pretrain"]:
             _link(shared / READER, folder / READER)
-    write_sealed(folder / RESULTS, record)
+    Record.from_dict(record).write(folder / RESULTS)
     return {**record, "found": True} if same and record["status"] == "ok" else record
 
 

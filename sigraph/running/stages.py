@@ -23,8 +23,7 @@ from sigraph.files.atomic import atomic_file, sha256
 from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
 from sigraph.finetune import FinetuneSettings, fine_tune
-from sigraph.leaderboard.record_fields import PRETRAIN as PRETRAIN_FIELDS
-from sigraph.leaderboard.record_fields import SCORED
+from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
@@ -74,7 +73,7 @@ def pretrain_stage(
     encoder, asked = parts.module.encoder, _asked(parts)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / LOCK):
-        record = read_record(folder / PRETRAIN, PRETRAIN_FIELDS, asked, _without_sum)
+        record = read_record(folder / PRETRAIN, PretrainInfo, asked, _without_sum)
         if record is not None and _load(encoder, folder / ENCODER, record["encoder_sha256"]):
             (folder / PROGRESS).unlink(missing_ok=True)  # of one that was killed after its last file
             if parts.whole.reader is not None and not _is_kept(folder / READER, record.get("reader_sha256")):
@@ -87,6 +86,7 @@ def pretrain_stage(
             fitted = Fitted(0.0, 0, [{"epoch": 0, **validation_of(parts).measure(encoder)}])
         record = {
             **asked,
+            "format": FORMAT,
             "commit": commit(),
             "num_steps": fitted.num_steps,
             "seconds": fitted.seconds,
@@ -105,7 +105,7 @@ def pretrain_stage(
         if parts.whole.reader is not None:
             write_sealed(folder / READER, {"state": parts.whole.reader.state()})
             record["reader_sha256"] = sha256(folder / READER)
-        write_sealed(folder / PRETRAIN, record)
+        PretrainInfo.from_dict(record).write(folder / PRETRAIN)
         (folder / PROGRESS).unlink(missing_ok=True)
     return encoder, parts.whole, record
 
@@ -204,7 +204,7 @@ def finetune_stage(
         "metric": Evaluator(task).metric,
         "greater_is_better": task.greater_is_better,
     }
-    record = read_record(file, SCORED, asked)
+    record = read_record(file, TaskResult, asked)
     if record is None:
         settings = FinetuneSettings(
             config.head,
@@ -221,6 +221,7 @@ def finetune_stage(
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
             **asked,
+            "format": FORMAT,
             "commit": commit(),
             "valid": result.valid,
             "test": result.test,
@@ -230,7 +231,7 @@ def finetune_stage(
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:
-            write_sealed(file, record)
+            TaskResult.from_dict(record).write(file)
     return {**record, "primary": config.primary}
 
 

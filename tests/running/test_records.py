@@ -5,7 +5,7 @@ import os
 import pytest
 
 from sigraph.files.sealed import write_sealed
-from sigraph.leaderboard.record_fields import GRID, SCORED
+from sigraph.leaderboard.records import GridSearch, TaskResult
 from sigraph.running.records import plain, read_record
 
 SCORE = {"task": "topic", "dataset": "cora", "head": "knn", "metric": "accuracy", "valid": 0.5, "test": 0.4}
@@ -19,8 +19,8 @@ def file(tmp_path):
 
 
 def test_what_is_asked_for_is_taken_and_nothing_said(file, caplog):
-    assert read_record(file, SCORED, {"seed": 3, "sources": {"mine": "1"}}) == SCORE
-    assert read_record(file.with_name("nothing.json"), SCORED, {}) is None
+    assert read_record(file, TaskResult, {"seed": 3, "sources": {"mine": "1"}}) == SCORE
+    assert read_record(file.with_name("nothing.json"), TaskResult, {}) is None
     assert not caplog.records
 
 
@@ -35,20 +35,20 @@ def test_what_is_asked_for_is_taken_and_nothing_said(file, caplog):
     ],
 )
 def test_what_is_of_something_else_is_said_once(file, caplog, asked, said):
-    assert read_record(file, SCORED, asked) is None
+    assert read_record(file, TaskResult, asked) is None
     (record,) = caplog.records
     assert said in record.message
 
 
 def test_what_does_not_fit_is_said(file, caplog):
-    assert read_record(file, GRID, {}) is None and "'chosen' is missing" in caplog.text
-    assert read_record(file, SCORED, {}, lambda record: "not today") is None and "(not today)" in caplog.text
+    assert read_record(file, GridSearch, {}) is None and "'chosen' is missing" in caplog.text
+    assert read_record(file, TaskResult, {}, lambda record: "not today") is None and "(not today)" in caplog.text
 
 
 @pytest.mark.parametrize("change", [lambda text: text[:-9], lambda text: text.replace("0.4", "0.9"), lambda text: ""])
 def test_what_is_damaged_is_said_once(file, caplog, change):
     file.write_text(change(file.read_text()))
-    assert read_record(file, SCORED, {"seed": 3}) is None
+    assert read_record(file, TaskResult, {"seed": 3}) is None
     (record,) = caplog.records
     assert record.message.startswith(f"{file} is damaged") and record.message.endswith("; it is made again")
 
@@ -57,7 +57,7 @@ def test_what_is_damaged_is_said_once(file, caplog, change):
 def test_what_cannot_be_read_is_an_error(file):
     file.chmod(0)
     with pytest.raises(PermissionError):
-        read_record(file, SCORED, {})
+        read_record(file, TaskResult, {})
 
 
 def test_plain_values_are_those_of_a_file():
@@ -67,4 +67,4 @@ def test_plain_values_are_those_of_a_file():
 def test_a_folder_in_the_place_of_a_record_stops_before_the_work(tmp_path):
     (tmp_path / "r.json").mkdir()
     with pytest.raises(IsADirectoryError, match="is a folder, where a record is to be written"):
-        read_record(tmp_path / "r.json", SCORED, {})
+        read_record(tmp_path / "r.json", TaskResult, {})
