@@ -21,8 +21,8 @@ from sigraph.encoders import Encoder
 from sigraph.files.atomic import sha256
 from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
 from sigraph.leaderboard.kept import newer
+from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.readers import Reader
 

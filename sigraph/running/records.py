@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.leaderboard.record_fields import MOST_BYTES, shown
 from sigraph.leaderboard.kept import Kept, NewerFormatError, newer
+from sigraph.leaderboard.record_fields import MOST_BYTES, shown
 
 logger = logging.getLogger(__name__)
 
