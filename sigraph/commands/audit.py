@@ -220,10 +220,13 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
     from sigraph.config import load_config
     from sigraph.config.build import build
+    from sigraph.config.inductive import arm_suffix
     from sigraph.files.random import keyed_generator
     from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data, shown
-    from sigraph.running.parts import GRAPH, said_of, seen_in_pretraining
+    from sigraph.running.ground import GRAPH
+    from sigraph.running.parts import said_of
+    from sigraph.running.visible import make_graph, sight
     from sigraph.theory.leakage.label_edges import labels_in_edges
 
     config = load_config(file, overrides)
@@ -244,17 +247,15 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
                     f"task {entry.task!r} is of {shown(entry.dataset or settings.dataset)}, whose samples are no nodes "
                     "of a graph here"
                 )
-        key = describe_graph(settings.graph) + (", inductive" if settings.inductive else "")
+        key = describe_graph(settings.graph) + (f", {arm_suffix(settings.inductive)}" if settings.inductive else "")
         arms.setdefault(key, []).append(arm.name)
         if key in group.graphs:
             continue
         generator = keyed_generator(config.seeds[0], GRAPH)
         with said_of(arm):
             constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
-            if settings.inductive:
-                group.graphs[key] = _among(constructor, dataset, seen_in_pretraining(dataset), generator)
-            else:
-                group.graphs[key] = constructor(dataset, generator)
+            found = sight(dataset, settings.inductive)
+            group.graphs[key] = make_graph(constructor, dataset, found, generator)
         group.made_by[key] = constructor
         for made in labels_in_edges(constructor, dataset):
             wanted.notes.append(f"graph {key} is made of {made.what}: LC with these labels is high by construction")
@@ -280,14 +281,6 @@ def describe_graph(component: dict[str, Any]) -> str:
             describe_graph(value) if nested else f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
         )
     return name + (f" ({', '.join(said)})" if said else "")
-
-
-def _among(constructor: GraphConstructor, dataset: SampleDataset, node: Tensor, generator: Any) -> PretrainGraph:
-    """The graph over some samples alone, with the others as isolated nodes."""
-    from sigraph.data import PretrainGraph
-
-    graph = constructor(dataset.subset(node), generator)
-    return PretrainGraph(node[graph.edge_index], len(dataset))
 
 
 def _rename(report: AuditReport, names: dict[str, list[str]]) -> None:

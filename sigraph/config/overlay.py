@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 from dataclasses import MISSING
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -40,6 +41,8 @@ def key(
     partial: bool = False,
     most: int | None = None,
     words: bool = False,
+    check: Callable[[Any, Place], Any] | None = None,
+    is_said: str = "",
 ) -> Any:
     """A field of a schema dataclass.
 
@@ -53,9 +56,11 @@ def key(
         partial: A mapping without ``_target_`` is fine: it changes arguments of a component elsewhere.
         most: Entries of a list or mapping at most.
         words: Text for people, which may hold anything, ``${`` of a formula too.
+        check: Takes the place of all other checks: the value and its place -> the value as it is kept.
+        is_said: What it may be, for the reference of keys, where the type does not say it.
     """
     metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home, "partial": partial}
-    metadata |= {"most": most, "words": words}
+    metadata |= {"most": most, "words": words, "check": check, "is_said": is_said}
     if isinstance(default, dict | list):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -72,6 +77,8 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
     """
     meta = meta or {}
     hint, optional = _strip_none(hint)
+    if meta.get("check"):
+        return meta["check"](plain(new, place), place)
     if new is None and (optional or hint is Any):
         return None
     if dataclasses.is_dataclass(hint):
@@ -103,6 +110,8 @@ def put(hint: Any, base: Any, keys: Keys, value: Any, place: Place, meta: Any = 
         return overlay(hint, base, value, place, meta)
     head, rest = keys[0], keys[1:]
     hint, _ = _strip_none(hint)
+    if meta and meta.get("check"):
+        return overlay(hint, base, _nest({}, keys, value, place), place, meta)
     if dataclasses.is_dataclass(hint):
         known, known_meta = _lookup(hint, head, place)
         base = base or fresh(hint)

@@ -131,6 +131,8 @@ def _component_kind(field: Any, hints: dict[str, Any]) -> str:
 def _kind(hint: Any, limits: Any = None) -> str:
     """A type and its range in a user's words."""
     limits, origin = limits or {}, get_origin(hint)
+    if limits.get("is_said"):
+        return limits["is_said"]
     if origin in (UnionType, Union):
         kinds = [_kind(kind, limits) for kind in get_args(hint) if kind is not NoneType]
         return " or ".join([*kinds, "null"] if NoneType in get_args(hint) else kinds)

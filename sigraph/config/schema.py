@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
 HEADS = ("linear", "full", "knn")
@@ -81,8 +82,12 @@ class PretrainConfig(Plain):
         structure_weight: Share of the structure loss, in [0, 1]; below 1 an objective is needed.
             Null: 1.0 without objective, else 0.1.
         batch_size: Seed samples a step.
-        inductive: Take the samples that a task of the data set validates or tests on out of pre-training, with their
-            edges; as many steps as without. Default: transductive, all samples without their labels.
+        inductive: What pre-training does not see, with as many steps as without. ``false``: it sees all samples and
+            edges, without their labels. ``true``: no sample that a task of the data set validates or tests on, and none
+            of its edges. ``test``: no test sample of a task, and none of its edges. ``edges``: all samples, but no edge
+            of one that a task validates or tests on. ``{share: 0.2}``: all but this share of each task's test samples,
+            the same ones for every arm and seed, and none of their edges; hidden and seen test samples are scored
+            apart too.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
         valid_queries: Samples at most that a validation asks about, which caps its cost; null: all. Changes no result.
@@ -101,7 +106,7 @@ class PretrainConfig(Plain):
     objective: Component | None = key(None, home="sigraph.objectives")
     structure_weight: float | None = key(None, low=0, high=1)
     batch_size: int = key(1024, low=1, high=MOST)
-    inductive: bool = key(False)
+    inductive: Inductive = key(False, check=checked_inductive, is_said=KINDS)
     valid_edge_rate: float = key(0.05, low=0, below=1)
     valid_every: int = key(10, low=1)
     valid_queries: int | None = key(10_000, low=1, high=MOST)

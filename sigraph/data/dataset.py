@@ -259,7 +259,11 @@ class SampleDataset:
             group = None if graph.group is None else graph.group[ids]
             graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
         called = None if self.ids is None else self.ids.take(pa.array(ids.numpy()))
-        return SampleDataset(self.store.take(ids), graphs, name=self.name, ids=called, feature_names=self.feature_names)
+        part = SampleDataset(self.store.take(ids), graphs, name=self.name, ids=called, feature_names=self.feature_names)
+        if self.reader is not None:
+            part.reader, part._unread, part._records = self.reader, self.unread.take(ids), None
+            part._records = None if self.records is None else self.records.take(pa.array(ids.numpy()))
+        return part
 
     @property
     def fingerprint(self) -> str:

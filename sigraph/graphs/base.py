@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import check_generator, check_kinds
@@ -32,6 +34,26 @@ class GraphConstructor(ABC):
             for part in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(part, GraphConstructor):
                     yield part
+
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        """Names of the graphs of a data set whose edges it may read; all of them unless a constructor knows better."""
+        return list(dataset.graphs)
+
+    def among(self, ids: Tensor, num_samples: int) -> GraphConstructor:
+        """The same constructor for some samples alone, where it was given something by sample.
+
+        Args:
+            ids: The samples, ascending; sample i of the data set that it will be used on is ``ids[i]``. Shape [M].
+            num_samples: N, of the data set that it was made for.
+        """
+        out = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, GraphConstructor):
+                setattr(out, name, value.among(ids, num_samples))
+            elif isinstance(value, list | tuple) and any(isinstance(part, GraphConstructor) for part in value):
+                parts = [p.among(ids, num_samples) if isinstance(p, GraphConstructor) else p for p in value]
+                setattr(out, name, type(value)(parts))
+        return out
 
     def __call__(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         """Both steps, nothing held out.

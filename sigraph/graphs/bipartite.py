@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -86,6 +87,18 @@ class BipartiteGraph(GraphConstructor):
             )
         self.column, self.separator, self.pairs, self.min_shared = column, separator, pairs, min_shared
         self.max_item_degree, self.weight, self.max_edges = max_item_degree, weight, max_edges
+
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return []
+
+    def among(self, ids: Tensor, num_samples: int) -> GraphConstructor:
+        out = copy.copy(self)
+        if self.pairs is not None:
+            sample, item = checked_pairs(self.pairs, num_samples)
+            place = np.full(num_samples, -1)
+            place[ids.numpy()] = np.arange(ids.numel())
+            out.pairs = np.stack([place[sample], item], axis=1)[place[sample] >= 0]
+        return out
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         if self.column is None:

@@ -37,6 +37,9 @@ class HopClosure(GraphConstructor):
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         return self.graph.base(dataset, generator)
 
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return self.graph.sources(dataset)
+
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         return hop_graph(self.graph.expand(graph), self.hops, self.weight)
 

@@ -33,6 +33,9 @@ class CombinedGraph(GraphConstructor):
         self._observed = edge_keys(combined)[0], parts
         return combined
 
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return list(dict.fromkeys(name for graph in self.graphs for name in graph.sources(dataset)))
+
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         if self._observed is None:
             raise ValueError(f"{type(self).__name__!r} needs 'base' to be called before 'expand': it knows the parts")

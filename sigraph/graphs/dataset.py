@@ -59,5 +59,8 @@ class DatasetGraph(GraphConstructor):
             graph = rewire_edges(graph, self.rewire, generator)
         return perturb_edges(graph, self.drop, self.add, generator) if self.drop or self.add else graph
 
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return [self.name or next(iter(dataset.graphs))]
+
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         return hop_graph(graph, self.hops, self.weight)

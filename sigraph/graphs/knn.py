@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import check_flags, shown
 from sigraph.graphs.base import GraphConstructor
-from sigraph.graphs.vectors import sample_vectors
+from sigraph.graphs.vectors import sample_vectors, take_vectors
 from sigraph.neighbors.search import NeighborSearch, distinct_rows, nearest_samples
 from sigraph.neighbors.space import check_metric, check_search, search_space
 
@@ -63,6 +64,15 @@ class KNNGraph(GraphConstructor):
         self.k, self.metric, self.mutual = k, check_metric(metric, "KNNGraph"), mutual
         self.vectors, self.exact, self.min_recall = vectors, exact, min_recall
         self.recall: float | None = None
+
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return []
+
+    def among(self, ids: Tensor, num_samples: int) -> GraphConstructor:
+        out = copy.copy(self)
+        if self.vectors is not None:
+            out.vectors = take_vectors(self.vectors, ids, num_samples, "KNNGraph")
+        return out
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         if self.k >= len(dataset):

@@ -58,10 +58,16 @@ class LabelGraph(GraphConstructor):
             )
         return graph
 
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return []
 
-def reads_labels(constructor: GraphConstructor) -> bool:
-    """Whether a constructor, or one that it is made of, makes edges from labels."""
-    return isinstance(constructor, LabelGraph) or any(reads_labels(part) for part in constructor.inner())
+
+def labels_read(constructor: GraphConstructor) -> str:
+    """Whose labels a constructor, or one that it is made of, makes edges from: ``none``, ``train`` or ``all``."""
+    found = [labels_read(part) for part in constructor.inner()]
+    if isinstance(constructor, LabelGraph):
+        found.append("all" if constructor.allow_label_edges else "train")
+    return next((word for word in ("all", "train") if word in found), "none")
 
 
 def train_labels(task: Task) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
@@ -12,7 +13,7 @@ from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import shown
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.knn import nearest_pairs, undirected
-from sigraph.graphs.vectors import sample_vectors
+from sigraph.graphs.vectors import sample_vectors, take_vectors
 from sigraph.neighbors.search import NeighborSearch
 from sigraph.neighbors.space import check_metric, check_search, exact_distance, search_space
 
@@ -80,6 +81,15 @@ class RadiusGraph(GraphConstructor):
         self.radius, self.max_neighbors, self.vectors, self.exact = float(radius), max_neighbors, vectors, exact
         self.min_recall, self.max_edges = min_recall, max_edges
         self.recall: float | None = None
+
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return []
+
+    def among(self, ids: Tensor, num_samples: int) -> GraphConstructor:
+        out = copy.copy(self)
+        if self.vectors is not None:
+            out.vectors = take_vectors(self.vectors, ids, num_samples, "RadiusGraph")
+        return out
 
     def base(self, dataset: SampleDataset, generator: torch.Generator | None = None) -> PretrainGraph:
         x = sample_vectors(dataset, self.vectors, "RadiusGraph")

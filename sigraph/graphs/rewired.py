@@ -40,5 +40,8 @@ class Rewired(GraphConstructor):
         graph = self.graph.base(dataset, generator)
         return rewire_edges(graph, self.rate, generator) if self.rate else graph
 
+    def sources(self, dataset: SampleDataset) -> list[str]:
+        return self.graph.sources(dataset)
+
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         return self.graph.expand(graph)

@@ -48,3 +48,16 @@ def sample_vectors(dataset: SampleDataset, vectors: Any, owner: str) -> Tensor:
             f"{int(wrong[0])}); fill them in, or give other 'vectors'"
         )
     return x
+
+
+def take_vectors(vectors: Any, ids: Tensor, num_samples: int, owner: str) -> Tensor:
+    """The given vectors of some of N samples. Shape [M, D].
+
+    Raises:
+        ValueError: They are not one a sample.
+    """
+    rows = vectors if isinstance(vectors, Tensor) else as_tensor(vectors)
+    if rows.dim() == 0 or len(rows) != num_samples:
+        got = f"{len(rows) if rows.dim() else 'no'} rows, {num_samples} samples"
+        raise ValueError(f"'vectors' needs one row per sample in {owner!r} (got {got})")
+    return rows[ids.to(rows.device)]

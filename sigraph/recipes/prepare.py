@@ -46,9 +46,14 @@ def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> Sa
         ValueError: No such data set (the message lists all, and says where a folder was looked for); or a prepared
             folder is truncated.
     """
+    return SampleDataset.open(prepared_folder(name_or_path, root))
+
+
+def prepared_folder(name_or_path: str | Path, root: str | Path | None = None) -> Path:
+    """The folder that :func:`open_dataset` opens; prepared on first use."""
     if name_or_path not in card_names() and (user_path(name_or_path) / MANIFEST).is_file():
-        return SampleDataset.open(name_or_path)
-    return SampleDataset.open(prepare(name_or_path, root=root))
+        return resolved(name_or_path)
+    return prepare(name_or_path, root=root)
 
 
 def prepare(name: str | Path, force: bool = False, root: str | Path | None = None, trust_recipe: bool = False) -> Path:

@@ -21,9 +21,10 @@ from sigraph.machines.devices import check_device
 from sigraph.objectives import Objective
 from sigraph.readers import Reader
 from sigraph.running.data_source import open_data
+from sigraph.running.ground import Ground, build_ground, ground_hash
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.running.optimizers import makers_of
-from sigraph.running.parts import SIZES, Ground, Parts, build_ground, build_parts, ground_hash, pretrain_hash, said_of
+from sigraph.running.parts import SIZES, Parts, build_parts, pretrain_hash, said_of
 from sigraph.running.reading import read_alike
 from sigraph.samplers import PairSampler
 from sigraph.tasks import Evaluator

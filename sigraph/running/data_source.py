@@ -9,7 +9,9 @@ from sigraph.config import ConfigError
 from sigraph.config.build import build, working
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset
+from sigraph.data.prepared import read_manifest
 from sigraph.recipes import open_dataset
+from sigraph.recipes.prepare import prepared_folder
 from sigraph.synthetic import World
 
 KEPT = 8  # generated data sets
@@ -31,6 +33,20 @@ def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleData
         except (ValueError, FileNotFoundError) as error:
             raise ConfigError(f"{where}: {error}") from error
     return _generated(json.dumps(source, sort_keys=True), where)
+
+
+def fingerprint_of(source: DataSource, where: str = "pretrain.dataset") -> str | None:
+    """A prepared data set's fingerprint, from its manifest: no sample is read. None: a world, whose settings say it.
+
+    Raises:
+        ConfigError: There is no such data set, or it cannot be prepared.
+    """
+    if not isinstance(source, str):
+        return None
+    try:
+        return read_manifest(prepared_folder(source)).hash()
+    except (ValueError, FileNotFoundError) as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def shown(source: DataSource) -> str:

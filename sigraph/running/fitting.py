@@ -25,7 +25,8 @@ from sigraph.machines.distributed import rank, world_size
 from sigraph.machines.leader import run_apart
 from sigraph.machines.trainer import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 from sigraph.pretrain import HeldOutValidation
-from sigraph.running.parts import STEPS, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.ground import STEPS
+from sigraph.running.parts import Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler
 from sigraph.samplers.refresh import RefreshNegatives
 

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig
 from sigraph.config.build import build
+from sigraph.config.inductive import share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
+from sigraph.running.visible import lifted, sight
 from sigraph.tasks import Evaluator, Task
 from sigraph.theory.leakage.label_edges import labels_in_edges
 from sigraph.theory.leakage.leakage import leakage, look_at_graph, repeated_in_training
@@ -75,7 +77,7 @@ def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: Pretrai
     Args:
         config: Of the pre-training.
         dataset: All that it is given.
-        graph: What is trained on; node i is sample i unless ``inductive``.
+        graph: What is trained on; node i is the i-th sample that pre-training sees.
 
     Returns:
         The reasons, in words; nothing of tasks that the graph does not give away.
@@ -92,13 +94,17 @@ def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: Pretrai
 
 def _trains_on_graph(config: PretrainConfig) -> bool:
     """Whether edges of samples that are tested reach the encoder."""
-    return bool(not config.inductive and config.structure_weight and config.trainer.max_epochs)
+    joins_tested = not config.inductive or share_of(config.inductive) is not None
+    return bool(joins_tested and config.structure_weight and config.trainer.max_epochs)
 
 
 def _look_at_edges(
     report: LeakageReport, config: PretrainConfig, whole: SampleDataset, task: Task, graph: PretrainGraph | None
 ) -> None:
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    seen = sight(whole, config.inductive).samples
+    if graph is not None and seen is not None:
+        graph = lifted(graph, seen, len(whole))
     look_at_graph(report, graph, task, labels_in_edges(constructor, whole))
 
 
@@ -137,6 +143,31 @@ def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | Non
     if math.isnan(score):
         return {"leakage": {**found, "reason": f"{evaluator.metric} is not defined on the others"}}
     return {"leakage": {**found, "test_without": score}}
+
+
+def scored_apart(task: Task, predicted: Tensor | None, hidden: Tensor | None) -> dict[str, float | None]:
+    """The scores of the test samples that pre-training did not see and of those that it saw, as fields of a record.
+
+    Args:
+        task: Labels, split and metric.
+        predicted: Of the test samples, in their order; None: the test set was not scored.
+        hidden: Which of them were hidden, as :func:`~sigraph.running.visible.hidden_test` gives it. Shape [n].
+
+    Returns:
+        Nothing where nothing was hidden apart; else ``test_hidden`` and ``test_seen``, None where the metric is not
+        defined on them.
+    """
+    if predicted is None or hidden is None:
+        return {}
+    evaluator, scores = Evaluator(task), {}
+    for name, part in (("test_hidden", hidden), ("test_seen", ~hidden)):
+        y_true = task.labels[task.split["test"]][part]
+        try:
+            score = evaluator.eval({"y_true": y_true, "y_pred": predicted[part]})[evaluator.metric]
+        except ValueError:  # a metric may need two classes
+            score = math.nan
+        scores[name] = None if math.isnan(score) else score
+    return scores
 
 
 def with_told(task: dict[str, Any], told: dict[str, str]) -> dict[str, Any]:

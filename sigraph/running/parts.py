@@ -13,24 +13,21 @@ import torch
 from safetensors.torch import load_file
 
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
-from sigraph.config.build import Bases, build, check, working
+from sigraph.config.build import Bases, build, check
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.files.random import keyed_generator, keyed_seed
-from sigraph.graphs import GraphConstructor, hold_out_edges
-from sigraph.graphs.label_graph import reads_labels
+from sigraph.graphs import GraphConstructor
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
-from sigraph.running.data_source import open_data
+from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
 from sigraph.running.optimizers import makers_of
-from sigraph.running.reading import read_for_pretraining
+from sigraph.running.visible import Sight
 from sigraph.samplers import PairSampler
 
-# Every use of a seed has a stream of its own: (seed, which).
-INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
 CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
 OPEN = ("max_length",)  # limits that are open by themselves: a YAML that leaves them out means that
 SIZES = (
@@ -73,25 +70,17 @@ def pretrain_hash(config: PretrainConfig) -> str:
 
 
 @dataclass
-class Ground:
-    """What a pre-training stands on, whatever its encoder and losses: its samples and its graph."""
-
-    dataset: SampleDataset  # what is pre-trained on; `whole` without validation and test samples if inductive
-    whole: SampleDataset
-    graph: PretrainGraph  # what is trained on
-    held_out: torch.Tensor  # [2, M]
-
-
-@dataclass
 class Parts:
     """Everything of a pre-training, built from its config for one seed and not yet trained."""
 
     config: PretrainConfig
     seed: int
-    dataset: SampleDataset  # these four as in Ground
+    dataset: SampleDataset  # these six as in Ground
     whole: SampleDataset
     graph: PretrainGraph
     held_out: torch.Tensor
+    sight: Sight
+    visible: dict[str, Any]
     module: PretrainModule
     sampler: PairSampler
     objective: Objective | None
@@ -100,30 +89,6 @@ class Parts:
     def steps_per_epoch(self) -> int:
         """As many as over the whole data set, so that an inductive arm takes no fewer than the others."""
         return -(-len(self.whole) // self.config.batch_size)
-
-
-def ground_hash(config: PretrainConfig) -> str:
-    """Hash of what shapes :class:`Ground`."""
-    return settings_hash([config.dataset, config.reader, config.graph, config.inductive, config.valid_edge_rate])
-
-
-def build_ground(config: PretrainConfig, seed: int) -> Ground:
-    """Open the data and build the graph.
-
-    Raises:
-        ConfigError, ValueError: The data set or the graph does not fit.
-    """
-    whole = open_data(config.dataset)
-    seen = seen_in_pretraining(whole) if config.inductive else None
-    whole = read_for_pretraining(whole, config.reader, seen)
-    dataset = whole if seen is None else whole.subset(seen)
-    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
-    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
-        observed = _observed(constructor, dataset, whole, seed)
-    observed, held_out = hold_out_edges(observed, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
-    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
-        graph = constructor.expand(observed)
-    return Ground(dataset, whole, graph, held_out)
 
 
 def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None) -> Parts:
@@ -157,7 +122,7 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
     _check_shared(config, module)
     if isinstance(loss := module.structure_loss, CrossBatchMemory):
         loss.check_size(encoder.out_channels)
-    return Parts(config, seed, dataset, ground.whole, graph, ground.held_out, module, sampler, objective)
+    return Parts(config, seed, **vars(ground), module=module, sampler=sampler, objective=objective)
 
 
 def _check_vocabulary(encoder: Encoder, objective: Objective) -> None:
@@ -184,15 +149,6 @@ def _check_shared(config: PretrainConfig, module: PretrainModule) -> None:
         )
 
 
-def _observed(constructor: GraphConstructor, dataset: SampleDataset, whole: SampleDataset, seed: int) -> PretrainGraph:
-    """The observed edges among the samples that are pre-trained on; a part of the data set itself has no labels."""
-    generator = keyed_generator(seed, GRAPH)
-    if dataset is whole or not reads_labels(constructor):
-        return constructor.base(dataset, generator)
-    everywhere = whole.replace(graphs={"made": constructor.base(whole, generator)})
-    return everywhere.subset(seen_in_pretraining(whole)).graph()
-
-
 def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.Tensor, SampleDataset, PretrainGraph]:
     """Embeddings of all samples by a finished pre-training, its data set, and the graph as it was observed."""
     parts = build_parts(config, seed)
@@ -203,24 +159,19 @@ def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.T
     return embed(encoder, parts.whole), parts.whole, observed
 
 
-def seen_in_pretraining(dataset: SampleDataset) -> torch.Tensor:
-    """Samples that no task of the data set validates or tests on: all that an inductive pre-training may see."""
-    seen = torch.ones(len(dataset), dtype=torch.bool)
-    for task in dataset.tasks.values():
-        seen[task.split["valid"]] = seen[task.split["test"]] = False
-    if not bool(seen.any()):
-        raise ValueError(f"'inductive' leaves no sample of {dataset.name!r}: every one is validated or tested on")
-    return seen.nonzero().view(-1)
-
-
 def visible_classes(parts: Parts) -> torch.Tensor | None:
-    """Classes of the first classification task where pre-training may look: train and valid, never test samples."""
+    """Classes of the first classification task where pre-training may look: never those of test or hidden samples."""
     for task in parts.whole.tasks.values():
         if task.type == "classification":
             y = torch.full_like(task.labels, -1)
             for part in ("train", "valid"):
                 y[task.split[part]] = task.labels[task.split[part]]
-            return y[seen_in_pretraining(parts.whole)] if parts.config.inductive else y
+            samples, joined = parts.sight
+            if samples is not None:
+                return y[samples]
+            if joined is not None:
+                y[~torch.isin(torch.arange(len(y)), joined)] = -1
+            return y
     return None
 
 

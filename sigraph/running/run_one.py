@@ -103,7 +103,16 @@ def run_one(
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
                 accelerator = arm.pretrain.trainer.accelerator
-                done = finetune_stage(entry, seed, encoder, dataset, shared, accelerator, pretrained=info)
+                done = finetune_stage(
+                    entry,
+                    seed,
+                    encoder,
+                    dataset,
+                    shared,
+                    accelerator,
+                    pretrained=info,
+                    inductive=arm.pretrain.inductive,
+                )
                 record["tasks"].append(with_told(done, told))
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:

@@ -16,6 +16,7 @@ from torch.nn import Module
 
 from sigraph import __version__
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
+from sigraph.config.inductive import Inductive
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
@@ -28,11 +29,13 @@ from sigraph.leaderboard.result_files import ENCODER, READER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
-from sigraph.running.leakage_check import without_repeated
+from sigraph.running.ground import HEAD
+from sigraph.running.leakage_check import scored_apart, without_repeated
 from sigraph.running.optimizers import makers_of
-from sigraph.running.parts import HEAD, OPEN, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
+from sigraph.running.visible import hidden_test
 from sigraph.tasks import Evaluator
 from sigraph.theory.certificates import certify
 
@@ -170,6 +173,7 @@ def finetune_stage(
     accelerator: str = "auto",
     score_test: bool = True,
     pretrained: Mapping[str, Any] | None = None,
+    inductive: Inductive = False,
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
 
@@ -182,6 +186,7 @@ def finetune_stage(
         accelerator: Of Lightning's trainer.
         score_test: False for a trial of a grid: its test score is never computed, and nothing is kept.
         pretrained: The record of the pre-training; a fine-tuning of another encoder is not found.
+        inductive: Of the pre-training; says which test samples are scored apart too.
     """
     settings_of, pretrained = config.to_dict(), pretrained or {}
     settings_of.pop("primary")
@@ -228,6 +233,7 @@ def finetune_stage(
             "best_epoch": result.best_epoch,
             "num_parameters": result.num_parameters,
             "seconds": time.perf_counter() - clock,
+            **scored_apart(task, result.predicted, hidden_test(dataset, task, inductive) if home is dataset else None),
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:

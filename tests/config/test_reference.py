@@ -11,6 +11,7 @@ import torch
 import yaml
 from contracts import concrete_subclasses
 
+import sigraph.running.ground
 import sigraph.running.parts
 from sigraph.config import config_from_dict, reference
 from sigraph.config.build import NESTED_BASES
@@ -103,6 +104,7 @@ def test_arguments_said_to_be_filled_in_are(toy, monkeypatch):
         return build(component, expected, where, **available)
 
     monkeypatch.setattr(sigraph.running.parts, "build", spy)
+    monkeypatch.setattr(sigraph.running.ground, "build", spy)
     sigraph.running.parts.build_parts(config_from_dict(toy).arm("sipt").pretrain, 0)
     homes = {field.name: field.metadata.get("home") for field in dataclasses.fields(PretrainConfig)}
     assert {*seen, "dataset", "reader"} == {*LATE} and not LATE["dataset"]  # a world has no data yet

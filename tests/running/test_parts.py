@@ -10,8 +10,9 @@ from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.running.checks import check_arms
-from sigraph.running.parts import build_parts, pretrain_hash, seen_in_pretraining, visible_classes
+from sigraph.running.parts import build_parts, pretrain_hash, visible_classes
 from sigraph.running.stages import pretrain_stage
+from sigraph.running.visible import seen_in_pretraining
 from sigraph.tasks import Task
 
 HIDDEN = torch.arange(10, 39)  # validated or tested on by one of the two tasks

@@ -1,0 +1,65 @@
+"""The meanings of ``pretrain.inductive``: what of validation and test samples a pre-training does not see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sigraph.config.location import Place
+from sigraph.files.suggestions import did_you_mean
+
+Inductive = bool | str | dict[str, float]
+
+# As records and tables call them, and what pre-training sees.
+MEANINGS = {
+    "no": "all samples and edges, without labels",
+    "yes": "no sample that a task of the data set validates or tests on, and none of its edges",
+    "test": "no sample that a task tests on, and none of its edges",
+    "edges": "all samples, but no edge of one that a task validates or tests on",
+    "share": "all but this share of each task's test samples, and none of their edges; hidden and seen ones are scored "
+    "apart",
+}
+WORDS = ("test", "edges")  # as a YAML says them, beside false, true and {share: s}
+KINDS = "`false`, `true`, `test`, `edges` or `{share: s}`, s in (0, 1)"  # for the reference of keys
+
+
+def checked_inductive(value: Any, place: Place) -> Inductive:
+    """A value of ``inductive`` as it is kept; shares are floats.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    need = f"{str(place)!r} needs to be false, true, test, edges or {{share: s}} with s in (0, 1)"
+    if isinstance(value, bool) or (isinstance(value, str) and value in WORDS):
+        return value
+    if isinstance(value, str):
+        way = "; leave the quotes out" if value.lower() in ("true", "false") else did_you_mean(value, [*WORDS, "share"])
+        raise place.error(f"{need} (got {value!r}){way}")
+    if not isinstance(value, dict):
+        raise place.error(f"{need} (got {value!r})")
+    if list(value) != ["share"]:
+        unknown = next((str(name) for name in value if name != "share"), "nothing")
+        raise place.error(f"{need} (got {unknown!r} in it){did_you_mean(unknown, ['share'])}")
+    share = value["share"]
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        way = "; all of them: inductive: test; none: false" if share in (0, 1) else ""
+        raise place.error(f"{need} (got a share of {share!r}){way}")
+    return {"share": float(share)}
+
+
+def meaning(value: Inductive) -> str:
+    """A value as records and tables say it: a word of :data:`MEANINGS`, after ``share`` how large it is."""
+    if isinstance(value, dict):
+        return f"share {value['share']:g}"
+    return value if isinstance(value, str) else "yes" if value else "no"
+
+
+def arm_suffix(value: Inductive) -> str:
+    """What the name of an arm ends with that differs by this value alone."""
+    word = meaning(value)
+    given = {"no": "transductive", "yes": "inductive"}
+    return given.get(word) or f"inductive-{word.replace(' ', '-')}"
+
+
+def share_of(value: Inductive) -> float | None:
+    """The share of the test samples that is hidden, and scored apart; None: another word says what is hidden."""
+    return value["share"] if isinstance(value, dict) else None

@@ -1,0 +1,170 @@
+"""Ground: what a pre-training stands on whatever its encoder and losses, its samples and its graph; built once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from sigraph.config import PretrainConfig, settings_hash
+from sigraph.config.build import build, working
+from sigraph.config.inductive import meaning
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.files.random import keyed_generator
+from sigraph.graphs import GraphConstructor, hold_out_edges
+from sigraph.graphs.label_graph import labels_read
+from sigraph.running.data_source import fingerprint_of, open_data
+from sigraph.running.reading import read_for_pretraining
+from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight
+
+# Every use of a seed has a stream of its own: (seed, which).
+INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
+KEPT, KEPT_EDGES = 3, 20_000_000  # grounds that are kept for the next arm and seed, and edges of all of them together
+
+T = TypeVar("T")
+
+
+@dataclass
+class Observed:
+    """Data and the edges that were observed, before any are held out."""
+
+    whole: SampleDataset  # all samples, as the reader reads them
+    dataset: SampleDataset  # those that are pre-trained on
+    sight: Sight
+    constructor: GraphConstructor
+    graph: PretrainGraph  # over the samples that may be joined
+    group: Tensor | None  # of the samples that are pre-trained on, where these are more than may be joined
+    edges: tuple[int, str]  # undirected edges of the data set that the graph may be made of: how many, their sum
+
+
+@dataclass
+class Ground:
+    """What a pre-training stands on."""
+
+    dataset: SampleDataset  # what is pre-trained on; `whole` without the samples that it does not see
+    whole: SampleDataset
+    graph: PretrainGraph  # what is trained on; node i is sample i of `dataset`
+    held_out: Tensor  # [2, M]
+    sight: Sight
+    visible: dict[str, Any]  # as a record has it
+
+
+class _Kept(Generic[T]):
+    """The last few, as long as their graphs are not too large together."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[Any, ...], tuple[int, T]] = OrderedDict()
+
+    def get(self, *key: Any) -> T | None:
+        if key not in self._found:
+            return None
+        self._found.move_to_end(key)
+        return self._found[key][1]
+
+    def put(self, found: T, num_edges: int, *key: Any) -> T:
+        self._found[key] = num_edges, found
+        while len(self._found) > KEPT or (
+            len(self._found) > 1 and sum(size for size, _ in self._found.values()) > KEPT_EDGES
+        ):
+            self._found.popitem(last=False)
+        return found
+
+
+_grounds, _observations = _Kept[Ground](), _Kept[Observed]()
+
+
+def ground_hash(config: PretrainConfig) -> str:
+    """Hash of what shapes :class:`Ground`."""
+    return settings_hash([config.dataset, config.reader, config.graph, config.inductive, config.valid_edge_rate])
+
+
+def build_ground(config: PretrainConfig, seed: int) -> Ground:
+    """Open the data and build the graph, or find both built for an arm that shares them.
+
+    Raises:
+        ConfigError, ValueError: The data set or the graph does not fit.
+    """
+    data = fingerprint_of(config.dataset, "pretrain.dataset")
+    key = data, ground_hash(config), seed
+    ground = _grounds.get(*key)
+    if ground is not None:
+        return ground
+    observed = _observe(config, seed, data)
+    kept, held_out = hold_out_edges(observed.graph, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
+    constructor = observed.constructor
+    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
+        graph = constructor.expand(kept)
+    found = observed.sight
+    if found.samples is None and found.joined is not None:
+        graph = lifted(graph, found.joined, len(observed.whole), observed.group)
+        held_out = found.joined[held_out]
+    ground = Ground(observed.dataset, observed.whole, graph, held_out, found, _visible(config, observed))
+    return _grounds.put(ground, graph.num_edges, *key)
+
+
+def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
+    code = settings_hash([config.dataset, config.reader, config.graph, config.inductive])
+    for which in (None, seed):
+        if (observed := _observations.get(data, code, which)) is not None:
+            return observed
+    whole = open_data(config.dataset)
+    found = sight(whole, config.inductive)
+    whole = read_for_pretraining(whole, config.reader, found.samples)
+    dataset, source = shown_samples(whole, found), shown_edges(whole, found)
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    if found.joined is not None:
+        constructor = constructor.among(found.joined, len(whole))
+    generator = keyed_generator(seed, GRAPH)
+    before, group = generator.get_state(), None
+    with working(type(constructor).__name__, config.graph, "pretrain.graph"):
+        graph = constructor.base(source, generator)
+        drew = not torch.equal(before, generator.get_state())  # else it is the same for every seed
+        if found.samples is None and found.joined is not None and graph.group is not None:
+            whole_constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+            group = whole_constructor.base(whole, keyed_generator(seed, GRAPH)).group
+    edges = _edges_that_may_be_seen(constructor, source, whole, found)
+    observed = Observed(whole, dataset, found, constructor, graph, group, edges)
+    return _observations.put(observed, graph.num_edges, data, code, seed if drew else None)
+
+
+def _visible(config: PretrainConfig, observed: Observed) -> dict[str, Any]:
+    """What shapes an encoder besides its settings, as a record has it."""
+    samples = torch.arange(len(observed.whole)) if observed.sight.samples is None else observed.sight.samples
+    uses = bool(config.structure_weight and config.trainer.max_epochs)
+    return {
+        "inductive": meaning(config.inductive),
+        "samples": [samples.numel(), _sum(samples)],
+        "edges": list(observed.edges) if uses else None,
+        "labels": labels_read(observed.constructor) if uses else "none",
+        "graph_at_inference": False,
+    }
+
+
+def _edges_that_may_be_seen(
+    constructor: GraphConstructor, source: SampleDataset, whole: SampleDataset, found: Sight
+) -> tuple[int, str]:
+    """Of the graphs of the data set that a constructor names, those between samples that may be joined.
+
+    Edges that it makes of what the samples hold are no further knowledge, so that a neighbour graph sees none; nor does
+    it matter what becomes of them, so that a rewired graph sees the edges of its original.
+    """
+    count, digest = 0, hashlib.sha256()
+    for name in sorted(constructor.sources(source)):
+        rowptr, col = source.graph(name).csr()
+        row, col = torch.repeat_interleave(rowptr.diff()), col.long()
+        pair = torch.stack([row, col])[:, row < col]
+        if found.joined is not None:
+            pair = found.joined[pair]  # ascending, so that the order stays
+        count += pair.size(1)
+        digest.update(json.dumps([name, pair.size(1)]).encode())
+        digest.update(pair.contiguous().numpy().tobytes())
+    return count, digest.hexdigest()[:12]
+
+
+def _sum(ids: Tensor) -> str:
+    return hashlib.sha256(ids.contiguous().numpy().tobytes()).hexdigest()[:12]

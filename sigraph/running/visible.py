@@ -1,0 +1,144 @@
+"""What a pre-training may see of a data set: which samples, and of which of them edges and labels."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sigraph.config.inductive import MEANINGS, Inductive, meaning, share_of
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.edges import LabelSetStore
+from sigraph.files.random import keyed_generator
+from sigraph.graphs import GraphConstructor
+from sigraph.tasks import Task
+
+_DRAWN = 20_240_613  # the key of the test samples that a share hides: no arm's, no seed's
+
+
+class Sight(NamedTuple):
+    """What a pre-training may see; :data:`~sigraph.config.inductive.MEANINGS` has it in words.
+
+    Args:
+        samples: Samples that it is given, ascending; None: all.
+        joined: Samples whose edges, and labels outside validation and test, it may be shown; None: all.
+    """
+
+    samples: Tensor | None
+    joined: Tensor | None
+
+
+def sight(dataset: SampleDataset, inductive: Inductive) -> Sight:
+    """What a pre-training on a data set may see.
+
+    Raises:
+        ValueError: Every sample is hidden.
+    """
+    word = meaning(inductive)
+    if word == "no":
+        return Sight(None, None)
+    hidden = torch.zeros(len(dataset), dtype=torch.bool)
+    for task in dataset.tasks.values():
+        if (share := share_of(inductive)) is not None:
+            hidden[_drawn(task, share)] = True
+            continue
+        hidden[task.part_samples("test")] = True
+        if word != "test":
+            hidden[task.part_samples("valid")] = True
+    if bool(hidden.all()):
+        raise ValueError(
+            f"'inductive' leaves no sample of {dataset.name!r} ({word}: {MEANINGS[word.partition(' ')[0]]}); name "
+            "another meaning, or prepare the data set with fewer tasks"
+        )
+    seen = (~hidden).nonzero().view(-1)
+    return Sight(None if word == "edges" else seen, seen)
+
+
+def seen_in_pretraining(dataset: SampleDataset, inductive: Inductive = True) -> Tensor:
+    """Samples that a pre-training is given. Shape [M] ids."""
+    samples = sight(dataset, inductive).samples
+    return torch.arange(len(dataset)) if samples is None else samples
+
+
+def hidden_test(dataset: SampleDataset, task: Task, inductive: Inductive) -> Tensor | None:
+    """Which test samples of a task are hidden, where they are scored apart from those that are seen.
+
+    Args:
+        dataset: That is pre-trained on, with all its tasks: what one of them hides is hidden for all.
+        task: One of them.
+        inductive: As the arm says it.
+
+    Returns:
+        By test sample, in the order of the split. Shape [n] bool. None: all are hidden, or none.
+    """
+    if share_of(inductive) is None:
+        return None
+    return ~torch.isin(task.split["test"], seen_in_pretraining(dataset, inductive))
+
+
+def _drawn(task: Task, share: float) -> Tensor:
+    """The hidden test samples of a task: those of the smallest keys, so that tasks of one test set hide the same."""
+    test = task.part_samples("test")
+    number = min(max(round(share * test.numel()), 1), max(test.numel() - 1, 1))
+    key = torch.randperm(task.num_samples, generator=keyed_generator(_DRAWN))
+    return test[key[test].argsort()[:number]]
+
+
+def shown_samples(dataset: SampleDataset, found: Sight) -> SampleDataset:
+    """The samples that a pre-training is given, without tasks where they are not all."""
+    return dataset if found.samples is None else dataset.subset(found.samples)
+
+
+def shown_edges(dataset: SampleDataset, found: Sight) -> SampleDataset:
+    """What a graph is made of: the samples that may be joined, the edges among them, and their labels.
+
+    Splits of its tasks hold what is left of them, which may be nothing.
+    """
+    if found.joined is None:
+        return dataset
+    tasks = {name: _among(task, found.joined) for name, task in dataset.tasks.items()}
+    return dataset.subset(found.joined).replace(tasks=tasks)
+
+
+def _among(task: Task, ids: Tensor) -> Task:
+    place = torch.full((task.num_samples,), -1)
+    place[ids] = torch.arange(ids.numel())
+    part = copy.copy(task)  # no split of a whole task: it is not checked as one
+    part.labels = task.labels[ids]
+    part.split = {name: place[node][place[node] >= 0] for name, node in task.split.items()}
+    return part
+
+
+def make_graph(
+    constructor: GraphConstructor, dataset: SampleDataset, found: Sight, generator: torch.Generator
+) -> PretrainGraph:
+    """The graph over all samples that a constructor makes of what may be seen; the other samples are isolated."""
+    if found.joined is None:
+        return constructor(dataset, generator)
+    graph = constructor.among(found.joined, len(dataset))(shown_edges(dataset, found), generator)
+    return lifted(graph, found.joined, len(dataset))
+
+
+def lifted(graph: PretrainGraph, ids: Tensor, num_nodes: int, group: Tensor | None = None) -> PretrainGraph:
+    """A graph over some samples as one over all, the others isolated.
+
+    Args:
+        graph: Node i is sample ``ids[i]``.
+        ids: Shape [M].
+        num_nodes: N.
+        group: Of all samples. Shape [N]; None: the graph has no groups from here on.
+    """
+    store = graph.store
+    if isinstance(store, LabelSetStore):
+        set_of = torch.full((num_nodes,), -1)
+        set_of[ids] = store.set_of.long()
+        row, col = torch.repeat_interleave(store.sets.rowptr.diff()), store.sets.col.long()
+        pair = row != col
+        weight = None if store.sets.weight is None else store.sets.weight[pair]
+        whole = LabelSetStore.from_sets(set_of, torch.stack([row[pair], col[pair]]), weight)
+        return PretrainGraph.from_store(whole, group)
+    rowptr, col = graph.csr()
+    index = torch.stack([ids[torch.repeat_interleave(rowptr.diff())], ids[col.long()]])
+    return PretrainGraph(index, num_nodes, store.weight, group)
