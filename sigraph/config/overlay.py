@@ -59,8 +59,8 @@ def key(
         check: Takes the place of all other checks: the value and its place -> the value as it is kept.
         is_said: What it may be, for the reference of keys, where the type does not say it.
     """
-    metadata = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home, "partial": partial}
-    metadata |= {"most": most, "words": words, "check": check, "is_said": is_said}
+    metadata: dict[str, Any] = {"low": low, "high": high, "below": below, "one_of": one_of, "home": home}
+    metadata |= {"partial": partial, "most": most, "words": words, "check": check, "is_said": is_said}
     if isinstance(default, dict | list):
         return dataclasses.field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

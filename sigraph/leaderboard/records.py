@@ -70,6 +70,8 @@ class TaskResult(Kept):
         scores: Metric -> ``{"valid": x, "test": y}``, of all of them.
         primary: Whether the grid chooses by it; None where it is kept by itself.
         predictions: ``file`` and ``sha256`` of the test predictions; None: none were kept.
+        test_hidden, test_seen: Of the test samples that pre-training did not see, and of those that it saw, where a
+            share of them is hidden.
     """
 
     dataset: str
@@ -95,6 +97,8 @@ class TaskResult(Kept):
     leakage: Mapping[str, Any] | None = None
     scores: Mapping[str, Mapping[str, float | None]] | None = None
     predictions: Mapping[str, str] | None = None
+    test_hidden: float | None = None
+    test_seen: float | None = None
 
     _check: ClassVar[Check] = SCORED
 

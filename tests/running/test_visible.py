@@ -1,6 +1,5 @@
 """What a pre-training may see, by each meaning of ``inductive``: a hidden sample changes no bit of it."""
 
-
 import pyarrow as pa
 import pytest
 import torch
