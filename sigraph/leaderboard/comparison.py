@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.statistics import (
     error_reduction_interval,
     holm,
@@ -18,7 +19,10 @@ from sigraph.leaderboard.statistics import (
 
 # Equal where two arms' scores may be subtracted, and ranked.
 COMPARABLE = ("experiment", "dataset", "task", "head", "entry", "metric", "data", "version", "commit")
-_COMPARED = ("difference", "num_pairs", "rre", "rre_low", "rre_high", "p_value", "p_wilcoxon", "p_holm", "rank")
+_COMPARED = (
+    *("difference", "difference_low", "difference_high", "compared_with", "num_pairs", "rre", "rre_low", "rre_high"),
+    *("p_value", "p_wilcoxon", "p_holm", "rank"),
+)
 
 
 @dataclass
@@ -37,14 +41,14 @@ class Group:
     row: dict[str, Any]
     scores: dict[int, float]
     greater_is_better: bool
-    record: dict[str, Any]
-    runs: list[tuple[dict[str, Any], dict[str, Any]]]
-    failed: list[dict[str, Any]] = field(default_factory=list)
+    record: Record
+    runs: list[tuple[Record, TaskResult]]
+    failed: list[Record] = field(default_factory=list)
 
     @property
     def written(self) -> float:
         """When its latest run was, in seconds since 1970; 0 if not known."""
-        return self.record.get("written", 0.0)
+        return self.record.written or 0.0
 
     def key(self, parts: tuple[str, ...]) -> tuple:
         """Some of its fields."""
@@ -109,9 +113,9 @@ def _short(commits: str | None) -> str:
     return " + ".join(name[:7] + dirty + what for name, dirty, what in parts)
 
 
-def _unfinished(records: list[dict[str, Any]]) -> str:
+def _unfinished(records: list[Record]) -> str:
     """``2 failed: reason``, or several reasons with how often each came."""
-    reasons = Counter((r["status"], r.get("reason") or "no reason given") for r in records)
+    reasons = Counter((r.status, r.reason or "no reason given") for r in records)
     parts = []
     for status in dict.fromkeys(status for status, _ in reasons):
         texts = {text: count for (which, text), count in reasons.items() if which == status}
@@ -121,24 +125,56 @@ def _unfinished(records: list[dict[str, Any]]) -> str:
 
 
 def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
-    """Fill in the comparison with the baseline's row of the same task, data, code and experiment settings."""
-    found = [g for g in groups if g.runs and g.row["arm"] == baseline and g.key(COMPARABLE) == group.key(COMPARABLE)]
-    wanted = group.record.get("baseline_hash")
-    if wanted is not None and group.record.get("baseline") == baseline:
-        found = [g for g in found if g.row["hash"] == wanted]
-        if "baseline_sources" in group.record:  # own parts that the arm itself need not have
-            found = [g for g in found if g.record.get("sources") == group.record["baseline_sources"]]
-    if len(found) != 1:
-        which = "no finished run" if not found else "more than one set of runs"
-        return [f"not compared: {which} of {baseline} on the same task, data, code and settings"]
-    seeds = [seed for seed in group.scores if seed in found[0].scores]
-    if not seeds:
-        return [f"not compared: no seed in common with {baseline}"]
-    ours, theirs = ([scores[seed] for seed in seeds] for scores in (group.scores, found[0].scores))
+    """Fill in the comparison with the baseline's row of the same task, data, code and experiment settings.
+
+    Of the arms that do what the baseline does, it is the one that saw the same; if none did, the row says so.
+    """
+    same = [g for g in groups if g.runs and g.key(COMPARABLE) == group.key(COMPARABLE)]
+    notes = []
+    for name, rows in _stand_ins(group, same, baseline).items():
+        seeds = [seed for seed in group.scores if len(rows) == 1 and seed in rows[0].scores]
+        if len(rows) != 1:
+            which = "no finished run" if not rows else "more than one set of runs"
+            notes.append(f"not compared: {which} of {name} on the same task, data, code and settings")
+        elif not seeds:
+            notes.append(f"not compared: no seed in common with {name}")
+        elif differs := next(filter(None, (_differ(group, rows[0], seed, name) for seed in seeds)), None):
+            notes.append(f"not compared: {differs}")
+        else:
+            return _fill_in(group, rows[0], seeds, groups)
+    return notes[:1]
+
+
+def _stand_ins(group: Group, same: list[Group], baseline: str) -> dict[str, list[Group]]:
+    """Arms that do what the baseline does, and their rows: the one that the record names, the baseline, others."""
+    record = group.record
+    own = record.baseline_arm or baseline if record.baseline == baseline else baseline
+    added = [g.row["arm"] for g in same if g.record.baseline_of == baseline and g.record.baseline == baseline]
+    found = {}
+    for name in dict.fromkeys([own, baseline, *added]):
+        rows = [g for g in same if g.row["arm"] == name]
+        if name == own and record.baseline == baseline and record.baseline_hash is not None:
+            rows = [g for g in rows if g.row["hash"] == record.baseline_hash]
+            if record.says("baseline_sources"):  # own parts that the arm itself need not have
+                rows = [g for g in rows if g.record.sources == record.baseline_sources]
+        if rows or name in (own, baseline):
+            found[name] = rows
+    return found
+
+
+def _differ(group: Group, other: Group, seed: int, name: str) -> str | None:
+    """Whether the run of a seed saw something else than that of the baseline, in few words."""
+    ours, theirs = (next(record for record, _ in g.runs if record.seed == seed) for g in (group, other))
+    return ours.differs(theirs, name)
+
+
+def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) -> list[str]:
+    ours, theirs = ([scores[seed] for seed in seeds] for scores in (group.scores, other.scores))
     means = statistics.fmean(ours), statistics.fmean(theirs)
     low, high = error_reduction_interval(ours, theirs, group.greater_is_better) or (None, None)
     group.row.update(
         difference=means[0] - means[1],
+        compared_with=other.row["arm"],
         num_pairs=len(seeds),
         rre=relative_error_reduction(*means, group.greater_is_better),
         rre_low=low,
@@ -146,10 +182,12 @@ def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
         p_value=paired_t(ours, theirs),
         p_wilcoxon=wilcoxon(ours, theirs),
     )
-    notes = []
-    if found[0] is not next(g for g in groups if g.runs and g.row["arm"] == baseline and _same_task(g, group)):
-        notes.append(f"compared with an older row of {baseline}, of the same code")
-    if len(seeds) < max(len(group.scores), len(found[0].scores)):
+    notes, name = [], other.row["arm"]
+    if other is not next(g for g in groups if g.runs and g.row["arm"] == name and _same_task(g, group)):
+        notes.append(f"compared with an older row of {name}, of the same code")
+    if name != group.row["baseline"]:
+        notes.append(f"compared with {name}, which saw the same")
+    if len(seeds) < max(len(group.scores), len(other.scores)):
         notes.append(f"compared on {len(seeds)} common seeds")
     return notes
 

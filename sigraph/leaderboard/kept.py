@@ -11,7 +11,11 @@ from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.leaderboard.record_fields import FORMAT, MOST_BYTES, Check, shown
 
 
-class NewerFormatError(ValueError):
+class RecordError(ValueError):
+    """A file, or a value, is no record: a field is missing or does not fit."""
+
+
+class NewerFormatError(RecordError):
     """A file of results was written by a newer sigraph, and may mean something else than this one reads."""
 
 
@@ -41,16 +45,17 @@ class Kept:
 
         Raises:
             NewerFormatError: They are of a newer format.
-            ValueError: A field is missing or does not fit; says which.
+            RecordError: A field is missing or does not fit; says which.
         """
         if found := newer(plain):
             raise NewerFormatError(found)
         if found := cls.wrong(plain):
-            raise ValueError(f"no {cls.__name__}: {found}")
-        return cls._of(plain)
+            raise RecordError(f"no {cls.__name__}: {found}")
+        return cls.of_checked(plain)
 
     @classmethod
-    def _of(cls, plain: Mapping[str, Any]) -> Self:
+    def of_checked(cls, plain: Mapping[str, Any]) -> Self:
+        """From plain values of which :meth:`wrong` said nothing."""
         known = {one.name for one in fields(cls)} - {"null", "more"}
         values = {name: cls._part(name, value) for name, value in plain.items() if name in known and value is not None}
         null = frozenset(name for name in known if name in plain and plain[name] is None)
@@ -61,7 +66,7 @@ class Kept:
         kind = cls._parts.get(name)
         if kind is None:
             return value
-        return [kind._of(one) for one in value] if isinstance(value, list | tuple) else kind._of(value)
+        return [kind.of_checked(one) for one in value] if isinstance(value, list | tuple) else kind.of_checked(value)
 
     def to_dict(self) -> dict[str, Any]:
         """The plain values that it was made from."""
@@ -83,24 +88,24 @@ class Kept:
         Raises:
             OSError: The file cannot be read.
             DamagedError: It is no record, or was altered.
-            NewerFormatError, ValueError: As in :meth:`from_dict`, with the file.
+            NewerFormatError, RecordError: As in :meth:`from_dict`, with the file.
         """
         plain = read_sealed(file, MOST_BYTES)
         if found := newer(plain):
             raise NewerFormatError(f"{file} is {found}")
         if found := cls.wrong(plain):
-            raise ValueError(f"{file} is no {cls.__name__}: {found}")
-        return cls._of(plain)
+            raise RecordError(f"{file} {found}")
+        return cls.of_checked(plain)
 
     def write(self, file: str | Path) -> None:
         """To a file, all or nothing, with its sum.
 
         Raises:
-            ValueError: A field does not fit; such a file could not be read again.
+            RecordError: A field does not fit; such a file could not be read again.
         """
         plain = self.to_dict()
         if found := self.wrong(plain):
-            raise ValueError(f"{file} cannot be written: {found}")
+            raise RecordError(f"{file} cannot be written: {found}")
         write_sealed(file, plain)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sigraph.leaderboard.comparison import Group, annotate
 from sigraph.leaderboard.ogb_form import ogb_record
-from sigraph.leaderboard.record_fields import COUNT, TEXT, UNREADABLE, UNREADABLE_RUN, misfit, shown
+from sigraph.leaderboard.record_fields import COUNT, OK, TEXT, UNREADABLE, UNREADABLE_RUN, shown
+from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.result_files import read_records
 from sigraph.leaderboard.statistics import spread
 from sigraph.leaderboard.tables import render
@@ -44,7 +45,7 @@ class Leaderboard:
             raise ValueError(f"'records' needs a list of records in 'Leaderboard' (got {shown(records)})")
         if baseline is not None and not isinstance(baseline, str):
             raise ValueError(f"'baseline' needs the name of an arm in 'Leaderboard' (got {shown(baseline)})")
-        self.records, self.baseline = [_checked(record, i) for i, record in enumerate(records)], baseline
+        self._records, self.baseline = [_checked(record, i) for i, record in enumerate(records)], baseline
         self._task: str | None = None
 
     @classmethod
@@ -57,24 +58,33 @@ class Leaderboard:
         Raises:
             FileNotFoundError, NotADirectoryError, ValueError: There is no such folder, or no run in it.
         """
-        board = cls(read_records(path))
-        newest_last = sorted(board.records, key=lambda record: record["written"])
-        arms = {r["experiment"]: r["arms"] for r in newest_last if isinstance(r.get("arms"), list)}
+        records = read_records(path)
+        arms = {r.experiment: list(r.arms) for r in sorted(records, key=_when) if r.arms is not None}
 
-        def place(record: dict[str, Any]) -> tuple:
-            arm, experiment = record["arm"], record["experiment"]
+        def place(record: Record) -> tuple:
+            arm, experiment = record.arm, record.experiment
             known = arms.get(experiment, [])
             return (experiment is None, experiment or "", known.index(arm) if arm in known else len(known), arm or "")
 
-        board.records.sort(key=place)
+        return cls._of(sorted(records, key=place))
+
+    @classmethod
+    def _of(cls, records: list[Record], baseline: str | None = None) -> Leaderboard:
+        board = cls([], baseline)
+        board._records = records
         return board
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The records as plain values."""
+        return [record.to_dict() for record in self._records]
 
     @property
     def baselines(self) -> dict[str, str | None]:
         """Experiment -> its baseline; the latest record decides."""
-        latest = sorted((r for r in self.records if r.get("baseline")), key=lambda r: r.get("written", 0.0))
-        named = {record["experiment"]: record["baseline"] for record in latest}
-        return {r["experiment"]: self.baseline or named.get(r["experiment"]) for r in self.records}
+        latest = sorted((record for record in self._records if record.baseline), key=_when)
+        named = {record.experiment: record.baseline for record in latest}
+        return {r.experiment: self.baseline or named.get(r.experiment) for r in self._records}  # type: ignore[misc]
 
     def only(self, experiment: str | None = None, task: str | None = None) -> Leaderboard:
         """The same leaderboard showing one experiment or task; corrected p-values still count all tasks.
@@ -82,14 +92,14 @@ class Leaderboard:
         Raises:
             ValueError: There is none of that name.
         """
-        experiments = list(dict.fromkeys(r["experiment"] for r in self.records if r["experiment"] is not None))
+        experiments = list(dict.fromkeys(r.experiment for r in self._records if r.experiment is not None))
         if experiment is not None and experiment not in experiments:
             raise ValueError(f"no experiment {experiment!r} among the runs (there are: {', '.join(experiments)})")
-        kept = [r for r in self.records if experiment is None or r["experiment"] in (experiment, None)]
-        tasks = list(dict.fromkeys(entry["task"] for record in kept for entry in record["tasks"]))
+        kept = [r for r in self._records if experiment is None or r.experiment in (experiment, None)]
+        tasks = list(dict.fromkeys(entry.task for record in kept for entry in record.tasks))
         if task is not None and task not in tasks:
             raise ValueError(f"no task {task!r} among the runs (there are: {', '.join(tasks)})")
-        board = Leaderboard(kept, self.baseline)
+        board = self._of(kept, self.baseline)
         board._task = task
         return board
 
@@ -117,85 +127,90 @@ class Leaderboard:
         return [ogb_record(group) for group in self._groups() if group.runs]
 
     def _groups(self) -> list[Group]:
-        found: dict[tuple, list[tuple[dict, dict]]] = {}
+        found: dict[tuple, list[tuple[Record, TaskResult]]] = {}
         finished, failed = self._latest()
         for record in finished:
             repeated: Counter[tuple] = Counter()
-            for task in record["tasks"]:
-                what = (task["dataset"], task["task"], task["head"])
+            for task in record.tasks:
+                what = (task.dataset, task.task, task.head)
                 repeated[what] += 1  # entries may differ in settings of fine-tuning alone
-                family = (record["experiment"], record["arm"], *what, repeated[what], task["metric"])
+                family = (record.experiment, record.arm, *what, repeated[what], task.metric)
                 found.setdefault((*family, *_origin(record, task)), []).append((record, task))
         groups = _in_order([_group(key, runs) for key, runs in found.items()])
-        for record in sorted(failed, key=lambda record: record["status"] != UNREADABLE):
+        for record in sorted(failed, key=lambda record: record.status != UNREADABLE):
             if not _joined(record, groups):  # the first of its kind makes a row, the others join it
                 groups.append(_empty_group(record))
-                groups[-1].failed.append(record)
-        experiments = list(dict.fromkeys(record["experiment"] for record in self.records))
+                _joined(record, groups[-1:])
+        experiments = list(dict.fromkeys(record.experiment for record in self._records))
         groups.sort(key=lambda group: experiments.index(group.row["experiment"]))
         annotate(groups, self.baselines)
         return [group for group in groups if self._task is None or group.row["task"] in (self._task, None)]
 
-    def _latest(self) -> tuple[list[dict], list[dict]]:
+    def _latest(self) -> tuple[list[Record], list[Record]]:
         """Finished and failed runs, a seed once; one that failed and also finished has finished."""
-        done: dict[tuple, dict] = {}
-        failed: dict[tuple, dict] = {}
-        for record in self.records:
-            run = (record["experiment"], record["arm"], record["hash"], *_code(record), record["seed"])
-            ok = record["status"] == "ok"
-            place, key = (done, (*run, record.get("data"))) if ok else (failed, run)
-            if key not in place or record.get("written", 0.0) >= place[key].get("written", 0.0):
+        done: dict[tuple, Record] = {}
+        failed: dict[tuple, Record] = {}
+        for record in self._records:
+            run = (record.experiment, record.arm, record.hash, *record.code, record.seed)
+            place, key = (done, (*run, record.data)) if record.status == OK else (failed, run)
+            if key not in place or _when(record) >= _when(place[key]):
                 place[key] = record
         finished = {key[:-1] for key in done}
-        return list(done.values()), [r for run, r in failed.items() if run not in finished or r["seed"] is None]
+        return list(done.values()), [r for run, r in failed.items() if run not in finished or r.seed is None]
 
 
-def _checked(record: Any, place: int) -> dict[str, Any]:
+def _checked(record: Any, place: int) -> Record:
     """The record; or one that says why it is none, under what is known of its names."""
     known = record if isinstance(record, dict) else {}
-    wrong = UNREADABLE_RUN(record, "") if known.get("status") == UNREADABLE else misfit(record)
+    wrong = UNREADABLE_RUN(record, "") if known.get("status") == UNREADABLE else Record.wrong(record)
     if wrong is None:
-        return record
+        return Record.of_checked(record)
     names = {name: None if TEXT(known.get(name), name) else known[name] for name in ("experiment", "arm", "hash")}
     seed = None if COUNT(known.get("seed"), "seed") else known["seed"]
-    reason = f"record {place}: {wrong}"
-    return {**names, "seed": seed, "status": UNREADABLE, "reason": reason, "tasks": [], "written": 0.0}
+    return Record.unreadable(f"record {place}: {wrong}", **names, seed=seed)
 
 
-def _code(record: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
-    """Version, commit, and the source of the user's own parts as one text."""
-    own = ", ".join(f"{name} {code}" for name, code in (record.get("sources") or {}).items())
-    return (record.get("versions") or {}).get("sigraph"), record.get("commit"), own or None
+def _when(record: Record) -> float:
+    """When it was written; what does not know it is the oldest."""
+    return record.written or 0.0
 
 
-def _origin(record: dict[str, Any], task: dict[str, Any]) -> tuple:
-    data = dict.fromkeys(value for value in (record.get("data"), task.get("data")) if value is not None)
-    return (record["hash"], " + ".join(str(value) for value in data) or None, *_code(record))
+def _origin(record: Record, task: TaskResult) -> tuple:
+    data = dict.fromkeys(value for value in (record.data, task.data) if value is not None)
+    return (record.hash, " + ".join(data) or None, *record.code)
 
 
-def _group(key: tuple, runs: list[tuple[dict, dict]]) -> Group:
-    record, task = max(runs[::-1], key=lambda run: run[0].get("written", 0.0))
-    runs = sorted(runs, key=lambda run: run[0]["seed"])
-    valid, test = ([float(entry[part]) for _, entry in runs] for part in ("valid", "test"))
-    sizes = record["pretrain"]["num_parameters"]
+def _group(key: tuple, runs: list[tuple[Record, TaskResult]]) -> Group:
+    record, task = max(runs[::-1], key=lambda run: _when(run[0]))
+    runs = sorted(runs, key=lambda run: _seed(run[0]))
+    valid, test = [float(task.valid) for _, task in runs], [float(task.test) for _, task in runs]
+    pretrain, visible = record.pretrain, record.visible
+    sizes = {"encoder": 0, "other": 0} if pretrain is None else pretrain.num_parameters
     row = {
         **dict(zip((*FAMILY, *ORIGIN), key, strict=True)),
-        "primary": task["primary"],
+        "primary": task.primary,
         "n": len(runs),
         "num_failed": 0,
-        "seeds": [r["seed"] for r, _ in runs],
+        "seeds": [r.seed for r, _ in runs],
         "test_mean": statistics.fmean(test),
         "test_std": spread(test),
         "valid_mean": statistics.fmean(valid),
         "valid_std": spread(valid),
-        "num_parameters": sizes["encoder"] + sizes["other"] + task["num_parameters"],
-        "num_steps": record["pretrain"].get("num_steps"),
-        "seconds": statistics.fmean(r["pretrain"]["seconds"] + entry["seconds"] for r, entry in runs),
-        "transductive": record.get("transductive", record["pretrain"].get("transductive")),
-        **_leakage([entry.get("leakage") for _, entry in runs]),
+        "num_parameters": sizes["encoder"] + sizes["other"] + task.num_parameters,
+        "num_steps": None if pretrain is None else pretrain.num_steps,
+        "seconds": statistics.fmean((r.pretrain.seconds if r.pretrain else 0.0) + e.seconds for r, e in runs),
+        "transductive": record.is_transductive,
+        "kind": record.kind,
+        "visible": record.reach,
+        "trials": None if visible is None else visible.trials,
+        **_leakage([entry.leakage for _, entry in runs]),
     }
-    better = task.get("greater_is_better", task["metric"] not in _LOWER_IS_BETTER)
-    return Group(row, {r["seed"]: score for (r, _), score in zip(runs, test, strict=True)}, better, record, runs)
+    better = task.metric not in _LOWER_IS_BETTER if task.greater_is_better is None else task.greater_is_better
+    return Group(row, {_seed(r): score for (r, _), score in zip(runs, test, strict=True)}, better, record, runs)
+
+
+def _seed(record: Record) -> int:
+    return -1 if record.seed is None else record.seed  # finished runs have one
 
 
 def _leakage(found: list[Any]) -> dict[str, Any]:
@@ -203,7 +218,7 @@ def _leakage(found: list[Any]) -> dict[str, Any]:
 
     With them ``label_edges``: how the graph tells labels of test samples; None: it does not, or no record says so.
     """
-    known = [one for one in found if isinstance(one, dict)]
+    known = [one for one in found if one is not None]
     scores = [one["test_without"] for one in known if one.get("test_without") is not None]
     without = statistics.fmean(scores) if len(scores) == len(found) else None
     return {
@@ -213,26 +228,25 @@ def _leakage(found: list[Any]) -> dict[str, Any]:
     }
 
 
-def _empty_group(record: dict[str, Any]) -> Group:
+def _empty_group(record: Record) -> Group:
     """Of an arm none of whose runs finished: which tasks it would have had is not known."""
     names = (*FAMILY, *ORIGIN, "test_mean", "test_std", "valid_mean", "valid_std", "num_parameters", "num_steps")
-    more = ("seconds", "transductive", "num_affected", "test_without", "label_edges")
+    more = ("seconds", "transductive", "kind", "visible", "trials", "num_affected", "test_without", "label_edges")
     row: dict[str, Any] = dict.fromkeys((*names, *more))
     row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}
-    row |= {"experiment": record["experiment"], "arm": record["arm"], "hash": record["hash"]}
-    row |= dict(zip(CODE, _code(record), strict=True))
+    row |= {"experiment": record.experiment, "arm": record.arm, "hash": record.hash}
+    row |= dict(zip(CODE, record.code, strict=True))
     return Group(row, {}, True, record, [])
 
 
-def _joined(record: dict[str, Any], groups: list[Group]) -> bool:
+def _joined(record: Record, groups: list[Group]) -> bool:
     """Note a failed run in the rows of its settings and code; one of unknown code in the newest of its settings."""
-    run = (record["experiment"], record["arm"], record["hash"])
+    run = (record.experiment, record.arm, record.hash)
     same = [group for group in groups if run == tuple(group.row[part] for part in ("experiment", "arm", "hash"))]
-    code = _code(record)
-    if record["status"] == UNREADABLE:
+    if record.status == UNREADABLE:
         homes = list({tuple(group.row[part] for part in FAMILY): group for group in reversed(same)}.values())
     else:
-        homes = [group for group in same if group.key(CODE) == code]
+        homes = [group for group in same if group.key(CODE) == record.code]
     for group in homes:
         group.failed.append(record)
     return bool(homes)

@@ -27,7 +27,7 @@ def ogb_record(group: Group) -> dict[str, Any]:
     Source: ogb.stanford.edu/docs/leader_overview and leader_rules.
     """
     row = group.row
-    version = (group.record.get("versions") or {}).get("ogb")
+    version = (group.record.versions or {}).get("ogb")
     form = {
         "OGB version": version or f"{_OPEN}: of the ogb package that the evaluation corresponds to",
         "Method name": f"{_OPEN}: e.g. {row['arm']}; external data is to be named in it",
@@ -40,7 +40,7 @@ def ogb_record(group: Group) -> dict[str, Any]:
         "Paper": f"{_OPEN}: link; a technical report for anything original, even a combination",
         "#Params": f"{row['num_parameters']:,}",
         "Tuned hyper-parameters": tuned(group),
-        "Hardware": "; ".join(dict.fromkeys(str(r["device"]) for r, _ in group.runs if r.get("device")))
+        "Hardware": "; ".join(dict.fromkeys(r.device for r, _ in group.runs if r.device))
         or f"{_OPEN}: GPU and its memory, or CPU",
         "Officiality": f"{_OPEN}: official if an author of the method submits, else unofficial",
     }
@@ -51,19 +51,18 @@ def ogb_record(group: Group) -> dict[str, Any]:
 def tuned(group: Group) -> str:
     """Tuned hyper-parameters in OGB's form, ``lr: [0.001*, 0.01], epochs: early-stop*``, the chosen value starred.
 
-    Reads ``record["grid"]``: ``{"chosen": {key: value}, "tried": [{"settings": {key: value}, "valid": score}, ...]}``
+    Reads a record's ``grid``: ``{"chosen": {key: value}, "tried": [{"settings": {key: value}, "valid": score}, ...]}``
     with dotted keys.
     """
     parts = []
-    grid: dict[str, Any] = next((record["grid"] for record, _ in group.runs if record.get("grid")), {})
-    chosen = grid.get("chosen") or {}
-    for key, value in chosen.items():
-        values = [trial["settings"][key] for trial in grid.get("tried") or () if key in trial.get("settings", {})]
+    grid = next((record.grid for record, _ in group.runs if record.grid), None)
+    for key, value in ({} if grid is None else grid.chosen).items():
+        values = [trial["settings"][key] for trial in grid.tried if key in trial["settings"]] if grid else []
         texts = dict.fromkeys(_plain(v) for v in (values or [value]))
         parts.append(f"{key}: [{', '.join(t + '*' * (t == _plain(value)) for t in texts)}]")
     if group.row["head"] != "knn":
         parts.append("fine-tuning epochs: early-stop*")
-    if not grid:
+    if grid is None:
         parts.append(f"{_OPEN}: what was tuned by hand, all tried values")
     return ", ".join(parts)
 

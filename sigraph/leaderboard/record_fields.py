@@ -257,7 +257,8 @@ _ABOUT_RUN = {
     "sources": SOURCES,
     "versions": _named(TEXT),
     **dict.fromkeys(("peak_memory_mb", "wall_seconds"), SECONDS),
-    "written": NUMBER,  # added when it is read
+    "written": NUMBER,  # added when it is read, as is its folder
+    "folder": TEXT,
 }
 RUN = _table(_RUN, _ABOUT_RUN)
 FINISHED_RUN = _table({**_RUN, "pretrain": PRETRAIN}, _ABOUT_RUN)

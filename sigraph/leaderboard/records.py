@@ -21,7 +21,6 @@ from sigraph.leaderboard.record_fields import (
     SCORED,
     TASK,
     UNREADABLE,
-    UNREADABLE_RUN,
     Check,
     misfit,
 )
@@ -147,6 +146,7 @@ class Record(Kept):
         baseline_of: In an arm that was added: the baseline that it stands for where other samples are visible.
         transductive: Of records of before ``visible``.
         written: When its file was written, in seconds since 1970; added when it is read.
+        folder: Where it was read, and its predictions are; added when it is read.
     """
 
     experiment: str | None = None
@@ -177,6 +177,7 @@ class Record(Kept):
     peak_memory_mb: float | None = None
     wall_seconds: float | None = None
     written: float | None = None
+    folder: str | None = None
 
     _parts: ClassVar[Mapping[str, type[Kept]]] = {
         "tasks": _RunTask,
@@ -187,9 +188,7 @@ class Record(Kept):
 
     @classmethod
     def wrong(cls, plain: Any) -> str | None:
-        """As of the others; of one that could not be read, its names are all that it needs."""
-        unread = isinstance(plain, dict) and plain.get("status") == UNREADABLE
-        return UNREADABLE_RUN(plain, "") if unread else newer(plain) or misfit(plain)
+        return newer(plain) or misfit(plain)
 
     @classmethod
     def unreadable(cls, reason: str, **names: Any) -> Record:
@@ -201,7 +200,7 @@ class Record(Kept):
         """
         known = ("experiment", "arm", "hash", "seed")
         plain = {**{name: names.get(name) for name in known}, "status": UNREADABLE, "reason": reason}
-        return cls._of({**plain, "tasks": [], "written": 0.0})
+        return cls.of_checked({**plain, "tasks": [], "written": 0.0})
 
     @property
     def finished(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sigraph.files.paths import user_path
-from sigraph.files.sealed import DamagedError, read_sealed
-from sigraph.leaderboard.record_fields import MOST_BYTES, UNREADABLE, misfit
+from sigraph.files.sealed import DamagedError
+from sigraph.leaderboard.kept import RecordError
+from sigraph.leaderboard.records import Record
 
 RESULTS = "results.json"
 # Beside it and in its pre-training: the weights, and what a reader learned.
@@ -17,13 +18,13 @@ ENCODER, READER = "encoder.safetensors", "reader.json"
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 
 
-def read_records(path: str | Path) -> list[dict[str, Any]]:
+def read_records(path: str | Path) -> list[Record]:
     """The records of all runs below a folder, in the order of their paths.
 
     Folders whose name starts with an underscore, as ``_pretrain``, hold stages that runs share and no runs. Each record
-    gets ``written``, when its file was written in seconds since 1970. A file that cannot be read, carries no right sum,
-    has a field that does not fit, or is of another run than its folder gives a record of status ``unreadable`` with the
-    reason, under the names that its path tells.
+    gets ``written``, when its file was written in seconds since 1970, and ``folder``, where it lies. A file that cannot
+    be read, carries no right sum, has a field that does not fit, or is of another run than its folder gives a record of
+    status ``unreadable`` with the reason, under the names that its path tells.
 
     Args:
         path: The ``output_dir`` of experiments, or a folder in it.
@@ -51,25 +52,25 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     return records
 
 
-def _read(file: Path, top: Path) -> dict[str, Any]:
+def _read(file: Path, top: Path) -> Record:
     try:
-        record = read_sealed(file, MOST_BYTES)
-        written = file.stat().st_mtime
-    except DamagedError as error:
+        record = Record.read(file)
+        record = replace(record, written=file.stat().st_mtime, folder=str(file.parent))
+    except (DamagedError, RecordError) as error:
         return _unreadable(file, top, str(error).removeprefix(f"{file} ").removeprefix("is "))
     except OSError as error:
         return _unreadable(file, top, error.strerror or str(error))
-    record["written"] = written
-    wrong = misfit(record) or _misplaced(record, file)
+    wrong = _misplaced(record, file)
     return _unreadable(file, top, wrong) if wrong else record
 
 
-def _misplaced(record: dict[str, Any], file: Path) -> str | None:
+def _misplaced(record: Record, file: Path) -> str | None:
     """Why a record does not belong to ``<arm>/<hash>/seed-<s>``; in a folder of another shape it stands by itself."""
     _, arm, code, seed = _names(file)
     for name, asked in (("arm", arm), ("hash", code), ("seed", seed)):
-        if seed is not None and record[name] != asked:
-            return f"of another run: '{name}' is {record[name]!r}, its folder is of {asked!r}; run the experiment again"
+        said = getattr(record, name)
+        if seed is not None and said != asked:
+            return f"of another run: '{name}' is {said!r}, its folder is of {asked!r}; run the experiment again"
     return None
 
 
@@ -86,15 +87,7 @@ def _by_seed(file: Path) -> tuple:
     return (file.parent.parent.parts, int(found[1]) if found else -1, file.parent.name)
 
 
-def _unreadable(file: Path, top: Path, reason: str) -> dict[str, Any]:
+def _unreadable(file: Path, top: Path, reason: str) -> Record:
     experiment, arm, code, seed = _names(file)
-    return {
-        "experiment": experiment,
-        "arm": arm,
-        "hash": code,
-        "seed": seed,
-        "status": UNREADABLE,
-        "reason": f"{file.relative_to(top)}: {reason}",
-        "tasks": [],
-        "written": 0.0,
-    }
+    reason = f"{file.relative_to(top)}: {reason}"
+    return Record.unreadable(reason, experiment=experiment, arm=arm, hash=code, seed=seed)

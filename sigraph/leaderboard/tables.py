@@ -20,6 +20,8 @@ FIELDS = (  # those that others rely on first
     *("baseline", "difference", "num_pairs"),
     *("rre_low", "rre_high", "p_wilcoxon", "p_holm", "rank", "num_steps", "transductive"),
     *("num_affected", "test_without", "label_edges"),
+    *("difference_low", "difference_high"),
+    *("kind", "visible", "trials", "compared_with"),
 )
 _NONE = "–"
 _LONGEST = 120  # characters of a status in Markdown; the other formats give it in full
@@ -76,7 +78,7 @@ def _columns(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         ("task", lambda row: _text(row["task"]), True),
         ("head", _head, True),
         ("metric", lambda row: _text(row["metric"]), True),
-        ("graph", _reach, any(row["transductive"] is not None for row in rows)),
+        ("graph", lambda row: row["visible"] or _NONE, any(row["visible"] is not None for row in rows)),
         ("n", lambda row: f"{row['n']}" + (f" ({row['num_failed']} failed)" if row["num_failed"] else ""), True),
         ("valid", lambda row: _score(row, "valid"), True),
         ("test", lambda row: _score(row, "test"), True),
@@ -134,10 +136,6 @@ def _score(row: Row, part: str) -> str:
 
 def _head(row: Row) -> str:
     return _text(row["head"]) + (f" #{row['entry']}" if (row["entry"] or 1) > 1 else "")
-
-
-def _reach(row: Row) -> str:
-    return {True: "transductive", False: "inductive"}.get(row["transductive"], _NONE)
 
 
 def _reduction(row: Row) -> str:
