@@ -195,3 +195,21 @@ def test_what_only_reads_imports_no_torch(command, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("audited", [["own"], ["e.csv", "l.csv"]])
+def test_one_s_own_tables_are_prepared_and_audited_without_pyg_and_lightning(audited, tmp_path):
+    """Each import takes longer than the rest of the command."""
+    ids = range(30)
+    (tmp_path / "s.csv").write_text("id,a,b\n" + "".join(f"n{i},{i % 7},{0.5 * i}\n" for i in ids))
+    (tmp_path / "e.csv").write_text("source,target\n" + "".join(f"n{i},n{(i + 1) % 30}\n" for i in ids))
+    (tmp_path / "l.csv").write_text("id,label\n" + "".join(f"n{i},{'xyz'[i // 10]}\n" for i in ids))
+    code = (
+        "import sys\nfrom sigraph.cli import main\n"
+        "main(['prepare', '--samples', 's.csv', '--edges', 'e.csv', '--task', 'l.csv', '--out', 'own'])\n"
+        f"assert main(['audit', *{audited!r}]) == 0\n"
+        "assert not {'torch_geometric', 'lightning', 'lightning_fabric'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "promising" in done.stdout

@@ -15,7 +15,8 @@ from sigraph.files.paths import user_path
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sigraph.data import PretrainGraph, SampleDataset
+    from sigraph.data import SampleDataset
+    from sigraph.data.sample_graph import SampleGraph
     from sigraph.graphs import GraphConstructor
     from sigraph.tasks import Task
     from sigraph.theory import AuditReport
@@ -118,7 +119,7 @@ def _check_replaced(picture: Path) -> None:
 class _Group:
     """Graphs and tasks over the same samples."""
 
-    graphs: dict[str, PretrainGraph]
+    graphs: dict[str, SampleGraph]
     tasks: dict[str, Task | Tensor]
     dataset: SampleDataset | None = None
     made_by: dict[str, GraphConstructor] = field(default_factory=dict)
@@ -177,16 +178,16 @@ def _refuse(arguments: argparse.Namespace, what: str) -> None:
 
 
 def _of_dataset(dataset: SampleDataset) -> _Wanted:
-    from sigraph.data import PretrainGraph
+    from sigraph.data.sample_graph import StoredGraph
     from sigraph.tables.giveaways import say_giveaways
 
     if not dataset.tasks:
         raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
     notes = []
-    graphs = dict(dataset.graphs)
+    graphs = dict(dataset.held_graphs)
     if not graphs:
         notes.append(f"data set {dataset.name!r} has no graph: only leakage between its samples is looked at")
-        graphs = {"none": PretrainGraph(num_nodes=len(dataset))}
+        graphs = {"none": StoredGraph.from_edges([[], []], len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
     for name, task in dataset.tasks.items():
         found = say_giveaways(dataset.store, dataset.feature_names, task, is_given="split drawn" not in task.about)
@@ -213,7 +214,7 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
         header=not arguments.no_header,
         task_types=dict.fromkeys(tasks, kinds) if isinstance(kinds, str) else kinds,
     )
-    return _Wanted([_Group(found.graphs, found.tasks)], found.notes, found.names)
+    return _Wanted([_Group({**found.graphs}, found.tasks)], found.notes, found.names)
 
 
 def _of_experiment(file: str, overrides: list[str]) -> _Wanted:

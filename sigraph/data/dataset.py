@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
 from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids, refuse_other_names
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.held_graphs import HeldGraphs
 from sigraph.data.prepared import (
     IDS,
     Manifest,
@@ -24,6 +24,7 @@ from sigraph.data.prepared import (
     write_manifest,
     write_task,
 )
+from sigraph.data.sample_graph import SampleGraph, StoredGraph
 from sigraph.files.arguments import check_kinds, checked_node, said, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
@@ -33,6 +34,9 @@ from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import as_samples, open_samples
 from sigraph.tasks.task import SPLITS, Task, is_labelled
+
+if TYPE_CHECKING:
+    from sigraph.data.graph import PretrainGraph
 
 
 class SampleDataset:
@@ -69,7 +73,7 @@ class SampleDataset:
     def __init__(
         self,
         samples: Samples | Tensor | pa.Table | str | Path,
-        graphs: Mapping[str, PretrainGraph] | None = None,
+        graphs: Mapping[str, SampleGraph] | None = None,
         tasks: Mapping[str, Task] | None = None,
         name: str = "",
         card: Card | None = None,
@@ -78,7 +82,8 @@ class SampleDataset:
     ) -> None:
         self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
         self._fingerprint: str | None = None
-        self._graphs, self._tasks = named_items("graph", graphs, PretrainGraph), named_items("task", tasks, Task)
+        self._graphs = HeldGraphs(named_items("graph", graphs, SampleGraph))  # type: ignore[type-abstract]
+        self._tasks = named_items("task", tasks, Task)
         if card is not None:
             check_kinds("SampleDataset", card=(card, Card))
         self.name, self.card = name or (card.name if card else ""), card
@@ -140,7 +145,7 @@ class SampleDataset:
             raise ValueError("'samples' needs at least one sample in 'SampleDataset' (got none)")
         if isinstance(self._ids, pa.Array) and len(self._ids) != len(self):
             raise ValueError(f"'ids' needs one id per sample in 'SampleDataset' (got {len(self._ids)} for {len(self)})")
-        for name, graph in self._graphs.items():
+        for name, graph in self.held_graphs.items():
             if (num_nodes := graph.num_nodes or 0) != len(self):
                 way = (
                     "isolated nodes at the end are kept by 'num_nodes'"
@@ -163,7 +168,12 @@ class SampleDataset:
     @property
     def graphs(self) -> Mapping[str, PretrainGraph]:
         """The pre-training graphs by name, read-only; see :meth:`replace`."""
-        return MappingProxyType(self._graphs)
+        return self._graphs
+
+    @property
+    def held_graphs(self) -> Mapping[str, SampleGraph]:
+        """The same as they are held: for who only reads edges, since one in a folder needs no PyG to be read."""
+        return self._graphs.as_held
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -234,11 +244,12 @@ class SampleDataset:
         """A task by name; without a name the first."""
         return _choose("task", self._tasks, name, self.name)
 
-    def replace(self, graphs: Mapping[str, PretrainGraph] | None = None, tasks: Mapping[str, Task] | None = None):
+    def replace(self, graphs: Mapping[str, SampleGraph] | None = None, tasks: Mapping[str, Task] | None = None):
         """The same samples with other graphs or tasks; mapped samples stay mapped."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__, _fingerprint=None)
-        out._graphs = named_items("graph", self._graphs if graphs is None else graphs, PretrainGraph)
+        given = self.held_graphs if graphs is None else graphs
+        out._graphs = HeldGraphs(named_items("graph", given, SampleGraph))  # type: ignore[type-abstract]
         out._tasks = named_items("task", self._tasks if tasks is None else tasks, Task)
         out._check_counts()
         return out
@@ -253,11 +264,11 @@ class SampleDataset:
         if (different := ids.unique().numel()) != ids.numel():
             raise ValueError(f"'ids' needs each sample once in 'subset' (got {ids.numel()} ids of {different} samples)")
         graphs = {}
-        for name, graph in self._graphs.items():
+        for name, graph in self.held_graphs.items():
             index, edge = graph.store.edges_between(ids, ids)
             weight = graph.store.weight_of(edge)
             group = None if graph.group is None else graph.group[ids]
-            graphs[name] = PretrainGraph(index, ids.numel(), weight, group)
+            graphs[name] = StoredGraph.from_edges(index, ids.numel(), weight, group)
         called = None if self.ids is None else self.ids.take(pa.array(ids.numpy()))
         part = SampleDataset(self.store.take(ids), graphs, name=self.name, ids=called, feature_names=self.feature_names)
         if self.reader is not None:
@@ -268,12 +279,12 @@ class SampleDataset:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of samples, graphs and tasks: of a prepared folder's sums, of the content in memory otherwise."""
-        return self._fingerprint or content_hash(self.store, self._graphs, self._tasks)
+        return self._fingerprint or content_hash(self.store, self.held_graphs, self._tasks)
 
     def measure(self) -> dict[str, Any]:
         """Counts as a card states them: ``samples``, ``graphs`` (undirected edges, isolated nodes), ``tasks``."""
         graphs, tasks = {}, {}
-        for name, graph in self._graphs.items():
+        for name, graph in self.held_graphs.items():
             isolated = int((graph.csr()[0].diff() == 0).sum())
             graphs[name] = {"num_edges": graph.num_edges // 2, "num_isolated": isolated}
         for name, task in self._tasks.items():
@@ -314,7 +325,7 @@ class SampleDataset:
             self.store.save(folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
-            for name, graph in self._graphs.items():
+            for name, graph in self.held_graphs.items():
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
                 write_task(task, folder / "tasks" / name)
@@ -342,19 +353,19 @@ class SampleDataset:
             out.store.check()
         out._ids = manifest if IDS in manifest else None
         out.feature_names = out.card.samples.columns
-        out._graphs = {name: manifest.graph(name, verify) for name in manifest.graphs}
+        out._graphs = HeldGraphs({name: manifest.graph(name, verify) for name in manifest.graphs})
         out._tasks = {name: read_task(manifest, name) for name in manifest.tasks}
         out._fingerprint = manifest.hash()
         out._check_counts()
         return out
 
 
-def _choose(kind: str, items: dict[str, Any], name: str | None, dataset: str) -> Any:
+def _choose(kind: str, items: Mapping[str, Any], name: str | None, dataset: str) -> Any:
     if not items:
         way = "; make one with a constructor of sigraph.graphs, such as KNNGraph or LabelCliques" * (kind == "graph")
         raise ValueError(f"data set {dataset!r} has no {kind}{way}")
     if name is None:
-        return next(iter(items.values()))
+        return items[next(iter(items))]
     if not isinstance(name, str) or name not in items:
         raise ValueError(
             f"unknown {kind} {shown(name)} of data set {dataset!r}{did_you_mean(str(name), items)}; there are: "

@@ -9,12 +9,11 @@ from typing import Any
 import scipy.sparse
 import torch
 from torch import Tensor
-from torch_geometric.data import Data, HeteroData
-from torch_geometric.data.data import BaseData
 
 from sigraph.edges.store import EdgeStore
-from sigraph.files.arguments import is_frame
+from sigraph.files.arguments import is_frame, is_of
 
+_PYG = "torch_geometric.data"
 _ENDS = "PretrainGraph(torch.tensor({ends}).t(), num_nodes=...)"
 
 
@@ -24,13 +23,13 @@ def way_from(value: Any) -> str:
     Nothing is imported for it: a value is told by its class, its module's name and what it can do.
     """
     tool = type(value).__module__.partition(".")[0]
-    if isinstance(value, HeteroData):
+    if is_of(value, _PYG, "HeteroData"):
         return (
             "choose one type of edges: PretrainGraph(data[EDGE_TYPE].edge_index, num_nodes=data[NODE_TYPE].num_nodes)"
         )
-    if isinstance(value, Data):
+    if is_of(value, _PYG, "Data"):
         return "use PretrainGraph.from_data(data)"
-    if isinstance(value, BaseData):
+    if is_of(value, f"{_PYG}.data", "BaseData"):
         return "make a torch_geometric Data of it, then PretrainGraph.from_data(data)"
     if isinstance(value, EdgeStore):
         return "use PretrainGraph.from_store(store)"

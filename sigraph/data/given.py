@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from sigraph.data.foreign import way_from
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import said
 from sigraph.files.columns import is_text
 from sigraph.tasks.task import Task
 
-P = TypeVar("P", PretrainGraph, Task)
+P = TypeVar("P", SampleGraph, Task)
 
 
 def named_items(kind: str, items: Any, expected: type[P]) -> dict[str, P]:
@@ -41,8 +41,9 @@ def named_items(kind: str, items: Any, expected: type[P]) -> dict[str, P]:
             raise ValueError(f"{kind} {name!r:.60} needs a name of letters, digits, '.', '_' and '-', at most 240")
         if not isinstance(item, expected):
             way = way_from(item) if kind == "graph" else ""
+            called = getattr(expected, "kind_name", expected.__name__)
             raise ValueError(
-                f"{kind} {name!r} needs to be a {expected.__name__} in 'SampleDataset' (got a {type(item).__name__})"
+                f"{kind} {name!r} needs to be a {called} in 'SampleDataset' (got a {type(item).__name__})"
                 f"{way and ': ' + way}"
             )
     return dict(items)
@@ -92,7 +93,7 @@ def refuse_ambiguous_ids(ids: pa.Array) -> None:
         )
 
 
-def refuse_other_names(ids: pa.Array, graph: PretrainGraph, name: str) -> None:
+def refuse_other_names(ids: pa.Array, graph: SampleGraph, name: str) -> None:
     """Refuse ids beside a graph whose nodes are called otherwise, or the same in another order.
 
     Args:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from sigraph.data.consistency import node_agreement
 from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
-from sigraph.data.foreign import way_from
 from sigraph.data.from_adjacency import read_adjacency
 from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
-from sigraph.edges.label_store import LabelSetStore, in_full
+from sigraph.data.sample_graph import SampleGraph, StoredGraph
+from sigraph.edges.label_store import in_full
 from sigraph.edges.store import CSRStore, EdgeStore
-from sigraph.files.arguments import as_tensor, said
-from sigraph.files.array_folder import AGAIN, open_folder
-from sigraph.files.ownership import GRAPHS, LABEL_SETS
-from sigraph.tasks.label_values import labels_said
+from sigraph.files.array_folder import open_folder
+from sigraph.files.ownership import GRAPHS
 
 
-class PretrainGraph(Data):
+class PretrainGraph(SampleGraph, Data):
     r"""Undirected graph over samples: node i is sample i. A PyG ``Data``, on which PyG's functions work.
 
     Edges are made undirected, self-loops and repeats are dropped, and an edge given several times, or in both
@@ -63,7 +59,7 @@ class PretrainGraph(Data):
         group: Any = None,
         **attrs: Any,
     ) -> None:
-        super().__init__(**attrs)
+        Data.__init__(self, **attrs)
         if edge_index is None and num_nodes is None:
             if edge_weight is not None or group is not None:
                 raise ValueError("'edge_weight' and 'group' need 'edge_index' or 'num_nodes' in 'PretrainGraph'")
@@ -77,8 +73,6 @@ class PretrainGraph(Data):
         self._adopt(store := CSRStore.from_edges(given, num_nodes, weight))
         self.__dict__["averaged"] = store.averaged
         self.__dict__["dropped"] = say_dropped(given.size(1), store.num_edges // 2, store.dropped, store.averaged)
-
-    way_from = staticmethod(way_from)  # for messages where another thing was given
 
     # Construction from elsewhere ######################################################################################
 
@@ -148,38 +142,22 @@ class PretrainGraph(Data):
         graph.num_nodes = store.num_nodes
         graph.group = None if group is None else check_group(group, store.num_nodes)
         graph._adopt(store)
+        if isinstance(store, CSRStore):
+            graph.__dict__.update(averaged=store.averaged, dropped=store.dropped)
         return graph
 
     @classmethod
-    def open(cls, path: str | Path, verify: bool = False, again: str = AGAIN) -> PretrainGraph:
-        """Map a graph written by :meth:`save`: nothing is read but a header and sums, workers share the pages.
+    def from_stored(cls, graph: StoredGraph) -> PretrainGraph:
+        """From a graph that is nothing but its edges, which stay where they lie."""
+        out = cls.from_store(graph.store, graph.group)
+        out.names_of_nodes = graph.names_of_nodes
+        if graph.is_group_mapped and out.group is not None:
+            out._hold_mapped_group(out.group)
+        return out
 
-        Args:
-            path: The folder.
-            verify: Read everything once and check the sums; otherwise each block is checked when it is first touched.
-            again: What is wrong with a folder that does not fit and how it is written again, for messages.
-        """
-        folder = open_folder(path, GRAPHS, verify, again)
-        kind = LabelSetStore if folder.header["kind"] == LABEL_SETS else CSRStore
-        graph = cls.from_store(store := kind.from_folder(path, folder))
-        if "group" in folder.arrays:
-            graph.group = check_group(folder.arrays["group"].whole(), store.num_nodes)
-            graph.__dict__["_mapped_group"] = _Version(graph.group)
-        return graph
-
-    def save(self, path: str | Path) -> None:
-        """Write edges, weights and groups as a folder of ``.npy`` files, all or nothing.
-
-        Args:
-            path: The folder; a graph's folder that is there is replaced, nothing else is.
-
-        Raises:
-            FileExistsError: There is something else, or something besides; the message names it.
-        """
-        store = self.store
-        if not isinstance(store, CSRStore | LabelSetStore):
-            raise ValueError(f"'save' needs a graph with a CSRStore (got {type(store).__name__})")
-        store.save(path, {} if self.group is None else {"group": check_group(self.group, store.num_nodes)})
+    def _hold_mapped_group(self, group: Tensor) -> None:
+        self.group = group
+        self.__dict__["_mapped_group"] = _Version(group)
 
     # The store ########################################################################################################
 
@@ -300,7 +278,7 @@ class PretrainGraph(Data):
         """Directed edges, as everywhere in PyG: twice the number of undirected ones."""
         if self.__dict__.get("_lazy"):
             return self.__dict__["_edges"].num_edges
-        return super().num_edges
+        return super(SampleGraph, self).num_edges
 
     @property
     def edge_index(self) -> Tensor | None:
@@ -343,44 +321,6 @@ class PretrainGraph(Data):
     @names_of_nodes.setter
     def names_of_nodes(self, names: Sequence[Any] | None) -> None:
         self.__dict__["_names_of_nodes"] = names
-
-    # What sigraph adds ################################################################################################
-
-    def csr(self) -> tuple[Tensor, Tensor]:
-        """Start of each row [N + 1] int64, and the sorted neighbours [E] int32 (int64 from 2^31 nodes on)."""
-        store = in_full(self.store, "csr")
-        return store.rowptr, store.col
-
-    def edges_between(self, rows: Any, cols: Any) -> Tensor:
-        """Positions (in rows, in cols) of every edge between two lists of nodes; a node listed twice counts twice.
-
-        Args:
-            rows: Node ids. Shape [A].
-            cols: Node ids. Shape [C].
-
-        Returns:
-            Shape [2, P] int64.
-        """
-        return self.store.edges_between(self._check_nodes("rows", rows), self._check_nodes("cols", cols))[0]
-
-    def local_consistency(self, y: Tensor) -> float:
-        """Local consistency of labels on this graph; see :func:`sigraph.data.consistency.local_consistency`."""
-        return node_agreement(self.store, labels_said(y, "'y'", is_dense=False).y).value()
-
-    def _check_nodes(self, name: str, nodes: Any) -> Tensor:
-        try:
-            nodes = as_tensor(nodes)
-        except ValueError as error:
-            raise ValueError(f"'{name}' needs a list of integer node ids (got {said(nodes)}: {error})") from error
-        if nodes.numel() == 0:
-            return nodes.long().view(-1)
-        num_nodes = self.store.num_nodes
-        if nodes.dim() != 1 or nodes.is_floating_point() or nodes.is_complex() or nodes.dtype == torch.bool:
-            raise ValueError(f"'{name}' needs a list of integer node ids (got {nodes.dtype} {list(nodes.shape)})")
-        low, high = int(nodes.min()), int(nodes.max())
-        if low < 0 or high >= num_nodes:
-            raise ValueError(f"'{name}' needs node ids in [0, {num_nodes}) (got [{low}, {high}])")
-        return nodes.long()
 
 
 class _Version:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.card import Card, card_names
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.sample_graph import SampleGraph, StoredGraph
 from sigraph.files.array_folder import check_size, map_files, seal_files
 from sigraph.files.atomic import sha256
 from sigraph.files.ownership import CARD, DATASET, HEADER, MANIFEST, VERSION, read_mark
@@ -81,9 +81,9 @@ class Manifest(NamedTuple):
         """A ``.npy`` file at the top of the folder, mapped; each block is checked when it is first touched."""
         return map_files(self.path, self.files, False, self.again)[Path(name).stem]
 
-    def graph(self, name: str, verify: bool = False) -> PretrainGraph:
+    def graph(self, name: str, verify: bool = False) -> StoredGraph:
         """A graph of the folder, mapped; its header, which holds the sums of its arrays, is checked."""
-        return PretrainGraph.open(self.checked(f"graphs/{name}/{HEADER}").parent, verify, self.again)
+        return StoredGraph.open(self.checked(f"graphs/{name}/{HEADER}").parent, verify, self.again)
 
     def hash(self) -> str:
         """SHA-256 over names and sums of all files but the card, whose words are no data."""
@@ -191,7 +191,7 @@ def read_task(manifest: Manifest, task: str) -> Task:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 
 
-def content_hash(samples: Samples, graphs: Mapping[str, PretrainGraph], tasks: Mapping[str, Task]) -> str:
+def content_hash(samples: Samples, graphs: Mapping[str, SampleGraph], tasks: Mapping[str, Task]) -> str:
     """SHA-256 over the content of samples, graphs and tasks."""
     digest = hashlib.sha256()
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
-from torch_geometric.utils import segment
 
 from sigraph.edges.label_store import LabelSetStore, in_full
 from sigraph.edges.store import CSRStore, EdgeStore
@@ -55,7 +54,7 @@ def neighbor_matches(store: EdgeStore, y: Tensor) -> Tensor:
     out = torch.zeros(y.numel(), dtype=torch.long)
     for first, last, rowptr, col in edge_blocks(store):
         own = y[first:last].repeat_interleave(rowptr.diff())
-        out[first:last] = segment((own == y[col]).float(), rowptr, reduce="sum").long()
+        out[first:last] = torch.segment_reduce((own == y[col]).float(), "sum", offsets=rowptr, initial=0).long()
     return out * known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -92,7 +93,8 @@ def check_choices(owner: str, known: Sequence[str], **values: Any) -> None:
 def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
     """Refuse what is no instance of a class, e.g. arguments in the wrong order.
 
-    A class may know how it is made from other things: its ``way_from(value)`` says so in words.
+    A class may know how it is made from other things: its ``way_from(value)`` says so in words; and what it is called
+    by those who make one: its ``kind_name``.
 
     Args:
         owner: As in :func:`check_integers`.
@@ -104,7 +106,8 @@ def check_kinds(owner: str, **values: tuple[Any, type]) -> None:
             if isinstance(value, type):
                 got = f"the class {value.__name__}{': forgotten ()?' if issubclass(value, kind) else ''}"
             way = kind.way_from(value) if hasattr(kind, "way_from") else ""
-            raise ValueError(f"{name!r} needs to be a {kind.__name__} in {owner!r} (got {got}){way and '; ' + way}")
+            called = getattr(kind, "kind_name", kind.__name__)
+            raise ValueError(f"{name!r} needs to be a {called} in {owner!r} (got {got}){way and '; ' + way}")
 
 
 def shown(value: Any) -> str:
@@ -147,6 +150,18 @@ def said(value: Any) -> str:
         return f"a {sparse}tensor {list(value.shape)}"
     tool = "" if kind.__module__ in ("builtins", "abc") else f"{kind.__module__.partition('.')[0]} "
     return f"a {tool}{kind.__name__}"
+
+
+def is_of(value: Any, module: str, name: str) -> bool:
+    """Whether a value is of a class of a library, which is not imported for it: who has such a value has done so.
+
+    Args:
+        value: Anything.
+        module: Where the class is found, such as ``torch_geometric.data``.
+        name: Its name there.
+    """
+    there = sys.modules.get(module)
+    return there is not None and isinstance(value, getattr(there, name))
 
 
 def is_frame(value: Any) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.files.arguments import check_generator, check_kinds
+from sigraph.data.dataset import SampleDataset
+from sigraph.files.arguments import check_generator, check_kinds, shown
+
+if TYPE_CHECKING:
+    from sigraph.data.graph import PretrainGraph
 
 
 class GraphConstructor(ABC):
@@ -64,3 +68,12 @@ class GraphConstructor(ABC):
         check_kinds(type(self).__name__, dataset=(dataset, SampleDataset))
         check_generator(type(self).__name__, generator)
         return self.expand(self.base(dataset, generator))
+
+
+def check_constructor(graph: object, owner: str) -> None:
+    """Refuse what is no graph constructor."""
+    if not isinstance(graph, GraphConstructor):
+        raise ValueError(
+            f"'graph' needs to be a graph constructor in {owner!r} (got {shown(graph)}); a graph of the data set is "
+            "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
+        )

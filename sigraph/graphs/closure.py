@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.files.arguments import shown
-from sigraph.graphs.base import GraphConstructor
+from sigraph.graphs.base import GraphConstructor, check_constructor
 from sigraph.graphs.hops import check_hops, hop_graph
 
 
@@ -42,12 +41,3 @@ class HopClosure(GraphConstructor):
 
     def expand(self, graph: PretrainGraph) -> PretrainGraph:
         return hop_graph(self.graph.expand(graph), self.hops, self.weight)
-
-
-def check_constructor(graph: object, owner: str) -> None:
-    """Refuse what is no graph constructor."""
-    if not isinstance(graph, GraphConstructor):
-        raise ValueError(
-            f"'graph' needs to be a graph constructor in {owner!r} (got {shown(graph)}); a graph of the data set is "
-            "{_target_: sigraph.graphs.DatasetGraph, name: ...}"
-        )

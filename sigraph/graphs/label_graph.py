@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.dataset import SampleDataset
 from sigraph.files.arguments import check_flags
 from sigraph.graphs.base import GraphConstructor
 from sigraph.tasks.task import Task
+
+if TYPE_CHECKING:
+    from sigraph.data.graph import PretrainGraph
 
 
 class LabelGraph(GraphConstructor):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
-from sigraph.edges import LabelSetStore
+from sigraph.data.sample_graph import SampleGraph
+from sigraph.edges import CSRStore, LabelSetStore
 from sigraph.files.arguments import check_generator, check_kinds, is_number, shown
 
+G = TypeVar("G", bound=SampleGraph)
 _ROUNDS = 20  # swaps tried for each edge; mixing of the degrees' configurations is done well before
 
 
-def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Generator | None = None) -> PretrainGraph:
+def rewire_edges(graph: G, rate: float = 1.0, generator: torch.Generator | None = None) -> G:
     """Exchange the ends of random pairs of edges; every node keeps its degree, no loop or repeat arises.
 
     Two edges (a, b) and (c, d) become (a, d) and (c, b) unless that would make a loop or an edge that exists. All
@@ -28,11 +31,12 @@ def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Gener
         generator: Source of all randomness.
 
     Returns:
-        A graph with the same nodes, groups, degrees (as a multiset if it is two-level) and number of edges.
+        A graph of the same class with the same nodes, groups, degrees (as a multiset if it is two-level) and number
+        of edges.
 
     Source: Maslov and Sneppen, "Specificity and stability in topology of protein networks", Science 2002.
     """
-    check_kinds("rewire_edges", graph=(graph, PretrainGraph))
+    check_kinds("rewire_edges", graph=(graph, SampleGraph))
     check_generator("rewire_edges", generator)
     if not is_number(rate) or not 0 <= rate <= 1:
         raise ValueError(f"'rate' needs to be in [0, 1] in 'rewire_edges' (got {shown(rate)})")
@@ -40,17 +44,17 @@ def rewire_edges(graph: PretrainGraph, rate: float = 1.0, generator: torch.Gener
     if isinstance(store, LabelSetStore):
         joined = store.degree(torch.arange(store.num_nodes)).nonzero().view(-1)
         chosen = joined[torch.randperm(joined.numel(), generator=generator)[: round(rate * joined.numel())]]
-        return PretrainGraph.from_store(store.permuted(chosen, generator), graph.group)
+        return graph.from_store(store.permuted(chosen, generator), graph.group)
     num_nodes, row, col, weight = int(graph.num_nodes or 0), *upper_edges(graph)
     num_chosen = round(rate * row.numel())
     chosen = torch.randperm(row.numel(), generator=generator)[:num_chosen]
     if num_chosen >= 2:
         for _ in range(_ROUNDS):
             _swap(row, col, chosen, num_nodes, generator)
-    return PretrainGraph(torch.stack([row, col]), num_nodes, weight, graph.group)
+    return graph.from_store(CSRStore.from_edges(torch.stack([row, col]), num_nodes, weight), graph.group)
 
 
-def upper_edges(graph: PretrainGraph) -> tuple[Tensor, Tensor, Tensor | None]:
+def upper_edges(graph: SampleGraph) -> tuple[Tensor, Tensor, Tensor | None]:
     """Each undirected edge once: its smaller end, its larger end and its weight. Shape [E / 2] each."""
     rowptr, col = graph.csr()
     row, col = torch.repeat_interleave(rowptr.diff()), col.long()

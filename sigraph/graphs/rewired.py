@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.dataset import SampleDataset
 from sigraph.files.arguments import shown
-from sigraph.graphs.base import GraphConstructor
-from sigraph.graphs.closure import check_constructor
+from sigraph.graphs.base import GraphConstructor, check_constructor
 from sigraph.graphs.rewire import rewire_edges
+
+if TYPE_CHECKING:
+    from sigraph.data.graph import PretrainGraph
 
 
 class Rewired(GraphConstructor):

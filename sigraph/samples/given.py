@@ -11,10 +11,8 @@ import pyarrow.parquet as pq
 import torch
 from scipy.sparse import issparse
 from torch import Tensor
-from torch_geometric.data import Dataset
-from torch_geometric.data.data import BaseData
 
-from sigraph.files.arguments import is_frame
+from sigraph.files.arguments import is_frame, is_of
 from sigraph.files.paths import resolved
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.samples.base import Files, Samples
@@ -55,9 +53,13 @@ def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
 
 def _holds_graphs(samples: Any) -> bool:
     """Whether samples are a list of PyG graphs, perhaps with something else among them, or a PyG data set."""
-    if isinstance(samples, Dataset):
+    if is_of(samples, "torch_geometric.data", "Dataset"):
         return True
-    return isinstance(samples, list | tuple) and any(isinstance(one, BaseData) for one in samples)
+    return isinstance(samples, list | tuple) and any(_is_pyg(one) for one in samples)
+
+
+def _is_pyg(value: Any) -> bool:
+    return is_of(value, "torch_geometric.data.data", "BaseData")
 
 
 def open_samples(files: Files) -> Samples:
@@ -109,7 +111,7 @@ def _way_of_samples(samples: Any) -> str:
             "; of a table: torch.tensor(frame.to_numpy()), with ids=frame.index and feature_names=frame.columns; rows "
             "are taken in their order, whatever the index of graphs and labels is"
         )
-    if isinstance(samples, BaseData):
+    if _is_pyg(samples):
         way = "samples.to_data_list()" if hasattr(samples, "to_data_list") else "[samples]"
         return f"; graphs come in a list, each a sample: {way}"
     if isinstance(samples, np.ndarray | list | tuple):

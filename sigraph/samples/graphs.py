@@ -5,19 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, Data
 
 from sigraph.edges.draw import expand
-from sigraph.files.arguments import said
+from sigraph.files.arguments import is_of, said
 from sigraph.files.sums import HeldArray
 from sigraph.samples.alike import Alike, hashed_rows, mixed, numbered
 from sigraph.samples.base import Add, Files, Samples, feed_array, save_array
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch
 
 ROUNDS = 3  # of colour refinement, by which graphs are told apart whatever the numbering of their nodes
 _KEPT = ("x", "edge_index", "edge_attr")
@@ -109,6 +111,8 @@ class Graphs(Samples):
 
     def fetch(self, node: Tensor) -> Batch:
         """A PyG batch: ``x``, ``edge_index``, ``edge_attr``, ``batch`` (whose each node is) and ``ptr``."""
+        from torch_geometric.data import Batch  # not before there are graphs to read
+
         owner, rows, size = self._rows(self.node_ptr, node)
         edge_owner, edges, _ = self._rows(self.edge_ptr, node)
         ptr = _pointers(size)
@@ -227,7 +231,7 @@ def _narrow(values: Tensor) -> Tensor:
 
 
 def _checked(graph: Any, i: int, owner: str) -> tuple[Tensor, Tensor, Tensor | None]:
-    if not isinstance(graph, Data):
+    if not is_of(graph, "torch_geometric.data", "Data"):
         raise ValueError(
             f"'samples' needs graphs, each a torch_geometric Data, in {owner!r} (sample {i} is {said(graph)})"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from sigraph.data.dataset import SampleDataset
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.sample_graph import StoredGraph
 from sigraph.files.columns import as_numbers
 from sigraph.tables.edge_table import (
     count_different_weights,
@@ -109,7 +108,7 @@ def from_tables(
     label_of = _unique("task", [(clean_name(column), column) for column in labels])
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
     table, report.samples = read_samples(samples, id_column, labels, rule.column, ignore, header)
-    graphs: dict[str, PretrainGraph] = {}
+    graphs: dict[str, StoredGraph] = {}
     if (memory_limit is None) != (scratch is None):
         raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")
     for key, source in edge_sources.items():
@@ -132,7 +131,7 @@ def from_tables(
                 drop_unknown=drop_unknown,
                 progress=progress,
             )
-            graphs[key] = PretrainGraph.open(Path(scratch) / key)
+            graphs[key] = StoredGraph.open(Path(scratch) / key)
         report.graphs.append(graph_read)
     metric, kind = (
         _by_task(what, value, [*label_of, *task_sources])
@@ -160,7 +159,7 @@ def read_graph(
     weight: str | None = None,
     header: bool = True,
     drop_unknown: bool = False,
-) -> tuple[PretrainGraph, GraphRead]:
+) -> tuple[StoredGraph, GraphRead]:
     """Read the edges of one graph.
 
     Raises:
@@ -198,12 +197,10 @@ def read_graph(
         if lost := lost_digits(given):
             notes.append(f"weights in {weight!r} lose digits: {lost}")
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="'PretrainGraph' dropped")  # stands in the report
-            graph = PretrainGraph(torch.from_numpy(ends_known), len(table.index), weights)
+        graph = StoredGraph.from_edges(torch.from_numpy(ends_known), len(table.index), weights)
     except ValueError as error:
         raise ValueError(f"{file.name}: {error}") from error
-    dropped = graph.__dict__["dropped"]
+    dropped = graph.dropped  # stands in the report
     if graph.num_edges == 0:
         num_unknown = int((~known).sum())
         left = (file.table.num_rows, num_unknown, dropped["self_loops"])

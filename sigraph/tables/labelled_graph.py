@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.sample_graph import StoredGraph
 from sigraph.files.columns import is_text
 from sigraph.files.paths import user_path
 from sigraph.tables.edge_table import guess_ends
@@ -38,7 +37,7 @@ class LabelledGraphs:
         notes: What is worth saying.
     """
 
-    graphs: dict[str, PretrainGraph] = field(default_factory=dict)
+    graphs: dict[str, StoredGraph] = field(default_factory=dict)
     tasks: dict[str, Task | Tensor] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -69,7 +68,7 @@ def read_labelled_graphs(
         ValueError: What is wrong with a file; not one labelled id has an edge.
     """
     out = LabelledGraphs()
-    folders = {name: PretrainGraph.open(path) for name, path in edges.items() if user_path(path).is_dir()}
+    folders = {name: StoredGraph.open(path) for name, path in edges.items() if user_path(path).is_dir()}
     files = {name: path for name, path in edges.items() if name not in folders}
     ends = {name: _read_ends(name, path, edge_columns, header, out.notes) for name, path in files.items()}
     arrays = [path for path in tasks.values() if is_array_file(path)]
@@ -152,15 +151,13 @@ def _numbers(count: int) -> IdColumn:
     return IdColumn("node numbers", pa.array(np.arange(count)).cast(pa.large_string()), is_integer=True, is_typed=True)
 
 
-def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str], why: str) -> PretrainGraph:
+def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str], why: str) -> StoredGraph:
     ends = np.stack([index.find(u), index.find(v)])
     for position, column in zip(ends, (u, v), strict=True):
         if (position < 0).any():
             raise ValueError(f"{column.where}: {index.say_unknown(column, position, position < 0, 'edges')}{why}")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="'PretrainGraph' dropped")
-        graph = PretrainGraph(torch.from_numpy(ends), len(index))
-    dropped = [f"{count:,} {what.replace('_', ' ')}" for what, count in graph.__dict__["dropped"].items() if count]
+    graph = StoredGraph.from_edges(torch.from_numpy(ends), len(index))
+    dropped = [f"{count:,} {what.replace('_', ' ')}" for what, count in graph.dropped.items() if count]
     if dropped:
         notes.append(f"graph {name!r}: dropped {' and '.join(dropped)}")
     return graph

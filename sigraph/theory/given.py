@@ -10,22 +10,22 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
 from sigraph.data.foreign import way_from
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import as_tensor
 from sigraph.files.row_index import check_index
 from sigraph.tasks import Task
 from sigraph.tasks.label_values import labels_said
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
-Graphs = PretrainGraph | Mapping[str, PretrainGraph]
+Graphs = SampleGraph | Mapping[str, SampleGraph]
 Tasks: TypeAlias = Any  # a Task, or what `label_values` takes; several in a list (tasks alone) or by name
 _ACCEPTED = "a Task, several in a list or by name, or labels (a tensor, an array, a list, a column), also by name"
 
 
-def named_graphs(graph: Graphs) -> dict[str, PretrainGraph]:
-    graphs = {"graph": graph} if isinstance(graph, PretrainGraph) else dict(graph) if isinstance(graph, Mapping) else {}
-    wrong = [value for value in graphs.values() if not isinstance(value, PretrainGraph)]
+def named_graphs(graph: Graphs) -> dict[str, SampleGraph]:
+    graphs = {"graph": graph} if isinstance(graph, SampleGraph) else dict(graph) if isinstance(graph, Mapping) else {}
+    wrong = [value for value in graphs.values() if not isinstance(value, SampleGraph)]
     if not graphs or wrong:
         way = way_from(wrong[0]) if wrong else "" if isinstance(graph, Mapping) else way_from(graph)
         if not wrong and isinstance(graph, str | Path):
@@ -50,7 +50,7 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
         named = {task.name: task for task in listed}
         if len(named) < len(listed):
             raise ValueError("'tasks' holds two tasks of the same name in 'audit'; give them as a mapping")
-    elif tasks is None or isinstance(tasks, str | numbers.Number | PretrainGraph):
+    elif tasks is None or isinstance(tasks, str | numbers.Number | SampleGraph):
         raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got {_say(tasks)})")
     else:
         named = {"task": tasks}
@@ -64,7 +64,7 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
 
 def checked_labels(what: str, value: Any, needed: str, owner: str) -> Tensor:
     """Labels as a tensor of one of the three types; ``what``, ``needed`` and ``owner`` are for messages."""
-    if value is None or isinstance(value, str | Mapping | PretrainGraph):
+    if value is None or isinstance(value, str | Mapping | SampleGraph):
         raise ValueError(f"{what} needs {needed} in {owner!r} (got {_say(value)})")
     return labels_said(value, f"{what} in {owner!r}", is_dense=False).y
 
@@ -81,7 +81,7 @@ def as_numbers(what: str, value: Any, needed: str, owner: str) -> Tensor:
     return out
 
 
-def check_made_from(graph_labels: Any, graphs: Mapping[str, PretrainGraph]) -> dict[str, Any]:
+def check_made_from(graph_labels: Any, graphs: Mapping[str, SampleGraph]) -> dict[str, Any]:
     """What graphs were made from, by their names."""
     if graph_labels is None:
         return {}
@@ -95,7 +95,7 @@ def check_made_from(graph_labels: Any, graphs: Mapping[str, PretrainGraph]) -> d
     return dict(graph_labels)
 
 
-def check_fit(key: str, graph: PretrainGraph, name: str, task: Task | Tensor) -> None:
+def check_fit(key: str, graph: SampleGraph, name: str, task: Task | Tensor) -> None:
     count = task.num_samples if isinstance(task, Task) else task.size(0)
     if count != graph.store.num_nodes:
         raise ValueError(

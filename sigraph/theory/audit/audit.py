@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data import SampleDataset
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.arguments import check_choices, check_integers, check_kinds
 from sigraph.graphs import GraphConstructor
@@ -95,12 +96,12 @@ def audit(
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1.
     """
     if isinstance(graph, SampleDataset):
-        for what, parts in (("graph", graph.graphs), ("task", graph.tasks)):
+        for what, parts in (("graph", graph.held_graphs), ("task", graph.tasks)):
             if not parts and (what == "graph" or tasks is None):
                 raise ValueError(f"data set {graph.name!r} has no {what} to look at in 'audit'")
         dataset = graph if dataset is None else dataset
         tasks = graph.tasks if tasks is None else tasks
-        graph = graph.graphs
+        graph = graph.held_graphs
     graphs, named = named_graphs(graph), named_tasks(tasks)
     check_choices("audit", list(LABELS), labels=labels)
     check_choices("audit", NULLS, null=null)
@@ -159,7 +160,7 @@ class _Settings:
 
 
 def _fill(
-    row: AuditRow, graph: PretrainGraph, task: Task | Tensor, settings: _Settings, leak: LeakageReport | None
+    row: AuditRow, graph: SampleGraph, task: Task | Tensor, settings: _Settings, leak: LeakageReport | None
 ) -> None:
     y, store = used_labels(task, settings.labels), graph.store
     known = is_labelled(y)
@@ -190,7 +191,7 @@ def _fill(
 
 
 def _measure(
-    row: AuditRow, found: Agreement, graph: PretrainGraph, y: Tensor, names: list[str], settings: _Settings
+    row: AuditRow, found: Agreement, graph: SampleGraph, y: Tensor, names: list[str], settings: _Settings
 ) -> None:
     """Local consistency, its interval and its null, of all and of each class or label column."""
     draws, seed = settings.draws, settings.seed

@@ -11,8 +11,8 @@ from scipy.sparse import coo_matrix
 from scipy.stats import rankdata
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
 from sigraph.data.consistency import Agreement, is_constant, node_agreement
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges import EdgeStore
 from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.random import keyed_generator
@@ -76,7 +76,7 @@ def permutation_null(store: EdgeStore, y: Tensor, found: Agreement, draws: int =
     return _over(_defined(drawn, draws), "permuted", found.num_columns)
 
 
-def rewiring_null(graph: PretrainGraph, y: Tensor, found: Agreement, draws: int = 100, seed: int = 0) -> Null:
+def rewiring_null(graph: SampleGraph, y: Tensor, found: Agreement, draws: int = 100, seed: int = 0) -> Null:
     """The null by degree-preserving rewiring; see :func:`~sigraph.graphs.rewire_edges`. Every draw costs a rewiring."""
 
     def drawn(draw: int) -> Agreement:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import check_integers, check_kinds, shown
 from sigraph.files.random import keyed_generator
 from sigraph.losses import ContrastiveLoss, StructureLoss
@@ -26,7 +26,7 @@ _SLACK = 1e-6  # of the larger margin, and of the sums: more than single precisi
 @torch.no_grad()
 def certify(
     embeddings: Tensor,
-    graph: PretrainGraph,
+    graph: SampleGraph,
     loss: StructureLoss | None = None,
     y: Tensor | None = None,
     max_anchors: int | None = None,
@@ -71,7 +71,7 @@ def certify(
     Source: McDermott et al., "Structure-inducing pre-training", Nature Machine Intelligence 2023, Theorem 1; the bounds
     are Markov's inequality.
     """
-    check_kinds("certify", graph=(graph, PretrainGraph))
+    check_kinds("certify", graph=(graph, SampleGraph))
     if loss is not None:
         check_kinds("certify", loss=(loss, StructureLoss))
     z = _checked(embeddings, graph)
@@ -110,7 +110,7 @@ def certify(
     )
 
 
-def _checked(embeddings: Tensor, graph: PretrainGraph) -> Tensor:
+def _checked(embeddings: Tensor, graph: SampleGraph) -> Tensor:
     z = as_numbers("'embeddings'", embeddings, "one row a node", "certify").detach().cpu()
     num_nodes = graph.store.num_nodes
     if z.dim() != 2 or z.size(1) == 0 or not z.is_floating_point():
@@ -129,7 +129,7 @@ def _checked(embeddings: Tensor, graph: PretrainGraph) -> Tensor:
 
 
 def _count(
-    geometry: Geometry, graph: PretrainGraph, anchors: Tensor | None, margin: ContrastiveLoss | None
+    geometry: Geometry, graph: SampleGraph, anchors: Tensor | None, margin: ContrastiveLoss | None
 ) -> tuple[Counts, int]:
     """One pass over all pairs; where every edge's distance is a radius of its own, one before it to find them."""
     size = graph.store.num_nodes
@@ -150,7 +150,7 @@ def _count(
     return counts, num_pairs
 
 
-def _some_edges(geometry: Geometry, graph: PretrainGraph) -> Tensor:
+def _some_edges(geometry: Geometry, graph: SampleGraph) -> Tensor:
     """v of some edges, those of random nodes. Shape [p] float32."""
     store = graph.store
     node = torch.randperm(store.num_nodes, generator=keyed_generator(0))[:_SAMPLED_EDGES]

@@ -6,8 +6,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from sigraph.data import PretrainGraph
 from sigraph.data.consistency import node_agreement
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.neighbors import nearest_neighbors
 from sigraph.tasks.task import is_labelled, label_type
 from sigraph.theory.certificates.distances import Geometry
@@ -15,7 +15,7 @@ from sigraph.theory.certificates.distances import Geometry
 _K = 3  # neighbours that vote
 
 
-def promised(graph: PretrainGraph, y: Tensor) -> float | None:
+def promised(graph: SampleGraph, y: Tensor) -> float | None:
     """Local consistency; None where it is not defined."""
     agreement = node_agreement(graph.store, y)
     try:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data import SampleDataset
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges import LabelSetStore
 from sigraph.edges.label_store import in_full
 from sigraph.graphs import GraphConstructor, LabelGraph, Rewired
@@ -85,7 +86,7 @@ def told(labels: Tensor, task: Task) -> Tensor:
     return both if bool((low == high).all()) and 2 * in_pairs >= len(both) else nobody
 
 
-def is_label_cliques(graph: PretrainGraph, labels: Tensor) -> bool:
+def is_label_cliques(graph: SampleGraph, labels: Tensor) -> bool:
     """Whether a graph is nothing but the cliques of a task's labels, which no observed graph is by itself.
 
     True if every node with an edge is labelled, every edge joins equal labels, all nodes with an edge and the same

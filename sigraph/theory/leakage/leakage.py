@@ -13,8 +13,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data import SampleDataset
 from sigraph.data.given import checked_ids
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import check_kinds, said
 from sigraph.files.columns import is_text
 from sigraph.graphs import GraphConstructor
@@ -34,7 +35,7 @@ _CHANCE_ROWS = 1_000
 
 def leakage(
     dataset: SampleDataset | None,
-    graph: PretrainGraph | None,
+    graph: SampleGraph | None,
     task: Task,
     ids: Any = None,
     samples: Samples | Tensor | pa.Table | None = None,
@@ -76,7 +77,7 @@ def leakage(
     check_kinds("leakage", task=(task, Task))
     for name, value, kind in (
         ("dataset", dataset, SampleDataset),
-        ("graph", graph, PretrainGraph),
+        ("graph", graph, SampleGraph),
         ("pretraining", pretraining, SampleDataset),
     ):
         if value is not None:
@@ -112,9 +113,7 @@ def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
     return task.split["test"][found].sort().values
 
 
-def look_at_graph(
-    report: LeakageReport, graph: PretrainGraph | None, task: Task, made_from: Sequence[MadeFrom]
-) -> None:
+def look_at_graph(report: LeakageReport, graph: SampleGraph | None, task: Task, made_from: Sequence[MadeFrom]) -> None:
     """Fill in what of a report is about the graph.
 
     Args:
