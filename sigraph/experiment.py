@@ -162,7 +162,7 @@ def _records(
     for (name, seed), record in in_processes(partial(_run_job, plain, deadline=deadline), wanted, jobs):
         progress.epochs(f"{name}, seed {seed}", config.arm(name).pretrain.trainer.max_epochs)
         if isinstance(record, Killed):
-            record = record_failure(config, config.arm(name), seed, record.reason, _about(config, seed, {}))
+            record = record_failure(config, config.arm(name), seed, record.reason, _about(config, name, seed, {}))
         yield record
 
 
@@ -170,9 +170,8 @@ Chosen = dict[str, tuple[ArmConfig, dict[str, Any] | None]]
 
 
 def _choose_all(config: ExperimentConfig, names: list[str], progress: Progress, deadline: float | None) -> Chosen:
-    """Settings of the wanted arms and of the baseline, without which a comparison cannot be named."""
-    if config.baseline is not None and config.baseline not in names:
-        names = [*names, config.baseline]
+    """Settings of the wanted arms and of their baselines, without which a comparison cannot be named."""
+    names = list(dict.fromkeys([*names, *filter(None, map(config.baseline_of, names))]))
     try:
         return {name: choose(config, name, progress, deadline) for name in names}
     except TimeIsUp:
@@ -186,17 +185,22 @@ def _one(
         base = {"experiment": config.name, "arm": name, "seed": seed, "hash": "", "tasks": []}
         return {**base, "status": "unfinished", "reason": "the time was up in the grid; the same command resumes"}
     arm, grid = chosen[name]
-    about = _about(config, seed, chosen)
+    about = _about(config, name, seed, chosen)
     if grid is not None:
         about["grid"] = grid
     return run_one(config, arm, seed, progress, deadline, about)
 
 
-def _about(config: ExperimentConfig, seed: int, chosen: Chosen) -> dict[str, Any]:
+def _about(config: ExperimentConfig, name: str, seed: int, chosen: Chosen) -> dict[str, Any]:
     """What a leaderboard needs to find the run that another is compared with."""
+    twin = config.baseline_of(name)
     about: dict[str, Any] = {"arms": config.arm_names, "baseline": config.baseline, "baseline_hash": None}
-    if config.baseline in chosen:
-        arm = chosen[config.baseline][0]
+    if twin != config.baseline:
+        about["baseline_arm"] = twin
+    if twin == name != config.baseline:
+        about["baseline_of"] = config.baseline
+    if twin in chosen:
+        arm = chosen[twin][0]
         about["baseline_hash"] = run_folder(config, arm, seed).parent.name
         about["baseline_sources"] = own_sources(arm.to_dict())
     return about

@@ -7,11 +7,12 @@ import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sigraph.config.defaults import complete_finetune, complete_pretrain
+from sigraph.config.inductive import Inductive, arm_suffix
 from sigraph.config.location import DEEPEST, Place
 from sigraph.config.overlay import construct, key, put
 from sigraph.config.schema import OF_KNN, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
@@ -19,6 +20,7 @@ from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
 MOST_TRIALS = 2_500  # combinations of a grid
+_INDUCTIVE, _LONGEST_TWIN = "pretrain.inductive", 60  # characters of a baseline's name in that of its twin
 _FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
 
 
@@ -52,7 +54,8 @@ class ExperimentConfig(Plain):
         pretrain: Pre-training of every arm, before its overrides.
         finetune: Tasks of every arm, before its overrides; at most 200.
         arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``; at most 1,000.
-        baseline: The arm that others are compared with; null: none.
+        baseline: The arm that others are compared with; null: none. Arms that see less in pre-training, or more
+            (``pretrain.inductive``), are compared with one that differs from it in that alone, which is added.
         grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
             2,500 combinations.
         output_dir: Folder that receives ``<name>/<arm>/...``; ``~`` is your home.
@@ -96,6 +99,19 @@ class ExperimentConfig(Plain):
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
         return ArmConfig(name, complete_pretrain(pretrain, place), complete_finetune(finetune, pretrain.dataset, place))
+
+    def baseline_of(self, name: str) -> str | None:
+        """The arm that an arm is compared with: the baseline, or its twin that sees what the arm sees.
+
+        Which samples and edges are hidden (``pretrain.inductive``) is the only thing in which a twin differs; where an
+        experiment lacks one it is added when it is loaded. None: there is no baseline.
+        """
+        if self.baseline is None:
+            return None
+        value, base = self.arm(name).pretrain.inductive, self.arm(self.baseline)
+        if value == base.pretrain.inductive:
+            return self.baseline
+        return _same_arm(_twin(base, value), map(self.arm, self.arms))
 
     def grid_of(self, name: str) -> dict[str, list[Any]]:
         """The part of the grid that is open for an arm: keys it does not state itself and that act on it."""
@@ -165,8 +181,9 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
     primary = [entry.primary for entry in complete_finetune(config.finetune, None, place)]
     finetune = [dataclasses.replace(e, primary=p) for e, p in zip(config.finetune, primary, strict=True)]
     config = dataclasses.replace(config, arms=arms, finetune=finetune)
-    for name in arms:
-        config.arm(name, source=place.source)
+    resolved = [config.arm(name, source=place.source) for name in arms]
+    if config.baseline is not None:
+        config = dataclasses.replace(config, arms={**arms, **_missing_twins(config.baseline, arms, resolved)})
     _check_number_of_trials(config.grid, place / "grid")
     for dotted, values in config.grid.items():
         at = place / "grid" / dotted
@@ -175,9 +192,38 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
         if not values or any(value in values[:i] for i, value in enumerate(values)):
             raise at.error(f"'grid' needs different values to try for {dotted!r} (got {values})")
         for value in values:
-            for name in arms:
+            for name in config.arms:
                 config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
     return config
+
+
+def _missing_twins(
+    baseline: str, arms: Mapping[str, dict[str, Any]], resolved: list[ArmConfig]
+) -> dict[str, dict[str, Any]]:
+    """Arms to add, so that each is compared with a baseline that sees the same: name -> overrides."""
+    base = next(arm for arm in resolved if arm.name == baseline)
+    stated = {key: value for key, value in arms[baseline].items() if not f"{key}.".startswith(f"{_INDUCTIVE}.")}
+    added: dict[str, dict[str, Any]] = {}
+    values: list[Inductive] = [base.pretrain.inductive]
+    for value in (arm.pretrain.inductive for arm in resolved):
+        if value in values:
+            continue
+        values.append(value)
+        if _same_arm(_twin(base, value), resolved) is None:
+            name = f"{baseline[:_LONGEST_TWIN]}-{arm_suffix(value)}"
+            while name in arms:  # an arm of other settings
+                name += "-2"
+            added[name] = {**stated, _INDUCTIVE: value}
+    return added
+
+
+def _twin(arm: ArmConfig, inductive: Inductive) -> ArmConfig:
+    return dataclasses.replace(arm, pretrain=dataclasses.replace(arm.pretrain, inductive=inductive))
+
+
+def _same_arm(wanted: ArmConfig, arms: Iterable[ArmConfig]) -> str | None:
+    """The name of the first arm with these settings."""
+    return next((arm.name for arm in arms if dataclasses.replace(wanted, name=arm.name) == arm), None)
 
 
 def _folder(text: str, place: Place) -> str:

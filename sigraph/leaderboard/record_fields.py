@@ -142,7 +142,7 @@ INDUCTIVE = _kind(
     "one of no, yes, test, edges, share <number>",
     lambda value: isinstance(value, str) and bool(_INDUCTIVE.fullmatch(value)),
 )
-LABELS = _kind("one of none, train", lambda value: value in ("none", "train"))
+LABELS = _kind("one of none, train, all", lambda value: value in ("none", "train", "all"))
 SEEN = _kind("a count and a digest in hexadecimal", _is_seen)
 FILE_NAME = _kind("the name of a .parquet file", _is_file_name)
 FORMAT_NUMBER = _kind(f"a whole number from 1 to {FORMAT}", lambda value: _is_count(value) and 1 <= value <= FORMAT)

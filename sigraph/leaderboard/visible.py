@@ -22,7 +22,8 @@ class Visible(Kept):
             (those that touch validation or test samples), ``share 0.2`` (that share of the test samples).
         samples: Count and digest of the ids of the samples that pre-training may see under that meaning.
         edges: Count and digest of the edges that it may see; None: the method uses none.
-        labels: Whose labels pre-training uses: ``none`` or ``train``.
+        labels: Whose labels pre-training uses: ``none``, ``train``, or ``all`` where a graph is made of them
+            (``allow_label_edges``).
         graph_at_inference: Whether predictions read the graph too.
         trials: Settings that were tried to choose the arm's, 1 without a grid.
     """

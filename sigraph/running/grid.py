@@ -28,20 +28,35 @@ GRID_FOLDER = "_grid"
 
 
 def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
-    """Check arms and all that their grids would try, as :func:`check_arms`; the baseline's grid is searched with them.
+    """Check arms and all that their grids would try, as :func:`check_arms`; their baselines' grids are with them.
 
     Returns:
-        What is worth saying of leakage, and of keys of the grid that change nothing.
+        What is worth saying of leakage, of keys of the grid that change nothing, and of arms with a baseline of their
+        own.
     """
     grids = {
         name: [(settings, config.arm(name, chosen=settings)) for settings in _combinations(open_keys)]
-        for name in dict.fromkeys([*names, *([config.baseline] if config.baseline else [])])
+        for name in dict.fromkeys([*names, *filter(None, map(config.baseline_of, names))])
         if (open_keys := config.grid_of(name))
     }
     arms = [config.arm(name) for name in dict.fromkeys([*names, *grids])]
     idle = [key for key in config.grid if not any(key in config.grid_of(arm.name) for arm in arms)]
     said = [f"grid: {key!r} changes nothing in any of these arms, so its values are not tried" for key in idle]
-    return [*check_arms(arms, config.seeds[0], grids), *said]
+    return [*check_arms(arms, config.seeds[0], grids), *said, *own_baselines(config, names)]
+
+
+def own_baselines(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
+    """Which arms are compared with a twin of the baseline that sees what they see, a line for each twin."""
+    compared: dict[str, list[str]] = {}
+    for name in names:
+        twin = config.baseline_of(name)
+        if twin is not None and twin not in (config.baseline, name):
+            compared.setdefault(twin, []).append(name)
+    return [
+        f"{', '.join(arms)} {'is' if len(arms) == 1 else 'are'} compared with {twin}: {config.baseline} with "
+        f"pretrain.inductive {json.dumps(config.arm(twin).pretrain.inductive)}"
+        for twin, arms in compared.items()
+    ]
 
 
 def choose(

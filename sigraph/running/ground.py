@@ -51,7 +51,20 @@ class Ground:
     graph: PretrainGraph  # what is trained on; node i is sample i of `dataset`
     held_out: Tensor  # [2, M]
     sight: Sight
-    visible: dict[str, Any]  # as a record has it
+    edges: tuple[int, str]  # as in Observed
+    labels: str  # whose labels the graph is made of
+
+    def visible(self, config: PretrainConfig) -> dict[str, Any]:
+        """What shapes a pre-training besides its settings, as a record has it."""
+        samples = torch.arange(len(self.whole)) if self.sight.samples is None else self.sight.samples
+        uses = bool(config.structure_weight and config.trainer.max_epochs)
+        return {
+            "inductive": meaning(config.inductive),
+            "samples": [samples.numel(), hashlib.sha256(samples.numpy().tobytes()).hexdigest()[:12]],
+            "edges": list(self.edges) if uses else None,
+            "labels": self.labels if uses else "none",
+            "graph_at_inference": False,
+        }
 
 
 class _Kept(Generic[T]):
@@ -103,7 +116,7 @@ def build_ground(config: PretrainConfig, seed: int) -> Ground:
     if found.samples is None and found.joined is not None:
         graph = lifted(graph, found.joined, len(observed.whole), observed.group)
         held_out = found.joined[held_out]
-    ground = Ground(observed.dataset, observed.whole, graph, held_out, found, _visible(config, observed))
+    ground = Ground(observed.dataset, observed.whole, graph, held_out, found, observed.edges, labels_read(constructor))
     return _grounds.put(ground, graph.num_edges, *key)
 
 
@@ -132,19 +145,6 @@ def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
     return _observations.put(observed, graph.num_edges, data, code, seed if drew else None)
 
 
-def _visible(config: PretrainConfig, observed: Observed) -> dict[str, Any]:
-    """What shapes an encoder besides its settings, as a record has it."""
-    samples = torch.arange(len(observed.whole)) if observed.sight.samples is None else observed.sight.samples
-    uses = bool(config.structure_weight and config.trainer.max_epochs)
-    return {
-        "inductive": meaning(config.inductive),
-        "samples": [samples.numel(), _sum(samples)],
-        "edges": list(observed.edges) if uses else None,
-        "labels": labels_read(observed.constructor) if uses else "none",
-        "graph_at_inference": False,
-    }
-
-
 def _edges_that_may_be_seen(
     constructor: GraphConstructor, source: SampleDataset, whole: SampleDataset, found: Sight
 ) -> tuple[int, str]:
@@ -164,7 +164,3 @@ def _edges_that_may_be_seen(
         digest.update(json.dumps([name, pair.size(1)]).encode())
         digest.update(pair.contiguous().numpy().tobytes())
     return count, digest.hexdigest()[:12]
-
-
-def _sum(ids: Tensor) -> str:
-    return hashlib.sha256(ids.contiguous().numpy().tobytes()).hexdigest()[:12]

@@ -25,7 +25,6 @@ from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
 from sigraph.running.optimizers import makers_of
-from sigraph.running.visible import Sight
 from sigraph.samplers import PairSampler
 
 CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
@@ -75,15 +74,35 @@ class Parts:
 
     config: PretrainConfig
     seed: int
-    dataset: SampleDataset  # these six as in Ground
-    whole: SampleDataset
-    graph: PretrainGraph
-    held_out: torch.Tensor
-    sight: Sight
-    visible: dict[str, Any]
+    ground: Ground
     module: PretrainModule
     sampler: PairSampler
     objective: Objective | None
+
+    @property
+    def dataset(self) -> SampleDataset:
+        """What is pre-trained on."""
+        return self.ground.dataset
+
+    @property
+    def whole(self) -> SampleDataset:
+        """All samples of the data set."""
+        return self.ground.whole
+
+    @property
+    def graph(self) -> PretrainGraph:
+        """What is trained on; node i is sample i of :attr:`dataset`."""
+        return self.ground.graph
+
+    @property
+    def held_out(self) -> torch.Tensor:
+        """Edges that validate. Shape [2, M]."""
+        return self.ground.held_out
+
+    @property
+    def visible(self) -> dict[str, Any]:
+        """What shapes the pre-training besides its settings, as a record has it."""
+        return self.ground.visible(self.config)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -122,7 +141,7 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
     _check_shared(config, module)
     if isinstance(loss := module.structure_loss, CrossBatchMemory):
         loss.check_size(encoder.out_channels)
-    return Parts(config, seed, **vars(ground), module=module, sampler=sampler, objective=objective)
+    return Parts(config, seed, ground, module, sampler, objective)
 
 
 def _check_vocabulary(encoder: Encoder, objective: Objective) -> None:
@@ -166,7 +185,7 @@ def visible_classes(parts: Parts) -> torch.Tensor | None:
             y = torch.full_like(task.labels, -1)
             for part in ("train", "valid"):
                 y[task.split[part]] = task.labels[task.split[part]]
-            samples, joined = parts.sight
+            samples, joined = parts.ground.sight
             if samples is not None:
                 return y[samples]
             if joined is not None:

@@ -96,6 +96,8 @@ def run_one(
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp
             parts = build_parts(arm.pretrain, seed)
+            trials = len(record["grid"]["tried"]) if record.get("grid") else 1
+            record["visible"] = {**parts.visible, "trials": trials}
             told = told_by_edges(arm.pretrain, parts.whole, parts.graph)
             tick = partial(progress.epochs, f"{what}: pre-training")
             encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, tick, deadline, parts)

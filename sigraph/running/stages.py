@@ -194,7 +194,7 @@ def finetune_stage(
     file = folder / FINETUNE / f"{config.task[:_LONGEST_NAME]}-{config.head}-{code}.json"
     home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
-    task = home.task(config.task)
+    task, is_own = home.task(config.task), home.fingerprint == dataset.fingerprint
     asked = {
         "data": home.fingerprint,
         "pretrain_data": dataset.fingerprint,
@@ -233,7 +233,7 @@ def finetune_stage(
             "best_epoch": result.best_epoch,
             "num_parameters": result.num_parameters,
             "seconds": time.perf_counter() - clock,
-            **scored_apart(task, result.predicted, hidden_test(dataset, task, inductive) if home is dataset else None),
+            **scored_apart(task, result.predicted, hidden_test(dataset, task, inductive) if is_own else None),
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:

@@ -3,11 +3,15 @@
 import pyarrow as pa
 import pytest
 import torch
+import yaml
 
+from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict, settings_hash
 from sigraph.config.inductive import MEANINGS, arm_suffix, meaning
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.experiment import run
 from sigraph.running.parts import build_parts, pretrain_hash, visible_classes
+from sigraph.running.progress import Progress
 from sigraph.running.stages import pretrain_stage
 from sigraph.running.visible import hidden_test, make_graph, seen_in_pretraining, sight
 from sigraph.tasks import Task
@@ -263,3 +267,107 @@ def test_overrides_and_hashes(toy):
     assert [arm_suffix(v) for v in (False, True, "test", {"share": 0.25})] == [
         *("transductive", "inductive", "inductive-test", "inductive-share-0.25"),
     ]
+
+
+# Records and baselines ################################################################################################
+
+
+@pytest.fixture
+def compared(toy):
+    toy["finetune"] = [{"task": "block", "head": "knn", "k": 3}]
+    toy["seeds"] = [0]
+    toy["pretrain"]["trainer"]["max_epochs"] = 1
+    toy["arms"] |= {
+        "rewired-graph": {"pretrain.graph.rewire": 1.0},
+        "knn-graph": {"pretrain.graph": {"_target_": "sigraph.graphs.KNNGraph", "k": 3}},
+        "cliques": {"pretrain.graph": CLIQUES},
+        "sipt-inductive": {"pretrain.inductive": True},
+        "sipt-edges": {"pretrain.inductive": "edges"},
+        "sipt-share": {"pretrain.inductive": SHARE},
+        "sipt-share-too": {"pretrain.inductive": SHARE, "pretrain.graph.hops": 2},
+        "masked-inductive": {"pretrain.structure_weight": 0.0, "pretrain.inductive": True},
+    }
+    return toy
+
+
+def test_every_arm_has_a_baseline_that_sees_the_same(compared):
+    config = config_from_dict(compared)
+    added = ["objective-only-inductive-edges", "objective-only-inductive-share-0.4"]
+    assert config.arm_names == [*compared["arms"], *added]
+    wanted = {
+        **dict.fromkeys(("sipt", "objective-only", "rewired-graph", "knn-graph", "cliques"), "objective-only"),
+        **dict.fromkeys(("sipt-inductive", "masked-inductive"), "masked-inductive"),  # there already
+        **dict.fromkeys(("sipt-edges", added[0]), added[0]),
+        **dict.fromkeys(("sipt-share", "sipt-share-too", added[1]), added[1]),
+    }
+    assert {name: config.baseline_of(name) for name in config.arm_names} == wanted
+    again = config_from_dict(config.to_dict())
+    assert again == config
+    base, twin = config.arm("objective-only").to_dict(), config.arm(added[1]).to_dict()
+    assert twin["pretrain"].pop("inductive") == SHARE and base["pretrain"].pop("inductive") is False and twin == base
+    assert config_from_dict({**compared, "baseline": None}).arm_names == [*compared["arms"]]
+
+
+def test_a_name_that_is_taken_and_a_baseline_that_is_inductive(toy):
+    toy["arms"]["objective-only-transductive"] = {"pretrain.batch_size": 7, "pretrain.inductive": "test"}
+    toy["arms"]["objective-only"]["pretrain.inductive"] = "test"
+    config = config_from_dict(toy)
+    assert config.baseline_of("sipt") == "objective-only-transductive-2" == config.arm_names[-1]
+    assert config.arm("objective-only-transductive-2").pretrain.inductive is False
+    assert config.baseline_of("objective-only-transductive") == "objective-only"
+
+
+def test_records_say_what_shaped_an_arm_and_with_whom_it_is_compared(compared, capsys):
+    said = []
+
+    class Listens(Progress):
+        def say(self, text):
+            said.append(text)
+
+    results = run(config_from_dict(compared), Listens())
+    assert not results.failed
+    records = {record["arm"]: record for record in results.records}
+    visible = {name: record["visible"] for name, record in records.items()}
+    assert {name: found["inductive"] for name, found in visible.items() if "share" in name or "edges" in name} == {
+        **dict.fromkeys(("sipt-edges", "objective-only-inductive-edges"), "edges"),
+        **dict.fromkeys(("sipt-share", "sipt-share-too", "objective-only-inductive-share-0.4"), "share 0.4"),
+    }
+    samples = {name: found["samples"][0] for name, found in visible.items()}
+    assert [samples[name] for name in ("sipt", "sipt-edges", "sipt-inductive", "sipt-share")] == [40, 40, 11, 32]
+    assert visible["sipt"]["samples"] == visible["sipt-edges"]["samples"] == visible["knn-graph"]["samples"]
+    assert visible["objective-only"]["edges"] is None and visible["masked-inductive"]["edges"] is None
+    assert visible["sipt"]["edges"] == visible["rewired-graph"]["edges"] and visible["knn-graph"]["edges"][0] == 0
+    assert visible["sipt-edges"]["edges"] == visible["sipt-inductive"]["edges"] != visible["sipt"]["edges"]
+    assert visible["sipt-share"]["edges"] == visible["sipt-share-too"]["edges"]
+    assert {name for name, found in visible.items() if found["labels"] == "train"} == {"cliques"}
+    assert records["sipt-inductive"]["baseline_arm"] == "masked-inductive" and "baseline_arm" not in records["sipt"]
+    twin = records["objective-only-inductive-edges"]
+    assert records["sipt-edges"]["baseline_hash"] == twin["hash"] and twin["baseline_of"] == "objective-only"
+    assert "sipt-edges is compared with objective-only-inductive-edges: objective-only with pretrain.inductive " in (
+        " ".join(said)
+    )
+    (task,) = records["sipt-share"]["tasks"]
+    share, num = task["test_hidden"], 7  # of 17
+    assert abs((share * num + task["test_seen"] * (17 - num)) / 17 - task["test"]) < 1e-9
+    assert "test_hidden" not in records["sipt-inductive"]["tasks"][0]
+
+
+def test_trials_are_those_of_the_grid(toy):
+    toy |= {"grid": {"pretrain.structure_weight": [0.2, 0.5, 0.9]}, "seeds": [0]}
+    trials = {record["arm"]: record["visible"]["trials"] for record in run(config_from_dict(toy)).records}
+    assert trials == {"sipt": 3, "objective-only": 1}
+
+
+def test_dry_run_knows_the_added_arms(compared, tmp_path, capsys):
+    added = "objective-only-inductive-edges"
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(compared))
+    assert main(["run", str(tmp_path / "e.yaml"), "--dry-run", "--arm", "sipt-edges", "--arm", added]) == 0
+    out = capsys.readouterr().out
+    assert f"| {added} |" in out and f"sipt-edges is compared with {added}" in out
+
+
+def test_the_audit_knows_the_meanings(compared, tmp_path, capsys):
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(compared))
+    assert main(["audit", str(tmp_path / "e.yaml"), "--task", "block"]) == 0
+    out = capsys.readouterr().out
+    assert "blocks, inductive-edges" in out and "blocks, inductive-share-0.4" in out
