@@ -114,7 +114,8 @@ def test_records_and_table_say_which_arm_is_inductive(toy):
     toy["arms"]["sipt-inductive"] = {"pretrain.inductive": True}
     results = run(config_from_dict(toy))
     said = {record["arm"]: record["pretrain"]["transductive"] for record in results.records}
-    assert said == {"sipt": True, "objective-only": True, "sipt-inductive": False}
+    seen = {"sipt": True, "objective-only": True, "sipt-inductive": False, "objective-only-inductive": False}
+    assert said == seen
     nodes = {record["arm"]: record["pretrain"]["num_nodes"] for record in results.records}
     assert nodes["sipt"] == 40 and nodes["sipt-inductive"] == len(SEEN)
     lines = {line.split("|")[1].strip(): line for line in results.leaderboard().table().splitlines() if "|" in line}
