@@ -24,7 +24,7 @@ from sigraph.running.fitting import fit_share
 from sigraph.running.grid import check_all, choose
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.progress import Progress
-from sigraph.running.run_one import record_failure, run_folder, run_one
+from sigraph.running.run_one import experiment_folder, record_failure, run_folder, run_one
 
 
 @dataclass
@@ -46,7 +46,12 @@ class Results:
 
     def leaderboard(self) -> Leaderboard:
         """Means and spreads over seeds, of the runs that ended."""
-        ended = [record for record in self.records if record["status"] != "unfinished"]
+        top = experiment_folder(self.config)
+        ended = [
+            {**record, "folder": str(top / record["arm"] / record["hash"] / f"seed-{record['seed']}")}
+            for record in self.records
+            if record["status"] != "unfinished"
+        ]
         return Leaderboard(ended, baseline=self.config.baseline)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from sigraph.leaderboard.interval import difference_interval
+from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, PredictionsError, read_predictions
 from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.statistics import (
     error_reduction_interval,
@@ -72,7 +75,8 @@ def annotate(groups: list[Group], baselines: dict[str, str | None]) -> None:
         if above is not None:
             found += _differs(group, above)
         baseline = group.row["baseline"] = baselines[group.row["experiment"]]
-        if group.runs and baseline is not None and group.row["arm"] != baseline:
+        is_baseline = baseline in (group.row["arm"], group.record.baseline_of)
+        if group.runs and baseline is not None and not is_baseline:
             found += _compare(group, groups, baseline)
         notes.append(found)
     _correct(groups)
@@ -172,8 +176,11 @@ def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) 
     ours, theirs = ([scores[seed] for seed in seeds] for scores in (group.scores, other.scores))
     means = statistics.fmean(ours), statistics.fmean(theirs)
     low, high = error_reduction_interval(ours, theirs, group.greater_is_better) or (None, None)
+    found, notes = _interval(group, other, seeds)
     group.row.update(
         difference=means[0] - means[1],
+        difference_low=found[0] if found else None,
+        difference_high=found[1] if found else None,
         compared_with=other.row["arm"],
         num_pairs=len(seeds),
         rre=relative_error_reduction(*means, group.greater_is_better),
@@ -182,7 +189,7 @@ def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) 
         p_value=paired_t(ours, theirs),
         p_wilcoxon=wilcoxon(ours, theirs),
     )
-    notes, name = [], other.row["arm"]
+    name = other.row["arm"]
     if other is not next(g for g in groups if g.runs and g.row["arm"] == name and _same_task(g, group)):
         notes.append(f"compared with an older row of {name}, of the same code")
     if name != group.row["baseline"]:
@@ -190,6 +197,25 @@ def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) 
     if len(seeds) < max(len(group.scores), len(other.scores)):
         notes.append(f"compared on {len(seeds)} common seeds")
     return notes
+
+
+def _interval(group: Group, other: Group, seeds: list[int]) -> tuple[tuple[float, float] | None, list[str]]:
+    """Over test items and seeds together, where all runs kept their predictions; and what is wrong with those."""
+    kept: list[list[Predictions]] = [[], []]
+    for found, side in zip(kept, (group, other), strict=True):
+        runs = {record.seed: (record, task) for record, task in side.runs}
+        for record, task in (runs[seed] for seed in seeds):
+            if record.folder is None:
+                return None, []
+            try:
+                predictions = read_predictions(Path(record.folder) / PREDICTIONS, task)
+            except PredictionsError:
+                which = f"{record.arm}, seed {record.seed}"
+                return None, [f"no interval: predictions of {which}, are missing or damaged; run it again"]
+            if predictions is None:
+                return None, []
+            found.append(predictions)
+    return difference_interval(group.row["metric"], kept[0], kept[1]), []
 
 
 def _correct(groups: list[Group]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,11 @@ class Leaderboard:
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary per row: experiments, in them tasks and heads, in them arms, in the order of the records.
 
-        Scores and their spreads are fractions, ``rre`` and its interval percent; what is not known is None.
+        Scores, their spreads and ``difference`` with its interval are fractions, ``rre`` and its interval percent; what
+        is not known is None. ``difference_low`` and ``difference_high`` are over test items and seeds together
+        (:func:`~sigraph.leaderboard.interval.difference_interval`), the others over seeds.
         """
-        return [group.row for group in self._groups()]
+        return [dict(group.row) for group in self._groups]
 
     def table(self, format: str = "markdown") -> str:
         """The rows as text.
@@ -124,8 +127,9 @@ class Leaderboard:
 
     def ogb_records(self) -> list[dict[str, Any]]:
         """The fields of OGB's submission form for every row with a finished run; see :func:`ogb_record`."""
-        return [ogb_record(group) for group in self._groups() if group.runs]
+        return [ogb_record(group) for group in self._groups if group.runs]
 
+    @cached_property
     def _groups(self) -> list[Group]:
         found: dict[tuple, list[tuple[Record, TaskResult]]] = {}
         finished, failed = self._latest()

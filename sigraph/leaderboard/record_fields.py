@@ -258,7 +258,7 @@ _ABOUT_RUN = {
     "versions": _named(TEXT),
     **dict.fromkeys(("peak_memory_mb", "wall_seconds"), SECONDS),
     "written": NUMBER,  # added when it is read, as is its folder
-    "folder": TEXT,
+    "folder": _kind("a path", lambda value: isinstance(value, str)),  # of any characters
 }
 RUN = _table(_RUN, _ABOUT_RUN)
 FINISHED_RUN = _table({**_RUN, "pretrain": PRETRAIN}, _ABOUT_RUN)

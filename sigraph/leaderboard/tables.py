@@ -82,7 +82,7 @@ def _columns(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
         ("n", lambda row: f"{row['n']}" + (f" ({row['num_failed']} failed)" if row["num_failed"] else ""), True),
         ("valid", lambda row: _score(row, "valid"), True),
         ("test", lambda row: _score(row, "test"), True),
-        (against, lambda row: _number(row["difference"], "+.4f", ""), bool(baselines)),
+        (against, _difference, bool(baselines)),
         ("RRE %", _reduction, paired),
         ("p", lambda row: _p(row["p_value"]), paired),
         ("p (Holm)", lambda row: _p(row["p_holm"]), paired and corrected),
@@ -136,6 +136,13 @@ def _score(row: Row, part: str) -> str:
 
 def _head(row: Row) -> str:
     return _text(row["head"]) + (f" #{row['entry']}" if (row["entry"] or 1) > 1 else "")
+
+
+def _difference(row: Row) -> str:
+    if row["difference"] is None:
+        return ""
+    low, high = row["difference_low"], row["difference_high"]
+    return f"{row['difference']:+.4f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def _reduction(row: Row) -> str:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
 from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
+from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
@@ -188,6 +189,9 @@ def _keep(
         _link(shared / ENCODER, folder / ENCODER)
         if "reader" in record["pretrain"]:
             _link(shared / READER, folder / READER)
+        for name in (task["predictions"]["file"] for task in record["tasks"] if task.get("predictions")):
+            (folder / PREDICTIONS).mkdir(exist_ok=True)
+            _link(shared / PREDICTIONS / name, folder / PREDICTIONS / name)
     Record.from_dict(record).write(folder / RESULTS)
     return {**record, "found": True} if same and record["status"] == "ok" else record
 

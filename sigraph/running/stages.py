@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from sigraph.running.ground import HEAD
 from sigraph.running.leakage_check import scored_apart, without_repeated
 from sigraph.running.optimizers import makers_of
 from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visible_classes
+from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
 from sigraph.running.visible import hidden_test
@@ -209,7 +211,7 @@ def finetune_stage(
         "metric": Evaluator(task).metric,
         "greater_is_better": task.greater_is_better,
     }
-    record = read_record(file, TaskResult, asked)
+    record = read_record(file, TaskResult, asked, partial(lost_predictions, folder))
     if record is None:
         settings = FinetuneSettings(
             config.head,
@@ -237,6 +239,7 @@ def finetune_stage(
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:
+            record |= keep_predictions(folder, file.stem, home, task, result.predicted)
             TaskResult.from_dict(record).write(file)
     return {**record, "primary": config.primary}
 

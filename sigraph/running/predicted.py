@@ -1,0 +1,44 @@
+"""What a run predicted of the test items, kept where its arm keeps its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from sigraph.data import SampleDataset
+from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, damage, write_predictions
+from sigraph.leaderboard.records import TaskResult
+from sigraph.tasks import Task
+
+
+def keep_predictions(
+    folder: Path, name: str, dataset: SampleDataset, task: Task, predicted: Tensor | None
+) -> dict[str, Any]:
+    """Keep predictions of the test items.
+
+    Args:
+        folder: Of the results that arms of the same settings share; they go to ``predictions/<name>.parquet`` in it.
+        name: Of the file: that of the task's result, without its ending.
+        dataset: The task's samples, whose ids are written too.
+        task: Labels and split.
+        predicted: A row an item, in the order of the split; None: the test items were not scored.
+
+    Returns:
+        The field ``predictions`` of the task's result; nothing if there is nothing to keep.
+    """
+    if predicted is None:
+        return {}
+    items = task.split["test"]
+    found = Predictions(task.type, items.numpy(), task.labels[items].numpy(), predicted.detach().cpu().numpy())
+    ids = {} if dataset.ids is None else {"id": dataset.ids.take(items.numpy())}
+    file = folder / PREDICTIONS / f"{name}.parquet"
+    file.parent.mkdir(exist_ok=True)
+    return {"predictions": {"file": file.name, "sha256": write_predictions(file, found, ids)}}
+
+
+def lost_predictions(folder: Path, record: Mapping[str, Any]) -> str | None:
+    """What is wrong with the predictions of a result that was found; None: nothing, or it is older than they are."""
+    return damage(folder / PREDICTIONS, TaskResult.of_checked(record))
