@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
-from sigraph.files.arguments import check_integers, check_kinds, check_numbers
+from sigraph.files.arguments import check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.machines.distributed import average, denominator, gather, joint, rank, world_size
@@ -218,11 +218,12 @@ class HeldOutValidation(Callback):
         edges: Held-out edges, each once. Shape [2, M]; with none, ranking is left out.
         graph: The graph that is trained on; its edges are no competitors in the ranking.
         y: Classes, -1 where missing or not to be looked at (test labels). Shape [N]; None: no agreement.
-        every: Epochs between two validations, >= 1; the last epoch is always validated.
+        every: Epochs between two validations, >= 1; the last epoch is validated as well.
         max_queries: Samples at most that are ranked from, and that ask for their nearest neighbour, >= 1; above it the
             same random ones every time. All samples stay candidates, so the figures are estimates of the full ones,
             and a validation costs one pass of the encoder and O(``max_queries`` N D). None: no limit.
         seed: Seed of that choice.
+        validates_last: False: whoever trains measures the last epoch afterwards, with embeddings that serve others too.
     """
 
     def __init__(
@@ -234,6 +235,7 @@ class HeldOutValidation(Callback):
         every: int = 10,
         max_queries: int | None = 10_000,
         seed: int = 0,
+        validates_last: bool = True,
     ) -> None:
         check_kinds("HeldOutValidation", dataset=(dataset, SampleDataset), graph=(graph, PretrainGraph))
         check_kinds("HeldOutValidation", edges=(edges, Tensor))
@@ -252,14 +254,21 @@ class HeldOutValidation(Callback):
         if y is not None and (not isinstance(y, Tensor) or y.shape != (count,) or y.is_floating_point()):
             got = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"'y' needs integer classes, a tensor [{count}], in 'HeldOutValidation' (got {got})")
+        check_flags("HeldOutValidation", validates_last=validates_last)
         self.dataset, self.edges, self.graph, self.y, self.every = dataset, edges, graph, y, every
+        self.validates_last = validates_last
         self.ends = _some(edges.flatten().unique(), max_queries, seed)
         self.asking = None if y is None else _some((y >= 0).nonzero().view(-1), max_queries, seed)
         self.history: list[dict[str, float]] = []
 
-    def measure(self, encoder: Encoder) -> dict[str, float]:
-        """The validation figures of an encoder as it is."""
-        z = embed(encoder, self.dataset)
+    def measure(self, encoder: Encoder, z: Tensor | None = None) -> dict[str, float]:
+        """The validation figures of an encoder as it is.
+
+        Args:
+            encoder: It embeds the samples.
+            z: What it gives for them, if that is known. Shape [N, D].
+        """
+        z = embed(encoder, self.dataset) if z is None else z
         figures = {}
         if self.edges.size(1):
             figures = {f"valid_{k}": v for k, v in edge_retrieval(z, self.edges, self.graph, query=self.ends).items()}
@@ -269,7 +278,10 @@ class HeldOutValidation(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epoch = trainer.current_epoch + 1
-        if epoch % self.every and epoch != trainer.max_epochs:
+        if epoch == trainer.max_epochs:
+            if not self.validates_last:
+                return
+        elif epoch % self.every:
             return
         figures = self.measure(pl_module.encoder)  # type: ignore[arg-type]
         pl_module.log_dict(figures)

@@ -39,7 +39,7 @@ class Fitted(NamedTuple):
 
     seconds: float  # also those of interrupted runs before this one
     num_steps: int
-    history: list[dict[str, float]]  # validation, last that of the encoder that is kept
+    history: list[dict[str, float]]  # validation, but of the last epoch
 
 
 def fit_parts(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fitted:
@@ -73,7 +73,7 @@ def fit_share(job: dict[str, Any], tick: Ticks) -> tuple[Fitted, bytes]:
 
 
 def validation_of(parts: Parts) -> HeldOutValidation:
-    """How a pre-training is validated."""
+    """How a pre-training is validated; the last epoch when it is over."""
     return HeldOutValidation(
         parts.dataset,
         parts.held_out,
@@ -81,6 +81,7 @@ def validation_of(parts: Parts) -> HeldOutValidation:
         visible_classes(parts),
         parts.config.valid_every,
         parts.config.valid_queries,
+        validates_last=False,
     )
 
 
@@ -128,9 +129,8 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
     trainer.strategy.precision_plugin.convert_module(parts.module)  # else a checkpoint of float64 would be rounded
     fit(trainer, parts.module, loader, ckpt_path=checkpoint)
     parts.module.float()  # whatever it was trained in: what is kept and measured from here on
-    if average:  # the last figures are those of the encoder that is kept
-        validation.history[-1] = {**validation.history[-1], **validation.measure(parts.module.encoder)}
-    return Fitted(saver.seconds_before + time.perf_counter() - clock, trainer.global_step, validation.history)
+    history = [figures for figures in validation.history if figures["epoch"] < config.trainer.max_epochs]
+    return Fitted(saver.seconds_before + time.perf_counter() - clock, trainer.global_step, history)
 
 
 def _attempts(folder: Path) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
 from sigraph.config.build import Bases, build, check
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.encoders import Encoder, embed
+from sigraph.encoders import Encoder
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import CrossBatchMemory, StructureLoss
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
+from sigraph.running.embeddings import Embeddings
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
 from sigraph.running.optimizers import makers_of
 from sigraph.samplers import PairSampler
@@ -104,6 +106,11 @@ class Parts:
         """What shapes the pre-training besides its settings, as a record has it."""
         return self.ground.visible(self.config)
 
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """What the encoder makes of all samples; ask when it is trained."""
+        return Embeddings(self.module.encoder, self.ground)
+
     @property
     def steps_per_epoch(self) -> int:
         """As many as over the whole data set, so that an inductive arm takes no fewer than the others."""
@@ -175,7 +182,7 @@ def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.T
     encoder.load_state_dict(load_file(folder / ENCODER))
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     observed = constructor.base(parts.whole, keyed_generator(seed, GRAPH))
-    return embed(encoder, parts.whole), parts.whole, observed
+    return parts.embeddings.of(parts.whole), parts.whole, observed
 
 
 def visible_classes(parts: Parts) -> torch.Tensor | None:

@@ -20,7 +20,7 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.config.inductive import Inductive
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
-from sigraph.encoders import Encoder, embed
+from sigraph.encoders import Encoder
 from sigraph.files.atomic import atomic_file, sha256
 from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
@@ -88,7 +88,8 @@ def pretrain_stage(
         if config.trainer.max_epochs > 0:
             fitted = fit_parts(parts, folder, tick, deadline)
         else:
-            fitted = Fitted(0.0, 0, [{"epoch": 0, **validation_of(parts).measure(encoder)}])
+            fitted = Fitted(0.0, 0, [])
+        last = {"epoch": config.trainer.max_epochs, **validation_of(parts).measure(encoder, parts.embeddings.seen)}
         record = {
             **asked,
             "format": FORMAT,
@@ -100,7 +101,7 @@ def pretrain_stage(
             "num_edges_held_out": parts.held_out.size(1),
             "num_parameters": {"encoder": _count(encoder), "other": _count(parts.module) - _count(encoder)},
             "features": _features(parts.whole),
-            "validation": fitted.history,
+            "validation": [*fitted.history, last],
             "certificate": _certificate(parts),
         }
         (folder / PRETRAIN).unlink(missing_ok=True)  # a record of other data never stands beside this encoder
@@ -141,7 +142,7 @@ def _certificate(parts: Parts) -> dict[str, Any]:
     loss: StructureLoss | None = parts.module.structure_loss
     if parts.config.trainer.num_processes > 1 and any(True for _ in parts.module.structure_loss.parameters()):
         loss = None  # what it learned stayed with the processes
-    z = embed(parts.module.encoder, parts.dataset)
+    z = parts.embeddings.seen
     most = _SOME_ANCHORS if len(z) > _ALL_PAIRS else None
     return certify(z, parts.graph, loss, visible_classes(parts), most).to_dict()
 
