@@ -21,7 +21,7 @@ from sigraph.machines.leader import check_size, follow, leading
 from sigraph.machines.pool import Killed, in_processes
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.fitting import fit_share
-from sigraph.running.grid import check_all, choose
+from sigraph.running.grid import check_all, choose, finished_jobs, own_baselines
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import experiment_folder, record_failure, run_folder, run_one
@@ -138,11 +138,15 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
     for arm in (config.arm(name) for name in names):
         if arm.pretrain.trainer.max_epochs:
             check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
-    for line in check_all(config, names):
+    for line in own_baselines(config, names):
         progress.say(line)
+    done = finished_jobs(config, wanted)
+    if unfinished := [name for name in names if any(job[0] == name and job not in done for job in wanted)]:
+        for line in check_all(config, unfinished):
+            progress.say(line)
     progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
     try:
-        for record in _records(config, wanted, names, progress, jobs, deadline):
+        for record in _records(config, wanted, done, progress, jobs, deadline):
             results.records.append(record)
             progress.say(f"[{len(results.records)}/{len(wanted)}] {_summary(record)}")
     finally:
@@ -152,14 +156,16 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
 
 
 def _records(
-    config: ExperimentConfig, wanted: list[Job], names: list[str], progress: Progress, jobs: int, deadline: float | None
+    config: ExperimentConfig, wanted: list[Job], done: list[Job], progress: Progress, jobs: int, deadline: float | None
 ) -> Iterator[dict[str, Any]]:
-    """The records as they come."""
-    if jobs == 1:
-        chosen = _choose_all(config, names, progress, deadline)
-        for name, seed in wanted:
+    """The records as they come; those of runs that are done need no process of their own."""
+    if here := wanted if jobs == 1 else done:
+        chosen = _choose_all(config, list(dict.fromkeys(name for name, _ in here)), progress, deadline)
+        for name, seed in here:
             yield _one(config, name, seed, chosen, progress, deadline)
+    if not (wanted := [job for job in wanted if job not in here]):
         return
+    names = list(dict.fromkeys(name for name, _ in wanted))
     plain = config.to_dict()
     if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
         for _ in in_processes(partial(_choose_job, plain, deadline=deadline), names, jobs):

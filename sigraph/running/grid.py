@@ -13,15 +13,24 @@ from filelock import FileLock
 
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_hash
+from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import commit, own_sources
 from sigraph.leaderboard.records import FORMAT, GridSearch, NewerFormatError
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.checks import check_arms, said_of_trial
-from sigraph.running.data_source import open_data
+from sigraph.running.data_source import fingerprint_of, open_data
+from sigraph.running.found import found
+from sigraph.running.jobs import Job
 from sigraph.running.parts import pretrain_hash, said_of
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
-from sigraph.running.run_one import experiment_folder, pretrain_folder, stop_when_ended, stop_without_room
+from sigraph.running.run_one import (
+    experiment_folder,
+    pretrain_folder,
+    run_folder,
+    stop_when_ended,
+    stop_without_room,
+)
 from sigraph.running.stages import finetune_stage, pretrain_stage
 
 GRID_FOLDER = "_grid"
@@ -31,8 +40,7 @@ def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
     """Check arms and all that their grids would try, as :func:`check_arms`; their baselines' grids are with them.
 
     Returns:
-        What is worth saying of leakage, of keys of the grid that change nothing, and of arms with a baseline of their
-        own.
+        What is worth saying of leakage, and of keys of the grid that change nothing.
     """
     grids = {
         name: [(settings, config.arm(name, chosen=settings)) for settings in _combinations(open_keys)]
@@ -42,7 +50,7 @@ def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
     arms = [config.arm(name) for name in dict.fromkeys([*names, *grids])]
     idle = [key for key in config.grid if not any(key in config.grid_of(arm.name) for arm in arms)]
     said = [f"grid: {key!r} changes nothing in any of these arms, so its values are not tried" for key in idle]
-    return [*check_arms(arms, config.seeds[0], grids), *said, *own_baselines(config, names)]
+    return [*check_arms(arms, config.seeds[0], grids), *said]
 
 
 def own_baselines(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
@@ -82,8 +90,21 @@ def choose(
     open_keys = config.grid_of(name)
     if not open_keys:
         return config.arm(name), None
-    seed, progress = config.seeds[0], progress or Progress()
-    arm = config.arm(name)
+    progress = progress or Progress()
+    primary, file, asked = _asked(config, name, open_keys)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        record = read_record(file, GridSearch, asked, partial(_strange, open_keys))
+        if record is None:
+            searched = _search(config, name, open_keys, primary, progress, deadline)
+            record = {**asked, "format": FORMAT, "commit": commit(), **searched}
+            GridSearch.from_dict(record).write(file)
+    return config.arm(name, chosen=record["chosen"]), record
+
+
+def _asked(config: ExperimentConfig, name: str, open_keys: dict[str, list[Any]]) -> tuple[int, Path, dict[str, Any]]:
+    """Which task a search looks at, where it is kept, and what its record has to say."""
+    arm, seed = config.arm(name), config.seeds[0]
     primary = next(i for i, entry in enumerate(arm.finetune) if entry.primary)
     entry = arm.finetune[primary]
     code = settings_hash(
@@ -91,23 +112,47 @@ def choose(
     )
     settings = [config.arm(name, chosen=values).to_dict() for values in _combinations(open_keys)]
     asked = {
-        "data": open_data(arm.pretrain.dataset).fingerprint,
-        "task_data": open_data(entry.dataset or arm.pretrain.dataset).fingerprint,
+        "data": _fingerprint(arm.pretrain.dataset),
+        "task_data": _fingerprint(entry.dataset or arm.pretrain.dataset),
         "sources": own_sources(settings),
         "version": __version__,
         "settings": code,
         "seed": seed,
     }
-    folder = experiment_folder(config) / GRID_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-{code}.json"
-    with FileLock(file.with_suffix(".lock")):
-        record = read_record(file, GridSearch, asked, partial(_strange, open_keys))
-        if record is None:
-            found = _search(config, name, open_keys, primary, progress, deadline)
-            record = {**asked, "format": FORMAT, "commit": commit(), **found}
-            GridSearch.from_dict(record).write(file)
-    return config.arm(name, chosen=record["chosen"]), record
+    return primary, experiment_folder(config) / GRID_FOLDER / f"{name}-{code}.json", asked
+
+
+def _fingerprint(source: DataSource) -> str:
+    return fingerprint_of(source) or open_data(source).fingerprint
+
+
+def finished_jobs(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Job]:
+    """Those of some (arm, seed) that need nothing done; no sample of a prepared data set is read."""
+    done = []
+    for name in dict.fromkeys(name for name, _ in jobs):
+        try:
+            arm = _settled(config, name)
+        except ConfigError:  # it is said when the arm is looked at
+            continue
+        if arm is None:
+            continue
+        for seed in (seed for other, seed in jobs if other == name):
+            if found(arm, seed, run_folder(config, arm, seed), pretrain_folder(config, arm, seed)) is not None:
+                done.append((name, seed))
+    return done
+
+
+def _settled(config: ExperimentConfig, name: str) -> ArmConfig | None:
+    """An arm with what its grid chose; None: it was not searched yet."""
+    if not (open_keys := config.grid_of(name)):
+        return config.arm(name)
+    _, file, asked = _asked(config, name, open_keys)
+    try:
+        record = GridSearch.read(file).to_dict()
+    except (OSError, ValueError):
+        return None
+    same = all(record.get(key) == value for key, value in asked.items()) and _strange(open_keys, record) is None
+    return config.arm(name, chosen=record["chosen"]) if same else None
 
 
 def _strange(open_keys: dict[str, list[Any]], record: dict[str, Any]) -> str | None:

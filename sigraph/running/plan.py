@@ -17,7 +17,7 @@ from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
-from sigraph.running.grid import check_all
+from sigraph.running.grid import check_all, own_baselines
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.parts import Parts, build_parts, pretrain_hash
 
@@ -45,7 +45,7 @@ def plan(
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    for line in check_all(config, list(seeds)):
+    for line in [*own_baselines(config, list(seeds)), *check_all(config, list(seeds))]:
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}

@@ -26,6 +26,7 @@ from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
+from sigraph.running.found import found
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import CHANGE_NOTHING, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
@@ -96,8 +97,13 @@ def run_one(
         try:
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp
-            parts = build_parts(arm.pretrain, seed)
             trials = len(record["grid"]["tried"]) if record.get("grid") else 1
+            if (done := found(arm, seed, folder, shared)) is not None:
+                progress.epochs(f"{what}: found", arm.pretrain.trainer.max_epochs)
+                record |= {"pretrain": done.pretrain, "tasks": done.tasks, "data": done.pretrain["data"]}
+                record |= {"visible": {**done.visible, "trials": trials}, **code_of(done.pretrain, *done.tasks)}
+                return _keep(record, config, arm, folder, shared)
+            parts = build_parts(arm.pretrain, seed)
             record["visible"] = {**parts.visible, "trials": trials}
             told = told_by_edges(arm.pretrain, parts.whole, parts.graph)
             tick = partial(progress.epochs, f"{what}: pre-training")
@@ -106,7 +112,7 @@ def run_one(
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
                 accelerator = arm.pretrain.trainer.accelerator
-                done = finetune_stage(
+                scored = finetune_stage(
                     entry,
                     seed,
                     encoder,
@@ -116,7 +122,7 @@ def run_one(
                     pretrained=info,
                     inductive=arm.pretrain.inductive,
                 )
-                record["tasks"].append(with_told(done, told))
+                record["tasks"].append(with_told(scored, told))
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}

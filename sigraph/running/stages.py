@@ -167,6 +167,16 @@ def _load(encoder: Encoder, file: Path, digest: str) -> bool:
     return True
 
 
+def finetune_hash(config: FinetuneConfig) -> str:
+    """Hash of what shapes a fine-tuning, given its encoder."""
+    return settings_hash({key: value for key, value in config.to_dict().items() if key != "primary"})
+
+
+def finetune_file(config: FinetuneConfig) -> str:
+    """Where a fine-tuning is kept, below its pre-training."""
+    return f"{FINETUNE}/{config.task[:_LONGEST_NAME]}-{config.head}-{finetune_hash(config)}.json"
+
+
 def finetune_stage(
     config: FinetuneConfig,
     seed: int,
@@ -192,9 +202,7 @@ def finetune_stage(
         inductive: Of the pre-training; says which test samples are scored apart too.
     """
     settings_of, pretrained = config.to_dict(), pretrained or {}
-    settings_of.pop("primary")
-    code = settings_hash(settings_of)
-    file = folder / FINETUNE / f"{config.task[:_LONGEST_NAME]}-{config.head}-{code}.json"
+    code, file = finetune_hash(config), folder / finetune_file(config)
     home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
     task, is_own = home.task(config.task), home.fingerprint == dataset.fingerprint

@@ -20,7 +20,7 @@ from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.leaderboard import Leaderboard
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.running import fitting, stages
+from sigraph.running import fitting, found, stages
 from sigraph.running import run_one as module
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import HOLDER, SETTINGS, Busy, held, pretrain_folder, run_folder, run_one
@@ -259,7 +259,7 @@ def test_a_task_elsewhere_is_taken_from_there_even_under_the_same_name(toy, toy_
 def test_another_version_trains_again(toy, monkeypatch, fits, tmp_path):
     before = one(toy)
     with monkeypatch.context() as patch:
-        for place in (stages, provenance):
+        for place in (stages, provenance, found):
             patch.setattr(place, "__version__", "99.0")
         after = one(toy, seed=1), one(toy)
         assert fits == [2, 2, 2] and one(toy) == {**after[1], "found": True} and len(fits) == 3
