@@ -10,6 +10,7 @@ from sigraph.config import ArmConfig, ConfigError, FinetuneConfig
 from sigraph.config.provenance import own_sources
 from sigraph.files.atomic import sha256
 from sigraph.leaderboard.kept import Kept
+from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import PretrainInfo, Record, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.running.data_source import fingerprint_of
@@ -87,7 +88,7 @@ def _task(
     if without_told([alone])[0] != said:
         return None
     if kept := task.get("predictions"):
-        places = [place / "predictions" / kept["file"] for place in (folder, shared)]
+        places = [place / PREDICTIONS / kept["file"] for place in (folder, shared)]
         if not all(_has(file, kept["sha256"]) for file in places):
             return None
     return {**task, "primary": entry.primary}
