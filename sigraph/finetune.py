@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.utils.data import DataLoader
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
-from sigraph.evaluation.nearest_head import nearest_predictions
+from sigraph.evaluation.nearest_head import check_neighbors, nearest_predictions
+from sigraph.evaluation.probe import Probe, converged_probe
+from sigraph.evaluation.task_batches import Embedded, EmbeddedParts, Fetched, Source, TaskBatch, batches, rows_of
 from sigraph.files.arguments import check_choices, check_flags, check_integers, check_kinds, check_numbers
-from sigraph.files.random import keyed_generator, keyed_seed
+from sigraph.files.random import keyed_seed
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
-from sigraph.samples.batches import bounded_number
-from sigraph.tasks import Evaluator, Task
-from sigraph.tasks.scorable import check_scorable
+from sigraph.tasks import Evaluator
+from sigraph.tasks.base import BaseTask
+from sigraph.tasks.kinds import LossSettings, check_class_weight, check_label_smoothing
 
 HEADS = ("linear", "full", "knn")
+PAIRS = ("hadamard", "concatenate", "dot")
 
 
 class FinetuneModule(LightningModule):
-    """An encoder and a head, trained with cross-entropy (classes, multi-label) or squared error (regression).
+    """An encoder and a head, trained with the loss of a task.
 
-    Batches are ``(inputs, y)``. Logs ``train_loss`` and ``valid_<metric>``.
+    Batches are ``(inputs, y)``, or :class:`~sigraph.evaluation.task_batches.TaskBatch` for tasks whose items are no
+    samples. Logs ``train_loss`` and ``valid_<metric>``.
 
     Args:
         encoder: Pre-trained or not.
-        head: Maps z [B, D] to predictions [B, num_outputs].
-        evaluator: Scores predictions; tells the type of the labels.
+        head: Maps what the task reads, z [B, D] of samples, to predictions [B, num_outputs].
+        evaluator: The task, or its evaluator: knows the loss and scores predictions.
         freeze_encoder: Train the head alone; the encoder stays in evaluation mode.
         optimizer: Makes the optimiser from the parameters that train.
         scheduler: Makes a learning-rate schedule from the optimiser, stepped once an epoch; None: constant.
         seed: Seed of dropout, keyed by epoch.
         target_scale: Divides the error of a regression before it is squared, so that the loss is the same in any unit.
+        class_weight: Weight of each class (or of the 1s of each label column) in the loss. Shape [C]; None: the same.
+        label_smoothing: Share of a label that is spread over all classes, in [0, 1).
 
     Differences of predictions and targets are taken in float64, so that targets keep the digits they have.
     """
@@ -50,24 +55,31 @@ class FinetuneModule(LightningModule):
         self,
         encoder: Encoder,
         head: nn.Module,
-        evaluator: Evaluator,
+        evaluator: Evaluator | BaseTask,
         freeze_encoder: bool = False,
         optimizer: MakesOptimizer = partial(AdamW, lr=1e-2),  # noqa: B008
         scheduler: MakesScheduler | None = None,
         seed: int = 0,
         target_scale: float = 1.0,
+        class_weight: Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         check_kinds("FinetuneModule", encoder=(encoder, Encoder), head=(head, nn.Module))
-        check_kinds("FinetuneModule", evaluator=(evaluator, Evaluator))
+        if not isinstance(evaluator, BaseTask):
+            check_kinds("FinetuneModule", evaluator=(evaluator, Evaluator))
         check_flags("FinetuneModule", freeze_encoder=freeze_encoder)
         check_makers("FinetuneModule", optimizer, scheduler)
         check_integers("FinetuneModule", 0, seed=seed)
         check_numbers("FinetuneModule", above=0, target_scale=target_scale)
-        self.encoder, self.head, self.evaluator = encoder, head, evaluator
-        self.freeze_encoder, self.seed, self.target_scale = freeze_encoder, seed, target_scale
+        check_label_smoothing(label_smoothing, "FinetuneModule")
+        self.encoder, self.head = encoder, head
+        self.evaluator = evaluator if isinstance(evaluator, Evaluator) else None
+        self.task: Any = evaluator.task if isinstance(evaluator, Evaluator) else evaluator
+        self.freeze_encoder, self.seed = freeze_encoder, seed
+        self.loss_settings = LossSettings(class_weight, label_smoothing, target_scale)
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._seen: list[tuple[Tensor, Tensor, Tensor | None]] = []
         if freeze_encoder:
             encoder.requires_grad_(False).eval()  # Lightning keeps the modes it finds
 
@@ -77,23 +89,29 @@ class FinetuneModule(LightningModule):
             self.encoder.eval()
         return self
 
-    def forward(self, inputs: Any) -> Tensor:
-        """Predictions for samples. Shape [B, num_outputs]."""
-        return self.head(self.encoder(inputs).z)
+    def forward(self, inputs: Any, place: Tensor | None = None) -> Tensor:
+        """Predictions for samples, or for what a task reads of them.
+
+        Args:
+            inputs: Of the encoder.
+            place: Where the samples of the task's items are in ``inputs``; None: every sample is an item.
+
+        Returns:
+            Shape [B, num_outputs].
+        """
+        encoding = self.encoder(inputs)
+        return self.head(encoding.z if place is None else self.task.read(encoding, place, inputs))
 
     def loss(self, predicted: Tensor, y: Tensor) -> Tensor:
         """Mean loss over known labels."""
-        kind = self.evaluator.task.type
-        if kind == "classification":
-            return F.cross_entropy(predicted, y.long())
-        if kind == "regression":
-            found = _wide(predicted).view(-1)
-            return ((found - _wide(y).to(found.device)) / self.target_scale).float().square().mean()
-        known = ~torch.isnan(y.float())
-        return F.binary_cross_entropy_with_logits(predicted[known], y[known].float())
+        return self.task.loss(predicted, y, self.loss_settings)
 
-    def training_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> Tensor:
-        loss = self.loss(self(batch[0]), batch[1])
+    def predict_batch(self, batch: tuple[Any, ...]) -> Tensor:
+        """Predictions for a batch, ``(inputs, y)`` or a :class:`~sigraph.evaluation.task_batches.TaskBatch`."""
+        return self(batch[0], batch.place if isinstance(batch, TaskBatch) else None)
+
+    def training_step(self, batch: tuple[Any, ...], batch_idx: int) -> Tensor:
+        loss = self.loss(self.predict_batch(batch), batch[1])
         if not bool(torch.isfinite(loss)):
             raise ValueError(
                 f"the fine-tuning loss is {loss.item()} in epoch {self.current_epoch}; lower the learning rate"
@@ -101,21 +119,29 @@ class FinetuneModule(LightningModule):
         self.log("train_loss", loss.detach(), batch_size=len(batch[1]))
         return loss
 
-    def validation_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
-        self._seen.append((batch[1].cpu(), _kept(self(batch[0])).cpu()))
+    def validation_step(self, batch: tuple[Any, ...], batch_idx: int) -> None:
+        items = batch.items if isinstance(batch, TaskBatch) else None
+        self._seen.append((batch[1].cpu(), _kept(self.predict_batch(batch)).cpu(), items))
 
     def on_validation_epoch_end(self) -> None:
-        y_true, y_pred = (torch.cat(part) for part in zip(*self._seen, strict=True))
+        metric = self.task.metric
+        predicted = torch.cat([part for _, part, _ in self._seen])
+        items = [part.cpu() for _, _, part in self._seen if part is not None]
+        if self.evaluator is None and items:
+            found = self.task.evaluate(torch.cat(items), predicted, [metric])
+        else:
+            y = torch.cat([part for part, _, _ in self._seen])
+            found = (self.evaluator or Evaluator(self.task)).eval({"y_true": y, "y_pred": predicted}, [metric])
         self._seen.clear()
-        metric = self.evaluator.metric
-        self.log(f"valid_{metric}", self.evaluator.eval({"y_true": y_true, "y_pred": y_pred})[metric])
+        self.log(f"valid_{metric}", found[metric])
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Targets of a regression stay where double precision is; they are few."""
-        if self.evaluator.task.type != "regression":
-            return super().transfer_batch_to_device(batch, device, dataloader_idx)
-        inputs, y = batch
-        return super().transfer_batch_to_device(inputs, device, dataloader_idx), y
+        """Targets of a regression stay where double precision is, item numbers where they are read; both are few."""
+        if not isinstance(batch, TaskBatch):
+            batch = TaskBatch(*batch)
+        y = batch.y if getattr(self.task, "type", "") == "regression" else batch.y.to(device)
+        inputs = super().transfer_batch_to_device(batch.inputs, device, dataloader_idx)
+        return TaskBatch(inputs, y, None if batch.place is None else batch.place.to(device), batch.items)
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(keyed_seed(self.seed, self.current_epoch))
@@ -131,17 +157,27 @@ class FinetuneSettings:
 
     Args:
         head: ``linear``: a linear probe on frozen embeddings; ``full``: encoder and linear head train together;
-            ``knn``: the classes of the nearest training samples by cosine, nothing trains.
+            ``knn``: the classes of the nearest training samples by cosine, nothing trains (one label a sample).
         optimizer, scheduler: As in :class:`FinetuneModule`.
         max_epochs: Epochs at most, >= 1.
         patience: Epochs without a better validation score before training stops, >= 1.
-        batch_size: Samples a step; None: all training samples at once, as far as they fit
+        batch_size: Items of the task (samples, pairs) a step; None: all training items at once, as far as they fit
             (:mod:`~sigraph.samples.batches`).
         k: Neighbours asked by ``knn``, >= 1.
         dropout: Dropout on the embedding before the head, in [0, 1].
         normalize: Scale embeddings to unit length before the head, as losses on cosines do.
         leave_one_out: With ``knn`` every validated or tested sample asks all other samples of the split, itself left
             out, instead of the training samples alone.
+        pair: What a head reads of a pair of samples: ``hadamard``, the product of their embeddings, number by number;
+            ``concatenate``, one behind the other where the relation is directed, else their sum and the size of their
+            difference; ``dot``, their inner product. None: ``hadamard`` where the relation is undirected, else
+            ``concatenate``. For tasks of pairs alone.
+        class_weight: Weight of each class (or of the 1s of each label column) in the loss: a list, or ``balanced``:
+            all classes count the same, and so do both answers of a label column. None: every label counts the same.
+        label_smoothing: Share of a label that is spread over all classes, in [0, 1).
+        converged: With ``linear``: the minimum of the loss plus an L2 penalty, found by scikit-learn; the strength is
+            chosen by validation among those of :data:`~sigraph.evaluation.probe.STRENGTHS`. ``optimizer``,
+            ``scheduler``, ``max_epochs``, ``patience`` and ``batch_size`` do not act.
     """
 
     head: str = "linear"
@@ -154,6 +190,10 @@ class FinetuneSettings:
     dropout: float = 0.0
     normalize: bool = False
     leave_one_out: bool = False
+    pair: str | None = None
+    class_weight: str | Sequence[float] | Tensor | None = None
+    label_smoothing: float = 0.0
+    converged: bool = False
 
     def __post_init__(self) -> None:
         check_choices("FinetuneSettings", HEADS, head=self.head)
@@ -164,6 +204,18 @@ class FinetuneSettings:
         check_flags("FinetuneSettings", normalize=self.normalize, leave_one_out=self.leave_one_out)
         if self.leave_one_out and self.head != "knn":
             raise ValueError(f"'leave_one_out' needs 'head' knn (got {self.head!r})")
+        if self.pair is not None:
+            check_choices("FinetuneSettings", PAIRS, pair=self.pair)
+        check_class_weight(self.class_weight, "FinetuneSettings")
+        check_label_smoothing(self.label_smoothing, "FinetuneSettings")
+        check_flags("FinetuneSettings", converged=self.converged)
+        acts = {"pair": self.pair, "class_weight": self.class_weight, "label_smoothing": self.label_smoothing or None}
+        idle = [name for name, value in acts.items() if value is not None] if self.head == "knn" else []
+        if idle:
+            raise ValueError(f"{idle[0]!r} does not act with 'head' knn, where nothing trains; leave it out")
+        if self.converged and (self.head != "linear" or self.label_smoothing or self.dropout):
+            got = f"{self.head!r}, label_smoothing {self.label_smoothing}, dropout {self.dropout}"
+            raise ValueError(f"'converged' needs 'head' linear without 'label_smoothing' and 'dropout' (got {got})")
 
 
 @dataclass
@@ -175,107 +227,129 @@ class FinetuneResult:
     best_epoch: int
     num_parameters: int  # of the head
     model: FinetuneModule | None = field(default=None, repr=False)
-    predicted: Tensor | None = field(default=None, repr=False)  # of the test samples, as the evaluator took it
+    predicted: Tensor | None = field(default=None, repr=False)  # of the test items, as the evaluator took it
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # of every metric: valid and test
+    probe: Probe | None = None  # with ``converged``: what validation chose
 
 
 def fine_tune(
     encoder: Encoder,
     dataset: SampleDataset,
-    task: Task,
+    task: BaseTask,
     settings: FinetuneSettings | None = None,
     seed: int = 0,
     accelerator: str = "auto",
     score_test: bool = True,
+    embeddings: Tensor | None = None,
 ) -> FinetuneResult:
     """Fine-tune a copy of an encoder on a task; the epoch is chosen by validation, the test set is scored once.
 
     Args:
         encoder: It is not changed.
         dataset: The task's samples.
-        task: Labels, split and metric.
+        task: Of any kind: items, labels, split and metrics.
         settings: How.
-        seed: Seed of the head's initialisation, of dropout and of the order of batches.
+        seed: Seed of the head's initialisation, of dropout, of the order of batches and of negatives.
         accelerator: Of Lightning's trainer.
         score_test: False: the test labels are not looked at, as in a search over settings.
+        embeddings: z of all samples by this encoder, if they are there already, for heads on frozen embeddings; as of
+            :func:`~sigraph.encoders.embed`. Shape [N, D].
     """
     settings = settings or FinetuneSettings()
-    check_kinds("fine_tune", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset), task=(task, Task))
+    check_kinds("fine_tune", encoder=(encoder, Encoder), dataset=(dataset, SampleDataset), task=(task, BaseTask))
     check_kinds("fine_tune", settings=(settings, FinetuneSettings))
     check_kinds("fine_tune", accelerator=(accelerator, str))
     check_integers("fine_tune", 0, seed=seed)
     check_flags("fine_tune", score_test=score_test)
-    evaluator = Evaluator(task)
-    if task.num_samples != len(dataset):
-        raise ValueError(f"task {task.name!r} needs one label per sample, {len(dataset)} (got {task.num_samples})")
-    check_scorable(task)
-    encoder.check_samples(dataset)
+    if embeddings is not None and embeddings.shape != (len(dataset), encoder.out_channels):
+        need = f"[{len(dataset)}, {encoder.out_channels}]"
+        raise ValueError(f"'embeddings' needs shape {need} in 'fine_tune' (got {list(embeddings.shape)})")
+    check_fits_task(encoder, dataset, task, settings)
     if settings.head == "knn":
-        parts = nearest_predictions(encoder, dataset, task, settings.k, settings.leave_one_out, score_test)
-        scores = {
-            part: evaluator.eval({"y_true": task.labels[task.split[part]], "y_pred": predicted})[evaluator.metric]
-            for part, predicted in parts.items()
-        }
-        return FinetuneResult(scores["valid"], scores.get("test"), 0, 0, predicted=parts.get("test"))
+        parts = nearest_predictions(
+            encoder, dataset, task, settings.k, settings.leave_one_out, score_test, embeddings=embeddings
+        )
+        scores = _scores(task, parts)
+        valid, test = scores[task.metric]["valid"], scores[task.metric].get("test")
+        return FinetuneResult(valid, test, 0, 0, predicted=parts.get("test"), scores=scores)
     torch.manual_seed(keyed_seed(seed, 0))
-    scale = [_UnitLength()] if settings.normalize else []
-    head = nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, task.num_outputs))
-    target_scale = 1.0
-    if task.type == "regression":
-        head.append(unit := _TargetUnit(task.labels[task.split["train"]]))
-        target_scale = unit.scale
+    head, loss = task.head(encoder, settings), task.loss_settings(settings)
     frozen = settings.head == "linear"
-    if frozen:  # embeddings are computed once, then only the head works
-        table: Any = embed(encoder, dataset)
-        body: Encoder = _Identity(encoder.out_channels)
-    else:
-        table, body = dataset, copy.deepcopy(encoder).requires_grad_(True).train()
-    module = FinetuneModule(body, head, evaluator, frozen, settings.optimizer, settings.scheduler, seed, target_scale)
-    if frozen:
+    source = _source(encoder, dataset, task, frozen, embeddings)
+    body: Encoder = _Identity(encoder.out_channels)  # embeddings are computed once, then only the head works
+    if isinstance(source, Fetched):
+        body = copy.deepcopy(encoder).requires_grad_(True).train()
+    module = FinetuneModule(
+        body, head, task, frozen, settings.optimizer, settings.scheduler, seed, loss.target_scale, *loss[:2]
+    )
+    if isinstance(body, _Identity):
         body.train()  # its mode means nothing, and Lightning warns of modules in evaluation mode
-    loaders = {part: _loader(table, task, part, settings.batch_size, seed) for part in task.split}
-    best = KeepBest(f"valid_{evaluator.metric}", evaluator.greater_is_better, settings.patience)
-    trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
-    fit(trainer, module, loaders["train"], loaders["valid"])
-    best.restore(module)
-    test = predicted = None
-    if score_test:
-        with torch.no_grad():
-            module.eval()
-            predicted = torch.cat([_kept(module(inputs)) for inputs, _ in loaders["test"]])
-        test = evaluator.eval({"y_true": task.labels[task.split["test"]], "y_pred": predicted})[evaluator.metric]
+    loaders = {part: batches(source, part, settings.batch_size, seed) for part in task.split}
+    if settings.converged:
+        rows = {part: rows_of(source, part, seed) for part in ("train", "valid")}
+        probe = converged_probe(task, head, rows["train"], rows["valid"][0], loss)
+        best_valid, best_epoch = probe.valid, 0
+    else:
+        best = KeepBest(f"valid_{task.metric}", task.greater_is_better, settings.patience)
+        trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
+        fit(trainer, module, loaders["train"], loaders["valid"])
+        best.restore(module)
+        probe, best_valid, best_epoch = None, best.score, best.epoch
+    asked = [*(["valid"] if probe or len(task.metrics) > 1 else []), *(["test"] if score_test else [])]
+    module.eval()
+    parts = {part: _predicted(module, loaders[part]) for part in asked}
+    scores = _scores(task, parts)
+    if probe is None:
+        scores[task.metric] = {"valid": best_valid} | {k: v for k, v in scores[task.metric].items() if k != "valid"}
+    best_valid = scores[task.metric]["valid"]
     if frozen:
         module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
-    size = sum(p.numel() for p in head.parameters())
-    return FinetuneResult(best.score, test, best.epoch, size, module, predicted)
+    size, test = sum(p.numel() for p in head.parameters()), scores[task.metric].get("test")
+    return FinetuneResult(best_valid, test, best_epoch, size, module, parts.get("test"), scores, probe)
 
 
-class _UnitLength(nn.Module):
-    def forward(self, z: Tensor) -> Tensor:
-        return F.normalize(z, dim=1)
+def check_fits_task(encoder: Encoder, dataset: SampleDataset, task: BaseTask, settings: FinetuneSettings) -> None:
+    """Refuse what cannot be fine-tuned, before anything trains; no random number is drawn that others would.
 
-
-class _TargetUnit(nn.Module):
-    """From standard scores to the unit of the training labels: years, dollars or degrees train alike.
-
-    In float64: seconds since 1970 differ by less than what float32 rounds there.
+    Raises:
+        ValueError: The samples are not the task's, the encoder cannot read them, the task cannot be scored, or a
+            setting does not fit it.
     """
-
-    def __init__(self, y: Tensor) -> None:
-        super().__init__()
-        known = y[~torch.isnan(y)].double()
-        self.mean = float(known.mean()) if known.numel() else 0.0
-        self.scale = (float((known - self.mean).square().mean().sqrt()) if known.numel() else 0.0) or 1.0
-
-    def forward(self, score: Tensor) -> Tensor:
-        return _wide(score) * self.scale + self.mean
-
-    def extra_repr(self) -> str:
-        return f"mean={self.mean:g}, scale={self.scale:g}"
+    task.check_samples(dataset.store)
+    task.check_scorable()
+    encoder.check_samples(dataset)
+    if settings.head == "knn":
+        check_neighbors(task, settings.k, settings.leave_one_out)
+        return
+    task.loss_settings(settings)
+    with torch.random.fork_rng(devices=[]):
+        task.head(encoder, settings)
 
 
-def _wide(value: Tensor) -> Tensor:
-    """In float64, on the CPU where the device has none."""
-    return (value.cpu() if value.device.type == "mps" else value).double()
+def _source(
+    encoder: Encoder, dataset: SampleDataset, task: BaseTask, frozen: bool, embeddings: Tensor | None
+) -> Source:
+    """Where batches come from: what a frozen encoder makes of samples is computed once, as far as there is room."""
+    if not frozen:
+        return Fetched(task, dataset)
+    if not task.reads_parts:
+        return Embedded(task, embed(encoder, dataset) if embeddings is None else embeddings)
+    items = torch.cat(list(task.split.values()))
+    return EmbeddedParts.of(encoder, dataset, task, items) or Fetched(task, dataset)
+
+
+@torch.no_grad()
+def _predicted(module: FinetuneModule, loader: Any) -> Tensor:
+    return torch.cat([_kept(module.predict_batch(batch)) for batch in loader])
+
+
+def _scores(task: BaseTask, parts: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+    """Every metric on every part that was predicted."""
+    found: dict[str, dict[str, float]] = {name: {} for name in task.metrics}
+    for part, predicted in parts.items():
+        for name, value in task.evaluate(task.split[part], predicted).items():
+            found.setdefault(name, {})[part] = value
+    return found
 
 
 def _kept(predicted: Tensor) -> Tensor:
@@ -292,29 +366,3 @@ class _Identity(Encoder):
 
     def forward(self, inputs: Tensor) -> Encoding:
         return Encoding(inputs)
-
-
-class _Rows:
-    """Fetches (inputs, y) of listed samples; ``table`` is a data set or a tensor of embeddings."""
-
-    def __init__(self, table: Any, labels: Tensor) -> None:
-        self.fetch = table.fetch if isinstance(table, SampleDataset) else table.__getitem__
-        self.labels = labels
-
-    def __call__(self, ids: list[int]) -> tuple[Any, Tensor]:
-        node = torch.as_tensor(ids, dtype=torch.long)
-        return self.fetch(node), self.labels[node]
-
-
-def _loader(table: Any, task: Task, part: str, batch_size: int | None, seed: int) -> DataLoader:
-    ids = task.split[part]
-    size = batch_size or (len(ids) if part == "train" else 4096)
-    if batch_size is None and isinstance(table, SampleDataset):
-        size = min(size, bounded_number(table.store, ids))
-    return DataLoader(
-        ids.tolist(),  # type: ignore[arg-type]
-        batch_size=min(size, len(ids)),
-        shuffle=part == "train" and size < len(ids),
-        generator=keyed_generator(seed, 1),
-        collate_fn=_Rows(table, task.labels),
-    )

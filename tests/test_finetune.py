@@ -509,7 +509,7 @@ def test_a_task_of_other_samples_is_refused(encoder, dataset):
             )
         },
     )
-    with pytest.raises(ValueError, match=r"task 'short' needs one label per sample, 90 \(got 80\)"):
+    with pytest.raises(ValueError, match=r"task 'short' needs one label per sample, 90 \(got 80 labels\)"):
         run(encoder, dataset, short)
     with pytest.raises(ValueError, match=r"'k' needs to be <= 30, the training samples of task 'toy' \(got 31\)"):
         run(encoder, dataset, task(), head="knn", k=31)

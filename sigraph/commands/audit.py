@@ -180,6 +180,7 @@ def _refuse(arguments: argparse.Namespace, what: str) -> None:
 def _of_dataset(dataset: SampleDataset) -> _Wanted:
     from sigraph.data.sample_graph import StoredGraph
     from sigraph.tables.giveaways import say_giveaways
+    from sigraph.tasks import Task
 
     if not dataset.tasks:
         raise ValueError(f"data set {dataset.name!r} has no task: nothing to audit")
@@ -190,9 +191,12 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
         graphs = {"none": StoredGraph.from_edges([[], []], len(dataset))}
     names = {name: [str(c) for c in task.classes or []] for name, task in dataset.tasks.items()}
     for name, task in dataset.tasks.items():
+        if not isinstance(task, Task):
+            continue
         found = say_giveaways(dataset.store, dataset.feature_names, task, is_given="split drawn" not in task.about)
         notes += [f"task {name!r}: {note} when it is prepared" for note in found]
-    return _Wanted([_Group(graphs, dict(dataset.tasks), dataset, has_graph=bool(dataset.graphs))], notes, names)
+    tasks: dict[str, Task | Tensor] = {name: task for name, task in dataset.tasks.items() if isinstance(task, Task)}
+    return _Wanted([_Group(graphs, tasks, dataset, has_graph=bool(dataset.graphs))], notes, names)
 
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:

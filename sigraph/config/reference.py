@@ -134,7 +134,9 @@ def _kind(hint: Any, limits: Any = None) -> str:
     if limits.get("is_said"):
         return limits["is_said"]
     if origin in (UnionType, Union):
-        kinds = [_kind(kind, limits) for kind in get_args(hint) if kind is not NoneType]
+        plain = {**limits, "one_of": ()}  # words are no lists
+        kinds = [_kind(kind, plain if get_origin(kind) is list else limits) for kind in get_args(hint)]
+        kinds = [words for words, kind in zip(kinds, get_args(hint), strict=True) if kind is not NoneType]
         return " or ".join([*kinds, "null"] if NoneType in get_args(hint) else kinds)
     if origin is Literal or limits.get("one_of"):
         *others, last = (f"`{choice}`" for choice in limits.get("one_of") or get_args(hint))

@@ -16,11 +16,18 @@ from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
 HEADS = ("linear", "full", "knn")
+PAIRS = ("hadamard", "concatenate", "dot")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
 OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 MOST = 2**31 - 1  # samples of a step
 # Keys since 0.1.0, and their defaults: where they have these, settings are what they were, and so is their hash.
-_NEW: dict[str, Any] = {"reader": None}
+_NEW: dict[str, Any] = {
+    "reader": None,
+    "pair": None,
+    "class_weight": None,
+    "label_smoothing": 0.0,
+    "converged": False,
+}
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
 
@@ -122,7 +129,8 @@ class FinetuneConfig(Plain):
 
     Args:
         task: A task of the data set.
-        head: ``linear`` (probe on frozen embeddings), ``full`` (encoder and head are trained), ``knn``.
+        head: ``linear`` (probe on frozen embeddings), ``full`` (encoder and head are trained), ``knn``; tasks of pairs
+            and of parts have the first two.
         primary: Whether this is the experiment's main result. The first entry is if none says so.
         dataset: Where the task lives; null: the pre-training data set. A mapping without ``_target_`` changes arguments
             of the pre-training world, e.g. ``{num_held_out: 1000}``.
@@ -130,12 +138,20 @@ class FinetuneConfig(Plain):
         scheduler: Component: the learning-rate schedule; null: none.
         max_epochs: Most passes over the training samples.
         patience: Epochs without a better validation score after which training stops.
-        batch_size: Samples a step; null: all at once.
+        batch_size: Samples (pairs, of a task of pairs) a step; null: all at once.
         k: Neighbours that vote (``knn``).
         leave_one_out: Let every validated or tested sample ask all other samples of the split, itself left out, instead
             of the training samples alone (``knn``): the nearest-neighbour accuracy that theory speaks of.
         normalize: Scale embeddings to unit length in front of the head, as the losses on cosines do.
         dropout: Rate on the embeddings in front of the head, in [0, 1].
+        pair: What a head reads of a pair of samples: ``hadamard`` (product of their embeddings, number by number),
+            ``concatenate`` (one behind the other; of an undirected relation their sum and the size of their
+            difference) or ``dot`` (inner product); null: ``hadamard``, of a directed relation ``concatenate``.
+        class_weight: Weight of each class, or of the 1s of each label column, in the loss: a list, or ``balanced``;
+            null: every label counts the same.
+        label_smoothing: Share of a label that is spread over all classes, in [0, 1).
+        converged: The minimum of the loss plus an L2 penalty, its strength chosen by validation (``linear``), in place
+            of ``max_epochs`` of ``optimizer``.
     """
 
     task: str = key()
@@ -151,6 +167,10 @@ class FinetuneConfig(Plain):
     leave_one_out: bool = key(False)
     normalize: bool = key(False)
     dropout: float = key(0.0, low=0, high=1)
+    pair: str | None = key(None, one_of=PAIRS)
+    class_weight: str | list[float] | None = key(None, one_of=("balanced",), low=0)
+    label_smoothing: float = key(0.0, low=0, below=1)
+    converged: bool = key(False)
 
 
 def settings_hash(plain: Any) -> str:

@@ -73,7 +73,11 @@ class CardGraph:
 
 @dataclass
 class CardTask:
-    """One task; ``train``, ``valid`` and ``test`` count the samples of the split."""
+    """One task; ``train``, ``valid`` and ``test`` count the samples (pairs) of the split.
+
+    ``type`` is ``classification``, ``multilabel`` or ``regression`` of labels of samples; ``pair`` of pairs of samples,
+    ``token`` of parts of samples. ``metrics`` lists all where there are several, the first is ``metric``.
+    """
 
     type: str = "classification"
     metric: str = ""
@@ -82,6 +86,7 @@ class CardTask:
     valid: int | None = key(None, low=0)
     test: int | None = key(None, low=0)
     about: str = key("", words=True)
+    metrics: list[str] | None = None
 
 
 @dataclass
@@ -143,7 +148,7 @@ class Card:
 
     def write(self, path: str | Path) -> None:
         """Write the card as YAML that :meth:`read` understands."""
-        content = {key: value for key, value in asdict(self).items() if value is not None}
+        content = {key: value for key, value in _content(self).items() if value is not None}
         text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
         user_path(path).write_text(text, encoding="utf-8")
 
@@ -152,7 +157,7 @@ class Card:
 
         Titles, licences, sources, citations and ``about`` are words; so are comments.
         """
-        content = asdict(self)
+        content = _content(self)
         for words in _WORDS:
             del content[words]
         for part in (*content["graphs"].values(), *content["tasks"].values()):
@@ -162,8 +167,17 @@ class Card:
 
     def digest(self) -> str:
         """SHA-256 of the content without what was measured; comments and the order of keys do not count."""
-        content = {key: value for key, value in asdict(self).items() if key != "measured"}
+        content = {key: value for key, value in _content(self).items() if key != "measured"}
         return _sum_of(content)
+
+
+def _content(card: Card) -> dict[str, Any]:
+    """Plain values of a card; a list of metrics where there is one, so that sums of others are what they were."""
+    content = asdict(card)
+    for task in content["tasks"].values():
+        if task["metrics"] is None:
+            del task["metrics"]
+    return content
 
 
 def _sum_of(content: Any) -> str:

@@ -33,7 +33,7 @@ from sigraph.files.suggestions import did_you_mean
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import as_samples, open_samples
-from sigraph.tasks.task import SPLITS, Task, is_labelled
+from sigraph.tasks.base import BaseTask
 
 if TYPE_CHECKING:
     from sigraph.data.graph import PretrainGraph
@@ -74,7 +74,7 @@ class SampleDataset:
         self,
         samples: Samples | Tensor | pa.Table | str | Path,
         graphs: Mapping[str, SampleGraph] | None = None,
-        tasks: Mapping[str, Task] | None = None,
+        tasks: Mapping[str, BaseTask] | None = None,
         name: str = "",
         card: Card | None = None,
         ids: pa.Array | Sequence[int | str] | None = None,
@@ -82,8 +82,8 @@ class SampleDataset:
     ) -> None:
         self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
         self._fingerprint: str | None = None
-        self._graphs = HeldGraphs(named_items("graph", graphs, SampleGraph))  # type: ignore[type-abstract]
-        self._tasks = named_items("task", tasks, Task)
+        self._graphs = HeldGraphs(named_items("graph", graphs, SampleGraph))
+        self._tasks = named_items("task", tasks, BaseTask)
         if card is not None:
             check_kinds("SampleDataset", card=(card, Card))
         self.name, self.card = name or (card.name if card else ""), card
@@ -158,12 +158,8 @@ class SampleDataset:
                 )
             if graph.names_of_nodes is not None and self.ids is not None:
                 refuse_other_names(self.ids, graph, name)
-        for name, task in self._tasks.items():
-            if task.num_samples != len(self):
-                raise ValueError(
-                    f"task {name!r} needs one label per sample in 'SampleDataset' (got {task.num_samples} labels, "
-                    f"{len(self)} samples); mark missing ones (-1, or NaN) rather than leaving them out"
-                )
+        for task in self._tasks.values():
+            task.check_samples(self.store)
 
     @property
     def graphs(self) -> Mapping[str, PretrainGraph]:
@@ -176,7 +172,7 @@ class SampleDataset:
         return self._graphs.as_held
 
     @property
-    def tasks(self) -> Mapping[str, Task]:
+    def tasks(self) -> Mapping[str, BaseTask]:
         """The tasks by name, read-only; see :meth:`replace`."""
         return MappingProxyType(self._tasks)
 
@@ -240,17 +236,17 @@ class SampleDataset:
         """A pre-training graph by name; without a name the first."""
         return _choose("graph", self._graphs, name, self.name)
 
-    def task(self, name: str | None = None) -> Task:
+    def task(self, name: str | None = None) -> Any:
         """A task by name; without a name the first."""
         return _choose("task", self._tasks, name, self.name)
 
-    def replace(self, graphs: Mapping[str, SampleGraph] | None = None, tasks: Mapping[str, Task] | None = None):
+    def replace(self, graphs: Mapping[str, SampleGraph] | None = None, tasks: Mapping[str, BaseTask] | None = None):
         """The same samples with other graphs or tasks; mapped samples stay mapped."""
         out = object.__new__(type(self))
         out.__dict__.update(self.__dict__, _fingerprint=None)
         given = self.held_graphs if graphs is None else graphs
-        out._graphs = HeldGraphs(named_items("graph", given, SampleGraph))  # type: ignore[type-abstract]
-        out._tasks = named_items("task", self._tasks if tasks is None else tasks, Task)
+        out._graphs = HeldGraphs(named_items("graph", given, SampleGraph))
+        out._tasks = named_items("task", self._tasks if tasks is None else tasks, BaseTask)
         out._check_counts()
         return out
 
@@ -288,13 +284,7 @@ class SampleDataset:
             isolated = int((graph.csr()[0].diff() == 0).sum())
             graphs[name] = {"num_edges": graph.num_edges // 2, "num_isolated": isolated}
         for name, task in self._tasks.items():
-            tasks[name] = {
-                "type": task.type,
-                "metric": task.metric,
-                "num_classes": None if task.type == "regression" else task.num_outputs,
-                **{part: task.split[part].numel() for part in SPLITS},
-                "num_labelled": int(is_labelled(task.labels).sum()),
-            }
+            tasks[name] = task.measure()
         return {
             "samples": {"kind": self.store.kind, "count": len(self), "channels": self.in_channels},
             "graphs": graphs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,9 @@ from sigraph.data.foreign import way_from
 from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import said
 from sigraph.files.columns import is_text
-from sigraph.tasks.task import Task
-
-P = TypeVar("P", SampleGraph, Task)
 
 
-def named_items(kind: str, items: Any, expected: type[P]) -> dict[str, P]:
+def named_items(kind: str, items: Any, expected: Any) -> dict[str, Any]:
     """Graphs or tasks by name, copied.
 
     Args:
@@ -41,7 +38,7 @@ def named_items(kind: str, items: Any, expected: type[P]) -> dict[str, P]:
             raise ValueError(f"{kind} {name!r:.60} needs a name of letters, digits, '.', '_' and '-', at most 240")
         if not isinstance(item, expected):
             way = way_from(item) if kind == "graph" else ""
-            called = getattr(expected, "kind_name", expected.__name__)
+            called = getattr(expected, "kind_name", expected.__name__.removeprefix("Base"))
             raise ValueError(
                 f"{kind} {name!r} needs to be a {called} in 'SampleDataset' (got a {type(item).__name__})"
                 f"{way and ': ' + way}"

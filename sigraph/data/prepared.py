@@ -23,8 +23,11 @@ from sigraph.files.temporary import where_kept
 from sigraph.samples import Samples
 from sigraph.samples.base import feed_array
 from sigraph.samples.given import KINDS
-from sigraph.tasks.task import SPLITS, Task, said_elsewhere
+from sigraph.tasks.base import SPLITS, BaseTask
+from sigraph.tasks.kept import as_kept
+from sigraph.tasks.task import said_elsewhere
 
+_UNHASHED = {"name", "type", "metric", "about", "classes"}  # of a task: said otherwise, or words
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 _TAMPERED = "truncated or tampered; "
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
@@ -158,22 +161,25 @@ def _write_again(path: Path, option: str) -> str:
     return f"write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
 
 
-def write_task(task: Task, folder: Path) -> None:
-    """Write labels, split and metric of a task."""
+def write_task(task: BaseTask, folder: Path) -> None:
+    """Write the arrays of a task (labels, split) and what else it says of itself."""
+    arrays, facts = task.state()
+    if as_kept(task.item) is not type(task):
+        raise ValueError(
+            f"task {task.name!r} is a {type(task).__name__}, which no folder is read into: leave it out of the data "
+            "set that is saved, and add it by replace(tasks=...) to the one that is opened"
+        )
     folder.mkdir(parents=True)
-    np.save(folder / "labels.npy", task.labels.cpu().numpy(), allow_pickle=False)
-    for part in SPLITS:
-        np.save(folder / f"{part}.npy", task.split[part].cpu().numpy(), allow_pickle=False)
-    about: dict[str, Any] = {"name": task.name, "type": task.type, "metric": task.metric, "about": task.about}
-    if task.classes is not None:
-        about["classes"] = task.classes
-    (folder / "task.json").write_text(json.dumps(about, indent=1))
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array.cpu().numpy(), allow_pickle=False)
+    (folder / "task.json").write_text(json.dumps(facts, indent=1))
 
 
-def read_task(manifest: Manifest, task: str) -> Task:
+def read_task(manifest: Manifest, task: str) -> BaseTask:
     """Read what :func:`write_task` wrote, every file checked."""
-    array = {}
-    for name in ("labels", *SPLITS):
+    array, home = {}, f"tasks/{task}/"
+    listed = [name.removeprefix(home).removesuffix(".npy") for name in manifest.files if name.startswith(home)]
+    for name in dict.fromkeys(("labels", *SPLITS, *sorted(set(listed) - {"task.json"}))):
         file = manifest.checked(f"tasks/{task}/{name}.npy")
         try:
             array[name] = torch.from_numpy(np.load(file, allow_pickle=False))
@@ -184,14 +190,13 @@ def read_task(manifest: Manifest, task: str) -> Task:
         about = json.loads(file.read_text())
         if not isinstance(about, dict):
             raise ValueError("it holds no mapping")
-        labels, classes = array.pop("labels"), about.get("classes")
         with said_elsewhere():
-            return Task(about["name"], labels, array, about["metric"], about["type"], about["about"], classes)
+            return as_kept(about["type"]).restored(array, about)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{file}: not a task ({error!r})") from error
 
 
-def content_hash(samples: Samples, graphs: Mapping[str, SampleGraph], tasks: Mapping[str, Task]) -> str:
+def content_hash(samples: Samples, graphs: Mapping[str, SampleGraph], tasks: Mapping[str, BaseTask]) -> str:
     """SHA-256 over the content of samples, graphs and tasks."""
     digest = hashlib.sha256()
 
@@ -205,7 +210,9 @@ def content_hash(samples: Samples, graphs: Mapping[str, SampleGraph], tasks: Map
         for part, value in (("rowptr", rowptr), ("col", col), ("weight", graph.store.weight), ("group", graph.group)):
             add(f"graphs/{name}/{part}", value)
     for name, task in sorted(tasks.items()):
-        digest.update(f"{task.type} {task.metric}\n".encode())
-        for part, value in (("labels", task.labels), *task.split.items()):
+        arrays, facts = task.state()
+        more = "".join(f" {facts[key]}" for key in sorted(facts.keys() - _UNHASHED))
+        digest.update(f"{facts['type']} {facts['metric']}{more}\n".encode())
+        for part, value in arrays.items():
             add(f"tasks/{name}/{part}", value)
     return digest.hexdigest()

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from sigraph.data.dataset import SampleDataset
+from sigraph.samples.encoding import Encoding
 
-
-class Encoding(NamedTuple):
-    """What an encoder gives.
-
-    Args:
-        z: One embedding per sample. Shape [B, D].
-        h: One embedding per part (token, atom) of the samples, all parts in a row; None for encoders without parts.
-            Shape [M, D'].
-    """
-
-    z: Tensor
-    h: Tensor | None = None
+__all__ = ["Encoder", "Encoding", "samples_of"]
 
 
 class Encoder(nn.Module, ABC):

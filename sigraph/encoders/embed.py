@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
-from sigraph.encoders.base import Encoder
+from sigraph.encoders.base import Encoder, Encoding
 from sigraph.files.arguments import check_integers, check_kinds, checked_node
 from sigraph.samples.batches import bounded_batches
 
@@ -39,16 +42,11 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         warnings.warn(note, stacklevel=3)  # one more for the decorator
     node = torch.arange(len(dataset)) if node is None else checked_node(node, len(dataset))
     like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
-    modes = [(module, module.training) for module in encoder.modules()]
-    encoder.eval()
-    try:
+    with _evaluating(encoder):
         parts = [
             encoder(_move(dataset.fetch(ids), like)).z.float().cpu()
             for ids in bounded_batches(dataset.store, node, batch_size)
         ]
-    finally:
-        for module, training in modes:
-            module.training = training
     z = torch.cat(parts) if parts else torch.empty(0, encoder.out_channels)
     wrong = (~torch.isfinite(z).all(dim=1)).nonzero().view(-1)
     if wrong.numel():
@@ -57,6 +55,33 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
             f"(first: sample {int(node[wrong[0]])}); a smaller learning rate or gradient clipping may help"
         )
     return z
+
+
+@torch.no_grad()
+def encode(encoder: Encoder, dataset: SampleDataset, node: Tensor) -> tuple[Any, Encoding]:
+    """What the encoder reads of some samples and what it makes of it, parts too, in evaluation mode, in one batch.
+
+    Args:
+        encoder: Its training mode is as before when this returns.
+        dataset: Where the samples are fetched from.
+        node: Their ids. Shape [B].
+    """
+    like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
+    inputs = _move(dataset.fetch(node), like)
+    with _evaluating(encoder):
+        return inputs, encoder(inputs)
+
+
+@contextmanager
+def _evaluating(encoder: Encoder) -> Iterator[None]:
+    """Evaluation mode for a block; each layer is as before afterwards."""
+    modes = [(module, module.training) for module in encoder.modules()]
+    encoder.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _move(inputs, like):

@@ -90,4 +90,4 @@ class GraphEncoder(Encoder):
         if x.dim() != 2 or x.size(1) != self.node_channels:
             raise ValueError(f"'inputs' needs x [V, {self.node_channels}] in 'GraphEncoder' (got {list(x.shape)})")
         h = self.layers(x.to(self.linear.weight.dtype), inputs.edge_index)  # [V, hidden_channels]
-        return Encoding(self.linear(self.pool(h, inputs.batch, inputs.num_graphs)), h)
+        return Encoding(self.linear(self.pool(h, inputs.batch, inputs.num_graphs)), h, getattr(inputs, "ptr", None))

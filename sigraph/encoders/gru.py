@@ -77,7 +77,7 @@ class GRUEncoder(TokenEncoder):
         token, length, is_real = self.check_inputs(inputs)
         if not len(token):  # nothing can be packed
             none = self.embedding.weight.new_zeros(0, self.out_channels)
-            return Encoding(none, none)
+            return Encoding(none, none, length.new_zeros(1))
         x = self.dropout(self.embedding(token))
         packed, last = self.gru(pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False))
         state, _ = pad_packed_sequence(packed, batch_first=True, total_length=token.size(1))  # [B, L, D], zeros behind
@@ -85,4 +85,4 @@ class GRUEncoder(TokenEncoder):
             z = torch.cat(list(last[-self.num_directions :]), dim=1)
         else:
             z = state.sum(dim=1) / length[:, None]
-        return Encoding(z, state[is_real])
+        return Encoding(z, state[is_real], inputs.ptr)

@@ -92,12 +92,14 @@ class TransformerEncoder(TokenEncoder):
         token, length, is_real = self.check_inputs(inputs)
         if not token.size(1):
             none = self.embedding.weight.new_zeros(0, self.out_channels)
-            return Encoding(none, none)
+            return Encoding(none, none, length.new_zeros(1))
         x = (self.embedding(token) + self.position[: token.size(1)]) * self.out_channels**0.5
         state = self.layers(self.dropout(x), src_key_padding_mask=~is_real)  # [B, L, D]
         if self.pooling == "first":
-            return Encoding(state[:, 0], state[is_real])
-        return Encoding(state.masked_fill(~is_real[:, :, None], 0).sum(dim=1) / length[:, None], state[is_real])
+            z = state[:, 0]
+        else:
+            z = state.masked_fill(~is_real[:, :, None], 0).sum(dim=1) / length[:, None]
+        return Encoding(z, state[is_real], inputs.ptr)
 
 
 def _waves(length: int, channels: int) -> Tensor:

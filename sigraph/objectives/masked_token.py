@@ -104,7 +104,7 @@ class MaskedToken(Objective):
         return inputs._replace(token=token), TokenTarget(sample, part, truth, int(inputs.length.sum()))
 
     def forward(self, encoding: Encoding, target: TokenTarget) -> Tensor:
-        z, h = encoding
+        z, h = encoding.z, encoding.h
         read, name = (z, "z") if h is None else (h, "h")
         if read.size(1) != self.decoder.in_features:
             raise ValueError(

@@ -12,9 +12,9 @@ from sigraph.config import ArmConfig, ConfigError, FinetuneConfig, PretrainConfi
 from sigraph.config.build import Bases, check, is_shipped, working
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder
-from sigraph.evaluation.nearest_head import check_neighbors
 from sigraph.files.memory import check_processes
 from sigraph.files.random import keyed_generator
+from sigraph.finetune import check_fits_task
 from sigraph.graphs import GraphConstructor
 from sigraph.losses import StructureLoss
 from sigraph.machines.devices import check_device
@@ -23,12 +23,10 @@ from sigraph.readers import Reader
 from sigraph.running.data_source import open_data
 from sigraph.running.ground import Ground, build_ground, ground_hash
 from sigraph.running.leakage_check import LeakageCheck
-from sigraph.running.optimizers import makers_of
+from sigraph.running.optimizers import finetune_settings, makers_of
 from sigraph.running.parts import SIZES, Parts, build_parts, pretrain_hash, said_of
 from sigraph.running.reading import read_alike
 from sigraph.samplers import PairSampler
-from sigraph.tasks import Evaluator
-from sigraph.tasks.scorable import check_scorable
 
 Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid sets, and the arm with it
 
@@ -122,13 +120,10 @@ class _Look:
         home = whole if own or entry.dataset is None else open_data(entry.dataset, f"{where}.dataset")
         home = read_alike(home, whole)
         self._note(home)
-        encoder.check_samples(home)
-        Evaluator(task := home.task(entry.task))
-        check_scorable(task)
-        if entry.head == "knn":
-            check_neighbors(task, entry.k, entry.leave_one_out)
+        task = home.task(entry.task)
+        settings = finetune_settings(entry, where, arm.pretrain.trainer.accelerator)
+        check_fits_task(encoder, home, task, settings)
         self.leakage.look(arm, whole, home, task, graph)
-        makers_of(entry, where, arm.pretrain.trainer.accelerator)
 
 
 @contextlib.contextmanager

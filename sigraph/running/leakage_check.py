@@ -15,7 +15,8 @@ from sigraph.config.inductive import share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
 from sigraph.running.visible import lifted, sight
-from sigraph.tasks import Evaluator, Task
+from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
 from sigraph.theory.leakage.label_edges import labels_in_edges
 from sigraph.theory.leakage.leakage import leakage, look_at_graph, repeated_in_training
 from sigraph.theory.leakage.report import LeakageReport
@@ -85,6 +86,8 @@ def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: Pretrai
     found: dict[str, str] = {}
     if _trains_on_graph(config):
         for name, task in dataset.tasks.items():
+            if not isinstance(task, Task):
+                continue
             report = LeakageReport(name, {part: rows.numel() for part, rows in task.split.items()})
             _look_at_edges(report, config, dataset, task, graph)
             if report.suspicious:
@@ -108,7 +111,7 @@ def _look_at_edges(
     look_at_graph(report, graph, task, labels_in_edges(constructor, whole))
 
 
-def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | None, data: str) -> dict[str, Any]:
+def without_repeated(dataset: SampleDataset, task: BaseTask, predicted: Tensor | None, data: str) -> dict[str, Any]:
     """The test score without the samples that also occur in training, as a field of a record.
 
     Args:
@@ -121,7 +124,7 @@ def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | Non
         Nothing if no test sample occurs in training; else under ``leakage`` the numbers ``num_affected`` and
         ``num_test``, and ``test_without``: None, with a ``reason``, where the score of the others is not defined.
     """
-    if predicted is None:
+    if predicted is None or task.edges() is not None:
         return {}
     if (data, task.name) not in _repeated:
         if len(_repeated) >= _KEPT:
@@ -132,20 +135,19 @@ def without_repeated(dataset: SampleDataset, task: Task, predicted: Tensor | Non
         return {}
     test = task.split["test"]
     keep = ~torch.isin(test, affected)
-    evaluator = Evaluator(task)
     found: dict[str, Any] = {"num_affected": affected.numel(), "num_test": test.numel(), "test_without": None}
     if not bool(keep.any()):
         return {"leakage": {**found, "reason": "every test sample also occurs in training"}}
     try:
-        score = evaluator.eval({"y_true": task.labels[test][keep], "y_pred": predicted[keep]})[evaluator.metric]
+        score = task.evaluate(test[keep], predicted[keep[task.row_items(test)]], [task.metric])[task.metric]
     except ValueError as error:  # a metric may need two classes
         return {"leakage": {**found, "reason": str(error)}}
     if math.isnan(score):
-        return {"leakage": {**found, "reason": f"{evaluator.metric} is not defined on the others"}}
+        return {"leakage": {**found, "reason": f"{task.metric} is not defined on the others"}}
     return {"leakage": {**found, "test_without": score}}
 
 
-def scored_apart(task: Task, predicted: Tensor | None, hidden: Tensor | None) -> dict[str, float | None]:
+def scored_apart(task: BaseTask, predicted: Tensor | None, hidden: Tensor | None) -> dict[str, float | None]:
     """The scores of the test samples that pre-training did not see and of those that it saw, as fields of a record.
 
     Args:
@@ -159,11 +161,11 @@ def scored_apart(task: Task, predicted: Tensor | None, hidden: Tensor | None) ->
     """
     if predicted is None or hidden is None:
         return {}
-    evaluator, scores = Evaluator(task), {}
+    items, scores = task.split["test"], {}
     for name, part in (("test_hidden", hidden), ("test_seen", ~hidden)):
-        y_true = task.labels[task.split["test"]][part]
         try:
-            score = evaluator.eval({"y_true": y_true, "y_pred": predicted[part]})[evaluator.metric]
+            found = task.evaluate(items[part], predicted[part[task.row_items(items)]], [task.metric])
+            score = found[task.metric]
         except ValueError:  # a metric may need two classes
             score = math.nan
         scores[name] = None if math.isnan(score) else score

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from sigraph.config import FinetuneConfig, PretrainConfig
+from sigraph.config import ConfigError, FinetuneConfig, PretrainConfig
 from sigraph.config.build import partial_build, working
+from sigraph.finetune import FinetuneSettings
 from sigraph.machines.devices import device_kind
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, try_steps
 
@@ -43,3 +44,35 @@ def makers_of(config: PretrainConfig | FinetuneConfig, where: str, accelerator: 
     with working(scheduler.func.__name__, config.scheduler, f"{where}.scheduler"):
         try_steps(optimizer, scheduler, device)
     return Makers(optimizer, scheduler)
+
+
+def finetune_settings(config: FinetuneConfig, where: str, accelerator: str) -> FinetuneSettings:
+    """How a task is fine-tuned, from its settings.
+
+    Args:
+        config: Of the fine-tuning.
+        where: Its dotted key, for messages: ``finetune.0``.
+        accelerator: Where it will train.
+
+    Raises:
+        ConfigError: Settings do not fit together; names their key.
+    """
+    makers = makers_of(config, where, accelerator)
+    try:
+        return FinetuneSettings(
+            config.head,
+            *makers,
+            config.max_epochs,
+            config.patience,
+            config.batch_size,
+            config.k,
+            config.dropout,
+            config.normalize,
+            config.leave_one_out,
+            config.pair,
+            config.class_weight,
+            config.label_smoothing,
+            config.converged,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error

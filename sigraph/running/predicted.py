@@ -11,11 +11,12 @@ from torch import Tensor
 from sigraph.data import SampleDataset
 from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, damage, write_predictions
 from sigraph.leaderboard.records import TaskResult
-from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
+from sigraph.tasks.kinds import KINDS
 
 
 def keep_predictions(
-    folder: Path, name: str, dataset: SampleDataset, task: Task, predicted: Tensor | None
+    folder: Path, name: str, dataset: SampleDataset, task: BaseTask, predicted: Tensor | None
 ) -> dict[str, Any]:
     """Keep predictions of the test items.
 
@@ -24,16 +25,20 @@ def keep_predictions(
         name: Of the file: that of the task's result, without its ending.
         dataset: The task's samples, whose ids are written too.
         task: Labels and split.
-        predicted: A row an item, in the order of the split; None: the test items were not scored.
+        predicted: A row an item, or a part of one, in the order of the split; None: the test items were not scored.
 
     Returns:
         The field ``predictions`` of the task's result; nothing if there is nothing to keep.
     """
-    if predicted is None:
+    if predicted is None or task.type not in KINDS:
         return {}
-    items = task.split["test"]
-    found = Predictions(task.type, items.numpy(), task.labels[items].numpy(), predicted.detach().cpu().numpy())
-    ids = {} if dataset.ids is None else {"id": dataset.ids.take(items.numpy())}
+    items, (node, place) = task.split["test"], task.samples(task.split["test"])
+    row = task.row_items(items)
+    found = Predictions(task.type, items[row].numpy(), task.target(items).numpy(), predicted.detach().cpu().numpy())
+    ids = {}
+    if dataset.ids is not None:
+        ends = {"id": place} if place.dim() == 1 else {f"id_{i}": end for i, end in enumerate(place.T)}
+        ids = {name: dataset.ids.take(node[end][row].numpy()) for name, end in ends.items()}
     file = folder / PREDICTIONS / f"{name}.parquet"
     file.parent.mkdir(exist_ok=True)
     return {"predictions": {"file": file.name, "sha256": write_predictions(file, found, ids)}}

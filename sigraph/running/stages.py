@@ -24,7 +24,7 @@ from sigraph.encoders import Encoder
 from sigraph.files.atomic import atomic_file, sha256
 from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
-from sigraph.finetune import FinetuneSettings, fine_tune
+from sigraph.finetune import fine_tune
 from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER
 from sigraph.losses import StructureLoss
@@ -32,13 +32,12 @@ from sigraph.running.data_source import open_data
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.ground import HEAD
 from sigraph.running.leakage_check import scored_apart, without_repeated
-from sigraph.running.optimizers import makers_of
+from sigraph.running.optimizers import finetune_settings
 from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
 from sigraph.running.visible import hidden_test
-from sigraph.tasks import Evaluator
 from sigraph.theory.certificates import certify
 
 logger = logging.getLogger(__name__)
@@ -217,22 +216,12 @@ def finetune_stage(
         "task": config.task,
         "dataset": home.name,
         "head": config.head,
-        "metric": Evaluator(task).metric,
+        "metric": task.metric,
         "greater_is_better": task.greater_is_better,
     }
     record = read_record(file, TaskResult, asked, partial(lost_predictions, folder))
     if record is None:
-        settings = FinetuneSettings(
-            config.head,
-            *makers_of(config, "finetune", accelerator),
-            config.max_epochs,
-            config.patience,
-            config.batch_size,
-            config.k,
-            config.dropout,
-            config.normalize,
-            config.leave_one_out,
-        )
+        settings = finetune_settings(config, "finetune", accelerator)
         clock = time.perf_counter()
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
         record = {
@@ -241,10 +230,12 @@ def finetune_stage(
             "commit": commit(),
             "valid": result.valid,
             "test": result.test,
+            "scores": result.scores,
             "best_epoch": result.best_epoch,
             "num_parameters": result.num_parameters,
             "seconds": time.perf_counter() - clock,
             **scored_apart(task, result.predicted, hidden_test(dataset, task, inductive) if is_own else None),
+            **({} if result.probe is None else {"probe": result.probe._asdict()}),
             **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:

@@ -14,6 +14,7 @@ from sigraph.edges import LabelSetStore
 from sigraph.files.random import keyed_generator
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
 
 _DRAWN = 20_240_613  # the key of the test samples that a share hides: no arm's, no seed's
 
@@ -62,8 +63,8 @@ def seen_in_pretraining(dataset: SampleDataset, inductive: Inductive = True) -> 
     return torch.arange(len(dataset)) if samples is None else samples
 
 
-def hidden_test(dataset: SampleDataset, task: Task, inductive: Inductive) -> Tensor | None:
-    """Which test samples of a task are hidden, where they are scored apart from those that are seen.
+def hidden_test(dataset: SampleDataset, task: BaseTask, inductive: Inductive) -> Tensor | None:
+    """Which test items of a task touch a hidden sample, where they are scored apart from those that are seen.
 
     Args:
         dataset: That is pre-trained on, with all its tasks: what one of them hides is hidden for all.
@@ -71,14 +72,16 @@ def hidden_test(dataset: SampleDataset, task: Task, inductive: Inductive) -> Ten
         inductive: As the arm says it.
 
     Returns:
-        By test sample, in the order of the split. Shape [n] bool. None: all are hidden, or none.
+        By test item, in the order of the split. Shape [n] bool. None: all are hidden, or none.
     """
     if share_of(inductive) is None:
         return None
-    return ~torch.isin(task.split["test"], seen_in_pretraining(dataset, inductive))
+    node, place = task.samples(task.split["test"])
+    hidden = ~torch.isin(node, seen_in_pretraining(dataset, inductive))[place]
+    return hidden.view(len(place), -1).any(dim=1)
 
 
-def _drawn(task: Task, share: float) -> Tensor:
+def _drawn(task: BaseTask, share: float) -> Tensor:
     """The hidden test samples of a task: those of the smallest keys, so that tasks of one test set hide the same."""
     test = task.part_samples("test")
     number = min(max(round(share * test.numel()), 1), max(test.numel() - 1, 1))
@@ -94,11 +97,11 @@ def shown_samples(dataset: SampleDataset, found: Sight) -> SampleDataset:
 def shown_edges(dataset: SampleDataset, found: Sight) -> SampleDataset:
     """What a graph is made of: the samples that may be joined, the edges among them, and their labels.
 
-    Splits of its tasks hold what is left of them, which may be nothing.
+    Splits of its tasks hold what is left of them, which may be nothing; those without a label a sample are left out.
     """
     if found.joined is None:
         return dataset
-    tasks = {name: _among(task, found.joined) for name, task in dataset.tasks.items()}
+    tasks = {name: _among(task, found.joined) for name, task in dataset.tasks.items() if isinstance(task, Task)}
     return dataset.subset(found.joined).replace(tasks=tasks)
 
 

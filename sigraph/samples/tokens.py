@@ -65,6 +65,11 @@ class Tokens(NamedTuple):
         """Which entries are tokens and no padding, bool [B, L]. Row by row they are the M tokens in a row."""
         return torch.arange(self.token.size(1), device=self.token.device) < self.length[:, None]
 
+    @property
+    def ptr(self) -> Tensor:
+        """Where each sequence begins among the M tokens in a row, and where the last one ends. int64 [B + 1]."""
+        return torch.cat([self.length.new_zeros(1), self.length.cumsum(0)])
+
 
 def token_table(
     sequences: Any,

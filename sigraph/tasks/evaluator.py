@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
-from sigraph.files.arguments import check_kinds
+from sigraph.files.arguments import said
 from sigraph.files.row_index import check_same_index, has_index
 from sigraph.tasks.class_names import are_names_together, integer_names, shown_names
+from sigraph.tasks.kinds import is_labelled
 from sigraph.tasks.label_values import label_values, labels_said
-from sigraph.tasks.metrics import METRICS
-from sigraph.tasks.task import Task, is_labelled
+from sigraph.tasks.metrics import Metric, above_half
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """What of a :class:`~sigraph.tasks.labelled.LabelledTask` says how it is scored."""
+
+    name: str
+    type: str
+    metric: str
+    classes: list[str | int] | None
+
+    @property
+    def split(self) -> Mapping[str, torch.Tensor]: ...
+    @property
+    def num_items(self) -> int: ...
+    @property
+    def is_ranking(self) -> bool: ...
+    @property
+    def num_outputs(self) -> int: ...
+    @property
+    def greater_is_better(self) -> bool: ...
+    @property
+    def needs_scores(self) -> bool: ...
+    def scored_by(self) -> list[Metric]:
+        """The metrics, looked up."""
+
+    def check_metrics(self) -> None:
+        """Refuse metrics that there are not."""
+
+    def called(self, number: int) -> str | int:
+        """What the user calls a class or label column."""
+
+    def part_labels(self, part: str) -> torch.Tensor:
+        """The known labels of a part of the split."""
 
 
 class Evaluator:
     """Scores predictions for a task the way OGB's evaluators are called.
 
     Args:
-        task: Its type, its metric and what its classes are called are used.
+        task: With labels (:class:`~sigraph.tasks.Task` and others); its type, its metrics and what its classes are
+            called are used.
 
     Classes may be given as ids, 0 ... C - 1, or by name where the task has names. Where the names are integers too,
     integers are ids if all of ``y_true`` and ``y_pred`` can be, otherwise names if all of both are; anything else is
@@ -33,10 +69,12 @@ class Evaluator:
         {'accuracy': 0.815}
     """
 
-    def __init__(self, task: Task) -> None:
-        check_kinds("Evaluator", task=(task, Task))
-        task.check_metric()
-        self.task, self.metric, self._score = task, task.metric, METRICS[task.type][task.metric]
+    def __init__(self, task: Labelled) -> None:
+        if not isinstance(task, Labelled):
+            raise ValueError(f"'task' needs to be a Task, or another with labels, in 'Evaluator' (got {said(task)})")
+        task.check_metrics()
+        self.task, self.metric = task, task.metric
+        self.metrics = {metric.name: metric for metric in task.scored_by()}
         self.greater_is_better = task.greater_is_better
 
     @property
@@ -47,7 +85,9 @@ class Evaluator:
             "multilabel": "y_true [n, num_columns] in {0, 1}, NaN where missing; y_pred [n, num_columns] scores",
             "regression": "y_true [n]; y_pred [n] or [n, 1]",
         }[self.task.type]
-        if self.task.is_ranking:
+        if self.task.needs_scores and self.task.num_outputs != 2:
+            shape = "y_true [n] class ids; y_pred [n, num_classes] scores"
+        elif self.task.needs_scores:
             positive = self.task.called(1)
             shape = f"y_true [n] classes; y_pred [n] scores of class {positive!r}, the second, or [n, 2] of both"
         classes = self.task.classes
@@ -57,16 +97,21 @@ class Evaluator:
     @property
     def expected_output_format(self) -> str:
         """What :meth:`eval` returns, in words."""
-        return f"a dict {{{self.metric!r}: float}}, {'higher' if self.greater_is_better else 'lower'} is better"
+        words = [
+            f"{{{name!r}: float}}, {'higher' if metric.greater_is_better else 'lower'} is better"
+            for name, metric in self.metrics.items()
+        ]
+        return f"a dict {'; '.join(words)}"
 
-    def eval(self, input_dict: dict[str, Any]) -> dict[str, float]:
+    def eval(self, input_dict: dict[str, Any], metrics: Sequence[str] | None = None) -> dict[str, float]:
         """Score predictions.
 
         Args:
             input_dict: ``y_true`` and ``y_pred``; see :attr:`expected_input_format`.
+            metrics: Some of the task's; None: all of them.
 
         Returns:
-            The metric's name and value.
+            Values by the names of the metrics, the task's first one first.
         """
         missing = {"y_true", "y_pred"} - set(input_dict)
         if missing:
@@ -87,7 +132,13 @@ class Evaluator:
             raise ValueError(f"'y_true' holds {unknown} missing labels in 'Evaluator'; pass labelled samples only")
         if self.task.type == "regression":
             y, y_pred = y.double(), y_pred.astype(np.float64)  # single precision loses the digits of large targets
-        return {self.metric: self._score(y.numpy(), y_pred)}
+        asked = self.metrics if metrics is None else {name: self.metrics[name] for name in metrics}
+        return {name: metric(y.numpy(), self._read_by(metric, y_pred)) for name, metric in asked.items()}
+
+    def _read_by(self, metric: Metric, y_pred: np.ndarray) -> np.ndarray:
+        """Predictions as a metric reads them: of two classes with a single score, which one that chooses."""
+        is_score = self.task.type == "classification" and self.task.needs_scores and y_pred.size == len(y_pred)
+        return above_half(y_pred).astype(np.int64) if is_score and metric.reads == "classes" else y_pred
 
     def _reading(self, y_true: Any, y_pred: Any) -> dict[str, Any]:
         """How classes are read, predicted ones as the labels are."""
@@ -97,11 +148,15 @@ class Evaluator:
         are_named = False
         if integer_names(classes):
             shape = np.shape(y_pred.detach().cpu() if isinstance(y_pred, torch.Tensor) else y_pred)
-            holds_classes = not self.task.is_ranking and (len(shape) == 1 or shape[1:] == (1,))
+            holds_classes = not self.task.needs_scores and (len(shape) == 1 or shape[1:] == (1,))
             given = {"'y_true'": y_true} | ({"'y_pred'": y_pred} if holds_classes else {})
             are_named = are_names_together(given, classes)
         count = max(self.task.num_outputs, len(classes or ()))
         return {"classes": classes, "num_classes": count, "are_named": are_named}
+
+    def _scoring(self) -> str:
+        """The metrics that read scores, for messages."""
+        return ", ".join(name for name, metric in self.metrics.items() if metric.reads == "scores")
 
     def _names(self) -> str:
         classes = self.task.classes or []
@@ -118,7 +173,7 @@ class Evaluator:
         else:
             y_pred = np.asarray(value)
         kind, width = self.task.type, self.task.num_outputs
-        if kind == "classification" and not self.task.is_ranking and y_pred.dtype.kind in "OSU":
+        if kind == "classification" and not self.task.needs_scores and y_pred.dtype.kind in "OSU":
             return self._ids(value, reading)
         if y_pred.dtype.kind not in "biuf":
             raise ValueError(
@@ -127,6 +182,8 @@ class Evaluator:
         if y_pred.dtype.kind == "f" and not np.isfinite(y_pred).all():
             raise ValueError("'y_pred' holds NaN or infinite values: training diverged")
         widths = (1, width) if kind == "classification" else (1,) if kind == "regression" else (width,)
+        if kind == "classification" and self.task.needs_scores and width != 2:
+            widths = (width,)  # a single score chooses between two alone
         fits = (y_pred.ndim == 1 and 1 in widths) or (y_pred.ndim == 2 and y_pred.shape[1] in widths)
         if not fits and kind != "multilabel":
             raise ValueError(
@@ -134,17 +191,17 @@ class Evaluator:
             )
         if y_pred.ndim == 2 and y_pred.shape[1] > 1:
             return y_pred
-        if self.task.is_ranking and y_pred.dtype.kind != "f":
+        if self.task.needs_scores and y_pred.dtype.kind != "f":
             raise ValueError(
-                f"'y_pred' needs scores for {self.metric} in 'Evaluator' (got {y_pred.dtype}: class ids do not rank); "
-                "give floats, such as the probability of the second class"
+                f"'y_pred' needs scores for {self._scoring()} in 'Evaluator' (got {y_pred.dtype}: class ids do not "
+                "rank); give floats, such as the probability of the second class"
             )
-        if kind == "classification" and not self.task.is_ranking and y_pred.dtype.kind == "f" and (y_pred % 1).any():
+        if kind == "classification" and not self.task.needs_scores and y_pred.dtype.kind == "f" and (y_pred % 1).any():
             raise ValueError(
                 f"'y_pred' needs class ids or [n, {width}] scores for {self.metric} in 'Evaluator' (got fractions of "
                 f"shape {list(y_pred.shape)})"
             )
-        is_scored = kind != "classification" or self.task.is_ranking
+        is_scored = kind != "classification" or self.task.needs_scores
         return y_pred if is_scored else self._ids(y_pred, reading)
 
     def _ids(self, predicted: Any, reading: dict[str, Any]) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from sigraph.tasks.evaluator import Labelled
+from sigraph.tasks.metrics import METRICS, Metric
 
 SCORED = ("valid", "test")
 LARGEST_TARGET = 1e100  # of a regression; its squares, added up, stay far from the largest float64
@@ -15,29 +17,7 @@ _SHOWN = 4  # classes and columns that a message names
 _PER_OUTPUT = 1000  # class ids beyond so many times the labelled samples are no class ids
 
 
-class Scored(Protocol):
-    """What of a :class:`~sigraph.tasks.task.Task` says whether it can be scored."""
-
-    name: str
-    labels: Tensor
-
-    @property
-    def split(self) -> Mapping[str, Tensor]: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def metric(self) -> str: ...
-    @property
-    def is_ranking(self) -> bool: ...
-    @property
-    def num_samples(self) -> int: ...
-    @property
-    def num_outputs(self) -> int: ...
-    def called(self, number: int) -> str | int:
-        """What the user calls a class or label column."""
-
-
-def check_scorable(task: Scored) -> None:
+def check_scorable(task: Labelled) -> None:
     """Refuse what :func:`undefined` finds, and a task of one class.
 
     Raises:
@@ -47,38 +27,52 @@ def check_scorable(task: Scored) -> None:
         raise ValueError(f"task {task.name!r}: {'; '.join(reasons)}")
 
 
-def undefined(task: Scored) -> list[str]:
-    """Why the metric is not defined on a part that is scored, and the way out; nothing: it is on both.
+def undefined(task: Labelled) -> list[str]:
+    """Why a metric is not defined on a part that is scored, and the way out; nothing: all are on both.
 
-    ROC-AUC and average precision need both classes in a part, or a label column that holds 0 and 1; Spearman's
-    correlation needs two different values.
+    What ranks two classes needs both in a part, or a label column that holds 0 and 1; a correlation needs two different
+    values; ``precision@K`` K items, ``hits@K`` K negatives.
     """
-    found = []
-    for part in SCORED:
-        y = task.labels[task.split[part]]
-        if task.is_ranking and y.unique().numel() < 2:
-            found.append(f"{part!r} holds class {task.called(int(y[0]))!r} alone, {_samples(y)}")
-        elif task.type == "multilabel" and not bool((both := _both(y)).any()):
-            ones, known = (y == 1).sum(dim=0).tolist(), (~_missing(y)).sum(dim=0).tolist()
-            counts = [f"{task.called(i)!r} {ones[i]:,} x 1 of {known[i]:,}" for i in range(both.numel())]
-            found.append(f"no label column holds both 0 and 1 in {part!r}, {_samples(y)} ({_some(counts)})")
-        elif task.type == "regression" and task.metric == "spearman" and y.unique().numel() < 2:
-            found.append(f"all targets in {part!r} are {float(y[0]):.10g}, {_samples(y)}")
-    if not found:
+    parts = {part: task.part_labels(part) for part in SCORED}
+    reasons: dict[str, list[str]] = {}
+    for metric in task.scored_by():
+        found = [reason for part, y in parts.items() if (reason := _undefined(task, metric, part, y))]
+        if found:
+            reasons.setdefault(" and ".join(found), []).append(metric.name)
+    if not reasons:
         return []
-    others = {"classification": "accuracy or macro_f1", "regression": "rmse or mae"}.get(task.type)
     ways = ["a split that has both in that part" if task.type != "regression" else "a split whose part varies"]
-    ways += [f"another metric ({others})"] if others else []
-    return [f"metric {task.metric!r} is not defined: {' and '.join(found)}; give it {' or '.join(ways)}"]
+    others = [name for name, other in METRICS[task.type].items() if not (other.needs or other.num_classes)]
+    ways += [f"another metric ({' or '.join(others[:2])})"] if task.type != "multilabel" else []
+    named = [f"metric {', '.join(map(repr, names))} is not defined: {why}" for why, names in reasons.items()]
+    return [f"{reason}; give it {' or '.join(ways)}" for reason in named]
 
 
-def unlearnable(task: Scored) -> list[str]:
+def _undefined(task: Labelled, metric: Metric, part: str, y: Tensor) -> str:
+    """Why a metric is not defined on the labels of a part; empty: it is."""
+    if metric.needs == "both" and task.type == "classification":
+        if y.unique().numel() < 2:
+            return f"{part!r} holds class {task.called(int(y[0]))!r} alone, {_samples(y)}"
+        there = len(y) if metric.name.startswith("precision") else int((y == 0).sum())
+        if metric.k > there:
+            what = "items" if metric.name.startswith("precision") else "negatives"
+            return f"{part!r} has {there:,} {what}, fewer than {metric.k:,}"
+    elif metric.needs == "both" and not bool((both := _both(y)).any()):
+        ones, known = (y == 1).sum(dim=0).tolist(), (~_missing(y)).sum(dim=0).tolist()
+        counts = [f"{task.called(i)!r} {ones[i]:,} x 1 of {known[i]:,}" for i in range(both.numel())]
+        return f"no label column holds both 0 and 1 in {part!r}, {_samples(y)} ({_some(counts)})"
+    elif metric.needs == "vary" and y.unique().numel() < 2:
+        return f"all targets in {part!r} are {float(y[0]):.10g}, {_samples(y)}"
+    return ""
+
+
+def unlearnable(task: Labelled) -> list[str]:
     """What training cannot learn: classes and columns that are scored but not in train, constant targets."""
-    train = task.labels[task.split["train"]]
+    train = task.part_labels("train")
     if task.type == "regression":
         constant = f"all targets in 'train' are {float(train[0]):.10g}: nothing to learn"
         return [constant] if train.unique().numel() < 2 and len(train) > 1 else []
-    scored = torch.cat([task.labels[task.split[part]] for part in SCORED])
+    scored = torch.cat([task.part_labels(part) for part in SCORED])
     if task.type == "classification":
         absent = scored.unique()[~torch.isin(scored.unique(), train)].tolist()
         what = "classes are"
@@ -91,9 +85,9 @@ def unlearnable(task: Scored) -> list[str]:
     return [f"{len(absent):,} {what} scored in 'valid' or 'test' but not in 'train': {named}; they cannot be learnt"]
 
 
-def score_notes(task: Scored) -> list[str]:
+def score_notes(task: Labelled) -> list[str]:
     """What to know when the score is read: the positive class, a rare class, columns that do not count."""
-    y = torch.cat([task.labels[ids] for ids in task.split.values()])
+    y = torch.cat([task.part_labels(part) for part in task.split])
     notes = []
     if task.is_ranking:
         notes.append(f"{task.metric} ranks by the score of {task.called(1)!r}, the second of the two classes")
@@ -101,7 +95,7 @@ def score_notes(task: Scored) -> list[str]:
         notes += rare_class(y, task.called)
     if task.type == "multilabel":
         for part in SCORED:
-            left = (~_both(task.labels[task.split[part]])).nonzero().view(-1).tolist()
+            left = (~_both(task.part_labels(part))).nonzero().view(-1).tolist()
             if left:
                 named = _some([repr(task.called(number)) for number in left[: _SHOWN + 1]], len(left))
                 count = f"{len(left):,} of {task.num_outputs:,} label columns"
@@ -131,22 +125,22 @@ def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
     ]
 
 
-def _unpredictable(task: Scored) -> list[str]:
+def _unpredictable(task: Labelled) -> list[str]:
     """What no head can predict: targets whose squares are infinite; one class alone, or ids far beyond the samples."""
-    ids = torch.cat(list(task.split.values()))
+    y = torch.cat([task.part_labels(part) for part in task.split])
     if task.type == "regression":
-        largest = float(task.labels[ids].double().abs().max())
+        largest = float(y.double().abs().max())
         if largest <= LARGEST_TARGET:
             return []
         way = "give them in a larger unit, or their logarithms"
         return [f"targets need to be within {LARGEST_TARGET:g}, as their errors are squared (got {largest:g}); {way}"]
     if task.type != "classification":
         return []
-    present = task.labels[ids].unique()
+    present = y.unique()
     if present.numel() < 2:
         name = task.called(int(present[0]))
         return [f"all samples of its split are of class {name!r}: there is nothing to tell apart; give it two classes"]
-    if task.num_outputs > max(_PER_OUTPUT, 10 * task.num_samples):
+    if task.num_outputs > max(_PER_OUTPUT, 10 * task.num_items):
         count = f"{present.numel():,} classes have ids up to {task.num_outputs - 1:,}"
         way = "renumber them from 0, by y.unique(return_inverse=True)"
         return [f"{count}, and a head has an output for each id; {way}"]

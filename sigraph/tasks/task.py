@@ -1,60 +1,30 @@
-"""Task: what is fine-tuned - labels, split, metric."""
+"""Task: labels of samples, split, metrics."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from sigraph.files.suggestions import did_you_mean
+from sigraph.samples.encoding import Encoding
+from sigraph.tasks.base import SPLITS
 from sigraph.tasks.class_names import checked_names
-from sigraph.tasks.given_split import SPLITS, read_split
+from sigraph.tasks.given_split import read_split
+from sigraph.tasks.kinds import is_labelled, label_type
 from sigraph.tasks.label_values import TYPES, label_values
+from sigraph.tasks.labelled import LabelledTask, check_parts, given_split
 from sigraph.tasks.scorable import undefined, unlearnable
 
-# The metrics that sigraph.evaluation computes, by type; the usual one first.
-METRIC_NAMES = {
-    "classification": ("accuracy", "macro_f1", "rocauc", "ap"),
-    "multilabel": ("rocauc", "ap"),
-    "regression": ("rmse", "mae", "spearman"),
-}
-OF_TWO_CLASSES = ("rocauc", "ap")  # metrics that classes have where they are two; the second one is the positive one
-DEFAULT_METRIC = {kind: names[0] for kind, names in METRIC_NAMES.items()}
-LOWER_IS_BETTER = frozenset({"rmse", "mae"})
-
-
-def label_type(y: Tensor) -> str:
-    """The type of a label tensor by its shape and dtype.
-
-    Args:
-        y: 1-D integer = classes (-1 missing); 1-D float = regression (NaN missing); 2-D = multi-label in {0, 1}
-            (NaN missing).
-
-    Raises:
-        ValueError: ``y`` has another shape.
-    """
-    if y.dim() == 2:
-        return "multilabel"
-    if y.dim() == 1:
-        return "regression" if y.is_floating_point() else "classification"
-    raise ValueError(f"'y' needs to be 1-D (classes, regression) or 2-D (multi-label) (got shape {list(y.shape)})")
-
-
-def is_labelled(y: Tensor) -> Tensor:
-    """Which samples carry a label (multi-label: at least one column that is not missing). Shape [N] bool."""
-    kind = label_type(y)
-    if kind == "classification":
-        return y >= 0
-    known = ~torch.isnan(y) if y.is_floating_point() else torch.ones_like(y, dtype=torch.bool)
-    return known.any(dim=1) if kind == "multilabel" else known
+__all__ = ["SPLITS", "TYPES", "Task", "is_labelled", "label_type", "said_elsewhere", "warn_of"]
 
 
 @dataclass
-class Task:
+class Task(LabelledTask):
     """Labels over the samples of a data set, a split, and the metric that decides.
 
     Args:
@@ -63,8 +33,9 @@ class Task:
             2-D float or integer = multi-label in {0, 1} (NaN missing, or -1 in integers).
         split: Samples under ``train``, ``valid`` (or ``val``) and ``test``, as ids or boolean masks (PyG's
             ``train_mask`` and so on are understood); disjoint, in range, labelled, none empty.
-        metric: One of ``METRIC_NAMES`` for the type; by default the usual one. ``rocauc`` and ``ap`` of classes need
-            two of them; class 1, the second, is the positive one.
+        metric: One of :data:`~sigraph.tasks.metrics.METRIC_NAMES` for the type, ``precision@K`` or ``hits@K``; by
+            default the usual one. Several in a list: the first decides, the others are reported beside it. ``f1`` and
+            what ranks (``rocauc``, ``ap``, ``mrr``, ``@K``) need two classes; class 1, the second, is the positive one.
         type: ``classification``, ``multilabel`` or ``regression``; by default read off ``labels``. ``classification``
             makes classes of whole floats and of one-hot rows, ``regression`` numbers of integers.
         about: Where the labels come from, in words.
@@ -72,6 +43,7 @@ class Task:
             give, sorted. Where labels and names are integers, labels of 0 ... C - 1 (and -1, missing) are class ids;
             otherwise, if all of them are names, they are names.
         missing: A value of ``labels`` that means missing, a number such as -100 (in place of -1); among text, a text.
+        metrics: Further metrics that are reported beside ``metric``; then all of them.
 
     Shapes:
         - **labels:** [N] or [N, num_columns].  **split:** 1-D int64 each.
@@ -87,11 +59,14 @@ class Task:
     name: str
     labels: Tensor
     split: dict[str, Tensor]
-    metric: str = ""
+    metric: str = ""  # or several
     type: str = ""
     about: str = field(default="", compare=False)
     classes: list[str | int] | None = field(default=None, compare=False)
     missing: InitVar[float | str | None] = None
+    metrics: tuple[str, ...] = ()
+
+    item: ClassVar[str] = "sample"
 
     def __post_init__(self, missing: float | str | None) -> None:
         if self.type and self.type not in TYPES:
@@ -103,48 +78,15 @@ class Task:
         self.classes = called
         if called is None and found.classes is not None:
             self.classes = checked_names(found.classes, f"'classes' of task {self.name!r}, read off its labels,")
-        self.metric = self.metric or DEFAULT_METRIC[self.type]
-        self.check_metric()
+        self.read_metrics(self.metric, self.metrics)
         if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
             raise ValueError(
                 f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got "
                 f"{len(self.classes)}); integer labels are ids from 0 on or, all of them, among the names"
             )
         self.split = read_split(self.split, self.name, self.num_samples)
-        self._check_split()
-        for note in (*found.notes, *unlearnable(self), *undefined(self)):
-            warnings.warn(f"task {self.name!r}: {note}", stacklevel=3)  # of whoever makes the task
-
-    def check_metric(self) -> None:
-        """Refuse a metric that there is not for the type, or for the number of classes."""
-        known = METRIC_NAMES[self.type]
-        if self.metric not in known:
-            raise ValueError(
-                f"'metric' of task {self.name!r} needs to be one of {', '.join(known)} for {self.type} "
-                f"(got {self.metric!r}){did_you_mean(self.metric, known)}"
-            )
-        if self.type == "classification" and self.metric in OF_TWO_CLASSES and self.num_outputs != 2:
-            others = ", ".join(name for name in known if name not in OF_TWO_CLASSES)
-            raise ValueError(
-                f"'metric' {self.metric!r} of task {self.name!r} needs two classes (got {self.num_outputs}); for any "
-                f"number of them: {others}"
-            )
-
-    def _check_split(self) -> None:
-        labelled = is_labelled(self.labels)
-        owner = torch.zeros(self.num_samples, dtype=torch.long)
-        for number, (part, ids) in enumerate(self.split.items(), start=1):
-            what = f"split {part!r} of task {self.name!r}"
-            taken = ids[owner[ids] > 0]
-            if taken.numel():
-                other = SPLITS[int(owner[taken[0]]) - 1]
-                raise ValueError(f"{what} shares {taken.numel()} samples with {other!r} (first: {int(taken[0])})")
-            owner[ids] = number
-            unlabelled = ids[~labelled[ids]]
-            if unlabelled.numel():
-                raise ValueError(
-                    f"{what} lists {unlabelled.numel()} samples without a label (first: {int(unlabelled[0])})"
-                )
+        check_parts(self)
+        warn_of(self, found.notes)
 
     @property
     def num_samples(self) -> int:
@@ -152,29 +94,47 @@ class Task:
         return self.labels.size(0)
 
     @property
-    def num_outputs(self) -> int:
-        """Width of a prediction: classes, label columns, or 1 for regression."""
-        if self.type == "classification":
-            return int(self.labels.max()) + 1 if self.labels.numel() else 0
-        return self.labels.size(1) if self.type == "multilabel" else 1
+    def num_items(self) -> int:
+        """N: an item is a sample."""
+        return self.num_samples
 
-    @property
-    def greater_is_better(self) -> bool:
-        """Whether a larger value of the metric is better."""
-        return self.metric not in LOWER_IS_BETTER
+    def samples(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        return items, torch.arange(len(items))
 
-    @property
-    def is_ranking(self) -> bool:
-        """Whether the metric ranks samples by a score of the second of two classes, rather than choosing a class."""
-        return self.type == "classification" and self.metric in OF_TWO_CLASSES
+    def read(self, encoding: Encoding, place: Tensor, inputs: Any) -> Tensor:
+        """Embeddings of the samples. Shape [n, D]."""
+        return encoding.z[place]
 
-    def part_samples(self, part: str) -> Tensor:
-        """Samples that a part of the split touches, ascending. Shape [n]."""
-        return self.split[part].sort().values
+    def target(self, items: Tensor) -> Tensor:
+        return self.labels[items]
 
-    def called(self, number: int) -> str | int:
-        """What the user calls a class or label column."""
-        return number if self.classes is None else self.classes[number]
+    def sample_labels(self) -> Tensor:
+        """The labels."""
+        return self.labels
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Task:
+        return cls(
+            facts["name"],
+            arrays["labels"],
+            given_split(arrays),
+            facts["metric"],
+            facts["type"],
+            facts["about"],
+            facts.get("classes"),
+            metrics=tuple(facts.get("metrics", ())),
+        )
+
+
+def warn_of(task: LabelledTask, notes: Sequence[str]) -> None:
+    """Warn, at the line of whoever makes a task, of what may surprise about it and of what cannot be learnt or scored.
+
+    Args:
+        task: It was just made; its constructor calls this.
+        notes: On its labels.
+    """
+    for note in (*notes, *unlearnable(task), *undefined(task)):
+        warnings.warn(f"task {task.name!r}: {note}", stacklevel=4)  # of whoever makes the task
 
 
 @contextlib.contextmanager

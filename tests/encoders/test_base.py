@@ -130,7 +130,7 @@ def test_an_empty_batch_has_no_embedding(encoder_type):
         none = SampleDataset(samples).fetch(torch.empty(0, dtype=torch.long))
     else:
         none = Tokens(full.token[:0, :0], full.length[:0]) if isinstance(full, Tokens) else full[:0]
-    z, h = encoder(none)
+    z, h, _ = encoder(none)
     assert z.shape == (0, encoder.out_channels) and (h is None or len(h) == 0)
 
 

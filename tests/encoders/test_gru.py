@@ -21,7 +21,7 @@ def tokens() -> Tokens:
 def test_is_a_gru_over_each_sequence(tokens, bidirectional, num_layers, pooling):
     torch.manual_seed(0)
     encoder = GRUEncoder(12, 5, 6, num_layers, bidirectional=bidirectional, pooling=pooling).eval()
-    z, h = encoder(tokens)
+    z, h, _ = encoder(tokens)
     rows = h.split([len(sequence) for sequence in SEQUENCES])
     for i, sequence in enumerate(SEQUENCES):
         state, _ = encoder.gru(encoder.embedding(torch.tensor([sequence])))

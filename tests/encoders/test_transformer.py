@@ -23,7 +23,7 @@ def test_is_a_transformer_over_each_sequence(positions, pooling, grad):
     torch.manual_seed(0)
     encoder = TransformerEncoder(12, 6, 2, 3, positions=positions, pooling=pooling).eval()
     with torch.set_grad_enabled(grad):
-        z, h = encoder(batch(SEQUENCES))
+        z, h, _ = encoder(batch(SEQUENCES))
     rows = h.split([len(sequence) for sequence in SEQUENCES])
     for i, sequence in enumerate(SEQUENCES):
         x = (encoder.embedding(torch.tensor(sequence)) + encoder.position[: len(sequence)]) * 6**0.5

@@ -88,7 +88,7 @@ def test_states_its_input_format(kind):
 def test_an_unknown_metric_lists_the_known():
     wrong = task("classification")
     wrong.metric = "rmse"
-    with pytest.raises(ValueError, match=r"'toy' needs to be one of accuracy, .*, ap for classification .*'rmse'"):
+    with pytest.raises(ValueError, match=r"'toy' needs to be one of accuracy, .*, ap, .* for classification .*'rmse'"):
         Evaluator(wrong)
     wrong.metric = "rocauc"
     with pytest.raises(

@@ -5,14 +5,18 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
-from sigraph.tasks.metrics import METRICS
-from sigraph.tasks.task import DEFAULT_METRIC, LOWER_IS_BETTER, METRIC_NAMES, OF_TWO_CLASSES, TYPES
+from sigraph.tasks.metrics import DEFAULT_METRIC, METRIC_NAMES, METRICS, OF_TWO_CLASSES, named_metric
+from sigraph.tasks.task import TYPES
 
 RNG = np.random.default_rng(0)
 
 
 def test_every_type_has_metrics_and_its_default_is_one():
-    assert {kind: tuple(scores) for kind, scores in METRICS.items()} == METRIC_NAMES  # what a Task accepts
+    assert set(METRICS) == set(TYPES) and all(
+        METRICS[kind][name].name == name and named_metric(name, kind, "") is METRICS[kind][name]
+        for kind in TYPES
+        for name in METRIC_NAMES[kind]
+    )
     assert all(DEFAULT_METRIC[kind] in METRICS[kind] for kind in TYPES)
 
 
@@ -25,8 +29,12 @@ def test_the_stated_direction_is_right(kind, name):
         "regression": RNG.normal(size=60),
     }[kind]
     noise = RNG.permutation(true)
-    better = METRICS[kind][name](true, true) > METRICS[kind][name](true, noise)
-    assert better == (name not in LOWER_IS_BETTER)
+    if kind == "classification" and METRICS[kind][name].reads == "scores":
+        true_scores, noise = (3.0 * np.eye(3)[y][:, : true.max() + 1] for y in (true, noise))
+    else:
+        true_scores = true
+    better = METRICS[kind][name](true, true_scores) > METRICS[kind][name](true, noise)
+    assert better == METRICS[kind][name].greater_is_better
 
 
 def test_classification_from_scores_and_from_class_ids():

@@ -51,11 +51,11 @@ def test_metrics_where_less_is_better():
         (
             CLASSES,
             "foo",
-            r"'metric' of task 'toy' needs .* accuracy, macro_f1, rocauc, ap for classification \(got 'foo'\)",
+            r"'metric' of task 'toy' needs .* accuracy, macro_f1, .*rocauc, ap, .* for classification \(got 'foo'\)",
         ),
         (CLASSES, "acuracy", "did you mean 'accuracy'"),
-        (VALUES, "accuracy", "one of rmse, mae, spearman for regression"),
-        (COLUMNS, "rmse", "one of rocauc, ap for multilabel"),
+        (VALUES, "accuracy", "one of rmse, mae, r2, pearson, spearman for regression"),
+        (COLUMNS, "rmse", "one of rocauc, ap, macro_f1, micro_f1, accuracy for multilabel"),
     ],
 )
 def test_a_metric_that_the_type_does_not_have_is_refused(labels, metric, message):

@@ -23,6 +23,7 @@ from sigraph.samples import Samples
 from sigraph.samples.alike import Alike, hashed_rows, numbered
 from sigraph.samples.given import as_samples
 from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
 from sigraph.tasks.task import is_labelled
 from sigraph.theory.given import as_numbers
 from sigraph.theory.leakage.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
@@ -99,7 +100,7 @@ def leakage(
     return report
 
 
-def repeated_in_training(dataset: SampleDataset, task: Task) -> Tensor:
+def repeated_in_training(dataset: SampleDataset, task: BaseTask) -> Tensor:
     """The test samples whose content :func:`leakage` finds in training too, without looking at any other sample.
 
     Returns:

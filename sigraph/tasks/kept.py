@@ -1,0 +1,22 @@
+"""Which kinds of tasks prepared folders hold: by the type that their ``task.json`` states."""
+
+from __future__ import annotations
+
+from sigraph.tasks.base import BaseTask
+from sigraph.tasks.label_values import TYPES
+from sigraph.tasks.task import Task
+
+_KINDS: dict[str, type[BaseTask]] = {}
+
+
+def as_kept(kind: str) -> type[BaseTask]:
+    """The class of a task whose ``type`` is ``kind``; types of labels are those of tasks over samples.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if kind in TYPES or kind == Task.item:
+        return Task
+    if kind not in _KINDS:
+        raise ValueError(f"'type' needs to be one of {', '.join((*TYPES, *_KINDS))} (got {kind!r})")
+    return _KINDS[kind]
