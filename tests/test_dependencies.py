@@ -10,7 +10,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 IMPORTED = {"torch-geometric": "torch_geometric", "scikit-learn": "sklearn", "PyYAML": "yaml", "faiss-cpu": "faiss"}
 IMPORTED |= {"pytorch-metric-learning": "pytorch_metric_learning", "torch-scatter": "torch_scatter"}
 TOOLS = {"pytest-socket", "pytest-xdist", "ruff", "mypy", "types-PyYAML", "build", "hatchling", "pytest"}
-LATER = {"transformers", "tokenizers"}  # of checkpoints of Hugging Face
 PAGES = {"mkdocs-material", "mkdocstrings"}
 BEHIND = {"torch-scatter"}  # PyG uses it where it is there
 
@@ -36,4 +35,4 @@ def test_the_core_is_imported_by_the_package():
 def test_extras_are_imported_by_the_package_or_its_tests():
     found = imports("sigraph", "tests", "experiments")
     wanted = {name for extra in PROJECT["optional-dependencies"].values() for name in names(extra)}
-    assert unused(wanted, found) - TOOLS - LATER - PAGES - BEHIND == set()
+    assert unused(wanted, found) - TOOLS - PAGES - BEHIND == set()
