@@ -65,7 +65,10 @@ class Records(Samples):
 
     def feed(self, add: Add) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.table.schema) as stream:
+        schema = self.table.schema
+        # Items of lists are called `item` by Arrow and `element` by Parquet: the same content has one sum.
+        named = pa.schema([field.with_type(_item_type(field.type)) for field in schema], schema.metadata)
+        with pa.ipc.new_stream(sink, named) as stream:
             stream.write_table(self.table.combine_chunks())
         add(memoryview(sink.getvalue()))
 
@@ -91,6 +94,21 @@ class Records(Samples):
     def alike(cls, sets: Sequence[Records], ids: pa.Array | None, kinds: Mapping[str, str] | None) -> Alike:
         """By the columns of text, sequences and molecules, all of them together; where there are none, by every one."""
         return _records([one.table for one in sets], ids, kinds)
+
+
+def _item_type(kind: pa.DataType) -> pa.DataType:
+    """The same type, with the items of lists in it called ``item``."""
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_item_type(field.type)) for field in kind])
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_item(kind), kind.list_size)
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_item(kind))
+    return pa.list_(_item(kind)) if pa.types.is_list(kind) else kind
+
+
+def _item(kind: pa.DataType) -> pa.Field:
+    return kind.value_field.with_name("item").with_type(_item_type(kind.value_type))
 
 
 def _records(tables: list[pa.Table], ids: pa.Array | None, kinds: Mapping[str, str] | None) -> Alike:
