@@ -166,6 +166,16 @@ def check_edge_weight(edge_weight: Any, num_edges: int) -> Tensor:
     return weight
 
 
+def say_no_weights(weight: Tensor | None, stacklevel: int = 3) -> None:
+    """Warn where every weight is 0, as a table's report does."""
+    if weight is not None and weight.numel() and not bool(weight.any()):
+        warnings.warn(
+            "'edge_weight' is 0 for every edge in 'PretrainGraph', so that no edge pulls where edges count by their "
+            "weight; without weights: edge_weight=None",
+            stacklevel=stacklevel,
+        )
+
+
 def check_group(group: Any, num_nodes: int) -> Tensor:
     """Group ids as an int64 tensor [N]."""
     check_index(group, "'group' in 'PretrainGraph'")

@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from sigraph.data.edges import check_attributes, check_edge_index, check_edge_weight, check_group, say_dropped
+from sigraph.data.edges import (
+    check_attributes,
+    check_edge_index,
+    check_edge_weight,
+    check_group,
+    say_dropped,
+    say_no_weights,
+)
 from sigraph.data.from_adjacency import read_adjacency
 from sigraph.data.from_data import read_data
 from sigraph.data.from_networkx import read_networkx
@@ -66,6 +73,7 @@ class PretrainGraph(SampleGraph, Data):
             return  # PyG builds empty objects and fills them
         given, num_nodes = check_edge_index([[], []] if edge_index is None else edge_index, num_nodes)
         weight = None if edge_weight is None else check_edge_weight(edge_weight, given.size(1))
+        say_no_weights(weight)
         check_attributes(attrs, given.size(1))
         self.num_nodes = num_nodes
         if group is not None:

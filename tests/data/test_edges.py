@@ -54,6 +54,18 @@ def test_groups_become_an_integer_vector():
             check_group(group, 2)
 
 
+def test_weights_that_are_all_0_are_said_and_some_are_not():
+    with pytest.warns(UserWarning, match="'edge_weight' is 0 for every edge .* edge_weight=None") as said:
+        PretrainGraph([[0, 1], [1, 2]], 3, [0.0, 0.0])
+    assert [warning.filename for warning in said] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert PretrainGraph([[0, 1], [1, 2]], 3, [0.0, 0.5]).edge_weight.tolist() == [0.0, 0.0, 0.5, 0.5]
+        assert PretrainGraph([[], []], 3, []).num_edges == 0
+    with pytest.raises(ValueError, match=r"'edge_weight' needs finite values >= 0 .*first: -1.0 of edge number 1"):
+        PretrainGraph([[0, 1], [1, 2]], 3, [0.0, -1.0])
+
+
 @pytest.mark.parametrize(
     ("edges", "loops", "repeats"),
     [
