@@ -61,8 +61,9 @@ def _embed_run(arguments: argparse.Namespace) -> int:
 
     source, fingerprint, features = pretrained_on(arguments.folder)
     name = shown(source)
-    reading = {"id_column": arguments.id_column, "header": not arguments.no_header}
     reader = load_reader(arguments.folder)
+    content = (features or []) if reader is None else reader.wanted
+    reading = {"id_column": arguments.id_column, "header": not arguments.no_header, "content": content}
     about = fingerprint, features, reader is not None
     dataset, note = _open(arguments.dataset, arguments.ignore, reading, source, *about)
     if reader is not None:

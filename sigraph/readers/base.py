@@ -54,6 +54,12 @@ class Reader(ABC):
             ValueError: It is nothing of the kind.
         """
 
+    @property
+    def wanted(self) -> list[str]:
+        """Columns that it needs, by name: its ``column``, its ``columns``, as far as it has them."""
+        one, several = getattr(self, "column", None), getattr(self, "columns", None)
+        return [*([one] if isinstance(one, str) else []), *(several if isinstance(several, list) else [])]
+
     def note(self, records: pa.Table) -> str:
         """What of some records is not known and read as unknown, counted in words; empty: everything is known."""
         return ""

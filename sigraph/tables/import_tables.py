@@ -58,6 +58,7 @@ def from_tables(
     scratch: str | Path | None = None,
     progress: Progress | None = None,
     report: TableReport | None = None,
+    content: Sequence[str] = (),
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
@@ -93,6 +94,8 @@ def from_tables(
         scratch: With ``memory_limit``, the folder where graphs are built; it has to stay until the data set is saved.
         progress: With ``memory_limit``, is told what is being done, and the share of it that is.
         report: Is filled with what was understood, as it is understood: there is something to print after an error.
+        content: Columns of the samples that are known to describe them, so that none of them is taken for the id for
+            being the first one; where the first is one of them and none is called ``id``, samples are numbered.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -107,7 +110,7 @@ def from_tables(
     edge_sources, task_sources = _named("edges", edges), {} if tasks is None else _named("task", tasks)
     label_of = _unique("task", [(clean_name(column), column) for column in labels])
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
-    table, report.samples = read_samples(samples, id_column, labels, rule.column, ignore, header)
+    table, report.samples = read_samples(samples, id_column, labels, rule.column, ignore, header, content)
     graphs: dict[str, StoredGraph] = {}
     if (memory_limit is None) != (scratch is None):
         raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")

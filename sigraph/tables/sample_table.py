@@ -55,6 +55,7 @@ def read_samples(
     group: str = "",
     ignore: Sequence[str] = (),
     header: bool = True,
+    content: Sequence[str] = (),
 ) -> tuple[SampleTable, SamplesRead]:
     """Read the samples.
 
@@ -65,6 +66,8 @@ def read_samples(
         group: A column that splits by group and is no feature; it may be absent.
         ignore: Columns to leave out.
         header: Whether a text file names its columns.
+        content: Columns that are known to describe a sample: none of them is taken for the id for being the first one.
+            If the first column is one of them, and none is called ``id``, rows are numbered from 0 on.
 
     Raises:
         ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.
@@ -74,14 +77,15 @@ def read_samples(
     file = read_table(source, header, "samples")
     if file.table.num_rows == 0:
         raise ValueError(f"{file.name} holds no samples")
-    id_column = file.find(id_column) if id_column else _guess_id_column(file)
-    ids = read_ids(file, id_column)
+    id_column = file.find(id_column) if id_column else _guess_id_column(file, content)
+    ids = _row_numbers(file.name, file.table.num_rows) if id_column is None else read_ids(file, id_column)
     index = IdIndex(ids)
     ignored = {file.find(column) for column in ignore}
-    split = _split_column(file, {id_column, *ignored, *map(file.find, labels)})
+    id_cells = {} if id_column is None else {id_column: ids.ids}
+    split = _split_column(file, {*id_cells, *ignored, *map(file.find, labels)})
     apart = list(dict.fromkeys(file.find(column) for column in labels))
     apart += [column for column in (split, file.first_of(group.lower()) if group else None) if column]
-    taken = {id_column, *ignored, *apart}
+    taken = {*id_cells, *ignored, *apart}
     numbers = [column for column in row_number_columns(file) if column not in taken]
     kept = [column for column in file.table.column_names if column not in {*taken, *numbers}]
     if not kept:
@@ -93,17 +97,19 @@ def read_samples(
     samples: Tensor | pa.Table
     features, is_read = None, True
     if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
-        kind, samples = "records", _token_samples(file, {id_column: ids.ids, **values})
+        kind, samples = "records", _token_samples(file, {**id_cells, **values})
         notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
     elif all(blocks.values()):
         kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
         notes += _lost_in_float32(values)
         features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
     else:
-        kind, samples, is_read = "records", pa.table({id_column: ids.ids, **values}), False
+        kind, samples, is_read = "records", pa.table({**id_cells, **values}), False
         notes += _why_records(values, blocks)
     table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
+    if id_column is None:
+        described = _said_numbers(len(ids))
     columns = {column: type_name(column_values.type) for column, column_values in values.items()}
     return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read)
 
@@ -128,8 +134,7 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
         raise ValueError(f"{name} has no columns (got {', '.join(map(repr, columns))}); labels need a --task file")
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} needs feature rows of shape [N, F] (got {list(array.shape)})")
-    text = pa.array(np.arange(len(array))).cast(pa.large_string())
-    index = IdIndex(IdColumn(name, text, is_integer=True, is_typed=True))
+    index = IdIndex(_row_numbers(name, len(array)))
     refuse_more(name, 4 * array.size, free_memory())
     samples = torch.from_numpy(np.ascontiguousarray(as_float32(array)))  # a copy: a mapped file is read-only
     wrong = np.flatnonzero(~torch.isfinite(samples).all(dim=1).numpy())
@@ -139,15 +144,26 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
     described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
     return (
         SampleTable(name, index, samples),
-        SamplesRead(name, len(index), f"row numbers, 0 to {len(array) - 1:,}", "features", described, notes),
+        SamplesRead(name, len(index), _said_numbers(len(array)), "features", described, notes),
     )
 
 
-def _guess_id_column(file: TableFile) -> str:
+def _row_numbers(name: str, count: int) -> IdColumn:
+    return IdColumn(name, pa.array(np.arange(count)).cast(pa.large_string()), is_integer=True, is_typed=True)
+
+
+def _said_numbers(count: int) -> str:
+    return f"row numbers, 0 to {count - 1:,}"
+
+
+def _guess_id_column(file: TableFile, content: Sequence[str]) -> str | None:
+    """The column of ids; None: rows are numbered."""
     named = file.first_of("id")
-    if named is not None:
+    if named is not None and named not in content:
         return named
     first = file.table.column_names[0]
+    if first in content:
+        return None
     cells = file.values(first)
     if not pa.types.is_integer(cells.type) and not is_text(cells.type):
         raise ValueError(

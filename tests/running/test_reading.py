@@ -1,6 +1,8 @@
 """Runs whose samples a reader read: what is compared, said and found is that of the records."""
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -85,6 +87,14 @@ def test_embed_needs_no_word_and_what_is_unknown_is_said(settings, tmp_path, cap
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "texts have no word" in out and "records, since" not in out
+    z = np.load(tmp_path / "new.npy")
+    for lines in (["text", "even number a", "odd", "even number a"], ["text,number", "even number a,1", "b,2", "b,2"]):
+        (tmp_path / "more.csv").write_text("\n".join(lines))  # what is read is no id, and may repeat
+        command = ["embed", str(folder), "--dataset", str(tmp_path / "more.csv"), "--force"]
+        assert main([*command, "--out", str(tmp_path / "more.parquet")]) == 0
+        found = pq.read_table(tmp_path / "more.parquet")
+        assert found["id"].to_pylist() == [0, 1, 2]
+        assert [found[f"z{i}"][0].as_py() for i in range(z.shape[1])] == pytest.approx(z[0].tolist(), abs=1e-6)
 
 
 def test_what_cannot_be_read_is_named(texts):
