@@ -79,9 +79,10 @@ class SparseFeatures(Samples):
         check_fits("SparseFeatures", 8.0 * len(node) * self.in_channels, rows=len(node), in_channels=self.in_channels)
         start, count = self._spans(node)
         row, entry = expand(start, count)
-        out = torch.zeros(len(node), self.in_channels)
-        out[row, self.col.take(entry)] = self.value.take(entry)
-        return out
+        out = np.zeros((len(node), self.in_channels), np.float32)  # on huge pages, which torch.zeros does not ask for
+        place = row * self.in_channels + self.col.take(entry)
+        out.reshape(-1)[place.numpy()] = self.value.take(entry).numpy()
+        return torch.from_numpy(out)
 
     def _spans(self, node: Tensor) -> tuple[Tensor, Tensor]:
         start = self.rowptr.take(node)
