@@ -65,6 +65,7 @@ bench: setup
 	$(BIN)/python experiments/speed/graphs.py
 	$(BIN)/python experiments/speed/evaluation.py
 	$(BIN)/python experiments/speed/data_path.py
+	$(BIN)/python experiments/speed/samples.py
 	$(BIN)/python experiments/speed/certify.py
 	$(BIN)/python experiments/speed/processes.py
 
