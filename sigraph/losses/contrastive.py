@@ -38,6 +38,17 @@ class ContrastiveLoss(PairwiseLoss):
     Source: Hadsell et al., "Dimensionality Reduction by Learning an Invariant Mapping", CVPR 2006, Eq. 4; as L_SI in
     McDermott et al. 2023. Differs in the linear hinge (``squared=True``: theirs without the halves), in a margin for
     positives, and in one mean for each kind of pair.
+
+    Guide:
+        minimises: mean of :math:`[d_{ij}-\mu_+]_+` over :math:`P` + mean of :math:`[\mu_- - d_{ik}]_+` over :math:`N`
+        use it when: one radius is to hold for all samples: over all pairs its value bounds the edges outside and the
+            non-edges inside
+        start with: ``{}``
+        costs: engine
+        anchor without a positive: its negatives count
+        anchor without a negative: its positives count
+        several processes: yes
+        in a memory: yes
     """
 
     measure = "euclidean"

@@ -40,6 +40,18 @@ class InfoNCELoss(PairwiseLoss):
     with the powers of the adjacency as weights is, up to a constant per anchor, the NContrast loss of Hu et al.,
     "Graph-MLP: Node Classification without Message Passing in Graph", 2021. Differs in the weights and in the mean over
     anchors with a positive.
+
+    Guide:
+        minimises: mean of :math:`-\sum_{j\in P_i}\bar w_{ij}\log p_{ij}` over anchors,
+            :math:`p_{ij}=e^{s_{ij}/t}/\sum_{k\in P_i\cup N_i}e^{s_{ik}/t}`; ``variant: in``: of :math:`-\log\sum_{j\in
+            P_i}\bar w_{ij}p_{ij}`
+        use it when: steps are large, or weights say how much each neighbour counts (several hops)
+        start with: ``{temperature: 0.2}``, sampler with ``num_neighbors: 2``
+        costs: engine
+        anchor without a positive: out
+        anchor without a negative: its positives compete
+        several processes: yes
+        in a memory: yes
     """
 
     measure = "cosine"

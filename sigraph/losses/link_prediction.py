@@ -66,6 +66,17 @@ class LinkPredictionLoss(PairwiseLoss):
     complex networks", Physical Review E 82, 2010, the Fermi-Dirac connection probability (distance; here Euclidean);
     Nickel et al., "A Three-Way Model for Collective Learning on Multi-Relational Data", ICML 2011 (bilinear, one
     relation, made symmetric). Differs in one mean for each kind of pair and in the edge weights.
+
+    Guide:
+        minimises: mean of :math:`\log(1+e^{-x_{ij}})` over :math:`P` + mean of :math:`\log(1+e^{x_{ik}})` over
+            :math:`N`, :math:`x=(\mathrm{score}-\theta)/t`
+        use it when: the score should be the log-odds of an edge, or be learned (``score: bilinear``)
+        start with: ``{score: cosine}``, or ``{score: dot}`` with weight decay
+        costs: engine
+        anchor without a positive: its negatives count
+        anchor without a negative: its positives count
+        several processes: yes
+        in a memory: yes
     """
 
     def __init__(

@@ -46,6 +46,16 @@ class CrossBatchMemory(StructureLoss):
 
     Source: Wang et al., "Cross-Batch Memory for Embedding Learning", CVPR 2020. Differs in one loss over the step's own
     samples, with their gradient, and the queue together, and in that positives are edges, not equal labels.
+
+    Guide:
+        minimises: the given loss, with the embeddings of the last steps as further candidates
+        use it when: the encoder is so large that a step holds few samples
+        start with: ``{size: 8192}``, ``{start_step: 1000}``
+        costs: (C + M) / C × its loss
+        anchor without a positive: as its loss
+        anchor without a negative: as its loss
+        several processes: as its loss
+        in a memory: no
     """
 
     def __init__(

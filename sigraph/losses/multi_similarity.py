@@ -36,6 +36,17 @@ class MultiSimilarityLoss(PairwiseLoss):
     Source: Wang et al., "Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning", CVPR 2019 (loss
     and mining); as L_SI in McDermott et al. 2023. Differs in the edge weights, and in the mean: over anchors that
     count, not over all.
+
+    Guide:
+        minimises: mean of :math:`\frac{1}{\alpha}\log(1+\sum_{j\in P_i}w_{ij}e^{-\alpha(s_{ij}-\lambda)}) +
+            \frac{1}{\beta}\log(1+\sum_{k\in N_i}e^{\beta(s_{ik}-\lambda)})` over anchors
+        use it when: nothing speaks for another (it is the default): far positives and close negatives weigh most
+        start with: ``{}``; ``{epsilon: 0.1}`` leaves easy pairs out
+        costs: engine
+        anchor without a positive: out
+        anchor without a negative: out, also if mining leaves none
+        several processes: yes
+        in a memory: yes
     """
 
     measure = "cosine"

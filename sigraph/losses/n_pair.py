@@ -41,6 +41,17 @@ class NPairLoss(PairwiseLoss):
     Source: Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective", NeurIPS 2016 (N-pair-mc, and
     the L2 regularisation of embeddings). Differs in several positives and their weights, in negatives that are all of
     the step's, and in the temperature.
+
+    Guide:
+        minimises: mean of :math:`\sum_{j\in P_i}\bar w_{ij}\log(1+\sum_{k\in N_i}e^{(z_i\cdot z_k-z_i\cdot z_j)/t})`
+            over anchors
+        use it when: as InfoNCE, but positives of an anchor should not compete, or norms should carry meaning
+        start with: ``{normalize: true, temperature: 0.1}``, or ``{l2_weight: 0.005}``
+        costs: engine
+        anchor without a positive: out, but for its norm
+        anchor without a negative: out, but for its norm
+        several processes: yes
+        in a memory: yes
     """
 
     measure = "dot"

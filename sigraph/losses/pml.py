@@ -60,6 +60,16 @@ class PMLLoss(StructureLoss):
         ImportError: pytorch-metric-learning is not installed.
 
     Source: Musgrave et al., "PyTorch Metric Learning", 2020; ``indices_tuple`` and ``ref_emb`` of its losses.
+
+    Guide:
+        minimises: the given loss of pytorch-metric-learning on :math:`P` and :math:`N`
+        use it when: that library has the loss and sigraph has not
+        start with: at most about 1,000 samples a step
+        costs: A × C and more
+        anchor without a positive: as the library does
+        anchor without a negative: as the library does
+        several processes: no
+        in a memory: yes, but for two
     """
 
     def __init__(self, loss: nn.Module, miner: nn.Module | None = None, ignore_weight: bool = False) -> None:

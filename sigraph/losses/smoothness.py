@@ -44,6 +44,17 @@ class SmoothnessLoss(StructureLoss):
     Self-Supervised Learning", ICLR 2022, Sec. 4.1 (spread), with its weights 25 : 25 : 1 as 1 : 1 : 0.04. Differs in
     the edges in place of views, in the energy per dimension, and in one spread over all samples in place of one for
     each view.
+
+    Guide:
+        minimises: :math:`\frac{1}{D}` mean of :math:`\lVert z_i-z_j\rVert^2` over :math:`P` + a variance and a
+            covariance term against collapse
+        use it when: a missing edge says nothing: there are no negatives
+        start with: ``{}``, steps of more than D samples
+        costs: no A × C
+        anchor without a positive: counts in the spread only
+        anchor without a negative: as any other
+        several processes: yes
+        in a memory: of no use
     """
 
     def __init__(

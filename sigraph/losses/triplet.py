@@ -65,6 +65,16 @@ class TripletLoss(PairwiseLoss):
     as in Roth et al., "Revisiting Training Strategies and Generalization Performance in Deep Metric Learning", ICML
     2020, whose margin is the default. Differs in plain instead of squared distances, in the edge weights, and in
     taking every semi-hard triplet instead of one drawn.
+
+    Guide:
+        minimises: mean of :math:`[d_{ij}-d_{ik}+m]_+` over mined triplets :math:`(i,j,k)`
+        use it when: only the order matters: neighbours closer than others by a margin, however far
+        start with: ``{mining: distance-weighted}``, or ``{average: violating}``
+        costs: engine +
+        anchor without a positive: out
+        anchor without a negative: out
+        several processes: yes
+        in a memory: yes
     """
 
     def __init__(

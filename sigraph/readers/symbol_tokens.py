@@ -29,6 +29,10 @@ class SymbolTokens(Reader):
         max_length: Letters of a sequence at most, those behind are left out; null: all are read.
 
     An empty sequence is one unknown token.
+
+    Guide:
+        column(s): sequences: ``protein``, ``dna``, ``rna``, or letters of your own
+        gives: token sequences of letters
     """
 
     def __init__(self, column: str = "sequence", alphabet: str = "protein", max_length: int | None = None) -> None:

@@ -31,6 +31,10 @@ class TableFeatures(Reader):
         max_categories: Values of a column of text at most, the commonest; rarer ones are one category, >= 1.
 
     A category that was not learned, or is rare, is a feature of its own.
+
+    Guide:
+        column(s): numbers, true/false, categories, with gaps
+        gives: rows of features
     """
 
     def __init__(

@@ -27,6 +27,10 @@ class TfIdf(Reader):
 
     Source: Spärck Jones, "A statistical interpretation of term specificity", J. Doc. 28, 1972, smoothed as in
     ``sklearn.feature_extraction.text.TfidfVectorizer``.
+
+    Guide:
+        column(s): text
+        gives: sparse rows of weighted words
     """
 
     def __init__(

@@ -27,6 +27,10 @@ class WordTokens(Reader):
         max_length: Words of a text at most, those behind are left out; null: all are read.
 
     A text without any word is one unknown token.
+
+    Guide:
+        column(s): text
+        gives: token sequences of words
     """
 
     def __init__(

@@ -24,6 +24,11 @@ class Features(Samples):
     Args:
         rows: float32 [N, F].
         path: The file of the user's that they are mapped from, so that they travel to other processes as that.
+
+    Guide:
+        given: float tensor ``[N, F]``; a ``.npy`` file, mapped
+        an encoder is given: rows ``[B, F]``
+        read by: ``MLPEncoder``
     """
 
     kind, mark = "features", "samples.npy"

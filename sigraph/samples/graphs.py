@@ -37,6 +37,11 @@ class Graphs(Samples):
         edge_attr: Attributes of all edges. [E, G]; None: there are none.
 
     Make them of PyG's by :meth:`of`, or give a list of ``Data`` as a data set's samples.
+
+    Guide:
+        given: list of PyG ``Data``, PyG data set
+        an encoder is given: a PyG ``Batch``
+        read by: ``GraphEncoder``
     """
 
     kind, mark = "graphs", "samples.node_ptr.npy"

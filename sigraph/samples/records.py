@@ -31,6 +31,11 @@ class Records(Samples):
         table: N rows.
         files: The prepared folder that it was read from, so that it travels to other processes as that; None: it
             travels itself.
+
+    Guide:
+        given: any other pyarrow Table; a ``.parquet`` file
+        an encoder is given: dictionaries, or what a reader makes of them
+        read by: by a reader
     """
 
     kind, mark = "records", "samples.parquet"

@@ -28,6 +28,11 @@ class SparseFeatures(Samples):
         col: Feature of each entry, ascending in a row. int64 [E]
         value: float32 [E]
         in_channels: F, features of a sample.
+
+    Guide:
+        given: scipy sparse matrix, sparse tensor
+        an encoder is given: dense rows of the batch
+        read by: ``MLPEncoder``
     """
 
     kind, mark = "features", "samples.rowptr.npy"

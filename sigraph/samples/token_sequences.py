@@ -28,6 +28,11 @@ class TokenSequences(Records):
 
     Raises:
         ValueError: A sequence is missing or empty or not of integers; an id is outside the vocabulary.
+
+    Guide:
+        given: pyarrow Table with a column ``tokens``
+        an encoder is given: ``Tokens``, padded
+        read by: ``TransformerEncoder``, ``GRUEncoder``, ``BagOfWordsEncoder``
     """
 
     kind = "tokens"
