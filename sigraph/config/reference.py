@@ -1,6 +1,8 @@
-"""The reference of experiment files, from what the schema, its docstrings and the constructors' signatures say.
+"""The tables of documentation pages, from what the schema, docstrings and the constructors' signatures say.
 
-``python -m sigraph.config.reference docs/experiment-file.md`` writes the tables of that page anew; its words stay.
+``python -m sigraph.config.reference docs/experiment-file.md docs/losses.md docs/samples.md`` writes the tables of these
+pages anew; their words stay. What a table says of a loss, an encoder, a reader or a kind of samples stands in the section
+``Guide:`` of its docstring, so that a new one is one file.
 """
 
 from __future__ import annotations
@@ -50,9 +52,10 @@ def fill(page: str) -> str:
         ValueError: A part is missing, is there twice, or is not known.
     """
     names = [name for _, name, _ in _PART.findall(page)]
-    if sorted(names) != sorted(PARTS):
-        raise ValueError(f"the page needs the generated parts {', '.join(PARTS)}, each once (got {', '.join(names)})")
-    return _PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}", page)
+    parts = max(PAGES, key=lambda one: len(one.keys() & set(names)))
+    if sorted(names) != sorted(parts):
+        raise ValueError(f"the page needs the generated parts {', '.join(parts)}, each once (got {', '.join(names)})")
+    return _PART.sub(lambda found: f"{found[1]}\n{parts[found[2]]()}\n\n{found[3]}", page)
 
 
 def keys_table(schema: Any) -> str:
@@ -77,6 +80,27 @@ def components() -> str:
         parts.append(f"### `{slot}`: subclasses of `{home}.{base}`")
         parts += [_class_reference(found, late) for found in _shipped(home, base)]
     return "\n\n".join(parts)
+
+
+def guide_table(home: str, base: str, title: str, *columns: str) -> str:
+    """What the classes of a package say of themselves.
+
+    Args:
+        home: The package.
+        base: The class that they are subclasses of.
+        title: Of the first column, their names.
+        columns: Which lines of the section ``Guide:`` of their docstrings the others are.
+
+    Raises:
+        ValueError: A class says nothing of a column; both are named.
+    """
+    rows = []
+    for found in _shipped(home, base):
+        said = _guide(found)
+        if lacking := [column for column in columns if column not in said]:
+            raise ValueError(f"the docstring of {found.__name__!r} needs a line {lacking[0]!r} in its section 'Guide'")
+        rows.append([f"`{found.__name__}`", *(said[column] for column in columns)])
+    return _table([title, *columns], rows)
 
 
 def _shipped(home: str, base: str) -> Iterator[type]:
@@ -118,6 +142,24 @@ PARTS: dict[str, Callable[[], str]] = {
     "finetune": partial(keys_table, FinetuneConfig),
     "components": components,
 }
+
+
+_losses = partial(guide_table, "sigraph.losses", "StructureLoss", "loss")
+_samples = partial(guide_table, "sigraph.samples", "Samples", "kind")
+_readers = partial(guide_table, "sigraph.readers", "Reader", "reader")
+_USE = ("start with", "costs", "anchor without a positive", "anchor without a negative")
+PAGES: tuple[dict[str, Callable[[], str]], ...] = (
+    PARTS,
+    {
+        "losses": partial(_losses, "minimises", "use it when"),
+        "losses_in_use": partial(_losses, *_USE, "several processes", "in a memory"),
+    },
+    {
+        "kinds": partial(_samples, "given", "an encoder is given"),
+        "encoders": partial(guide_table, "sigraph.encoders", "Encoder", "encoder", "reads"),
+        "readers": partial(_readers, "column(s)", "gives"),
+    },
+)
 
 
 def _component_kind(field: Any, hints: dict[str, Any]) -> str:
@@ -186,16 +228,27 @@ def _default(value: Any, none: Any) -> str:
 
 def _arguments(documented: type) -> dict[str, str]:
     """Name -> what the section ``Args:`` of a docstring says, as Markdown."""
+    said = _section(documented, "Args", r"\w+(?:, \w+)*")
+    return {name: text for names, text in said.items() for name in names.split(", ")}
+
+
+def _guide(documented: type) -> dict[str, str]:
+    """What the section ``Guide:`` of a class's own docstring says, as Markdown."""
+    return _section(documented, "Guide", r"[^\s:][^:]*") if documented.__doc__ else {}
+
+
+def _section(documented: type, title: str, entry: str) -> dict[str, str]:
+    """The entries ``name: text`` of a section of a docstring, the text as Markdown."""
     found: dict[str, str] = {}
     names: list[str] = []
-    _, _, below = (inspect.getdoc(documented) or "").partition("\nArgs:\n")
+    _, _, below = (inspect.getdoc(documented) or "").partition(f"\n{title}:\n")
     for line in below.splitlines():
         if line.strip() and not line.startswith(" "):
             break
-        start = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
+        start = re.match(rf"    ({entry}): (.*)", line)
         if start:
-            names = start[1].split(", ")
-            found |= dict.fromkeys(names, start[2])
+            names = [start[1]]
+            found[start[1]] = start[2]
         elif line.strip():
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
     return {name: _markdown(text) for name, text in found.items()}
@@ -218,12 +271,13 @@ def _table(titles: list[str], rows: list[list[str]]) -> str:
 def _main(arguments: Sequence[str]) -> int:
     from sigraph.files.atomic import atomic_file
 
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m sigraph.config.reference docs/experiment-file.md\n")
+    if not arguments:
+        sys.stderr.write("usage: python -m sigraph.config.reference docs/experiment-file.md [docs/losses.md ...]\n")
         return 2
-    page = fill(Path(arguments[0]).read_text(encoding="utf-8"))
-    with atomic_file(arguments[0]) as file:
-        file.write_text(page, encoding="utf-8")
+    pages = {name: fill(Path(name).read_text(encoding="utf-8")) for name in arguments}
+    for name, page in pages.items():
+        with atomic_file(name) as file:
+            file.write_text(page, encoding="utf-8")
     return 0
 
 

@@ -36,6 +36,9 @@ class BagOfWordsEncoder(TokenEncoder):
 
     Shapes:
         - **inputs:** Tokens [B, L]  ->  **z:** [B, D]
+
+    Guide:
+        reads: token sequences
     """
 
     def __init__(

@@ -39,6 +39,9 @@ class GraphEncoder(Encoder):
     Source: Xu et al., "How Powerful are Graph Neural Networks?", ICLR 2019, Eq. 4.1 (``gin``); Kipf and Welling, ICLR
     2017 (``gcn``); Hamilton et al., NeurIPS 2017 (``sage``). Differs in: layer norm a node, so that a sample's
     embedding does not depend on the batch.
+
+    Guide:
+        reads: graphs
     """
 
     def __init__(

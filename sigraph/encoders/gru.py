@@ -32,6 +32,9 @@ class GRUEncoder(TokenEncoder):
         - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, as in torch.nn.GRU.
+
+    Guide:
+        reads: token sequences
     """
 
     def __init__(

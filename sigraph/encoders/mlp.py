@@ -32,6 +32,9 @@ class MLPEncoder(Encoder):
 
     Shapes:
         - **inputs:** [B, in_channels] float  ->  **z:** [B, D]
+
+    Guide:
+        reads: feature rows
     """
 
     def __init__(

@@ -38,6 +38,9 @@ class TransformerEncoder(TokenEncoder):
 
     Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3. Differs in: norms before the blocks
     (Xiong et al., ICML 2020), GELU, learned positions by default.
+
+    Guide:
+        reads: token sequences
     """
 
     def __init__(

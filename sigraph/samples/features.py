@@ -28,7 +28,6 @@ class Features(Samples):
     Guide:
         given: float tensor ``[N, F]``; a ``.npy`` file, mapped
         an encoder is given: rows ``[B, F]``
-        read by: ``MLPEncoder``
     """
 
     kind, mark = "features", "samples.npy"

@@ -41,7 +41,6 @@ class Graphs(Samples):
     Guide:
         given: list of PyG ``Data``, PyG data set
         an encoder is given: a PyG ``Batch``
-        read by: ``GraphEncoder``
     """
 
     kind, mark = "graphs", "samples.node_ptr.npy"

@@ -35,7 +35,6 @@ class Records(Samples):
     Guide:
         given: any other pyarrow Table; a ``.parquet`` file
         an encoder is given: dictionaries, or what a reader makes of them
-        read by: by a reader
     """
 
     kind, mark = "records", "samples.parquet"

@@ -32,7 +32,6 @@ class SparseFeatures(Samples):
     Guide:
         given: scipy sparse matrix, sparse tensor
         an encoder is given: dense rows of the batch
-        read by: ``MLPEncoder``
     """
 
     kind, mark = "features", "samples.rowptr.npy"

@@ -32,7 +32,6 @@ class TokenSequences(Records):
     Guide:
         given: pyarrow Table with a column ``tokens``
         an encoder is given: ``Tokens``, padded
-        read by: ``TransformerEncoder``, ``GRUEncoder``, ``BagOfWordsEncoder``
     """
 
     kind = "tokens"

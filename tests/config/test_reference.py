@@ -13,10 +13,11 @@ from contracts import concrete_subclasses
 
 import sigraph.running.ground
 import sigraph.running.parts
+from sigraph import losses
 from sigraph.config import config_from_dict, reference
 from sigraph.config.build import NESTED_BASES
 from sigraph.config.overlay import key
-from sigraph.config.reference import LATE, PARTS, fill
+from sigraph.config.reference import LATE, PAGES, PARTS, fill
 from sigraph.config.schema import PretrainConfig
 from sigraph.encoders import Encoder
 from sigraph.experiment import run
@@ -35,8 +36,21 @@ def first_cells(text):
     return [name for row in re.findall(r"^\| (.*?) \| ", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
 
 
-def test_the_page_is_up_to_date():
-    assert fill(PAGE) == PAGE, "run: python -m sigraph.config.reference docs/experiment-file.md"
+@pytest.mark.parametrize("name", ["experiment-file", "losses", "samples"])
+def test_a_page_is_up_to_date(name):
+    page = (FILE.parent / f"{name}.md").read_text(encoding="utf-8")
+    assert fill(page) == page, f"run: python -m sigraph.config.reference docs/{name}.md"
+
+
+def test_what_a_table_says_of_a_class_is_in_its_docstring(monkeypatch):
+    table = PAGES[1]["losses_in_use"]
+    assert "| `NPairLoss` | `{normalize: true, temperature: 0.1}`, or `{l2_weight: 0.005}` | engine |" in table()
+    changed = losses.NPairLoss.__doc__.replace("costs: engine", "costs: next to nothing,\n            or ``less``")
+    monkeypatch.setattr(losses.NPairLoss, "__doc__", changed)
+    assert "0.005}` | next to nothing, or `less` | out, but for its norm |" in table()
+    monkeypatch.setattr(losses.NPairLoss, "__doc__", changed.replace("costs:", "cost:"))
+    with pytest.raises(ValueError, match="the docstring of 'NPairLoss' needs a line 'costs' in its section 'Guide'"):
+        table()
 
 
 def test_the_command_restores_what_was_changed_and_nothing_else(tmp_path, capsys):
