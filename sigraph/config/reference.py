@@ -1,8 +1,8 @@
 """The tables of documentation pages, from what the schema, docstrings and the constructors' signatures say.
 
 ``python -m sigraph.config.reference docs/experiment-file.md docs/losses.md docs/samples.md`` writes the tables of these
-pages anew; their words stay. What a table says of a loss, an encoder, a reader or a kind of samples stands in the section
-``Guide:`` of its docstring, so that a new one is one file.
+pages anew; their words stay. What a table says of a loss, an encoder, a reader or a kind of samples stands in the
+section ``Guide:`` of its docstring, so that a new one is one file.
 """
 
 from __future__ import annotations
