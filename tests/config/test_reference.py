@@ -210,7 +210,11 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
         there |= {f"tasks.{name}" for task in record["tasks"] for name in task}
     text = section("`results.json`")
     said = set(first_cells(text)) | {"pretrain", "tasks.data"}
-    stages = {f"{stage}.{name}" for stage in ("pretrain", "tasks") for name in ("data", "commit", "sources", "version")}
+    stages = {
+        f"{stage}.{name}"
+        for stage in ("pretrain", "tasks")
+        for name in ("data", "commit", "sources", "version", "format")
+    }
     sometimes = {"pretrain.reader", "pretrain.reader_sha256", "tasks.test_hidden", "tasks.test_seen"}
     sometimes |= {"baseline_arm", "baseline_of"}  # where arms do not see the same
     assert there - stages == said - stages - sometimes and stages <= there
@@ -221,7 +225,7 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
 def test_every_column_is_described():
     row = dict.fromkeys(tables.FIELDS) | {"num_failed": 0, "n": 2, "status": "ok", "hash": "a", "experiment": "a"}
     compared = {"difference": 0.1, "num_pairs": 2, "p_value": 0.1, "p_holm": 0.2, "baseline": "b", "dataset": "a"}
-    other = {"hash": "b", "status": "1 failed", "transductive": True, **compared}
+    other = {"hash": "b", "status": "1 failed", "visible": "inductive", **compared}
     again = {"experiment": "b", "dataset": "b"}
     titles, _ = tables._columns([row, row | other, row | again])
     text = section("Reading the table")
