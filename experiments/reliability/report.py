@@ -8,6 +8,8 @@ from typing import Any
 
 from harness import GOOD, HERE, PARTS, PROGRESS, VERDICTS
 
+from sigraph.files.markdown import markdown_table
+
 PAGE = HERE.parent / "reliability.md"
 SHOWN = 40  # cases that did not hold, of one part
 
@@ -82,7 +84,7 @@ def _row(part: str, kind: str, counts: Counter[str]) -> list[str]:
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+    return markdown_table(head, rows).splitlines()
 
 
 def _table_end(total: Counter[str]) -> list[str]:

@@ -23,6 +23,7 @@ from sklearn.manifold import TSNE
 from sigraph.encoders import embed
 from sigraph.evaluation import neighbor_prediction
 from sigraph.export.load import load_encoder
+from sigraph.files.markdown import markdown_table
 from sigraph.files.sealed import read_sealed
 from sigraph.running.data_source import open_data
 
@@ -71,13 +72,13 @@ def scores(runs: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, A
 def table(found: dict[tuple[str, str, str], dict[str, Any]]) -> str:
     """Every world, arm and task as Markdown."""
     titles = ["world", "task", "arm", "n", "LC", "seen", "held out", "nearest neighbour is an edge", "seen >= LC"]
-    lines = [f"| {' | '.join(titles)} |", "|" + " --- |" * len(titles)]
+    lines = []
     for (world, arm, task), row in found.items():
         reached = "yes" if mean(row["seen"]) >= row["lc"] else "no"
         cells = [world, task, arm, str(len(row["seen"])), f"{row['lc']:.3f}"]
         cells += [spread(row[kind]) for kind in ("seen", "held out", "hit")]
-        lines.append(f"| {' | '.join([*cells, reached])} |")
-    return "\n".join(lines)
+        lines.append([*cells, reached])
+    return markdown_table(titles, lines)
 
 
 def mean(values: list[float]) -> float:

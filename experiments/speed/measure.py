@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from sigraph.files.markdown import markdown_table
+
 
 def one_core() -> str:
     """Torch to one thread; returns the line that says on what a table was measured."""
@@ -106,8 +108,4 @@ def spent(function: Callable[[], object], enough: float = 0.0, most: int = 1) ->
 
 def table(head: list[str], rows: list[list[str]]) -> None:
     """A Markdown table to standard output."""
-    print("| " + " | ".join(head) + " |")
-    print("|" + " --- |" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
+    print(markdown_table(head, rows), end="\n\n", flush=True)

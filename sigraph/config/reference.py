@@ -24,6 +24,7 @@ import yaml
 from sigraph.config.build import NESTED_BASES
 from sigraph.config.experiment import ExperimentConfig
 from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.files.markdown import markdown_table
 
 # Which arguments of a component are filled in when it is built, where its constructor has them.
 LATE = {
@@ -67,7 +68,7 @@ def keys_table(schema: Any) -> str:
     for field in fields:
         kind = _component_kind(field, hints) or _kind(hints[field.name], field.metadata)
         rows.append([f"`{field.name}`", kind, _field_default(field), about[field.name]])
-    return _table(["key", "is", "default", "meaning"], rows)
+    return markdown_table(["key", "is", "default", "meaning"], rows)
 
 
 def components() -> str:
@@ -124,7 +125,8 @@ def _class_reference(found: type, late: Sequence[str]) -> str:
         default = "filled in" if name in late else _default(parameter.default, parameter.empty)
         rows.append([f"`{name}`", _kind(hints.get(name, Any)), default, about.get(name, "")])
     title = f"**`{found.__name__}`** – {_markdown(summary)}"
-    return f"{title}\n\n{_table(['argument', 'is', 'default', 'meaning'], rows)}" if rows else f"{title} No arguments."
+    table = markdown_table(["argument", "is", "default", "meaning"], rows)
+    return f"{title}\n\n{table}" if rows else f"{title} No arguments."
 
 
 def _hints(found: type) -> dict[str, Any]:
@@ -261,11 +263,6 @@ def _markdown(text: str) -> str:
     text = re.sub(r":\w+:`~(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
     text = re.sub(r":\w+:`([^`]*)`", r"`\1`", text)
     return text.replace("``", "`")
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _main(arguments: Sequence[str]) -> int:

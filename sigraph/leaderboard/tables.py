@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sigraph.files.foreign_text import cell, sheet_cell
+from sigraph.files.foreign_text import sheet_cell
+from sigraph.files.markdown import markdown_table
 from sigraph.leaderboard.ogb_form import render_ogb
 from sigraph.leaderboard.statistics import mean_ranks
 
@@ -46,7 +47,7 @@ def render(rows: list[Row], forms: list[dict[str, Any]], format: str) -> str:
         return json.dumps({"rows": rows}, indent=1, allow_nan=False, ensure_ascii=False)
     if format == "csv":
         return _csv(rows)
-    return "\n\n".join([_markdown(*_columns(rows)), *_rank_tables(rows)])
+    return "\n\n".join([markdown_table(*_columns(rows), padded=True), *_rank_tables(rows)])
 
 
 def _csv(rows: list[Row]) -> str:
@@ -110,19 +111,12 @@ def _rank_tables(rows: list[Row]) -> list[str]:
         if columns:
             arms = list(dict.fromkeys(row["arm"] for row in ranked))
             lines = [[_text(arm), *(_number(means.get(arm), ".2f") for means in columns.values())] for arm in arms]
-            tables.append(_markdown([f"mean rank in {_text(experiment)} (1: best)", *map(_text, columns)], lines))
+            tables.append(markdown_table([f"mean rank in {_text(experiment)} (1: best)", *columns], lines, padded=True))
     return tables
 
 
-def _markdown(titles: list[str], lines: list[list[str]]) -> str:
-    widths = [max(len(line[i]) for line in [titles, *lines]) for i in range(len(titles))]
-    out = [titles, ["-" * width for width in widths], *lines]
-    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in out]
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
-
-
 def _text(value: Any) -> str:
-    return _NONE if value is None else cell(value)
+    return _NONE if value is None else str(value)
 
 
 def _number(value: float | None, format: str, none: str = _NONE) -> str:

@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, Trainer
 
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
+from sigraph.files.markdown import markdown_table
 from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
 from sigraph.running.grid import check_all, own_baselines
@@ -64,21 +65,20 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
     """The rows of :func:`plan` as text, with the total and what is worth saying of leakage and of a grid."""
     notes: list[str] = []
     rows = plan(config, jobs, notes.append)
-    lines = ["| arm | parameters | samples | edges | steps a seed | seconds a seed | grid |", "|" + " --- |" * 7]
+    titles = ["arm", "parameters", "samples", "edges", "steps a seed", "seconds a seed", "grid"]
+    cells = []
     total = 0.0
     for row in rows:
         own = 0.0 if row["shares"] else row["seconds"]
         total += own * (row["num_seeds"] - 1 + row["pretrainings"])
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
-        lines.append(
-            f"| {row['arm']} | {row['num_parameters']:,} | {row['num_samples']:,} | {row['num_edges']:,} | "
-            f"{row['num_steps']:,} | {shown} | {grid} |"
-        )
+        sizes = [f"{row[name]:,}" for name in ("num_parameters", "num_samples", "num_edges", "num_steps")]
+        cells.append([row["arm"], *sizes, shown, grid])
     peak = max(row["peak_memory_mb"] for row in rows)
     runs = sum(row["num_seeds"] for row in rows)
     text = [
-        *lines,
+        markdown_table(titles, cells),
         "",
         f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each",
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sigraph.files.foreign_text import cell, printable
+from sigraph.files.foreign_text import printable
+from sigraph.files.markdown import markdown_table
 from sigraph.theory.audit.shape import GraphShape
 
 VERDICTS = ("promising", "weak", "useless", "suspicious")  # from best to worst
@@ -125,9 +125,9 @@ class AuditReport:
         ranked = self.ranking()
         head = ["graph", "task", "LC", "95 % interval", "chance", "z", "largest class", "coverage", "verdict"]
         rows = [[row.graph, row.task, *_figures(row), row.verdict] for row in ranked]
-        blocks = [_markdown(head, rows), "\n".join(_sentence(row) for row in ranked)]
+        blocks = [markdown_table(head, rows, padded=True), "\n".join(_sentence(row) for row in ranked)]
         graphs = {row.graph: row.shape for row in self.rows}
-        blocks.append(_markdown(_SHAPE, [[name, *_shape(shape)] for name, shape in graphs.items()]))
+        blocks.append(markdown_table(_SHAPE, [[name, *_shape(shape)] for name, shape in graphs.items()], padded=True))
         blocks += [_part_table(row) for row in ranked if row.parts]
         return "\n\n".join(blocks)
 
@@ -172,16 +172,8 @@ def _part_table(row: AuditRow) -> str:
         for part in listed[:_SHOWN]
     ]
     more = f"\n\n{len(listed) - _SHOWN:,} more; --format json has all" if len(listed) > _SHOWN else ""
-    return _markdown([f"{row.graph} × {row.task}: {what}", "samples", "LC", "chance", "z"], rows) + more
-
-
-def _markdown(head: list[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [[cell(value) for value in row] for row in (head, *rows)]
-    width = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    lines.insert(1, ["-" * size for size in width])
-    return "\n".join(
-        "| " + " | ".join(text.ljust(n) for text, n in zip(line, width, strict=True)) + " |" for line in lines
-    )
+    titles = [f"{row.graph} × {row.task}: {what}", "samples", "LC", "chance", "z"]
+    return markdown_table(titles, rows, padded=True) + more
 
 
 def _text(value: float | None, format: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sigraph.files.markdown import markdown_table
+
 # What is measured of labels that are no classes: the theorem is about classes.
 _MEASURED = {"regression": "rank correlation with the value", "multilabel": "share of labels in common"}
 
@@ -116,8 +118,7 @@ class Certificate:
         rows.append(("anchors whose nearest sample is a neighbour", "", _share(self.hit_rate)))
         rows.append(("AUC of distance against edge", "", _share(self.auc)))
         head = f"{self.measure}, {self.num_samples:,} samples" + ("" if self.complete else ", some anchors only")
-        lines = [(head, "promised", "reached"), ("---",) * 3, *rows]
-        return "\n".join("| " + " | ".join(cell or "–" for cell in line) + " |" for line in lines)
+        return markdown_table((head, "promised", "reached"), [[cell or "–" for cell in row] for row in rows])
 
 
 def _share(value: float | None) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigraph.files.foreign_text import cell, printable
+from sigraph.files.foreign_text import printable
+from sigraph.files.markdown import markdown_table
 
 MAX_SHARE, LEAST_ROWS = 0.01, 2  # of the test set, also in training: above both, results are not honest
 
@@ -125,14 +126,11 @@ class LeakageReport:
         rows += [(f"also in training, {level}", "", n["valid"], n["test"]) for level, n in self.repeated.items()]
         if self.num_pretrained is not None:
             rows.append(("also in pre-training", "", "", self.num_pretrained))
-        lines = [f"| {cell(self.task)} | train | valid | test |", "| --- | ---: | ---: | ---: |"]
-        lines += [
-            f"| {cell(name)} | {' | '.join(f'{n:,}' if isinstance(n, int) else n for n in cells)} |"
-            for name, *cells in rows
-        ]
+        cells = [[name, *(f"{n:,}" if isinstance(n, int) else n for n in counts)] for name, *counts in rows]
+        table = markdown_table([self.task, "train", "valid", "test"], cells, right=(1, 2, 3))
         verdict = "suspicious" if self.suspicious else "nothing suspicious"
         below = [f"{verdict}; compared: {self.read_as}", *self.reasons, *self.notes]
-        return "\n".join([*lines, "", *map(printable, below)])
+        return "\n".join([table, "", *map(printable, below)])
 
 
 def _told(made: dict[str, Any], num_test: int) -> str:
