@@ -101,7 +101,7 @@ def guide_table(home: str, base: str, title: str, *columns: str) -> str:
         if lacking := [column for column in columns if column not in said]:
             raise ValueError(f"the docstring of {found.__name__!r} needs a line {lacking[0]!r} in its section 'Guide'")
         rows.append([f"`{found.__name__}`", *(said[column] for column in columns)])
-    return _table([title, *columns], rows)
+    return markdown_table([title, *columns], rows)
 
 
 def _shipped(home: str, base: str) -> Iterator[type]:
