@@ -260,7 +260,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
         with said_of(arm):
             constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
             found = sight(dataset, settings.inductive)
-            group.graphs[key] = make_graph(constructor, dataset, found, generator)
+            group.graphs[key] = make_graph(constructor, dataset, found, generator, settings.test_pairs == "leave-out")
         group.made_by[key] = constructor
         for made in labels_in_edges(constructor, dataset):
             wanted.notes.append(f"graph {key} is made of {made.what}: LC with these labels is high by construction")

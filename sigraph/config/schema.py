@@ -15,6 +15,7 @@ from typing import Any
 from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
+TEST_PAIRS = ("refuse", "leave-out", "allow")
 HEADS = ("linear", "full", "knn")
 PAIRS = ("hadamard", "concatenate", "dot")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
@@ -22,6 +23,7 @@ OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size",
 MOST = 2**31 - 1  # samples of a step
 # Keys since 0.1.0, and their defaults: where they have these, settings are what they were, and so is their hash.
 _NEW: dict[str, Any] = {
+    "test_pairs": "refuse",
     "reader": None,
     "pair": None,
     "class_weight": None,
@@ -95,6 +97,8 @@ class PretrainConfig(Plain):
             of one that a task validates or tests on. ``{share: 0.2}``: all but this share of each task's test samples,
             the same ones for every arm and seed, and none of their edges; hidden and seen test samples are scored
             apart too.
+        test_pairs: Pairs of samples that a task tests, where the data set's graphs hold them: ``refuse`` such a graph,
+            take them out (``leave-out``), or ``allow`` it, and results are suspicious.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).
         valid_every: Epochs between validations.
         valid_queries: Samples at most that a validation asks about, which caps its cost; null: all. Changes no result.
@@ -114,6 +118,7 @@ class PretrainConfig(Plain):
     structure_weight: float | None = key(None, low=0, high=1)
     batch_size: int = key(1024, low=1, high=MOST)
     inductive: Inductive = key(False, check=checked_inductive, is_said=KINDS)
+    test_pairs: str = key("refuse", one_of=TEST_PAIRS)
     valid_edge_rate: float = key(0.05, low=0, below=1)
     valid_every: int = key(10, low=1)
     valid_queries: int | None = key(10_000, low=1, high=MOST)

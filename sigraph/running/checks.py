@@ -69,6 +69,7 @@ class _Look:
         self._ground: tuple[str, Ground] | None = None  # the last one: graphs may be large
         self._built: dict[str, tuple[SampleDataset, Encoder]] = {}
         self._last: tuple[str, tuple[SampleDataset, Encoder]] | None = None
+        self._pairs: dict[str, dict[str, int]] = {}  # by ground, tested pairs that its graph holds
         self._seen: set[tuple[str, str]] = set()
         self.notes: dict[str, None] = {}  # what readers do not know, once each
 
@@ -96,6 +97,7 @@ class _Look:
             self._ground = None
             self._ground = code, build_ground(config, self.seed)
         self._note(self._ground[1].whole)
+        self._pairs[code] = self._ground[1].pairs
         parts = build_parts(config, self.seed, self._ground[1])
         _draw_once(parts)
         return parts
@@ -123,7 +125,7 @@ class _Look:
         task = home.task(entry.task)
         settings = finetune_settings(entry, where, arm.pretrain.trainer.accelerator)
         check_fits_task(encoder, home, task, settings)
-        self.leakage.look(arm, whole, home, task, graph)
+        self.leakage.look(arm, whole, home, task, graph, self._pairs.get(ground_hash(arm.pretrain)))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from sigraph.running.checks import check_arms, said_of_trial
 from sigraph.running.data_source import fingerprint_of, open_data
 from sigraph.running.found import found
 from sigraph.running.jobs import Job
-from sigraph.running.parts import pretrain_hash, said_of
+from sigraph.running.parts import build_parts, pretrain_hash, said_of
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.run_one import (
@@ -206,10 +206,20 @@ def _search(
 
 
 def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: float | None) -> dict[str, Any]:
-    encoder, dataset, info = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline)
+    parts = build_parts(arm.pretrain, seed)
+    encoder, dataset, info = pretrain_stage(arm.pretrain, seed, folder, deadline=deadline, parts=parts)
     accelerator = arm.pretrain.trainer.accelerator
     return finetune_stage(
-        arm.finetune[primary], seed, encoder, dataset, folder, accelerator, score_test=False, pretrained=info
+        arm.finetune[primary],
+        seed,
+        encoder,
+        dataset,
+        folder,
+        accelerator,
+        score_test=False,
+        pretrained=info,
+        embeddings=parts.embeddings,
+        pretrained_on=arm.pretrain.dataset,
     )
 
 

@@ -21,6 +21,7 @@ from sigraph.graphs.label_graph import labels_read
 from sigraph.running.data_source import fingerprint_of, open_data
 from sigraph.running.reading import read_for_pretraining
 from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight
+from sigraph.theory.leakage.pairs import held_pairs, tested_pairs
 
 # Every use of a seed has a stream of its own: (seed, which).
 INIT, GRAPH, HOLDOUT, STEPS, HEAD = range(5)
@@ -40,6 +41,7 @@ class Observed:
     graph: PretrainGraph  # over the samples that may be joined
     group: Tensor | None  # of the samples that are pre-trained on, where these are more than may be joined
     edges: tuple[int, str]  # undirected edges of the data set that the graph may be made of: how many, their sum
+    pairs: dict[str, int]  # by task, pairs that it tests and the graph has from the data set
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Ground:
     sight: Sight
     edges: tuple[int, str]  # as in Observed
     labels: str  # whose labels the graph is made of
+    pairs: dict[str, int]  # as in Observed
 
     def visible(self, config: PretrainConfig) -> dict[str, Any]:
         """What shapes a pre-training besides its settings, as a record has it."""
@@ -93,7 +96,11 @@ _grounds, _observations = _Kept[Ground](), _Kept[Observed]()
 
 def ground_hash(config: PretrainConfig) -> str:
     """Hash of what shapes :class:`Ground`."""
-    return settings_hash([config.dataset, config.reader, config.graph, config.inductive, config.valid_edge_rate])
+    return settings_hash([_of_observed(config), config.valid_edge_rate])
+
+
+def _of_observed(config: PretrainConfig) -> list[Any]:
+    return [config.dataset, config.reader, config.graph, config.inductive, config.test_pairs]
 
 
 def build_ground(config: PretrainConfig, seed: int) -> Ground:
@@ -116,19 +123,20 @@ def build_ground(config: PretrainConfig, seed: int) -> Ground:
     if found.samples is None and found.joined is not None:
         graph = lifted(graph, found.joined, len(observed.whole), observed.group)
         held_out = found.joined[held_out]
-    ground = Ground(observed.dataset, observed.whole, graph, held_out, found, observed.edges, labels_read(constructor))
+    labels = labels_read(constructor)
+    ground = Ground(observed.dataset, observed.whole, graph, held_out, found, observed.edges, labels, observed.pairs)
     return _grounds.put(ground, graph.num_edges, *key)
 
 
 def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
-    code = settings_hash([config.dataset, config.reader, config.graph, config.inductive])
+    code = settings_hash(_of_observed(config))
     for which in (None, seed):
         if (observed := _observations.get(data, code, which)) is not None:
             return observed
     whole = open_data(config.dataset)
     found = sight(whole, config.inductive)
     whole = read_for_pretraining(whole, config.reader, found.samples)
-    dataset, source = shown_samples(whole, found), shown_edges(whole, found)
+    dataset, source = shown_samples(whole, found), shown_edges(whole, found, config.test_pairs == "leave-out")
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     if found.joined is not None:
         constructor = constructor.among(found.joined, len(whole))
@@ -141,8 +149,32 @@ def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
             whole_constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
             group = whole_constructor.base(whole, keyed_generator(seed, GRAPH)).group
     edges = _edges_that_may_be_seen(constructor, source, whole, found)
-    observed = Observed(whole, dataset, found, constructor, graph, group, edges)
+    pairs = _pairs_that_are_held(constructor, source, whole, found, graph)
+    observed = Observed(whole, dataset, found, constructor, graph, group, edges, pairs)
     return _observations.put(observed, graph.num_edges, data, code, seed if drew else None)
+
+
+def _pairs_that_are_held(
+    constructor: GraphConstructor, source: SampleDataset, whole: SampleDataset, found: Sight, graph: PretrainGraph
+) -> dict[str, int]:
+    """By task, how many of the pairs that it tests the observed graph has from a graph of the data set.
+
+    That samples are near is no answer: pairs that a constructor finds by itself do not count.
+    """
+    place = torch.arange(len(whole))
+    if found.joined is not None:
+        place = torch.full((len(whole),), -1)
+        place[found.joined] = torch.arange(found.joined.numel())
+    held = {}
+    for name, pairs in tested_pairs(whole).items():
+        seen = place[pairs]
+        seen = seen[:, (seen >= 0).all(dim=0)]
+        given = torch.zeros(seen.size(1), dtype=torch.bool)
+        for graph_name in constructor.sources(source):
+            given |= held_pairs(source.graph(graph_name), seen)
+        if number := int((given & held_pairs(graph, seen)).sum()):
+            held[name] = number
+    return held
 
 
 def _edges_that_may_be_seen(

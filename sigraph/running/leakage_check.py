@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -33,7 +34,13 @@ class LeakageCheck:
         self._lines: dict[tuple[Any, ...], str] = {}
 
     def look(
-        self, arm: ArmConfig, whole: SampleDataset, home: SampleDataset, task: Task, graph: PretrainGraph | None
+        self,
+        arm: ArmConfig,
+        whole: SampleDataset,
+        home: SampleDataset,
+        task: BaseTask,
+        graph: PretrainGraph | None,
+        pairs: Mapping[str, int] | None = None,
     ) -> None:
         """Look at one task of one arm.
 
@@ -43,9 +50,11 @@ class LeakageCheck:
             home: The task's data set.
             task: What is tested.
             graph: What is trained on, node i is sample i of ``whole``; None: it was looked at before.
+            pairs: By task of ``whole``, pairs that it tests and the graph has from the data set.
 
         Raises:
-            ConfigError: The graph is made from labels that are those of test samples, which nobody allowed.
+            ConfigError: The graph is made from labels that are those of test samples, or holds pairs that are tested,
+                which nobody allowed.
         """
         own = home is whole or home.fingerprint == whole.fingerprint
         key = (whole.fingerprint, home.fingerprint, task.name)
@@ -53,7 +62,15 @@ class LeakageCheck:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
         report = dataclasses.replace(self._reports[key], label_edges=[])
         if own and _trains_on_graph(arm.pretrain):
-            _look_at_edges(report, arm.pretrain, whole, task, graph)
+            report.pairs_in_graph = (pairs or {}).get(task.name, 0)
+            if isinstance(task, Task):
+                _look_at_edges(report, arm.pretrain, whole, task, graph)
+        if report.pairs_in_graph and arm.pretrain.test_pairs == "refuse":
+            raise ConfigError(
+                f"pretrain.graph: it holds {report.pairs_in_graph:,} of {report.num['test']:,} test pairs of task "
+                f"{task.name!r}; take them out (pretrain.test_pairs: leave-out), hide their samples "
+                "(pretrain.inductive: test), or say that it is meant (pretrain.test_pairs: allow)"
+            )
         for made in report.label_edges:
             if made["test"] and not made["allowed"]:
                 raise ConfigError(
@@ -72,13 +89,16 @@ class LeakageCheck:
         return [line for found, line in items if found not in inside]
 
 
-def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: PretrainGraph) -> dict[str, str]:
+def told_by_edges(
+    config: PretrainConfig, dataset: SampleDataset, graph: PretrainGraph, pairs: Mapping[str, int] | None = None
+) -> dict[str, str]:
     """By task of the pre-training data set, how the graph that is trained on tells the labels of test samples.
 
     Args:
         config: Of the pre-training.
         dataset: All that it is given.
         graph: What is trained on; node i is the i-th sample that pre-training sees.
+        pairs: By task, pairs that it tests and the graph has from the data set.
 
     Returns:
         The reasons, in words; nothing of tasks that the graph does not give away.
@@ -86,10 +106,10 @@ def told_by_edges(config: PretrainConfig, dataset: SampleDataset, graph: Pretrai
     found: dict[str, str] = {}
     if _trains_on_graph(config):
         for name, task in dataset.tasks.items():
-            if not isinstance(task, Task):
-                continue
             report = LeakageReport(name, {part: rows.numel() for part, rows in task.split.items()})
-            _look_at_edges(report, config, dataset, task, graph)
+            report.pairs_in_graph = (pairs or {}).get(name, 0)
+            if isinstance(task, Task):
+                _look_at_edges(report, config, dataset, task, graph)
             if report.suspicious:
                 found[name] = "; ".join(report.reasons)
     return found

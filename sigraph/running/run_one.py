@@ -105,9 +105,10 @@ def run_one(
                 return _keep(record, config, arm, folder, shared)
             parts = build_parts(arm.pretrain, seed)
             record["visible"] = {**parts.visible, "trials": trials}
-            told = told_by_edges(arm.pretrain, parts.whole, parts.graph)
+            told = told_by_edges(arm.pretrain, parts.whole, parts.graph, parts.ground.pairs)
             tick = partial(progress.epochs, f"{what}: pre-training")
             encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, tick, deadline, parts)
+            embeddings = parts.embeddings
             del parts
             for entry in arm.finetune:
                 progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
@@ -121,6 +122,8 @@ def run_one(
                     accelerator,
                     pretrained=info,
                     inductive=arm.pretrain.inductive,
+                    embeddings=embeddings,
+                    pretrained_on=arm.pretrain.dataset,
                 )
                 record["tasks"].append(with_told(scored, told))
             record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}

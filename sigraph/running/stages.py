@@ -18,6 +18,7 @@ from torch.nn import Module
 from sigraph import __version__
 from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.config.inductive import Inductive
+from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder
@@ -29,6 +30,7 @@ from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
+from sigraph.running.embeddings import Embeddings
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.ground import HEAD
 from sigraph.running.leakage_check import scored_apart, without_repeated
@@ -186,6 +188,8 @@ def finetune_stage(
     score_test: bool = True,
     pretrained: Mapping[str, Any] | None = None,
     inductive: Inductive = False,
+    embeddings: Embeddings | None = None,
+    pretrained_on: DataSource | None = None,
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
 
@@ -199,10 +203,13 @@ def finetune_stage(
         score_test: False for a trial of a grid: its test score is never computed, and nothing is kept.
         pretrained: The record of the pre-training; a fine-tuning of another encoder is not found.
         inductive: Of the pre-training; says which test samples are scored apart too.
+        embeddings: What the encoder makes of samples, where that is asked once for all tasks.
+        pretrained_on: What ``dataset`` was opened from: a task on the same is not opened again.
     """
     settings_of, pretrained = config.to_dict(), pretrained or {}
     code, file = finetune_hash(config), folder / finetune_file(config)
-    home = dataset if config.dataset is None else open_data(config.dataset, "finetune.dataset")
+    opened = config.dataset is None or config.dataset == pretrained_on
+    home = dataset if opened or config.dataset is None else open_data(config.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
     task, is_own = home.task(config.task), home.fingerprint == dataset.fingerprint
     asked = {
@@ -223,7 +230,8 @@ def finetune_stage(
     if record is None:
         settings = finetune_settings(config, "finetune", accelerator)
         clock = time.perf_counter()
-        result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test)
+        z = None if embeddings is None or config.head == "full" or task.reads_parts else embeddings.of(home)
+        result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test, z)
         record = {
             **asked,
             "format": FORMAT,

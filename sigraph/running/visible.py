@@ -15,6 +15,7 @@ from sigraph.files.random import keyed_generator
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
 from sigraph.tasks.base import BaseTask
+from sigraph.theory.leakage.pairs import tested_pairs, without_pairs
 
 _DRAWN = 20_240_613  # the key of the test samples that a share hides: no arm's, no seed's
 
@@ -94,11 +95,20 @@ def shown_samples(dataset: SampleDataset, found: Sight) -> SampleDataset:
     return dataset if found.samples is None else dataset.subset(found.samples)
 
 
-def shown_edges(dataset: SampleDataset, found: Sight) -> SampleDataset:
+def shown_edges(dataset: SampleDataset, found: Sight, leaves_out_pairs: bool = False) -> SampleDataset:
     """What a graph is made of: the samples that may be joined, the edges among them, and their labels.
+
+    Args:
+        dataset: All there is.
+        found: What of it may be seen.
+        leaves_out_pairs: Whether pairs that a task tests are taken out of the data set's graphs.
 
     Splits of its tasks hold what is left of them, which may be nothing; those without a label a sample are left out.
     """
+    tested = tested_pairs(dataset) if leaves_out_pairs else {}
+    if tested:
+        pairs = torch.cat(list(tested.values()), dim=1)
+        dataset = dataset.replace({name: without_pairs(graph, pairs) for name, graph in dataset.graphs.items()})
     if found.joined is None:
         return dataset
     tasks = {name: _among(task, found.joined) for name, task in dataset.tasks.items() if isinstance(task, Task)}
@@ -115,12 +125,17 @@ def _among(task: Task, ids: Tensor) -> Task:
 
 
 def make_graph(
-    constructor: GraphConstructor, dataset: SampleDataset, found: Sight, generator: torch.Generator
+    constructor: GraphConstructor,
+    dataset: SampleDataset,
+    found: Sight,
+    generator: torch.Generator,
+    leaves_out_pairs: bool = False,
 ) -> PretrainGraph:
     """The graph over all samples that a constructor makes of what may be seen; the other samples are isolated."""
+    source = shown_edges(dataset, found, leaves_out_pairs)
     if found.joined is None:
-        return constructor(dataset, generator)
-    graph = constructor.among(found.joined, len(dataset))(shown_edges(dataset, found), generator)
+        return constructor(source, generator)
+    graph = constructor.among(found.joined, len(dataset))(source, generator)
     return lifted(graph, found.joined, len(dataset))
 
 

@@ -26,11 +26,11 @@ class Trials:
         monkeypatch.setattr(sigraph.running.grid, "pretrain_stage", self.pretrain)
         monkeypatch.setattr(sigraph.running.grid, "finetune_stage", self.finetune)
 
-    def pretrain(self, config, seed, folder, deadline=None):
+    def pretrain(self, config, seed, folder, deadline=None, parts=None):
         self.arms.append(config)
         return None, None, {"data": "", "version": "", "sources": None}
 
-    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True, pretrained=None):
+    def finetune(self, config, seed, encoder, dataset, folder, accelerator="auto", score_test=True, **more):
         assert not score_test
         self.seeds.append(seed)
         score = self.scores[config.optimizer["lr"]]

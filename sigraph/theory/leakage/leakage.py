@@ -28,6 +28,7 @@ from sigraph.tasks.task import is_labelled
 from sigraph.theory.given import as_numbers
 from sigraph.theory.leakage.label_edges import MadeFrom, is_label_cliques, labels_in_edges, told
 from sigraph.theory.leakage.near_duplicates import find_alike, near_by_cosine, occurs_in
+from sigraph.theory.leakage.pairs import held_pairs
 from sigraph.theory.leakage.report import LeakageReport
 
 SHOWN = 5
@@ -37,7 +38,7 @@ _CHANCE_ROWS = 1_000
 def leakage(
     dataset: SampleDataset | None,
     graph: SampleGraph | None,
-    task: Task,
+    task: BaseTask,
     ids: Any = None,
     samples: Samples | Tensor | pa.Table | None = None,
     graph_labels: GraphConstructor | Tensor | Sequence[MadeFrom] | None = None,
@@ -57,6 +58,8 @@ def leakage(
       values that they equal each other by chance are said too, not suspicious: chance is counted as if columns were
       independent, and is the explanation if it gives at least half as many as there are.
     - *Conflicts:* alike samples with different labels; said.
+    - *Test pairs:* of a task on pairs of samples, those that the graph joins are suspicious. Of tasks without a label
+      a sample nothing else is looked at.
 
     Args:
         dataset: The task's samples and their ids; None: only what ``samples`` and ``ids`` give.
@@ -75,7 +78,7 @@ def leakage(
     Raises:
         ValueError: Numbers of samples, nodes or ids differ from that of labels; ``cosine`` without feature rows.
     """
-    check_kinds("leakage", task=(task, Task))
+    check_kinds("leakage", task=(task, BaseTask))
     for name, value, kind in (
         ("dataset", dataset, SampleDataset),
         ("graph", graph, SampleGraph),
@@ -84,6 +87,10 @@ def leakage(
         if value is not None:
             check_kinds("leakage", **{name: (value, kind)})
     report = LeakageReport(task.name, {part: rows.numel() for part, rows in task.split.items()})
+    if not isinstance(task, Task):
+        if pretraining is None and graph is not None:
+            _look_at_pairs(report, graph, task)
+        return report
     held = None if dataset is None else dataset.unread
     if samples is not None:
         held = as_samples(samples, "leakage")
@@ -136,6 +143,14 @@ def look_at_graph(report: LeakageReport, graph: SampleGraph | None, task: Task, 
         count = {part: int((known & has_edge)[task.split[part]].sum()) for part in ("valid", "test")}
         if any(count.values()):
             report.label_edges.append({"made_from": what, **count, "allowed": allowed})
+
+
+def _look_at_pairs(report: LeakageReport, graph: SampleGraph, task: BaseTask) -> None:
+    report.read_as = "edges"
+    has_edge = graph.store.degree(torch.arange(task.num_samples)) > 0
+    report.transductive = {part: int(has_edge[task.part_samples(part)].sum()) for part in ("valid", "test")}
+    if (pairs := task.edges()) is not None:
+        report.pairs_in_graph = int(held_pairs(graph, pairs).sum())
 
 
 def _made_from(

@@ -32,6 +32,7 @@ class LeakageReport:
         num_pretrained: Test samples that also occur among the pre-training samples (themselves left out), which saw no
             label; None: not looked at.
         is_pretrained_elsewhere: Whether another data set than the task's is pre-trained on.
+        pairs_in_graph: Tested pairs of samples that the graph holds.
         conflicts: Groups of alike samples whose labels differ: ``groups``, ``groups_in_train`` (whose training samples
             differ among themselves), ``samples``, ``first`` (the ids of five groups).
         by_chance: Test rows that a training row would equal by chance, in expectation, if features were independent.
@@ -48,6 +49,7 @@ class LeakageReport:
     affected: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     num_pretrained: int | None = None
     is_pretrained_elsewhere: bool = False
+    pairs_in_graph: int = 0
     conflicts: dict[str, Any] | None = None
     by_chance: float = 0.0
     read_as: str = "nothing: no samples, no ids"
@@ -69,6 +71,8 @@ class LeakageReport:
         found = [_told(made, self.num["test"]) for made in self.label_edges if made["test"]]
         if self.is_label_cliques and not found:
             found.append("the graph is exactly the cliques of the task's labels, those of test samples included")
+        if self.pairs_in_graph:
+            found.append(f"the graph holds {self.pairs_in_graph:,} of {self.num['test']:,} test pairs")
         return [*found, self._repeated()] if self._is_too_much() else found
 
     @property
@@ -108,6 +112,7 @@ class LeakageReport:
         more = (
             "num_pretrained",
             "is_pretrained_elsewhere",
+            "pairs_in_graph",
             "conflicts",
             "by_chance",
             "read_as",
@@ -126,6 +131,8 @@ class LeakageReport:
         rows += [(f"also in training, {level}", "", n["valid"], n["test"]) for level, n in self.repeated.items()]
         if self.num_pretrained is not None:
             rows.append(("also in pre-training", "", "", self.num_pretrained))
+        if self.pairs_in_graph:
+            rows.append(("pairs in the graph", "", "", self.pairs_in_graph))
         cells = [[name, *(f"{n:,}" if isinstance(n, int) else n for n in counts)] for name, *counts in rows]
         table = markdown_table([self.task, "train", "valid", "test"], cells, right=(1, 2, 3))
         verdict = "suspicious" if self.suspicious else "nothing suspicious"
