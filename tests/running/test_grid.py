@@ -287,10 +287,10 @@ def guarded(monkeypatch):
     """A metric that raises when it is given the test samples, which are more than the validation samples."""
     original = Evaluator.eval
 
-    def eval(self, given):
+    def eval(self, given, *names):
         if len(given["y_true"]) == self.task.split["test"].numel():
             raise AssertionError("the test set was scored")
-        return original(self, given)
+        return original(self, given, *names)
 
     monkeypatch.setattr(Evaluator, "eval", eval)
 
