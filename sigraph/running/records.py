@@ -52,6 +52,16 @@ def read_record(
     return None
 
 
+def refuse_newer(file: Path) -> None:
+    """Raise NewerFormatError where a newer sigraph wrote a record, before hours of work that could not be kept."""
+    try:
+        record = read_sealed(file, MOST_BYTES)
+    except (OSError, DamagedError):
+        return
+    if found := newer(record):
+        raise NewerFormatError(f"{file} is {found}")
+
+
 def plain(value: Any) -> Any:
     """What JSON makes of a value: tuples are lists, keys are texts."""
     return json.loads(json.dumps(value))

@@ -30,7 +30,7 @@ from sigraph.running.found import found
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import CHANGE_NOTHING, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
-from sigraph.running.records import read_record
+from sigraph.running.records import read_record, refuse_newer
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 
 PRETRAIN_FOLDER, SETTINGS = "_pretrain", "config.yaml"
@@ -94,6 +94,7 @@ def run_one(
     record = _begin(config, arm, seed, about)
     clock = time.perf_counter()
     with held(folder):
+        refuse_newer(folder / RESULTS)
         try:
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp

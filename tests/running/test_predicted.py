@@ -10,8 +10,10 @@ import torch
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import run
+from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.leaderboard import Leaderboard
 from sigraph.leaderboard.predictions import PREDICTIONS
+from sigraph.leaderboard.records import FORMAT, NewerFormatError
 from sigraph.running import stages
 from sigraph.running.run_one import run_folder
 from sigraph.tasks import Task
@@ -82,3 +84,17 @@ def test_a_table_says_that_they_were_altered_and_has_no_interval(config):
     row = Leaderboard.from_folder(config.output_dir).rows()[0]
     assert row["difference"] is not None and row["difference_low"] is None
     assert "no interval: predictions of sipt, seed 0, are missing or damaged; run it again" in row["status"]
+
+
+@pytest.mark.parametrize("name", ["results.json", "pretrain.json"])
+def test_what_a_newer_sigraph_wrote_stops_the_run_and_stays(config, made, name):
+    run(config)
+    top = run_folder(config, config.arm("sipt"), 0)
+    for file in (top / name, *top.parents[2].glob(f"_pretrain/*/seed-0/{name}")):
+        if file.exists():
+            write_sealed(file, {**read_sealed(file), "format": FORMAT + 1})
+            kept = file
+    before, count = kept.read_bytes(), len(made)
+    with pytest.raises(NewerFormatError, match=f"{name} is of a newer sigraph"):
+        run(config)
+    assert kept.read_bytes() == before and len(made) == count

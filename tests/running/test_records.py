@@ -5,8 +5,8 @@ import os
 import pytest
 
 from sigraph.files.sealed import write_sealed
-from sigraph.leaderboard.records import GridSearch, TaskResult
-from sigraph.running.records import plain, read_record
+from sigraph.leaderboard.records import FORMAT, GridSearch, NewerFormatError, TaskResult
+from sigraph.running.records import plain, read_record, refuse_newer
 
 SCORE = {"task": "topic", "dataset": "cora", "head": "knn", "metric": "accuracy", "valid": 0.5, "test": 0.4}
 SCORE |= {"num_parameters": 0, "seconds": 1.0, "seed": 3, "sources": {"mine": "1"}}
@@ -51,6 +51,21 @@ def test_what_is_damaged_is_said_once(file, caplog, change):
     assert read_record(file, TaskResult, {"seed": 3}) is None
     (record,) = caplog.records
     assert record.message.startswith(f"{file} is damaged") and record.message.endswith("; it is made again")
+
+
+def test_a_newer_record_is_neither_taken_nor_made_again(file):
+    write_sealed(file, {**SCORE, "format": FORMAT + 1})
+    for look in (lambda: read_record(file, TaskResult, {"seed": 4}), lambda: refuse_newer(file)):
+        with pytest.raises(
+            NewerFormatError, match=r"r\.json is of a newer sigraph .*; update sigraph, or give another"
+        ):
+            look()
+    for other in (SCORE, {**SCORE, "format": FORMAT}):
+        write_sealed(file, other)
+        refuse_newer(file)
+    file.write_text("{")
+    refuse_newer(file)  # is said, and made again, by read_record
+    refuse_newer(file.with_name("nothing.json"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user that may not read all files")
