@@ -17,7 +17,17 @@ from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
 from sigraph.evaluation.nearest_head import check_neighbors, nearest_predictions
 from sigraph.evaluation.probe import Probe, converged_probe
-from sigraph.evaluation.task_batches import Embedded, EmbeddedParts, Fetched, Source, TaskBatch, batches, rows_of
+from sigraph.evaluation.task_batches import (
+    SCRATCH,
+    Embedded,
+    EmbeddedParts,
+    Fetched,
+    Source,
+    TaskBatch,
+    batches,
+    check_parts_of,
+    rows_of,
+)
 from sigraph.files.arguments import check_choices, check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_seed
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
@@ -286,6 +296,8 @@ def fine_tune(
         body.train()  # its mode means nothing, and Lightning warns of modules in evaluation mode
     loaders = {part: batches(source, part, settings.batch_size, seed) for part in task.split}
     if settings.converged:
+        if isinstance(source, Fetched):
+            raise ValueError(f"'converged' needs embeddings of parts of at most {SCRATCH:,} bytes; use fewer samples")
         rows = {part: rows_of(source, part, seed) for part in ("train", "valid")}
         probe = converged_probe(task, head, rows["train"], rows["valid"][0], loss)
         best_valid, best_epoch = probe.valid, 0
@@ -324,6 +336,8 @@ def check_fits_task(encoder: Encoder, dataset: SampleDataset, task: BaseTask, se
     task.loss_settings(settings)
     with torch.random.fork_rng(devices=[]):
         task.head(encoder, settings)
+    if task.reads_parts:
+        check_parts_of(encoder, dataset, task)
 
 
 def _source(

@@ -24,6 +24,11 @@ class Encoder(nn.Module, ABC):
 
     out_channels: int  # D
 
+    @property
+    def part_channels(self) -> int:
+        """D', the width of embeddings of parts; by default that of samples."""
+        return self.out_channels
+
     @staticmethod
     def way_from(value: Any) -> str:
         """How an encoder is had from a value that is none, for messages; empty where there is no telling."""

@@ -77,6 +77,10 @@ class GraphEncoder(Encoder):
         )
         self.linear = nn.Linear(hidden_channels, out_channels)
 
+    @property
+    def part_channels(self) -> int:
+        return self.linear.in_features
+
     def check_samples(self, dataset: SampleDataset) -> None:
         channels = dataset.sizes.get("node_channels")
         if channels != self.node_channels:

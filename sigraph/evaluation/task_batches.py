@@ -182,3 +182,30 @@ def rows_of(source: Source, part: str, seed: int) -> tuple[Tensor, Tensor]:
     if batch.place is None:
         return batch.inputs, batch.y
     return source.task.read(Encoding(batch.inputs), batch.place, None), batch.y
+
+
+def check_parts_of(encoder: Encoder, dataset: SampleDataset, task: BaseTask) -> None:
+    """Refuse samples or an encoder without the parts that a task has labels of; one sample is encoded.
+
+    Raises:
+        ValueError: There are no parts, as many embeddings as labels, or not as wide as the encoder says.
+    """
+    if dataset.store.num_parts() is None:
+        raise ValueError(
+            f"task {task.name!r} has labels of parts, but the samples are {dataset.store.describe()}, which have none; "
+            "make token sequences or graphs of them (a reader does)"
+        )
+    items = task.split["train"][:1]
+    node, place = task.samples(items)
+    inputs, encoding = encode(encoder, dataset, node)
+    rows, wanted = task.read(encoding, place, inputs), len(task.target(items))
+    if len(rows) != wanted:
+        raise ValueError(
+            f"task {task.name!r} has {wanted:,} labels of sample {int(node[0])}, but {type(encoder).__name__!r} gives "
+            f"{len(rows):,} embeddings of its parts"
+        )
+    if rows.size(1) != encoder.part_channels:
+        raise ValueError(
+            f"'part_channels' of {type(encoder).__name__!r} needs to be {rows.size(1)}, the width of its h (got "
+            f"{encoder.part_channels})"
+        )

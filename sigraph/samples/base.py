@@ -99,6 +99,10 @@ class Samples(ABC):
         """What each sample costs an encoder, in tokens or nodes, float or integer [N]; None: all the same."""
         return None
 
+    def num_parts(self) -> Tensor | None:
+        """Parts of each sample that may carry a label, special tokens left out. int64 [N]; None: they have no parts."""
+        return None
+
     def vectors(self) -> Tensor | None:
         """A row of numbers for each sample, for nearest neighbours. [N, F]; None: there is none."""
         return None

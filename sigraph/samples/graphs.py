@@ -141,6 +141,10 @@ class Graphs(Samples):
         """Nodes of each graph. [N]"""
         return self.node_ptr.whole().diff()
 
+    def num_parts(self) -> Tensor:
+        """Nodes of each graph. [N]"""
+        return self.cost()
+
     def check(self, owner: str = "SampleDataset") -> None:
         """Refuse attributes that are not finite, graphs without nodes and edges that end outside their graph."""
         size, num_edges = self.node_ptr.whole().diff(), self.edge_ptr.whole().diff()

@@ -60,6 +60,12 @@ class TokenSequences(Records):
         """Tokens of each sequence. [N]"""
         return torch.from_numpy(np.diff(self._column.offset))
 
+    def num_parts(self) -> Tensor:
+        """Tokens of each sequence that are no special ones. [N]"""
+        special = np.isin(self._column.value, self._column.vocabulary.special_tokens)
+        before = np.concatenate([[0], np.cumsum(special, dtype=np.int64)])[self._column.offset]
+        return torch.from_numpy(np.diff(self._column.offset) - np.diff(before))
+
     def unknown(self, num_tokens: int) -> tuple[int, int, int]:
         place = (self._column.value >= num_tokens).nonzero()[0]
         sample = np.unique(np.searchsorted(self._column.offset, place, side="right"))

@@ -1,6 +1,10 @@
 """WHAT is fine-tuned and how it is scored: labels, splits, metrics."""
 
+from sigraph.tasks.base import BaseTask
 from sigraph.tasks.evaluator import Evaluator
+from sigraph.tasks.labelled import LabelledTask
+from sigraph.tasks.pairs import PairTask
+from sigraph.tasks.parts import PartTask
 from sigraph.tasks.task import Task
 
-__all__ = ["Evaluator", "Task"]
+__all__ = ["BaseTask", "Evaluator", "LabelledTask", "PairTask", "PartTask", "Task"]

@@ -22,6 +22,9 @@ class Embeds(Protocol):
 
     out_channels: int
 
+    @property
+    def part_channels(self) -> int: ...
+
 
 class HeadSettings(Protocol):
     """What of :class:`~sigraph.finetune.FinetuneSettings` a head is made from."""

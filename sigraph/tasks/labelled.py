@@ -80,7 +80,7 @@ class LabelledTask(BaseTask):
         return y[self.kind.is_labelled(y)]
 
     def loss_settings(self, settings: HeadSettings) -> LossSettings:
-        train = self.target(self.split["train"])
+        train = self.part_labels("train")
         owner = f"task {self.name!r}"
         return self.kind.loss_settings(train, self.num_outputs, settings.class_weight, settings.label_smoothing, owner)
 
@@ -89,13 +89,19 @@ class LabelledTask(BaseTask):
 
     def head(self, encoder: Embeds, settings: HeadSettings) -> nn.Module:
         """A linear map of what :meth:`read` gives, in the unit of the training labels."""
+        self.refuse_pair(settings)
         return self.with_unit(
             [nn.Dropout(settings.dropout), nn.Linear(encoder.out_channels, self.num_outputs)], settings
         )
 
+    def refuse_pair(self, settings: HeadSettings) -> None:
+        """Refuse a setting that is for tasks of pairs."""
+        if settings.pair is not None:
+            raise ValueError(f"'pair' does not act on task {self.name!r}, whose items are no pairs; leave it out")
+
     def with_unit(self, layers: Sequence[nn.Module], settings: HeadSettings) -> nn.Sequential:
         """Layers, embeddings scaled in front of them if that is asked for, and the unit of the labels behind."""
-        unit = self.kind.unit(self.target(self.split["train"]))
+        unit = self.kind.unit(self.part_labels("train"))
         return nn.Sequential(
             *([UnitLength()] if settings.normalize else []), *layers, *([] if unit is None else [unit])
         )
