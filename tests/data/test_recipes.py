@@ -126,17 +126,25 @@ ANNO = "".join(f"{p}\tGO:1,GO:{i % 3 + 2}\n" for i, p in enumerate(PROTEINS[:15]
 def test_yeast_go_takes_proteins_with_edge_and_sequence(prepared):
     fasta = "".join(f">sp|{p}|X_YEAST words\nMK\n{'A' * (i + 1)}\n" for i, p in enumerate(PROTEINS))
     edges = [*zip(PROTEINS[:17], [*PROTEINS[1:17], "P99"], strict=True), ("P03", "P03"), ("P02", "P01")]
+    some = [("P02", "P01"), *((p, q) for p, q in zip(PROTEINS[:12], PROTEINS[4:16], strict=True))]
+    judged = [(p, q, "+1.0" if i % 2 else "-1.0") for i, (p, q) in enumerate(some)]
+    judged += [("P05", "P05", "+1.0"), ("P00", "P99", "+1.0"), ("P01", "P18", "-1.0")]  # none is a pair of samples
     dataset = prepared(
         "yeast-go",
         {
             "go2ppi_yeast/SC.ppi": "".join(f"{b}\t{a}\r\n" for a, b in reversed(edges)),
             "go2ppi_yeast/SC.anno": ANNO,
             "go2ppi_yeast/UP000002311_559292.fasta": fasta,
+            "go2ppi_yeast/YC.ppi": "".join("\t".join(row) + "\n" for row in judged),
         },
     )
     assert dataset.ids.to_pylist() == PROTEINS[:17]  # P17 to P19 have no edge, P99 no sequence
     assert dataset.fetch(torch.tensor([16])) == [{"sequence": "MK" + "A" * 17}]
     assert dataset.graph("interaction").num_edges == 2 * 16
+    others, ppi = dataset.graph("interaction-without-ppi"), dataset.task("ppi")
+    assert others.num_edges == 2 * 15 and not others.store.edges_between(torch.tensor([1]), torch.tensor([2]))[1].numel()
+    assert [[PROTEINS[i] for i in pair] for pair in ppi.pairs.T.tolist()] == [[p, q] for p, q, _ in judged[:13]]
+    assert ppi.labels.tolist() == [int(sign == "+1.0") for *_, sign in judged[:13]]
     task = dataset.task("go")
     assert task.classes == ["GO:1", "GO:2", "GO:3", "GO:4", "GO:9"]  # 15, 6 (P98 too), 5, 5, 1
     assert task.labels[4].tolist() == [1, 0, 1, 0, 0] and task.labels[16].tolist() == [0, 0, 0, 0, 1]
