@@ -28,6 +28,7 @@ from sigraph.running.embeddings import Embeddings
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
 from sigraph.running.optimizers import makers_of
 from sigraph.samplers import PairSampler
+from sigraph.tasks import Task
 
 CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
 OPEN = ("max_length",)  # limits that are open by themselves: a YAML that leaves them out means that
@@ -188,7 +189,7 @@ def load_parts(config: PretrainConfig, seed: int, folder: Path) -> tuple[torch.T
 def visible_classes(parts: Parts) -> torch.Tensor | None:
     """Classes of the first classification task where pre-training may look: never those of test or hidden samples."""
     for task in parts.whole.tasks.values():
-        if task.type == "classification":
+        if isinstance(task, Task) and task.type == "classification":
             y = torch.full_like(task.labels, -1)
             for part in ("train", "valid"):
                 y[task.split[part]] = task.labels[task.split[part]]

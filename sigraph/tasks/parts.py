@@ -108,9 +108,9 @@ class PartTask(LabelledTask):
             first = int(wrong[0])
             more = f" ({wrong.numel():,} such samples)" if wrong.numel() > 1 else ""
             raise ValueError(
-                f"task {self.name!r} needs a label for each part of its samples: sample {first} has {int(parts[first])} "
-                f"parts and {int(size[first])} labels{more}; special tokens have none, missing ones are marked "
-                "(-1, or NaN)"
+                f"task {self.name!r} needs a label for each part of its samples: sample {first} has "
+                f"{int(parts[first])} parts and {int(size[first])} labels{more}; special tokens have none, missing "
+                "ones are marked (-1, or NaN)"
             )
 
     def samples(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:

@@ -142,7 +142,9 @@ def test_yeast_go_takes_proteins_with_edge_and_sequence(prepared):
     assert dataset.fetch(torch.tensor([16])) == [{"sequence": "MK" + "A" * 17}]
     assert dataset.graph("interaction").num_edges == 2 * 16
     others, ppi = dataset.graph("interaction-without-ppi"), dataset.task("ppi")
-    assert others.num_edges == 2 * 15 and not others.store.edges_between(torch.tensor([1]), torch.tensor([2]))[1].numel()
+    assert (
+        others.num_edges == 2 * 15 and not others.store.edges_between(torch.tensor([1]), torch.tensor([2]))[1].numel()
+    )
     assert [[PROTEINS[i] for i in pair] for pair in ppi.pairs.T.tolist()] == [[p, q] for p, q, _ in judged[:13]]
     assert ppi.labels.tolist() == [int(sign == "+1.0") for *_, sign in judged[:13]]
     task = dataset.task("go")
