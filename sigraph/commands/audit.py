@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sigraph.data import SampleDataset
     from sigraph.data.sample_graph import SampleGraph
     from sigraph.graphs import GraphConstructor
-    from sigraph.tasks import Task
+    from sigraph.tasks.base import BaseTask
     from sigraph.theory import AuditReport
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".npy")
@@ -120,7 +120,7 @@ class _Group:
     """Graphs and tasks over the same samples."""
 
     graphs: dict[str, SampleGraph]
-    tasks: dict[str, Task | Tensor]
+    tasks: dict[str, BaseTask | Tensor]
     dataset: SampleDataset | None = None
     made_by: dict[str, GraphConstructor] = field(default_factory=dict)
     has_graph: bool = True
@@ -195,8 +195,7 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
             continue
         found = say_giveaways(dataset.store, dataset.feature_names, task, is_given="split drawn" not in task.about)
         notes += [f"task {name!r}: {note} when it is prepared" for note in found]
-    tasks: dict[str, Task | Tensor] = {name: task for name, task in dataset.tasks.items() if isinstance(task, Task)}
-    return _Wanted([_Group(graphs, tasks, dataset, has_graph=bool(dataset.graphs))], notes, names)
+    return _Wanted([_Group(graphs, {**dataset.tasks}, dataset, has_graph=bool(dataset.graphs))], notes, names)
 
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:
@@ -218,7 +217,7 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
         header=not arguments.no_header,
         task_types=dict.fromkeys(tasks, kinds) if isinstance(kinds, str) else kinds,
     )
-    return _Wanted([_Group({**found.graphs}, found.tasks)], found.notes, found.names)
+    return _Wanted([_Group({**found.graphs}, {**found.tasks})], found.notes, found.names)
 
 
 def _of_experiment(file: str, overrides: list[str]) -> _Wanted:

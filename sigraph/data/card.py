@@ -56,10 +56,14 @@ class CardSamples:
     ``columns`` names the features, in their order, where they have names.
     """
 
-    kind: str = key("features", one_of=SAMPLES)
+    kind: str = "features"
     count: int | None = key(None, low=0)
     channels: int | None = key(None, low=0)
     columns: list[str] | None = key(None, words=True)
+
+    def __post_init__(self) -> None:
+        if self.kind not in SAMPLES:
+            raise ValueError(f"'kind' needs to be one of {', '.join(SAMPLES)} in 'samples' (got {self.kind!r})")
 
 
 @dataclass

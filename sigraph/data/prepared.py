@@ -212,7 +212,8 @@ def content_hash(samples: Samples, graphs: Mapping[str, SampleGraph], tasks: Map
     for name, task in sorted(tasks.items()):
         arrays, facts = task.state()
         more = "".join(f" {facts[key]}" for key in sorted(facts.keys() - _UNHASHED))
-        digest.update(f"{facts['type']} {facts['metric']}{more}\n".encode())
+        kind, metric = facts.get("type", type(task).__name__), facts.get("metric", task.metric)
+        digest.update(f"{kind} {metric}{more}\n".encode())
         for part, value in arrays.items():
             add(f"tasks/{name}/{part}", value)
     return digest.hexdigest()

@@ -14,7 +14,13 @@ from sigraph.files.foreign_text import printable
 from sigraph.files.paths import user_path
 from sigraph.theory.audit.report import AuditReport, AuditRow
 
-_COLORS = {"promising": "tab:green", "weak": "tab:olive", "useless": "tab:gray", "suspicious": "tab:red"}
+_COLORS = {
+    "promising": "tab:green",
+    "weak": "tab:olive",
+    "useless": "tab:gray",
+    "undefined": "tab:blue",
+    "suspicious": "tab:red",
+}
 _MOST = 40  # classes or label columns of a row
 _COLUMNS = 3
 

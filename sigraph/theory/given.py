@@ -14,8 +14,10 @@ from sigraph.data.foreign import way_from
 from sigraph.data.sample_graph import SampleGraph
 from sigraph.files.arguments import as_tensor
 from sigraph.files.row_index import check_index
-from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
+from sigraph.tasks.kinds import KINDS
 from sigraph.tasks.label_values import labels_said
+from sigraph.tasks.task import label_type
 
 LABELS = {"seen": ("train", "valid"), "train": ("train",), "all": ("train", "valid", "test")}
 Graphs = SampleGraph | Mapping[str, SampleGraph]
@@ -37,13 +39,13 @@ def named_graphs(graph: Graphs) -> dict[str, SampleGraph]:
     return graphs
 
 
-def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
-    if isinstance(tasks, Task):
+def named_tasks(tasks: Tasks | None) -> dict[str, BaseTask | Tensor]:
+    if isinstance(tasks, BaseTask):
         return {tasks.name: tasks}
     if isinstance(tasks, Mapping):
         named: dict[str, Any] = dict(tasks)
-    elif isinstance(tasks, list | tuple) and (not tasks or any(isinstance(one, Task) for one in tasks)):
-        listed = [task for task in tasks if isinstance(task, Task)]
+    elif isinstance(tasks, list | tuple) and (not tasks or any(isinstance(one, BaseTask) for one in tasks)):
+        listed = [task for task in tasks if isinstance(task, BaseTask)]
         if len(listed) < len(tasks):
             kinds = ", ".join(dict.fromkeys(type(task).__name__ for task in tasks))
             raise ValueError(f"'tasks' needs {_ACCEPTED}, in 'audit' (got a list of {kinds})")
@@ -57,7 +59,9 @@ def named_tasks(tasks: Tasks | None) -> dict[str, Task | Tensor]:
     if not named:
         raise ValueError("'tasks' needs at least one task in 'audit' (got none)")
     return {
-        name: value if isinstance(value, Task) else checked_labels(f"task {name!r}", value, "a Task or labels", "audit")
+        name: value
+        if isinstance(value, BaseTask)
+        else checked_labels(f"task {name!r}", value, "a Task or labels", "audit")
         for name, value in named.items()
     }
 
@@ -95,8 +99,8 @@ def check_made_from(graph_labels: Any, graphs: Mapping[str, SampleGraph]) -> dic
     return dict(graph_labels)
 
 
-def check_fit(key: str, graph: SampleGraph, name: str, task: Task | Tensor) -> None:
-    count = task.num_samples if isinstance(task, Task) else task.size(0)
+def check_fit(key: str, graph: SampleGraph, name: str, task: BaseTask | Tensor) -> None:
+    count = task.num_samples if isinstance(task, BaseTask) else task.size(0)
     if count != graph.store.num_nodes:
         raise ValueError(
             f"task {name!r} needs one label a node of graph {key!r}, {graph.store.num_nodes:,}, in 'audit' "
@@ -108,17 +112,18 @@ def _say(value: Any) -> str:
     return type(value).__name__ + (f" of {len(value)}" if isinstance(value, Mapping) else "")
 
 
-def used_labels(task: Task | Tensor, labels: str = "seen") -> Tensor:
-    """The labels that an audit looks at; the others are marked missing. Shape as the labels."""
+def used_labels(task: BaseTask | Tensor, labels: str = "seen") -> Tensor | None:
+    """The labels that an audit looks at; the others are marked missing. Shape as the labels.
+
+    None: the task has no label a sample. A sample that is tested in one item is not looked at for another.
+    """
     if isinstance(task, Tensor):
         return task
-    if labels == "all":
-        return task.labels
-    y = task.labels if task.type == "classification" or task.labels.is_floating_point() else task.labels.float()
-    out = torch.full_like(y, -1 if task.type == "classification" else torch.nan)
-    for part in LABELS[labels]:
-        out[task.split[part]] = y[task.split[part]]
-    return out
+    y = task.sample_labels()
+    if y is None or labels == "all":
+        return y
+    shown = torch.cat([task.part_samples(part) for part in LABELS[labels]])
+    return KINDS[label_type(y)].hidden(y, shown[~torch.isin(shown, task.part_samples("test"))])
 
 
 def compact_classes(y: Tensor) -> tuple[Tensor, list[int]]:

@@ -59,7 +59,10 @@ def test_write_is_read_back(tmp_path):
         (changed("samples", "count", value="3"), ["'samples.count' needs to be an int or null", "'3'"]),
         (changed("samples", "count", value=True), ["'samples.count' needs to be an int", "True"]),
         (changed("samples", "count", value=-1), ["'samples.count' needs to be in [0, inf)", "-1"]),
-        (changed("samples", "kind", value="pictures"), ["'samples.kind'", "features, tokens, records", "'pictures'"]),
+        (
+            changed("samples", "kind", value="pictures"),
+            ["'kind'", "in 'samples'", "features, tokens, records", "'pictures'"],
+        ),
         (changed("files", value={"a": 1}), ["'files' needs to be a list"]),
         (changed("graphs", value=["line"]), ["'graphs' needs to be a mapping"]),
         (changed("title", value=None), ["'title' needs to be a str"]),

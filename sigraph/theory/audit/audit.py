@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges.neighborhood import neighbor_sums
 from sigraph.files.arguments import check_choices, check_integers, check_kinds
 from sigraph.graphs import GraphConstructor
-from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
+from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.scorable import rare_class, undefined
 from sigraph.tasks.task import is_labelled, label_type
 from sigraph.theory.audit.interval import bootstrap_interval
@@ -60,7 +62,8 @@ def audit(
     - *suspicious*: the graph or the split leaks what is to be predicted;
     - *useless*: :math:`z = (LC - \text{null mean}) / \text{null std} < 3`, or LC is not defined;
     - *promising*: z >= 3 and LC at least 0.15 above the null mean;
-    - *weak*: z >= 3 and less above it.
+    - *weak*: z >= 3 and less above it;
+    - *undefined*: the task's labels are not of samples (of pairs, of parts), so that there is no LC.
 
     Args:
         graph: A graph, or graphs by name; or a data set, for its graphs, its tasks unless others are given, and as
@@ -124,7 +127,7 @@ def audit(
         for name, task in named.items():
             row = AuditRow(key, name, "", shape=shape)
             leak = None
-            if isinstance(task, Task):
+            if isinstance(task, BaseTask):
                 leak = leakage(dataset, value, task, graph_labels=made_from.get(key))
             _fill(row, value, task, settings, leak)
             rows.append(row)
@@ -160,24 +163,27 @@ class _Settings:
 
 
 def _fill(
-    row: AuditRow, graph: SampleGraph, task: Task | Tensor, settings: _Settings, leak: LeakageReport | None
+    row: AuditRow, graph: SampleGraph, task: BaseTask | Tensor, settings: _Settings, leak: LeakageReport | None
 ) -> None:
     y, store = used_labels(task, settings.labels), graph.store
-    known = is_labelled(y)
-    samples = is_labelled(task.labels) if isinstance(task, Task) else known
+    row.leakage = None if leak is None else leak.to_dict()
+    if y is None:
+        _fill_without_labels(row, graph, task, leak)
+        return
+    known, given = is_labelled(y), task.sample_labels() if isinstance(task, BaseTask) else y
+    samples = known if given is None else is_labelled(given)
     near = neighbor_sums(store, known.float()[:, None]).view(-1) > 0
-    row.type, row.labels = label_type(y), settings.labels if isinstance(task, Task) else "given"
+    row.type, row.labels = label_type(y), settings.labels if isinstance(task, BaseTask) else "given"
     row.num_samples, row.num_labelled = int(samples.sum()), int(known.sum())
     row.num_counted = int((known & near).sum())
     row.coverage = _share(store.degree(torch.arange(store.num_nodes)) > 0, samples)
     row.labelled_coverage = _share(near, samples)
-    row.leakage = None if leak is None else leak.to_dict()
     numbers = list(range(y.size(1))) if y.dim() == 2 else []
     if row.type == "classification":
         y, numbers = compact_classes(y)
-        if not isinstance(task, Task) or task.metric == "accuracy":
+        if not isinstance(task, BaseTask) or task.metric == "accuracy":
             row.notes += rare_class(y, _names(task, numbers).__getitem__)
-    row.notes += undefined(task) if isinstance(task, Task) else []
+    row.notes += undefined(task) if isinstance(task, LabelledTask) else []
     found = node_agreement(store, y)
     problem = _undefined(found, y, known, row)
     if problem is None:
@@ -188,6 +194,19 @@ def _fill(
     elif row.verdict in VERDICTS[:2] and row.majority is not None:
         above = (row.local_consistency or 0) > row.majority
         row.reason += f"; {'above' if above else 'not above'} the share of the largest class, {row.majority:.3f}"
+
+
+def _fill_without_labels(row: AuditRow, graph: SampleGraph, task: Any, leak: LeakageReport | None) -> None:
+    """Of a task whose items are no samples: how far the graph reaches, and what it leaks."""
+    touched = torch.zeros(graph.store.num_nodes, dtype=torch.bool)
+    for part in task.split:
+        touched[task.part_samples(part)] = True
+    row.type, row.labels, row.num_samples = task.item, "none", int(touched.sum())
+    row.coverage = _share(graph.store.degree(torch.arange(graph.store.num_nodes)) > 0, touched)
+    row.verdict, row.reason = decide(None, None, None, leak)
+    if leak is None or not leak.suspicious:
+        row.verdict = "undefined"
+        row.reason = f"labels are of a {task.item}, not of a sample: only leakage was looked at"
 
 
 def _measure(
@@ -260,7 +279,7 @@ def _share(mask: Tensor, among: Tensor) -> float | None:
     return float(mask[among].double().mean()) if bool(among.any()) else None
 
 
-def _names(task: Task | Tensor, numbers: list[int]) -> list[str]:
+def _names(task: BaseTask | Tensor, numbers: list[int]) -> list[str]:
     """What the user calls each class or label column."""
-    given = task.classes if isinstance(task, Task) and task.classes is not None else []
+    given = task.classes if isinstance(task, BaseTask) and task.classes is not None else []
     return [str(given[number]) if number < len(given) else str(number) for number in numbers]

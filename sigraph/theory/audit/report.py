@@ -9,7 +9,7 @@ from sigraph.files.foreign_text import printable
 from sigraph.files.markdown import markdown_table
 from sigraph.theory.audit.shape import GraphShape
 
-VERDICTS = ("promising", "weak", "useless", "suspicious")  # from best to worst
+VERDICTS = ("promising", "weak", "useless", "undefined", "suspicious")  # from best to worst
 _SHOWN = 10  # classes or label columns in the table of a row
 
 
@@ -41,9 +41,9 @@ class AuditRow:
 
     Args:
         graph, task: Their names.
-        type: ``classification``, ``multilabel`` or ``regression``.
+        type: ``classification``, ``multilabel`` or ``regression``; where labels are not of samples, what they are of.
         shape: Degrees and components of the graph.
-        labels: Which were looked at: ``seen`` (train and valid), ``train``, ``all``, or ``given`` (there is no split).
+        labels: Which were looked at: ``seen`` (train and valid), ``train``, ``all``, ``given`` (no split), ``none``.
         num_samples: Labelled samples of the task, whether looked at or not.
         num_labelled: Samples whose labels were looked at.
         num_counted: Of these, those with a neighbour whose label was looked at.
@@ -57,7 +57,8 @@ class AuditRow:
         majority: Share of the largest class among the samples that count; classes only.
         parts: By class or label column.
         leakage: What :func:`~sigraph.theory.leakage.leakage` found; None: there is no split, so no test set.
-        verdict: ``promising``, ``weak``, ``useless`` or ``suspicious``; see :func:`~sigraph.theory.audit.audit`.
+        verdict: ``promising``, ``weak``, ``useless``, ``undefined`` (labels are not of samples) or ``suspicious``; see
+            :func:`~sigraph.theory.audit.audit`.
         reason: Of the verdict, in words.
         notes: What to know before the task is scored: a rare class, a metric that a part of the split leaves undefined.
     """
@@ -132,7 +133,13 @@ class AuditReport:
         return "\n\n".join(blocks)
 
 
-_USED = {"seen": "of train and valid", "train": "of train", "all": "of train, valid and test", "given": "as given"}
+_USED = {
+    "seen": "of train and valid",
+    "train": "of train",
+    "all": "of train, valid and test",
+    "given": "as given",
+    "none": "of samples",
+}
 _SHAPE = ["graph", "nodes", "edges", "mean degree", "median", "max", "isolated", "components", "largest"]
 
 

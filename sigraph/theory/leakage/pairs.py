@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data import SampleDataset
 from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges import LabelSetStore
+
+if TYPE_CHECKING:
+    from sigraph.data import PretrainGraph  # PyG, which an audit does without
 
 
 def held_pairs(graph: SampleGraph, pairs: Tensor) -> Tensor:
@@ -38,6 +42,8 @@ def held_pairs(graph: SampleGraph, pairs: Tensor) -> Tensor:
 
 def without_pairs(graph: PretrainGraph, pairs: Tensor) -> PretrainGraph:
     """A graph without these pairs of samples; itself if it has none of them. Shape [2, P]."""
+    from sigraph.data import PretrainGraph
+
     if not bool(held_pairs(graph, pairs).any()):
         return graph
     rowptr, col = graph.csr()
