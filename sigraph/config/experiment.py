@@ -15,7 +15,7 @@ from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.inductive import Inductive, arm_suffix
 from sigraph.config.location import DEEPEST, Place
 from sigraph.config.overlay import construct, key, put
-from sigraph.config.schema import OF_KNN, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
+from sigraph.config.schema import OF_KNN, OF_STEPS, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
@@ -133,6 +133,8 @@ class ExperimentConfig(Plain):
             elif whole not in open_keys:
                 idle += [f"{whole}.{key}" for key in OF_KNN if "knn" not in heads]
                 idle += [f"{whole}.{key}" for key in OF_TRAINING if heads == ["knn"]]
+                converged = all(open_keys.get(f"{whole}.converged", [entry.converged]))
+                idle += [f"{whole}.{key}" for key in OF_STEPS if converged and heads == ["linear"]]
         return {
             dotted: values
             for dotted, values in open_keys.items()

@@ -1,8 +1,11 @@
 """Metrics by name, against scikit-learn, scipy and plain arithmetic."""
 
+import sys
+
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+import torch
+from scipy.stats import pearsonr, spearmanr
 from sklearn import metrics as sk
 
 from sigraph.tasks.metrics import DEFAULT_METRIC, METRIC_NAMES, METRICS, OF_TWO_CLASSES, named_metric
@@ -83,3 +86,71 @@ def test_spearman_of_a_constant_is_an_error_not_a_nan(name):
     values = {"y_true": np.arange(4.0), "y_pred": np.arange(4.0), name: np.ones(4)}
     with pytest.raises(ValueError, match=f"'{name}' is constant"):
         METRICS["regression"]["spearman"](**values)
+
+
+# Against the libraries that people compare with #######################################################################
+
+
+def test_scores_of_two_classes_as_ogb_and_torchmetrics_count_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "outdated", None)  # ogb would ask the network for its newest version
+    from ogb.linkproppred import Evaluator
+    from torchmetrics.functional.retrieval import retrieval_precision
+
+    true, score = RNG.integers(0, 2, 80), RNG.normal(size=80).round(1)  # some are equal
+    positive, negative = score[true == 1], score[true == 0]
+    for k in (1, 5, 20, 500):
+        ogb = Evaluator("ogbl-collab")
+        ogb.K = k
+        theirs = ogb.eval({"y_pred_pos": positive, "y_pred_neg": negative})[f"hits@{k}"]
+        assert named_metric(f"hits@{k}", "classification", "")(true, score) == pytest.approx(theirs)
+    ogb = Evaluator("ogbl-citation2")
+    given = {"y_pred_pos": torch.tensor(positive), "y_pred_neg": torch.tensor(negative).repeat(len(positive), 1)}
+    theirs = ogb.eval(given)["mrr_list"]
+    assert METRICS["classification"]["mrr"](true, score) == pytest.approx(float(theirs.mean()), rel=1e-5)
+    score = RNG.normal(size=80)
+    for k in (1, 7, 80):
+        theirs = retrieval_precision(torch.tensor(score).sigmoid(), torch.tensor(true), top_k=k)  # of positive ones
+        assert named_metric(f"precision@{k}", "classification", "")(true, score) == pytest.approx(float(theirs))
+
+
+def test_classes_as_scikit_learn_scores_them():
+    true, scores = RNG.integers(0, 3, 60), RNG.normal(size=(60, 3))
+    ids, table = scores.argmax(1), METRICS["classification"]
+    assert table["balanced_accuracy"](true, scores) == pytest.approx(sk.balanced_accuracy_score(true, ids))
+    assert table["micro_f1"](true, scores) == pytest.approx(sk.f1_score(true, ids, average="micro"))
+    assert table["mcc"](true, scores) == pytest.approx(sk.matthews_corrcoef(true, ids))
+    chance = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    for given in (scores, chance, scores + 3):
+        assert table["log_loss"](true, given) == pytest.approx(sk.log_loss(true, chance))
+    true, ids = RNG.integers(0, 2, 60), RNG.integers(0, 2, 60)
+    assert table["f1"](true, ids) == pytest.approx(sk.f1_score(true, ids))
+    for given in (scores[:, 0], np.stack([0 * scores[:, 0], scores[:, 0]], axis=1)):
+        assert table["log_loss"](true, given) == pytest.approx(sk.log_loss(true, 1 / (1 + np.exp(-scores[:, 0]))))
+
+
+def test_columns_are_decided_at_a_half_or_at_a_logit_of_zero():
+    true, logit = RNG.integers(0, 2, (50, 3)).astype(float), RNG.normal(size=(50, 3))
+    true[:9, 1] = np.nan
+    known, says = ~np.isnan(true), logit > 0
+    table = METRICS["multilabel"]
+    for given in (logit, 1 / (1 + np.exp(-logit))):
+        each = [sk.f1_score(true[known[:, i], i], says[known[:, i], i]) for i in range(3)]
+        assert table["macro_f1"](true, given) == pytest.approx(np.mean(each))
+        assert table["micro_f1"](true, given) == pytest.approx(sk.f1_score(true[known], says[known]))
+        assert table["accuracy"](true, given) == pytest.approx((true[known] == says[known]).mean())
+
+
+def test_correlations_of_numbers_and_what_a_constant_leaves_undefined():
+    true, predicted = RNG.normal(size=30), RNG.normal(size=30)
+    assert METRICS["regression"]["pearson"](true, predicted) == pytest.approx(pearsonr(true, predicted).statistic)
+    assert METRICS["regression"]["r2"](true, predicted) == pytest.approx(sk.r2_score(true, predicted))
+    assert METRICS["regression"]["r2"](true, np.ones(30)) <= 0
+    for name in ("pearson", "r2"):
+        with pytest.raises(ValueError, match="'y_true' is constant"):
+            METRICS["regression"][name](np.ones(30), predicted)
+
+
+@pytest.mark.parametrize("name", ["hits@0", "hits@", "mrr@3", "precision@x", 3, "hits@2"])
+def test_a_number_behind_at_is_a_count_of_two_classes(name):
+    with pytest.raises(ValueError, match="needs to be one of"):
+        named_metric(name, "regression" if name == "hits@2" else "classification", "of it")
