@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sigraph.files.arguments import check_flags, check_integers
+from sigraph.files.arguments import check_choices, check_flags, check_integers
 from sigraph.readers.base import Reader, stated, text_column
 from sigraph.samples import SparseFeatures
+
+WHAT = {"word": "word of two letters or more", "char": "letter"}
+ANALYZERS = tuple(WHAT)
 
 
 class TfIdf(Reader):
@@ -22,6 +25,8 @@ class TfIdf(Reader):
         min_count: Texts that a word occurs in, at least, >= 1.
         sublinear: Whether 1 + log of a word's count counts instead of the count.
         max_ngram: Words in a row that count as one, up to so many, >= 1.
+        analyzer: ``word``; or ``char``: letters take the place of words, so that ``max_ngram: 3`` counts the k-mers of
+            a sequence up to length 3.
 
     Words that were not learned are left out; a text of none but such is a row of zeros.
 
@@ -30,7 +35,7 @@ class TfIdf(Reader):
 
     Guide:
         column(s): text
-        gives: sparse rows of weighted words
+        gives: sparse rows of weighted words, or of letters in a row
     """
 
     def __init__(
@@ -40,11 +45,13 @@ class TfIdf(Reader):
         min_count: int = 2,
         sublinear: bool = False,
         max_ngram: int = 1,
+        analyzer: str = "word",
     ) -> None:
         check_integers("TfIdf", 1, max_features=max_features, min_count=min_count, max_ngram=max_ngram)
         check_flags("TfIdf", sublinear=sublinear)
+        check_choices("TfIdf", ANALYZERS, analyzer=analyzer)
         self.column, self.max_features, self.min_count = column, max_features, min_count
-        self.sublinear, self.max_ngram = sublinear, max_ngram
+        self.sublinear, self.max_ngram, self.analyzer = sublinear, max_ngram, analyzer
         self._vectorizer: Any = None
 
     def _new(self, vocabulary: list[str] | None = None) -> Any:
@@ -55,6 +62,7 @@ class TfIdf(Reader):
             min_df=self.min_count if vocabulary is None else 1,
             sublinear_tf=self.sublinear,
             ngram_range=(1, self.max_ngram),
+            analyzer=self.analyzer,
             vocabulary=vocabulary,
             dtype=np.float32,
         )
@@ -66,8 +74,8 @@ class TfIdf(Reader):
             self._vectorizer.fit(text)
         except ValueError as error:  # nothing is left, or there are fewer texts than are asked for
             raise ValueError(
-                f"'column' {self.column!r} of 'TfIdf' holds no word of two letters or more that occurs in "
-                f"{self.min_count} texts; lower 'min_count', or read letters by SymbolTokens"
+                f"'column' {self.column!r} of 'TfIdf' holds no {WHAT[self.analyzer]} that occurs in {self.min_count} "
+                "texts; lower 'min_count', or read letters by SymbolTokens"
             ) from error
 
     def read(self, records: pa.Table) -> SparseFeatures:

@@ -58,3 +58,17 @@ def test_numbers_gaps_and_categories_by_hand():
 def test_what_is_no_feature_is_named(columns, table, words):
     with pytest.raises(ValueError, match=words):
         TableFeatures(columns).fit(pa.table(table))
+
+
+def test_letters_in_a_row_are_counted_as_words_are():
+    texts = ["MKVLA", "MKVLG", "GGGGA"]
+    reader = TfIdf(analyzer="char", max_ngram=3)
+    reader.fit(pa.table({"text": texts}))
+    theirs = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2).fit_transform(texts).toarray()
+    again = TfIdf(analyzer="char", max_ngram=3)
+    again.restore(reader.state())
+    for one in (reader, again):
+        found = one.read(pa.table({"text": texts})).fetch(torch.arange(3))
+        torch.testing.assert_close(found, torch.from_numpy(theirs).float())
+    with pytest.raises(ValueError, match="'analyzer' needs to be one of word, char in 'TfIdf'"):
+        TfIdf(analyzer="kmer")
