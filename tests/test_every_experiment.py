@@ -10,7 +10,7 @@ import torch
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset, load_card
 from sigraph.experiment import run
-from sigraph.tasks import Task
+from sigraph.tasks import PairTask, Task
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
 
@@ -19,14 +19,18 @@ def stand_in(name):
     """The graphs and tasks of a card, by name and type, over 60 random samples."""
     card = load_card(name)
     generator = torch.Generator().manual_seed(0)
-    edges = torch.combinations(torch.arange(60)).t()
-    edges = edges[:, torch.rand(edges.size(1), generator=generator) < 0.1]
+    pairs = torch.combinations(torch.arange(60)).t()
+    joined = torch.rand(pairs.size(1), generator=generator) < 0.1
+    edges, apart = pairs[:, joined], pairs[:, ~joined]
     ids = torch.arange(60)
     split = {"train": ids[:20], "valid": ids[20:40], "test": ids[40:]}
     tasks = {}
     for key, task in card.tasks.items():
-        assert task.type in ("classification", "multilabel"), "teach this test the new type"
+        assert task.type in ("classification", "multilabel", "pair"), "teach this test the new type"
         y = ids % task.num_classes
+        if task.type == "pair":  # of no graph: its test pairs would be told
+            tasks[key] = PairTask(key, apart[:, :60], y, split, 60, metric=task.metrics or task.metric)
+            continue
         if task.type == "multilabel":
             y = torch.randint(0, 2, (60, task.num_classes), generator=generator)
         tasks[key] = Task(key, y, split, metric=task.metric)
