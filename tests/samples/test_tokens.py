@@ -253,7 +253,7 @@ def test_a_tokenizers_own_special_ids_are_kept_and_neither_hidden_nor_predicted(
         seen |= set(corrupted.token[batch.is_real & ~batch.is_special].tolist())
     assert mask in seen and pad not in seen
     for encoder in (GRUEncoder(**sizes, out_channels=4), TransformerEncoder(**sizes, out_channels=4)):
-    z, h, _ = encoder.eval()(corrupted)
+        z, h, _ = encoder.eval()(corrupted)
         assert z.isfinite().all() and len(h) == sum(map(len, sequences))
         beyond = batch._replace(token=batch.token.masked_fill(batch.token == 5, vocabulary["num_tokens"] + 7))
         hidden = batch._replace(token=batch.token.masked_fill(batch.token == 5, mask))
