@@ -136,15 +136,17 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
     wanted = check_jobs(config, only)
     names = list(dict.fromkeys(name for name, _ in wanted))
     for arm in (config.arm(name) for name in names):
-        if arm.pretrain.trainer.max_epochs:
+        if arm.num_epochs:
             check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
     for line in own_baselines(config, names):
         progress.say(line)
     done = finished_jobs(config, wanted)
     if unfinished := [name for name in names if any(job[0] == name and job not in done for job in wanted)]:
-        for line in check_all(config, unfinished):
+        found = check_all(config, unfinished)
+        for line in found.lines:
             progress.say(line)
-    progress.start(len(wanted), sum(config.arm(name).pretrain.trainer.max_epochs for name, _ in wanted))
+        wanted = [(name, seed) for name, seed in wanted if name not in found.left_out]
+    progress.start(len(wanted), sum(config.arm(name).num_epochs for name, _ in wanted))
     try:
         for record in _records(config, wanted, done, progress, jobs, deadline):
             results.records.append(record)
@@ -171,7 +173,7 @@ def _records(
         for _ in in_processes(partial(_choose_job, plain, deadline=deadline), names, jobs):
             pass
     for (name, seed), record in in_processes(partial(_run_job, plain, deadline=deadline), wanted, jobs):
-        progress.epochs(f"{name}, seed {seed}", config.arm(name).pretrain.trainer.max_epochs)
+        progress.epochs(f"{name}, seed {seed}", config.arm(name).num_epochs)
         if isinstance(record, Killed):
             record = record_failure(config, config.arm(name), seed, record.reason, _about(config, name, seed, {}))
         yield record
@@ -237,7 +239,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 def _neighbors(record: dict[str, Any]) -> str:
     """What a certificate says of nearest neighbours; nothing where a record is older than certificates."""
-    found = record["pretrain"].get("certificate") or {}
+    found = (record["pretrain"] or {}).get("certificate") or {}
     parts = []
     if found.get("hit_rate") is not None:
         parts.append(f"{found['hit_rate']:.3f} are edges")

@@ -114,7 +114,7 @@ def test_run_prints_the_table_and_resumes(tmp_path, capsys):
         "pretrain:\n  dataset: manifold-torus\n  graph: radius\n"
         "  encoder: {_target_: sigraph.encoders.MLPEncoder, hidden_channels: 16, out_channels: 8}\n"
         "  batch_size: 400\n  trainer: {max_epochs: 2, accelerator: cpu}\n"
-        "finetune:\n  - {task: topic, head: knn, k: 3}\n"
+        "finetune:\n  - {task: topic, head: knn, k: 3}\nreferences: false\n"
     )
     command = ["run", str(file), "--output-dir", str(tmp_path / "it's here")]
     assert main(command) == 0

@@ -62,6 +62,7 @@ def tree(tmp_path):
         "finetune": [{"task": "odd", "head": "linear", "max_epochs": 3}, {"task": "odd", "head": "knn", "k": 3}],
         "arms": {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}},
         "baseline": "objective-only",
+        "references": False,
     }
 
 

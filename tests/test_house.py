@@ -13,6 +13,7 @@ FLOORS = (
     ("experiment", "running"),
     ("report", "export"),
     ("leaderboard",),
+    ("arms",),
     ("pretrain", "finetune", "collate"),
     ("theory",),
     ("evaluation",),

@@ -238,7 +238,7 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     groups: dict[str, _Group] = {}
     datasets: dict[str, SampleDataset] = {}
     wanted = _Wanted([])
-    for arm in (config.arm(name) for name in config.arm_names):
+    for arm in (config.arm(name) for name in config.arm_names if name not in config.reference_names):
         settings = arm.pretrain
         home = json.dumps(settings.dataset, sort_keys=True)
         dataset = datasets[home] = datasets.get(home) or open_data(settings.dataset)

@@ -170,7 +170,9 @@ def _show(results: Results, debug: bool) -> int:
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
     folder = Path(config.output_dir) / config.name
-    if not config.finetune:
+    if not results.records:
+        print("nothing was run: no arm that was asked for applies to the data")
+    elif not config.finetune:
         print(f"nothing was fine-tuned, so there is no table; the encoders are kept in {folder}")
     else:
         print(results.leaderboard().table())

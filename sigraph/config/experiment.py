@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 -- `key` is `dataclasses.field` with a range
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import re
@@ -13,14 +14,23 @@ from typing import Any
 
 from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.inductive import Inductive, arm_suffix
-from sigraph.config.location import DEEPEST, Place
-from sigraph.config.overlay import construct, key, put
-from sigraph.config.schema import OF_KNN, OF_STEPS, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
+from sigraph.config.location import DEEPEST, ConfigError, Place
+from sigraph.config.overlay import Component, construct, key, put
+from sigraph.config.schema import ARM_KINDS, OF_KNN, OF_STEPS, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
 MOST_TRIALS = 2_500  # combinations of a grid
 _INDUCTIVE, _LONGEST_TWIN = "pretrain.inductive", 60  # characters of a baseline's name in that of its twin
+# Rows that stand in every table unless `references` is false or the file has arms of these names.
+REFERENCES = {
+    "majority": {"kind": "Majority"},
+    "raw-features": {"kind": "RawFeatures"},
+    "ridge": {"kind": "Ridge"},
+}
+# What an arm of a kind looks at beside `kind`; that it states anything else would change nothing.
+_OF_KINDS = tuple(f"pretrain.{key}" for key in ("dataset", "graph", "reader", "inductive", "test_pairs"))
+_OF_ENTRIES = ("task", "dataset", "primary")
 _FOLDER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+=-]{0,98}[A-Za-z0-9_+=-])?")
 
 
@@ -32,15 +42,31 @@ class ArmConfig:
         name: The arm's name.
         pretrain: Its pre-training.
         finetune: Its tasks.
+        kind: Component: what it does instead of pre-training; null: it pre-trains.
     """
 
     name: str
     pretrain: PretrainConfig
     finetune: list[FinetuneConfig]
+    kind: Component | None = None
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of pre-training; an arm of a kind has none."""
+        return 0 if self.kind is not None else self.pretrain.trainer.max_epochs
 
     def to_dict(self) -> dict[str, Any]:
         """The settings that shape a result as plain containers. The name is none of them."""
-        return {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
+        plain: dict[str, Any] = {"pretrain": self.pretrain.to_dict()}
+        plain["finetune"] = [entry.to_dict() for entry in self.finetune]
+        if self.kind is None:
+            return plain
+        looked_at = [key.removeprefix("pretrain.") for key in _OF_KINDS]
+        return {
+            "kind": copy.deepcopy(self.kind),
+            "pretrain": {name: plain["pretrain"][name] for name in looked_at},
+            "finetune": [{name: entry[name] for name in _OF_ENTRIES} for entry in plain["finetune"]],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +79,10 @@ class ExperimentConfig(Plain):
         seeds: One run per arm and seed; each >= 0; at most 5,000.
         pretrain: Pre-training of every arm, before its overrides.
         finetune: Tasks of every arm, before its overrides; at most 200.
-        arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``; at most 1,000.
+        arms: Name -> dotted overrides under ``pretrain.`` and ``finetune.``, or a ``kind``: what it does instead of
+            pre-training (docs/arms.md); at most 1,000.
+        references: Add the arms ``majority``, ``raw-features`` and ``ridge``, which pre-train nothing and take seconds,
+            where the data have features, tokens or text and the file has no arms of these names.
         baseline: The arm that others are compared with; null: none. Arms that see less in pre-training, or more
             (``pretrain.inductive``), are compared with one that differs from it in that alone, which is added.
         grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
@@ -67,14 +96,21 @@ class ExperimentConfig(Plain):
     pretrain: PretrainConfig = key()
     finetune: list[FinetuneConfig] = key([], most=200)
     arms: dict[str, dict[str, Any]] = key({}, most=1_000)
+    references: bool = key(True)
     baseline: str | None = key(None)
     grid: dict[str, list[Any]] = key({}, most=100)
     output_dir: str = key("runs")
 
     @property
     def arm_names(self) -> list[str]:
-        """The arms in the order of the file."""
-        return list(self.arms)
+        """The arms in the order of the file, then the references."""
+        return [*self.arms, *self.reference_names]
+
+    @property
+    def reference_names(self) -> list[str]:
+        """The references that are added to the file's arms; those that do not apply to the data are left out later."""
+        wanted = self.references and self.finetune
+        return [name for name in REFERENCES if name not in self.arms] if wanted else []
 
     def arm(self, name: str, source: str = "", chosen: Mapping[str, Any] | None = None) -> ArmConfig:
         """The arm's resolved settings. Its overrides apply shortest path first, so their order changes nothing.
@@ -88,17 +124,28 @@ class ExperimentConfig(Plain):
             ConfigError: There is no such arm, or its overrides do not fit.
         """
         place = Place(f"{source}: arm {name!r}" if source else f"arm {name!r}")
-        if name not in self.arms:
-            raise place.error(f"no such arm{did_you_mean(name, self.arms)}; arms: {', '.join(self.arms)}")
-        tree = {"pretrain": self.pretrain.to_dict(), "finetune": [entry.to_dict() for entry in self.finetune]}
-        overrides = [*in_order((chosen or {}).items(), place), *in_order(self.arms[name].items(), place)]
-        for path, value in overrides:
+        names = self.arm_names
+        if name not in names:
+            raise place.error(f"no such arm{did_you_mean(name, names)}; arms: {', '.join(names)}")
+        own = self.arms[name] if name in self.arms else REFERENCES[name]
+        tree: dict[str, Any] = {"pretrain": self.pretrain.to_dict()}
+        tree |= {"finetune": [entry.to_dict() for entry in self.finetune]}
+        kind: Component | None = None
+        for path, value in [*in_order((chosen or {}).items(), place), *in_order(own.items(), place)]:
+            if path[0] == "kind":
+                kind = put(Component | None, kind, path[1:], value, place / "kind", {"home": ARM_KINDS})
+                continue
             if path[0] not in ("pretrain", "finetune") or len(path) < 2:
-                raise place.error(f"{'.'.join(path)!r} needs to start with 'pretrain.' or 'finetune.', as an arm's do")
+                raise place.error(
+                    f"{'.'.join(path)!r} needs to start with 'pretrain.' or 'finetune.', as an arm's do, or be 'kind'"
+                )
             tree = put(ExperimentConfig, tree, path, value, place)
+        if kind is not None:
+            _check_looked_at(own, place)
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
-        return ArmConfig(name, complete_pretrain(pretrain, place), complete_finetune(finetune, pretrain.dataset, place))
+        finetune = complete_finetune(finetune, pretrain.dataset, place)
+        return ArmConfig(name, complete_pretrain(pretrain, place), finetune, kind)
 
     def baseline_of(self, name: str) -> str | None:
         """The arm that an arm is compared with: the baseline, or its twin that sees what the arm sees.
@@ -111,11 +158,16 @@ class ExperimentConfig(Plain):
         value, base = self.arm(name).pretrain.inductive, self.arm(self.baseline)
         if value == base.pretrain.inductive:
             return self.baseline
-        return _same_arm(_twin(base, value), map(self.arm, self.arms))
+        return _same_arm(_twin(base, value), map(self.arm, self.arm_names))
 
     def grid_of(self, name: str) -> dict[str, list[Any]]:
-        """The part of the grid that is open for an arm: keys it does not state itself and that act on it."""
+        """The part of the grid that is open for an arm: keys it does not state itself and that act on it.
+
+        None is for an arm of a kind, which chooses its settings itself.
+        """
         arm = self.arm(name)
+        if arm.kind is not None:
+            return {}
         stated = [tuple(dotted.split(".")) for dotted in self.arms[name]]
         open_keys = {
             dotted: values
@@ -140,6 +192,19 @@ class ExperimentConfig(Plain):
             for dotted, values in open_keys.items()
             if not any(f"{dotted}.".startswith(f"{part}.") for part in idle)
         }
+
+
+def _check_looked_at(own: Mapping[str, Any], place: Place) -> None:
+    """Refuse what an arm of a kind states and nobody would look at."""
+    for dotted in own:
+        parts = dotted.split(".")
+        fits = parts[0] == "kind" or any(f"{dotted}.".startswith(f"{key}.") for key in _OF_KINDS)
+        if not fits and not (parts[0] == "finetune" and len(parts) > 2 and parts[2] in _OF_ENTRIES):
+            known = ", ".join((*_OF_KINDS, *(f"finetune.<i>.{key}" for key in _OF_ENTRIES)))
+            raise (place / dotted).error(
+                f"{dotted!r} changes nothing in an arm of a 'kind', which pre-trains no encoder and looks at {known}; "
+                "leave it out, or give it to the kind's own arguments (kind.NAME)"
+            )
 
 
 def in_order(overrides: Any, place: Place) -> list[tuple[tuple[str, ...], Any]]:
@@ -174,16 +239,23 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
                 f"an arm's name needs letters, digits or . _ + = - (first a letter or digit), as a folder is "
                 f"called after it (got {name!r})"
             )
-    if config.baseline is not None and config.baseline not in arms:
-        close = did_you_mean(config.baseline, arms)
+    known = dataclasses.replace(config, arms=arms).arm_names
+    if config.baseline is not None and config.baseline not in known:
+        close = did_you_mean(config.baseline, known)
         raise (place / "baseline").error(
-            f"'baseline' needs to be an arm (got {config.baseline!r}){close}; arms: {', '.join(arms)}"
+            f"'baseline' needs to be an arm (got {config.baseline!r}){close}; arms: {', '.join(known)}"
         )
     # Data sets stay open here: an arm or an override may change the pre-training one.
     primary = [entry.primary for entry in complete_finetune(config.finetune, None, place)]
     finetune = [dataclasses.replace(e, primary=p) for e, p in zip(config.finetune, primary, strict=True)]
     config = dataclasses.replace(config, arms=arms, finetune=finetune)
     resolved = [config.arm(name, source=place.source) for name in arms]
+    try:
+        resolved += [config.arm(name, source=place.source) for name in config.reference_names]
+    except ConfigError:  # the file alone names no data, each of its arms does: there is none that references are of
+        if config.baseline is not None and config.baseline not in arms:
+            raise
+        config = dataclasses.replace(config, references=False)
     if config.baseline is not None:
         config = dataclasses.replace(config, arms={**arms, **_missing_twins(config.baseline, arms, resolved)})
     _check_number_of_trials(config.grid, place / "grid")
@@ -204,10 +276,11 @@ def _missing_twins(
 ) -> dict[str, dict[str, Any]]:
     """Arms to add, so that each is compared with a baseline that sees the same: name -> overrides."""
     base = next(arm for arm in resolved if arm.name == baseline)
-    stated = {key: value for key, value in arms[baseline].items() if not f"{key}.".startswith(f"{_INDUCTIVE}.")}
+    own = arms[baseline] if baseline in arms else REFERENCES[baseline]
+    stated = {key: value for key, value in own.items() if not f"{key}.".startswith(f"{_INDUCTIVE}.")}
     added: dict[str, dict[str, Any]] = {}
     values: list[Inductive] = [base.pretrain.inductive]
-    for value in (arm.pretrain.inductive for arm in resolved):
+    for value in (arm.pretrain.inductive for arm in resolved if arm.kind is None or base.kind is not None):
         if value in values:
             continue
         values.append(value)

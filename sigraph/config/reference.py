@@ -23,7 +23,7 @@ import yaml
 
 from sigraph.config.build import NESTED_BASES
 from sigraph.config.experiment import ExperimentConfig
-from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.config.schema import ARM_KINDS, FinetuneConfig, PretrainConfig, TrainerConfig
 from sigraph.files.markdown import markdown_table
 
 # Which arguments of a component are filled in when it is built, where its constructor has them.
@@ -80,6 +80,9 @@ def components() -> str:
         base = NESTED_BASES[home]
         parts.append(f"### `{slot}`: subclasses of `{home}.{base}`")
         parts += [_class_reference(found, late) for found in _shipped(home, base)]
+    base = NESTED_BASES[ARM_KINDS]
+    parts.append(f"### `kind` of an arm: subclasses of `{ARM_KINDS}.{base}`")
+    parts += [_class_reference(found, ()) for found in _shipped(ARM_KINDS, base)]
     return "\n\n".join(parts)
 
 

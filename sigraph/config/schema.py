@@ -15,6 +15,7 @@ from typing import Any
 from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
+ARM_KINDS = "sigraph.arms"  # the package that bare names of kinds refer to
 TEST_PAIRS = ("refuse", "leave-out", "allow")
 HEADS = ("linear", "full", "knn")
 PAIRS = ("hadamard", "concatenate", "dot")

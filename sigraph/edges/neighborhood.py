@@ -15,12 +15,13 @@ from sigraph.edges.store import CSRStore, EdgeStore
 BLOCK = 1 << 22  # directed edges looked at at a time
 
 
-def neighbor_sums(store: EdgeStore, value: Tensor) -> Tensor:
+def neighbor_sums(store: EdgeStore, value: Tensor, weighted: bool = False) -> Tensor:
     """The sum of values over each node's neighbours.
 
     Args:
         store: The edges; memory-mapped ones are read block by block, those of a :class:`LabelSetStore` set by set.
         value: Finite numbers of each node. Shape [N, k], float32 (exact for counts below 2^24) or float64.
+        weighted: Whether a neighbour counts with its edge's weight, where edges have one; else all count the same.
 
     Returns:
         Shape [N, k], of the same type; 0 for an isolated node.
@@ -28,12 +29,17 @@ def neighbor_sums(store: EdgeStore, value: Tensor) -> Tensor:
     if isinstance(store, LabelSetStore):
         own = store.set_of.long()
         in_set = value.new_zeros(store.num_sets, value.size(1)).index_add_(0, own, value)
-        return neighbor_sums(store.sets, in_set)[own] - value  # a set stands in its own row, and a sample in its set
+        return (
+            neighbor_sums(store.sets, in_set, weighted)[own] - value
+        )  # a set stands in its own row, and a sample in its set
     store = in_full(store, "neighbor_sums")
     given, out = value.numpy(), np.zeros(value.shape, value.numpy().dtype)
+    weight, start = store.weight if weighted else None, 0
     for first, last, rowptr, col in edge_blocks(store):
-        ones = np.ones(col.numel(), given.dtype)
-        out[first:last] = csr_matrix((ones, col.numpy(), rowptr.numpy()), (last - first, len(given))) @ given
+        end = start + col.numel()
+        each = np.ones(end - start, given.dtype) if weight is None else weight[start:end].numpy().astype(given.dtype)
+        out[first:last] = csr_matrix((each, col.numpy(), rowptr.numpy()), (last - first, len(given))) @ given
+        start = end
     return torch.from_numpy(out)
 
 

@@ -22,7 +22,7 @@ from sigraph.files.atomic import sha256
 from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.kept import newer
-from sigraph.leaderboard.record_fields import MOST_BYTES, OK, misfit
+from sigraph.leaderboard.record_fields import KINDS, MOST_BYTES, OK, PRETRAINED, misfit
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.readers import Reader
 
@@ -145,6 +145,9 @@ def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
         raise ValueError(f"{error}; {_AGAIN}") from error
     if found := newer(record):
         raise ValueError(f"{file} is {found}")
+    kind = record.get("kind")
+    if kind in KINDS and kind != PRETRAINED:
+        raise ValueError(f"{path} holds no encoder: its arm pre-trains nothing ({kind}); name a run of another arm")
     wrong = misfit(record, _NEEDED)
     if wrong:
         raise ValueError(f"{file} is no record of a run: {wrong}; {_AGAIN}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from sigraph.arms import ArmKind
 from sigraph.config import ArmConfig, ConfigError, FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.config.build import Bases, check, is_shipped, working
 from sigraph.data import PretrainGraph, SampleDataset
@@ -21,7 +22,8 @@ from sigraph.machines.devices import check_device
 from sigraph.objectives import Objective
 from sigraph.readers import Reader
 from sigraph.running.data_source import open_data
-from sigraph.running.ground import Ground, build_ground, ground_hash
+from sigraph.running.ground import Ground, build_ground, ground_hash, seen_data
+from sigraph.running.kinds import as_pretrained, build_kind, entries_of, look_up, missing_of
 from sigraph.running.leakage_check import LeakageCheck
 from sigraph.running.optimizers import finetune_settings, makers_of
 from sigraph.running.parts import SIZES, Parts, build_parts, pretrain_hash, said_of
@@ -31,28 +33,47 @@ from sigraph.samplers import PairSampler
 Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid sets, and the arm with it
 
 
-def check_arms(arms: Sequence[ArmConfig], seed: int, grids: Mapping[str, Trials] | None = None) -> list[str]:
+class Checked(NamedTuple):
+    """What was found before anything trains."""
+
+    lines: list[str]  # what is worth saying
+    left_out: dict[str, str]  # arms that are not run, and why
+
+
+def check_arms(
+    arms: Sequence[ArmConfig],
+    seed: int,
+    grids: Mapping[str, Trials] | None = None,
+    references: Sequence[ArmConfig] = (),
+) -> Checked:
     """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains.
 
     Args:
         arms: Their settings.
         seed: Of the pre-training that is built.
         grids: By arm what its grid tries, each looked at as an arm is.
+        references: Arms that nobody asked for: one that cannot work is left out.
 
     Returns:
-        What is worth saying: of readers, and of leakage a line for each task.
+        What is worth saying of readers, of arms of a kind, and of leakage a line for each task; and what is left out.
 
     Raises:
         ConfigError, ValueError: What does not fit, in which arm, and with which values of its grid.
     """
-    look = _Look(seed)
+    look, left_out = _Look(seed), {}
     for arm in arms:
         with said_of(arm):
             look(arm, keep=True)
             for settings, trial in sorted((grids or {}).get(arm.name, ()), key=_shared):
                 with said_of_trial(settings, ValueError):
                     look(trial)
-    return [*look.notes, *look.leakage.lines()]
+    for arm in references:
+        try:
+            look(arm)
+        except ValueError as error:
+            left_out[arm.name] = str(error)
+    said = [f"arm {name!r} is left out: {reason}" for name, reason in left_out.items()]
+    return Checked([*look.notes, *look.leakage.lines(), *said], left_out)
 
 
 def _shared(trial: tuple[dict[str, Any], ArmConfig]) -> tuple[str, str]:
@@ -75,6 +96,9 @@ class _Look:
 
     def __call__(self, arm: ArmConfig, keep: bool = False) -> None:
         """Look at an arm; ``keep`` what it built, for others that pre-train the same."""
+        if arm.kind is not None:
+            self._look_at_kind(arm)
+            return
         code, graph = pretrain_hash(arm.pretrain), None
         built = self._last[1] if self._last is not None and self._last[0] == code else self._built.get(code)
         if built is None:
@@ -88,6 +112,22 @@ class _Look:
             if key not in self._seen:
                 self._seen.add(key)
                 self._look_at_task(arm, entry, f"finetune.{i}", *built, graph)
+
+    def _look_at_kind(self, arm: ArmConfig) -> None:
+        alike, missing = as_pretrained(arm), missing_of(arm, self.seed)
+        entries = entries_of(arm)
+        if missing and len(missing) == len(entries):
+            raise ConfigError(f"kind: {type(build_kind(arm)).__name__!r} {next(iter(missing.values()))}")
+        for reason in dict.fromkeys(missing.values()):
+            tasks = ", ".join(task for task, found in missing.items() if found == reason)
+            self.notes[f"arm {arm.name!r} leaves out {tasks}: {reason}"] = None
+        whole = seen_data(alike.pretrain)[0]
+        ground = build_ground(alike.pretrain, self.seed) if alike.pretrain.structure_weight else None
+        graph, pairs = (None, None) if ground is None else (ground.graph, ground.pairs)
+        for entry in entries:
+            home, task = look_up(arm, entry)
+            task.check_scorable()
+            self.leakage.look(alike, whole, home, task, graph, pairs)
 
     def _build(self, config: PretrainConfig) -> Parts:
         check_device(config.trainer)
@@ -153,6 +193,11 @@ def check_components(arm: ArmConfig) -> None:
     Raises:
         ConfigError: A class is not there or of the wrong kind, or has no such argument; in which arm.
     """
+    if arm.kind is not None:
+        with said_of(arm):
+            if is_shipped(arm.kind, "kind"):
+                check(arm.kind, ArmKind, "kind")
+        return
     config, filled = arm.pretrain, dict.fromkeys((*SIZES, "encoder_channels"))
     slots: list[tuple[str, Bases, dict[str, Any]]] = [
         ("graph", GraphConstructor, {}),

@@ -15,6 +15,7 @@ from sigraph.leaderboard.records import PretrainInfo, Record, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.running.data_source import fingerprint_of
 from sigraph.running.fitting import PROGRESS
+from sigraph.running.kinds import entries_of, kind_settings, task_file, task_hashes
 from sigraph.running.leakage_check import without_told
 from sigraph.running.parts import pretrain_hash
 from sigraph.running.records import plain
@@ -24,9 +25,15 @@ from sigraph.running.stages import PRETRAIN, finetune_file, finetune_hash
 class Found(NamedTuple):
     """A finished run: the fields of its record that its stages gave."""
 
-    pretrain: dict[str, Any]
+    pretrain: dict[str, Any] | None  # None: of an arm that pre-trains nothing
     tasks: list[dict[str, Any]]
     visible: dict[str, Any]
+    data: str | None
+
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """The records of all stages."""
+        return [*([] if self.pretrain is None else [self.pretrain]), *self.tasks]
 
 
 def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None:
@@ -41,7 +48,11 @@ def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None
         shared: Of its pre-training.
     """
     record = _read(Record, folder / RESULTS)
-    if record is None or record.get("status") != "ok" or not record.get("visible") or not record.get("pretrain"):
+    if record is None or record.get("status") != "ok" or not record.get("visible"):
+        return None
+    if arm.kind is not None:
+        return _predicted(arm, seed, record, folder, shared)
+    if not record.get("pretrain"):
         return None
     info, tasks = record["pretrain"], record["tasks"]
     try:
@@ -61,7 +72,32 @@ def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None
     done = [_task(entry, task, info, folder, shared) for entry, task in zip(arm.finetune, tasks, strict=True)]
     if any(task is None for task in done):
         return None
-    return Found(info, [task for task in done if task is not None], record["visible"])
+    return Found(info, [task for task in done if task is not None], record["visible"], info["data"])
+
+
+def _predicted(arm: ArmConfig, seed: int, record: dict[str, Any], folder: Path, shared: Path) -> Found | None:
+    """A finished run of an arm that pre-trains nothing; its tasks are those that its kind applies to."""
+    entries = {(entry.task, code): entry for entry in entries_of(arm) for code in task_hashes(arm, entry, seed)}
+    tasks = []
+    for task in record["tasks"]:
+        entry = entries.get((task["task"], task.get("settings") or ""))
+        if entry is None or record.get("data") is None:
+            return None
+        try:
+            data = [fingerprint_of(source) for source in (entry.dataset or arm.pretrain.dataset, arm.pretrain.dataset)]
+            sources = own_sources(kind_settings(arm))
+        except ConfigError:
+            return None
+        named = zip(("data", "pretrain_data"), data, strict=True)
+        asked = {"version": __version__, "sources": sources, **{name: one for name, one in named if one is not None}}
+        alone = _read(TaskResult, shared / task_file(arm, entry, task["settings"]))
+        (said,) = without_told([{key: value for key, value in task.items() if key != "primary"}])
+        if alone is None or not _is(alone, asked) or without_told([alone])[0] != said:
+            return None
+        if not _has_predictions(task, folder, shared):
+            return None
+        tasks.append({**task, "primary": entry.primary})
+    return Found(None, tasks, record["visible"], record["data"]) if tasks else None
 
 
 def _task(
@@ -87,11 +123,14 @@ def _task(
         return None
     if without_told([alone])[0] != said:
         return None
-    if kept := task.get("predictions"):
-        places = [place / PREDICTIONS / kept["file"] for place in (folder, shared)]
-        if not all(_has(file, kept["sha256"]) for file in places):
-            return None
+    if not _has_predictions(task, folder, shared):
+        return None
     return {**task, "primary": entry.primary}
+
+
+def _has_predictions(task: dict[str, Any], folder: Path, shared: Path) -> bool:
+    kept = task.get("predictions")
+    return not kept or all(_has(place / PREDICTIONS / kept["file"], kept["sha256"]) for place in (folder, shared))
 
 
 def _read(kind: type[Kept], file: Path) -> dict[str, Any] | None:

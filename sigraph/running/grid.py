@@ -17,10 +17,11 @@ from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import commit, own_sources
 from sigraph.leaderboard.records import FORMAT, GridSearch, NewerFormatError
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.running.checks import check_arms, said_of_trial
+from sigraph.running.checks import Checked, check_arms, said_of_trial
 from sigraph.running.data_source import fingerprint_of, open_data
 from sigraph.running.found import found
 from sigraph.running.jobs import Job
+from sigraph.running.kinds import check_stated
 from sigraph.running.parts import build_parts, pretrain_hash, said_of
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
@@ -36,11 +37,12 @@ from sigraph.running.stages import finetune_stage, pretrain_stage
 GRID_FOLDER = "_grid"
 
 
-def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
+def check_all(config: ExperimentConfig, names: Sequence[str]) -> Checked:
     """Check arms and all that their grids would try, as :func:`check_arms`; their baselines' grids are with them.
 
     Returns:
-        What is worth saying of leakage, and of keys of the grid that change nothing.
+        What is worth saying of leakage, and of keys of the grid that change nothing; and which of the references that
+        the file does not name are left out.
     """
     grids = {
         name: [(settings, config.arm(name, chosen=settings)) for settings in _combinations(open_keys)]
@@ -50,7 +52,13 @@ def check_all(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
     arms = [config.arm(name) for name in dict.fromkeys([*names, *grids])]
     idle = [key for key in config.grid if not any(key in config.grid_of(arm.name) for arm in arms)]
     said = [f"grid: {key!r} changes nothing in any of these arms, so its values are not tried" for key in idle]
-    return [*check_arms(arms, config.seeds[0], grids), *said]
+    for arm in arms:
+        if arm.kind is not None:
+            with said_of(arm):
+                check_stated(arm, config.arms.get(arm.name, {}))
+    references = [arm for arm in arms if arm.name in config.reference_names]
+    checked = check_arms([arm for arm in arms if arm not in references], config.seeds[0], grids, references)
+    return checked._replace(lines=[*checked.lines, *said])
 
 
 def own_baselines(config: ExperimentConfig, names: Sequence[str]) -> list[str]:

@@ -42,6 +42,7 @@ class Observed:
     group: Tensor | None  # of the samples that are pre-trained on, where these are more than may be joined
     edges: tuple[int, str]  # undirected edges of the data set that the graph may be made of: how many, their sum
     pairs: dict[str, int]  # by task, pairs that it tests and the graph has from the data set
+    is_drawn: bool  # whether the graph is another for another seed
 
 
 @dataclass
@@ -59,15 +60,8 @@ class Ground:
 
     def visible(self, config: PretrainConfig) -> dict[str, Any]:
         """What shapes a pre-training besides its settings, as a record has it."""
-        samples = torch.arange(len(self.whole)) if self.sight.samples is None else self.sight.samples
         uses = bool(config.structure_weight and config.trainer.max_epochs)
-        return {
-            "inductive": meaning(config.inductive),
-            "samples": [samples.numel(), hashlib.sha256(samples.numpy().tobytes()).hexdigest()[:12]],
-            "edges": list(self.edges) if uses else None,
-            "labels": self.labels if uses else "none",
-            "graph_at_inference": False,
-        }
+        return _visible(config, self.whole, self.sight, (self.edges, self.labels) if uses else None)
 
 
 class _Kept(Generic[T]):
@@ -92,6 +86,7 @@ class _Kept(Generic[T]):
 
 
 _grounds, _observations = _Kept[Ground](), _Kept[Observed]()
+_seen = _Kept[tuple[SampleDataset, SampleDataset, Sight]]()
 
 
 def ground_hash(config: PretrainConfig) -> str:
@@ -114,29 +109,75 @@ def build_ground(config: PretrainConfig, seed: int) -> Ground:
     ground = _grounds.get(*key)
     if ground is not None:
         return ground
-    observed = _observe(config, seed, data)
+    observed = observe(config, seed)
     kept, held_out = hold_out_edges(observed.graph, config.valid_edge_rate, keyed_generator(seed, HOLDOUT))
     constructor = observed.constructor
     with working(type(constructor).__name__, config.graph, "pretrain.graph"):
         graph = constructor.expand(kept)
     found = observed.sight
+    graph = _over_all(observed, graph)
     if found.samples is None and found.joined is not None:
-        graph = lifted(graph, found.joined, len(observed.whole), observed.group)
         held_out = found.joined[held_out]
     labels = labels_read(constructor)
     ground = Ground(observed.dataset, observed.whole, graph, held_out, found, observed.edges, labels, observed.pairs)
     return _grounds.put(ground, graph.num_edges, *key)
 
 
-def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
+def seen_data(config: PretrainConfig) -> tuple[SampleDataset, SampleDataset, Sight]:
+    """All samples as the reader reads them, those that pre-training may see, and which these are; opened once."""
+    key = fingerprint_of(config.dataset), settings_hash([config.dataset, config.reader, config.inductive])
+    if (kept := _seen.get(*key)) is not None:
+        return kept
+    whole = open_data(config.dataset)
+    found = sight(whole, config.inductive)
+    whole = read_for_pretraining(whole, config.reader, found.samples)
+    return _seen.put((whole, shown_samples(whole, found), found), 0, *key)
+
+
+def observed_graph(config: PretrainConfig, seed: int) -> PretrainGraph:
+    """The observed edges, none held out, before anything is derived from them; node i is sample i that is visible."""
+    observed = observe(config, seed)
+    return _over_all(observed, observed.graph)
+
+
+def visible_of(config: PretrainConfig, seed: int, reads_graph: bool) -> dict[str, Any]:
+    """What shapes an arm that pre-trains nothing, as a record has it; edges only if it reads the graph."""
+    whole, _, found = seen_data(config)
+    observed = observe(config, seed) if reads_graph else None
+    graph = None if observed is None else (observed.edges, labels_read(observed.constructor))
+    return _visible(config, whole, found, graph)
+
+
+def _visible(
+    config: PretrainConfig, whole: SampleDataset, found: Sight, graph: tuple[tuple[int, str], str] | None
+) -> dict[str, Any]:
+    samples = torch.arange(len(whole)) if found.samples is None else found.samples
+    return {
+        "inductive": meaning(config.inductive),
+        "samples": [samples.numel(), hashlib.sha256(samples.numpy().tobytes()).hexdigest()[:12]],
+        "edges": None if graph is None else list(graph[0]),
+        "labels": "none" if graph is None else graph[1],
+        "graph_at_inference": False,
+    }
+
+
+def _over_all(observed: Observed, graph: PretrainGraph) -> PretrainGraph:
+    """A graph over the samples that may be joined as one over those that are pre-trained on."""
+    found = observed.sight
+    if found.samples is None and found.joined is not None:
+        return lifted(graph, found.joined, len(observed.whole), observed.group)
+    return graph
+
+
+def observe(config: PretrainConfig, seed: int) -> Observed:
+    """Open the data and make the graph that is observed, or find both made for an arm that shares them."""
+    data = fingerprint_of(config.dataset, "pretrain.dataset")
     code = settings_hash(_of_observed(config))
     for which in (None, seed):
         if (observed := _observations.get(data, code, which)) is not None:
             return observed
-    whole = open_data(config.dataset)
-    found = sight(whole, config.inductive)
-    whole = read_for_pretraining(whole, config.reader, found.samples)
-    dataset, source = shown_samples(whole, found), shown_edges(whole, found, config.test_pairs == "leave-out")
+    whole, dataset, found = seen_data(config)
+    source = shown_edges(whole, found, config.test_pairs == "leave-out")
     constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
     if found.joined is not None:
         constructor = constructor.among(found.joined, len(whole))
@@ -150,7 +191,7 @@ def _observe(config: PretrainConfig, seed: int, data: str | None) -> Observed:
             group = whole_constructor.base(whole, keyed_generator(seed, GRAPH)).group
     edges = _edges_that_may_be_seen(constructor, source, whole, found)
     pairs = _pairs_that_are_held(constructor, source, whole, found, graph)
-    observed = Observed(whole, dataset, found, constructor, graph, group, edges, pairs)
+    observed = Observed(whole, dataset, found, constructor, graph, group, edges, pairs, drew)
     return _observations.put(observed, graph.num_edges, data, code, seed if drew else None)
 
 

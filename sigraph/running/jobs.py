@@ -29,7 +29,7 @@ def check_jobs(config: ExperimentConfig, only: Sequence[Job] | None) -> list[Job
         name, seed = job if isinstance(job, tuple | list) and len(job) == 2 else (None, None)
         if not isinstance(name, str) or not isinstance(seed, int):
             raise ValueError(f"'only' needs pairs (arm, seed) in 'run' (got {shown(only)})")
-        if name not in config.arms:
+        if name not in config.arm_names:
             config.arm(name)  # raises, with the names there are
         if seed not in config.seeds:
             raise ValueError(f"seed {seed} is none of the experiment's seeds {config.seeds}; add it by an override")

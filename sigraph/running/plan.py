@@ -20,9 +20,13 @@ from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
 from sigraph.running.grid import check_all, own_baselines
 from sigraph.running.jobs import Job, check_jobs
+from sigraph.running.kinds import build_kind
 from sigraph.running.parts import Parts, build_parts, pretrain_hash
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
+# Of an arm that pre-trains nothing: what it fits is not known before, and takes seconds.
+_NOTHING = {"num_parameters": None, "num_samples": None, "num_edges": None, "num_steps": 0, "seconds": 0.0}
+_NOTHING |= {"peak_memory_mb": 0.0, "trials": 0, "pretrainings": 0}
 
 
 def plan(
@@ -33,6 +37,7 @@ def plan(
     ``seconds`` is the pre-training of one seed with its validations, ``num_seeds`` how many of them there are,
     ``trials`` what the grid tries on the first one, ``pretrainings`` how many different pre-trainings that takes. Arms
     that pre-train the same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
+    An arm of a kind pre-trains nothing; ``kind`` says what it does.
 
     Args:
         config: The experiment.
@@ -46,12 +51,18 @@ def plan(
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    for line in [*own_baselines(config, list(seeds)), *check_all(config, list(seeds))]:
+    found = check_all(config, list(seeds))
+    for line in [*own_baselines(config, list(seeds)), *found.lines]:
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
     for name, own in seeds.items():
         arm = config.arm(name)
+        if name in found.left_out:
+            continue
+        if arm.kind is not None:
+            rows.append({"arm": name, "kind": build_kind(arm).kind, "shares": None, "num_seeds": len(own), **_NOTHING})
+            continue
         code = pretrain_hash(arm.pretrain)
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
@@ -69,13 +80,16 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
     cells = []
     total = 0.0
     for row in rows:
+        if "kind" in row:
+            cells.append([row["arm"], f"{row['kind']}: pre-trains nothing", *[""] * 5])
+            continue
         own = 0.0 if row["shares"] else row["seconds"]
         total += own * (row["num_seeds"] - 1 + row["pretrainings"])
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         sizes = [f"{row[name]:,}" for name in ("num_parameters", "num_samples", "num_edges", "num_steps")]
         cells.append([row["arm"], *sizes, shown, grid])
-    peak = max(row["peak_memory_mb"] for row in rows)
+    peak = max((row["peak_memory_mb"] for row in rows), default=0.0)
     runs = sum(row["num_seeds"] for row in rows)
     text = [
         markdown_table(titles, cells),

@@ -27,13 +27,14 @@ from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.found import found
+from sigraph.running.kinds import build_kind, entries_of, kind_settings, kind_stage, kind_told, seen_by
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import CHANGE_NOTHING, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record, refuse_newer
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 
-PRETRAIN_FOLDER, SETTINGS = "_pretrain", "config.yaml"
+PRETRAIN_FOLDER, KIND_FOLDER, SETTINGS = "_pretrain", "_kinds", "config.yaml"
 HOLDER = ".holder.json"
 _MOST_OF_SETTINGS = 1 << 24  # bytes of config.yaml
 _MOST_OF_HOLDER = 1000  # bytes
@@ -52,12 +53,19 @@ def experiment_folder(config: ExperimentConfig) -> Path:
 
 def run_folder(config: ExperimentConfig, arm: ArmConfig, seed: int) -> Path:
     """Where one (arm, seed) keeps its settings, encoder and results."""
-    plain = {"pretrain": pretrain_hash(arm.pretrain), "finetune": arm.to_dict()["finetune"]}
+    entries = arm.to_dict()["finetune"]
+    made_by = {"pretrain": pretrain_hash(arm.pretrain)} if arm.kind is None else kind_settings(arm)
+    plain = {**made_by, "finetune": entries}
     return experiment_folder(config) / arm.name / settings_hash(plain) / f"seed-{seed}"
 
 
 def pretrain_folder(config: ExperimentConfig, arm: ArmConfig, seed: int) -> Path:
-    """Where the pre-training of one (arm, seed) is kept, shared by arms that pre-train the same."""
+    """Where the pre-training of one (arm, seed) is kept, shared by arms that pre-train the same.
+
+    Of an arm of a kind, where its results are kept, of all seeds.
+    """
+    if arm.kind is not None:
+        return experiment_folder(config) / KIND_FOLDER / settings_hash(kind_settings(arm))
     return experiment_folder(config) / PRETRAIN_FOLDER / pretrain_hash(arm.pretrain) / f"seed-{seed}"
 
 
@@ -98,36 +106,16 @@ def run_one(
         try:
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp
-            trials = len(record["grid"]["tried"]) if record.get("grid") else 1
             if (done := found(arm, seed, folder, shared)) is not None:
-                progress.epochs(f"{what}: found", arm.pretrain.trainer.max_epochs)
-                record |= {"pretrain": done.pretrain, "tasks": done.tasks, "data": done.pretrain["data"]}
-                record |= {"visible": {**done.visible, "trials": trials}, **code_of(done.pretrain, *done.tasks)}
+                trials = {} if arm.kind is not None else {"trials": _trials(record)}
+                progress.epochs(f"{what}: found", arm.num_epochs)
+                record |= {"pretrain": done.pretrain, "tasks": done.tasks, "data": done.data}
+                record |= {"visible": {**done.visible, **trials}, **code_of(*done.stages)}
                 return _keep(record, config, arm, folder, shared)
-            parts = build_parts(arm.pretrain, seed)
-            record["visible"] = {**parts.visible, "trials": trials}
-            told = told_by_edges(arm.pretrain, parts.whole, parts.graph, parts.ground.pairs)
-            tick = partial(progress.epochs, f"{what}: pre-training")
-            encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, tick, deadline, parts)
-            embeddings = parts.embeddings
-            del parts
-            for entry in arm.finetune:
-                progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
-                accelerator = arm.pretrain.trainer.accelerator
-                scored = finetune_stage(
-                    entry,
-                    seed,
-                    encoder,
-                    dataset,
-                    shared,
-                    accelerator,
-                    pretrained=info,
-                    inductive=arm.pretrain.inductive,
-                    embeddings=embeddings,
-                    pretrained_on=arm.pretrain.dataset,
-                )
-                record["tasks"].append(with_told(scored, told))
-            record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
+            if arm.kind is None:
+                _pretrain_and_fine_tune(record, arm, seed, shared, progress, deadline)
+            else:
+                _predict(record, arm, seed, shared, progress)
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
         except (ConfigError, NewerFormatError):
@@ -140,6 +128,52 @@ def run_one(
         record.update(environment(arm.pretrain.trainer.accelerator))
         record["wall_seconds"] = time.perf_counter() - clock
         return _keep(record, config, arm, folder, shared)
+
+
+def _pretrain_and_fine_tune(
+    record: dict[str, Any], arm: ArmConfig, seed: int, shared: Path, progress: Progress, deadline: float | None
+) -> None:
+    """Fill the record of a pre-trained arm, as far as it comes."""
+    what = f"{arm.name}, seed {seed}"
+    parts = build_parts(arm.pretrain, seed)
+    record["visible"] = {**parts.visible, "trials": _trials(record)}
+    told = told_by_edges(arm.pretrain, parts.whole, parts.graph, parts.ground.pairs)
+    tick = partial(progress.epochs, f"{what}: pre-training")
+    encoder, dataset, info = pretrain_stage(arm.pretrain, seed, shared, tick, deadline, parts)
+    embeddings = parts.embeddings
+    del parts
+    for entry in arm.finetune:
+        progress.epochs(f"{what}: {entry.task}, {entry.head}", 0)
+        done = finetune_stage(
+            entry,
+            seed,
+            encoder,
+            dataset,
+            shared,
+            arm.pretrain.trainer.accelerator,
+            pretrained=info,
+            inductive=arm.pretrain.inductive,
+            embeddings=embeddings,
+            pretrained_on=arm.pretrain.dataset,
+        )
+        record["tasks"].append(with_told(done, told))
+    record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
+
+
+def _predict(record: dict[str, Any], arm: ArmConfig, seed: int, shared: Path, progress: Progress) -> None:
+    """Fill the record of an arm of a kind, as far as it comes."""
+    told, tasks = kind_told(arm, seed), record["tasks"]
+    for entry in entries_of(arm):
+        progress.epochs(f"{arm.name}, seed {seed}: {entry.task}", 0)
+        if (done := kind_stage(arm, entry, seed, shared)) is not None:
+            tasks.append(with_told(done, told))
+    data = tasks[0]["pretrain_data"] if tasks else None
+    record |= {"visible": seen_by(arm, seed, tasks), "data": data, **code_of(*tasks)}
+
+
+def _trials(record: dict[str, Any]) -> int:
+    """Settings that were tried to choose an arm's."""
+    return len(record["grid"]["tried"]) if record.get("grid") else 1
 
 
 def record_failure(
@@ -162,6 +196,7 @@ def _begin(config: ExperimentConfig, arm: ArmConfig, seed: int, about: dict[str,
         "seed": seed,
         "hash": run_folder(config, arm, seed).parent.name,
         "format": FORMAT,
+        **({} if arm.kind is None else {"kind": build_kind(arm).kind, "pretrain": None}),
         **(about or {}),
         "status": "ok",
         "reason": None,
@@ -196,8 +231,9 @@ def _keep(
         with atomic_file(folder / SETTINGS) as file:
             file.write_text(yaml.safe_dump(settings, sort_keys=False))
     if record["status"] == "ok":
-        _link(shared / ENCODER, folder / ENCODER)
-        if "reader" in record["pretrain"]:
+        if record["pretrain"] is not None:
+            _link(shared / ENCODER, folder / ENCODER)
+        if "reader" in (record["pretrain"] or {}):
             _link(shared / READER, folder / READER)
         for name in (task["predictions"]["file"] for task in record["tasks"] if task.get("predictions")):
             (folder / PREDICTIONS).mkdir(exist_ok=True)

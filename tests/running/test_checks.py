@@ -95,7 +95,7 @@ def test_values_that_change_nothing_are_said_and_not_tried(toy):
     config = config_from_dict(toy)
     assert list(config.grid_of("sipt")) == ["finetune.0.dropout"]
     said = check_all(config, ["sipt"])
-    assert [line.split("'")[1] for line in said if line.startswith("grid: ")] == [
+    assert [line.split("'")[1] for line in said.lines if line.startswith("grid: ")] == [
         "finetune.0.k",
         "finetune.1.optimizer.lr",
     ]

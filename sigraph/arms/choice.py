@@ -1,0 +1,41 @@
+"""Settings chosen by validation: the only place of the arm kinds that looks at a label outside of train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sigraph.arms.base import Prediction
+from sigraph.tasks.base import BaseTask
+
+
+class Candidate(NamedTuple):
+    """One setting, fitted."""
+
+    predict: Callable[[str], Tensor]  # a part of the split -> predictions of its samples, in its order
+    num_parameters: int
+
+
+def better_of(task: BaseTask, candidates: Iterable[Candidate], score_test: bool) -> Prediction:
+    """The candidate with the best validation score, of equals the first; it alone predicts test samples.
+
+    Args:
+        task: Split, labels of the validation samples and metric.
+        candidates: Made one after the other; at least one.
+        score_test: Whether test samples are predicted.
+    """
+    sign = 1 if task.greater_is_better else -1
+    best, found, count = -float("inf"), None, 0
+    for candidate in candidates:
+        count += 1
+        predicted = candidate.predict("valid")
+        score = sign * task.evaluate(task.split["valid"], predicted, [task.metric])[task.metric]
+        if found is None or score > best:
+            best, found = score, (candidate, predicted)
+    if found is None:
+        raise ValueError("'candidates' needs at least one in 'better_of' (got none)")
+    chosen, valid = found
+    test = chosen.predict("test") if score_test else None
+    return Prediction(valid, test, chosen.num_parameters, num_trials=count)
