@@ -122,7 +122,7 @@ def kind_told(arm: ArmConfig, seed: int) -> dict[str, str]:
     return told_by_edges(config, seen_data(config)[0], observed_graph(config, seed), observe(config, seed).pairs)
 
 
-def why_not(kind: ArmKind, given: Given, task: BaseTask) -> str:
+def why_not(kind: ArmKind, given: Given, task: Any) -> str:
     """Why a kind cannot predict a task, in words; empty: it can."""
     if task.item not in kind.items:
         return f"predicts {'s or '.join(kind.items)}s (the items of the task are {task.item}s)"
@@ -232,6 +232,8 @@ def _scores(task: BaseTask, found: Prediction) -> dict[str, Any]:
     """Validation and test score; with them those of all metrics."""
     scores: dict[str, dict[str, float]] = {}
     for part, predicted in (("valid", found.valid), ("test", found.test)):
+        if predicted is None:
+            continue
         for name, value in task.evaluate(task.split[part], predicted).items():
             scores.setdefault(name, {})[part] = value
     return {**scores[task.metric], "scores": scores}

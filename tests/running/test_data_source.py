@@ -37,6 +37,7 @@ def tree(tmp_path):
             {"task": "topic", "head": "knn", "k": 3, "dataset": {"num_held_out": 20}},
         ],
         "arms": {"sipt": {}, "larger": {"pretrain.dataset.num_samples": 80}},
+        "references": False,
     }
 
 
