@@ -21,7 +21,7 @@ class Given:
     Args:
         dataset: The task's samples, read as pre-training reads them.
         visible: The samples that pre-training may see: all of the pre-training data set, or fewer if ``inductive``.
-        node: Which samples of the pre-training data set these are. Shape [M]; None: all.
+        node: Which samples of the pre-training data set these are. Shape [M]; None: all, though perhaps not all edges.
         own: Whether the task lives on the pre-training data set, so that its graph covers the task's samples.
         make_graph: Makes the observed edges over ``visible``, node i is its sample i.
         make_full_graph: Makes the observed edges over the whole pre-training data set.
@@ -52,7 +52,7 @@ class Given:
     @cached_property
     def full_graph(self) -> PretrainGraph:
         """The observed edges among all samples of the pre-training data set: for a graph at inference."""
-        return self.graph if self.node is None else self._make_full_graph()
+        return self._make_full_graph()
 
 
 class Prediction(NamedTuple):

@@ -91,7 +91,9 @@ class SupervisedGNN(ArmKind):
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
         rows = _features(given)
         everywhere = _Nodes(self, given.full_graph, rows, seed)
-        seen = everywhere if given.node is None else _Nodes(self, given.graph, rows[given.node], seed)
+        seen = everywhere
+        if given.graph is not given.full_graph:
+            seen = _Nodes(self, given.graph, rows if given.node is None else rows[given.node], seed)
         train, place = _visible_among(task.split["train"], given)
         torch.manual_seed(keyed_seed(seed, 0))
         encoder = _GraphNetwork(self, rows.size(1), task.num_outputs)

@@ -7,7 +7,7 @@ from arm_cases import N, dataset, given, graph, make, predict, samples
 from contracts import concrete_subclasses
 
 import sigraph.arms
-from sigraph.arms import ArmKind
+from sigraph.arms import ArmKind, Given, SupervisedGNN
 from sigraph.arms.base import KINDS
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.samples import SparseFeatures
@@ -113,3 +113,29 @@ def test_sparse_rows_are_never_made_dense_at_once(kind, monkeypatch):
     monkeypatch.setattr(SparseFeatures, "fetch", lambda self, node: pytest.fail("made dense"))
     dense = predict(kind, dataset())
     torch.testing.assert_close(predict(kind, data).test, dense.test, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("node", [None, torch.arange(20)])
+def test_a_reference_trains_on_what_is_visible_and_predicts_with_all(node):
+    """The same edges at inference; those of training are others, or are the same in another object."""
+    data, task = dataset(), dataset().task()
+    visible = data if node is None else data.subset(node)
+    none = PretrainGraph(num_nodes=len(visible))
+    again = PretrainGraph(visible.graph().edge_index[:, visible.graph().edge_index.diff(dim=0)[0] > 0], len(visible))
+    kind, found = SupervisedGNN(max_epochs=3, hidden_channels=4, dropout=0.0), {}
+    for name, seen in (("seen", visible.graph()), ("again", again), ("none", none)):
+        found[name] = kind.predict(Given(data, visible, node, True, lambda s=seen: s, data.graph, "cpu"), task).test
+    torch.testing.assert_close(found["seen"], found["again"])
+    assert not torch.allclose(found["seen"], found["none"])
+
+
+def test_large_graphs_train_on_batches_with_the_edges_among_them(monkeypatch):
+    data, task = dataset(weighted=True), dataset().task()
+    whole = predict(SupervisedGNN(max_epochs=3, dropout=0.0, num_layers=3), data).test
+    batched = predict(
+        SupervisedGNN(max_epochs=3, dropout=0.0, num_layers=3, batch_size=60, num_neighbors=60), data
+    ).test
+    torch.testing.assert_close(whole, batched, atol=1e-4, rtol=1e-4)  # all that a layer reads is reached
+    small = SupervisedGNN(max_epochs=2, batch_size=7, num_neighbors=2)
+    assert torch.equal(predict(small, data, seed=1).test, predict(small, data, seed=1).test)
+    assert small.predict(given(data), task).test.shape == (20, 2)
