@@ -69,7 +69,11 @@ def edited(old, new):
 
 def test_the_file_of_the_design(write):
     config = load_config(write(EXPERIMENT))
-    assert config.arm_names == ["sipt", "objective-only", "rewired-graph", "no-pretraining"]
+    own, references = (
+        ["sipt", "objective-only", "rewired-graph", "no-pretraining"],
+        ["majority", "raw-features", "ridge"],
+    )
+    assert config.arm_names == [*own, *references] and list(config.arms) == own
     assert config.seeds == [0, 1, 2]
     assert config.pretrain.graph == {"_target_": "sigraph.graphs.DatasetGraph", "name": "citation", "hops": 2}
     assert config.pretrain.objective == {"_target_": "sigraph.objectives.MaskedFeature"}
@@ -703,7 +707,7 @@ def test_hash_of_an_arm_is_stable_over_spelling(write):
         return [reverse(item) for item in value] if isinstance(value, list) else value
 
     def hashes(config: ExperimentConfig):
-        return {name: settings_hash(config.arm(name).to_dict()) for name in config.arm_names}
+        return {name: settings_hash(config.arm(name).to_dict()) for name in config.arms}
 
     plain = yaml.safe_load(EXPERIMENT)
     expected = hashes(load_config(write(EXPERIMENT)))

@@ -41,6 +41,7 @@ def finished(tmp_path_factory):
     pretrain |= {"objective": {"_target_": "sigraph.objectives.MaskedFeature"}, "trainer": {"max_epochs": 1}}
     finetune = [{"task": "odd", "head": "knn", "k": 1}]
     plain = {"name": "e", "seeds": [0], "pretrain": pretrain, "finetune": finetune, "output_dir": str(top / "runs")}
+    plain["references"] = False
     config = config_from_dict({**plain, "baseline": "sipt", "grid": {"pretrain.batch_size": [8, 12]}})
     (found,) = run(config).records
     folder = run_folder(config, config.arm("sipt", chosen=found["grid"]["chosen"]), 0)
