@@ -85,6 +85,7 @@ def test_finished_work_is_found_and_other_settings_are_other_work(only_kinds, mo
 
 
 def test_a_result_that_is_damaged_is_made_again(only_kinds, tmp_path):
+    only_kinds["arms"].pop("hidden")
     config = config_from_dict({**only_kinds, "seeds": [0]})
     first = run(config)
     file = next((tmp_path / "runs").glob("toy-experiment/_kinds/*/block-*.json"))
