@@ -17,6 +17,7 @@ MANIFEST, HEADER = "manifest.json", "header.json"  # of a prepared data set, and
 CARD = "card.yaml"  # of a data set
 DATASET, CSR, LABEL_SETS = "sigraph-dataset", "sigraph-csr", "sigraph-label-sets"
 GRAPHS = (CSR, LABEL_SETS)
+READ = "sigraph-read-samples"  # what a reader made of records, kept to be found again
 VERSION = 2
 _SHOWN = 5
 
@@ -33,13 +34,13 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
 
     Args:
         path: The folder.
-        formats: What it may be: ``sigraph-dataset``, ``sigraph-csr``, ``sigraph-label-sets``.
+        formats: What it may be: ``sigraph-dataset``, ``sigraph-csr``, ``sigraph-label-sets``, ``sigraph-read-samples``.
 
     Raises:
         FileExistsError: It must not be replaced; the message says why, and names what it holds besides.
     """
     path = resolved(path)
-    what = "prepared data set" if DATASET in formats else "graph's folder"
+    what = "prepared data set" if DATASET in formats else "cache" if READ in formats else "graph's folder"
     mark = MANIFEST if DATASET in formats else HEADER
     stays = "so it is not replaced; choose another place, or remove it yourself"
     if home := _home(path):

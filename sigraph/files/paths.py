@@ -29,3 +29,8 @@ def user_path(path: str | PathLike[str]) -> Path:
 def resolved(path: str | PathLike[str]) -> Path:
     """The same, absolute and without links; a link that leads to itself stays one, for whoever opens it to say so."""
     return Path(os.path.realpath(user_path(path)))
+
+
+def data_root() -> Path:
+    """Where sigraph keeps data: the environment variable ``SIGRAPH_DATA``, else ``~/.cache/sigraph``."""
+    return user_path(os.environ.get("SIGRAPH_DATA") or "~/.cache/sigraph")

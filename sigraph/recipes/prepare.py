@@ -18,7 +18,7 @@ from sigraph.data.dataset import SampleDataset
 from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.atomic import put_in_place
 from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
-from sigraph.files.paths import resolved, user_path
+from sigraph.files.paths import data_root, resolved, user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.temporary import own_prefix, sweep
@@ -28,11 +28,6 @@ RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"
 
 logger = logging.getLogger(__name__)
-
-
-def data_root() -> Path:
-    """Where sigraph keeps data: the environment variable ``SIGRAPH_DATA``, else ``~/.cache/sigraph``."""
-    return user_path(os.environ.get("SIGRAPH_DATA") or "~/.cache/sigraph")
 
 
 def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> SampleDataset:

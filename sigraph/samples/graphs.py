@@ -30,8 +30,9 @@ class Graphs(Samples):
     large arrays.
 
     Args:
-        x: Attributes of all nodes, one graph after the other; floats, or integers that stand for categories. [V, F]
-        edge_index: Ends of all edges, numbered within their graph. int64 [E, 2]
+        x: Attributes of all nodes, one graph after the other; floats, or integers of any width that stand for
+            categories and are fetched as int64. [V, F]
+        edge_index: Ends of all edges, numbered within their graph. Integers [E, 2]
         node_ptr: Where each graph's nodes begin, and their end. int64 [N + 1]
         edge_ptr: Where its edges begin, and their end. int64 [N + 1]
         edge_attr: Attributes of all edges. [E, G]; None: there are none.
@@ -121,8 +122,9 @@ class Graphs(Samples):
         edge_owner, edges, _ = self._rows(self.edge_ptr, node)
         ptr = _pointers(size)
         ends = self.edge_index.take(edges) + ptr[edge_owner][:, None]
-        edge_attr = None if self.edge_attr is None else self.edge_attr.take(edges)
-        out = Batch(x=self.x.take(rows), edge_index=ends.t().contiguous(), edge_attr=edge_attr, batch=owner, ptr=ptr)
+        edge_attr = None if self.edge_attr is None else _wide(self.edge_attr.take(edges))
+        x = _wide(self.x.take(rows))
+        out = Batch(x=x, edge_index=ends.t().contiguous(), edge_attr=edge_attr, batch=owner, ptr=ptr)
         out._num_graphs = len(node)
         return out
 
@@ -236,6 +238,11 @@ def _pointers(count: Any) -> Tensor:
 def _narrow(values: Tensor) -> Tensor:
     """Floats in single precision."""
     return values.float() if values.is_floating_point() else values
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Categories, however narrow they are kept, as embeddings take them."""
+    return values if values.is_floating_point() else values.long()
 
 
 def _checked(graph: Any, i: int, owner: str) -> tuple[Tensor, Tensor, Tensor | None]:

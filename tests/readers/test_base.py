@@ -10,7 +10,7 @@ from contracts import concrete_subclasses
 
 import sigraph.readers
 from sigraph.data import SampleDataset
-from sigraph.readers import Reader, SymbolTokens, TableFeatures, TfIdf, WordTokens
+from sigraph.readers import Molecules, Reader, SymbolTokens, TableFeatures, TfIdf, WordTokens
 from sigraph.samples import Samples
 
 TEXTS = ["graphs of words", "words, words and more words", "a graph of graphs", "more of the same words", "of graphs"]
@@ -19,6 +19,7 @@ RECORDS = pa.table(
         "id": [f"p{i}" for i in range(5)],
         "text": TEXTS,
         "sequence": ["MKV", "MKL", "mkva", "AC-DE*", "W"],
+        "smiles": ["CCO", "[He]", "c1ccccc1", "[Na+].[Cl-]", "CC(=O)O"],
         "size": [1.0, 2.5, None, 4.0, -3.0],
         "kind": ["a", "b", "a", None, "b"],
     }
@@ -27,6 +28,7 @@ OTHERS = pa.table({name: RECORDS.column(name).take(pa.array([3, 0])) for name in
 # How to build one for these records; a reader without an entry fails here and asks for one.
 EXAMPLES = {
     "WordTokens": lambda: WordTokens(),
+    "Molecules": lambda: Molecules(unreadable="unknown"),
     "SymbolTokens": lambda: SymbolTokens(),
     "TfIdf": lambda: TfIdf(),
     "TableFeatures": lambda: TableFeatures(["size", "kind"]),
@@ -75,6 +77,7 @@ def test_what_was_learned_survives_json(kind):
 def test_what_is_not_known_is_counted_and_read_all_the_same(kind):
     reader = fitted(kind)
     strange = pa.table({"text": ["zzz", "words"], "sequence": ["€MK", ""], "size": [None, 1.0], "kind": ["z", "a"]})
+    strange = strange.append_column("smiles", [["no molecule", "C"]])
     assert len(reader.read(strange)) == 2
     assert reader.note(strange)[0].isdigit()
 
@@ -103,13 +106,14 @@ def test_new_records_may_hold_less_than_those_learned_from(kind):
     """Numbers where text was, nothing at all: what a table of new samples is guessed to hold."""
     reader = fitted(kind)
     new = pa.table({"text": [1999, 2000], "sequence": [None, None], "size": [None, None], "kind": [3, 4]})
+    new = new.append_column("smiles", [[1999, 2000]])
     assert len(reader.read(new)) == 2
 
 
 @every_reader
 def test_what_was_not_learned_cannot_be_read(kind):
-    if kind is SymbolTokens:
-        return  # learns nothing
+    if kind in (SymbolTokens, Molecules):
+        return  # learn nothing
     with pytest.raises(ValueError, match="fitted first"):
         EXAMPLES[kind.__name__]().read(RECORDS)
     with pytest.raises(ValueError, match="needs a pyarrow Table"):
