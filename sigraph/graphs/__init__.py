@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sigraph.graphs.radius import RadiusGraph
     from sigraph.graphs.rewire import rewire_edges
     from sigraph.graphs.rewired import Rewired
+    from sigraph.graphs.scaffold import ScaffoldGraph
+    from sigraph.graphs.tanimoto import TanimotoGraph
 
 __all__ = [
     "BipartiteGraph",
@@ -35,6 +37,8 @@ __all__ = [
     "LabelJaccard",
     "RadiusGraph",
     "Rewired",
+    "ScaffoldGraph",
+    "TanimotoGraph",
     "UnionGraph",
     "hold_out_edges",
     "hop_graph",
@@ -55,6 +59,8 @@ _HERE = {
     "LabelJaccard": "label_jaccard",
     "RadiusGraph": "radius",
     "Rewired": "rewired",
+    "ScaffoldGraph": "scaffold",
+    "TanimotoGraph": "tanimoto",
     "UnionGraph": "combine",
     "hold_out_edges": "holdout",
     "hop_graph": "hops",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -198,7 +198,16 @@ class NeighborSearch:
         return distance
 
 
-def nearest_samples(search: NeighborSearch, k: int, distinct: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+class Nearest(Protocol):
+    """What answers for distinct vectors, of whichever similarity: ``x`` holds them."""
+
+    x: Any
+
+    def nearest(self, k: int) -> Tensor:
+        """As :meth:`NeighborSearch.nearest`."""
+
+
+def nearest_samples(search: Nearest, k: int, distinct: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
     """The ``k`` nearest others of each sample, also where vectors occur several times.
 
     Among samples of equal vectors those come first that follow the asking one in number, cyclically: a thousand equal

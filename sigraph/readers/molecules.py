@@ -31,7 +31,7 @@ _SAID = {
 
 
 class Molecules(Reader):
-    """Each molecule as a graph: atoms are nodes, bonds are edges in both directions, hydrogens are counted and no nodes.
+    """Each molecule as a graph: atoms are nodes, bonds edges in both directions; hydrogens are counted and no nodes.
 
     Args:
         column: Of SMILES.

@@ -1,5 +1,6 @@
 """The contract, for every graph constructor of the package."""
 
+import pyarrow as pa
 import pytest
 import torch
 from contracts import concrete_subclasses
@@ -19,8 +20,11 @@ ARGUMENTS = {
     "LabelJaccard": {"labels": "rows"},
     "RadiusGraph": {"radius": 1.0},
     "Rewired": {"graph": DatasetGraph()},
+    "TanimotoGraph": {"k": 3},
     "UnionGraph": {"graphs": [DatasetGraph(hops=2), KNNGraph(2)]},
 }
+OF_MOLECULES = ("ScaffoldGraph", "TanimotoGraph")
+TAILS = ["", "C", "O", "N", "CO", "CN", "CC", "F", "Cl", "Br", "S", "CS"]
 every_constructor = pytest.mark.parametrize("constructor_type", concrete_subclasses(GraphConstructor, sigraph.graphs))
 
 
@@ -31,6 +35,12 @@ def dataset() -> SampleDataset:
     classes, split = torch.arange(12) % 3, {"train": range(8), "valid": [8, 9], "test": [10, 11]}
     tasks = {"class": Task("class", classes, split), "rows": Task("rows", torch.eye(3)[classes].long(), split)}
     return SampleDataset(torch.randn(12, 3, generator=generator), graphs, tasks)
+
+
+def data_for(constructor_type: type[GraphConstructor]) -> SampleDataset:
+    if constructor_type.__name__ in OF_MOLECULES:
+        return SampleDataset(pa.table({"smiles": [f"{tail}C1CCCC{'C' * (i % 2)}1" for i, tail in enumerate(TAILS)]}))
+    return dataset()
 
 
 def make(constructor_type: type[GraphConstructor]) -> GraphConstructor:
@@ -51,7 +61,7 @@ def test_is_exported_and_documented(constructor_type):
 
 @every_constructor
 def test_one_node_per_sample_and_the_same_graph_for_the_same_seed(constructor_type):
-    data, constructor = dataset(), make(constructor_type)
+    data, constructor = data_for(constructor_type), make(constructor_type)
     graph = constructor(data, torch.Generator().manual_seed(3))
     assert isinstance(graph, PretrainGraph) and graph.num_nodes == len(data) and graph.num_edges > 0
     again = constructor(data, torch.Generator().manual_seed(3))
@@ -60,7 +70,7 @@ def test_one_node_per_sample_and_the_same_graph_for_the_same_seed(constructor_ty
 
 @every_constructor
 def test_calling_it_is_both_steps(constructor_type):
-    data, constructor = dataset(), make(constructor_type)
+    data, constructor = data_for(constructor_type), make(constructor_type)
     steps = constructor.expand(constructor.base(data, torch.Generator().manual_seed(3)))
     assert torch.equal(constructor(data, torch.Generator().manual_seed(3)).edge_index, steps.edge_index)
 
@@ -68,7 +78,7 @@ def test_calling_it_is_both_steps(constructor_type):
 @every_constructor
 def test_global_randomness_is_not_touched(constructor_type):
     before = torch.get_rng_state()
-    make(constructor_type)(dataset(), torch.Generator().manual_seed(3))
+    make(constructor_type)(data_for(constructor_type), torch.Generator().manual_seed(3))
     assert torch.equal(before, torch.get_rng_state())
 
 
