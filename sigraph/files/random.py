@@ -21,3 +21,11 @@ def keyed_generator(*key: int) -> torch.Generator:
     import torch
 
     return torch.Generator().manual_seed(keyed_seed(*key))
+
+
+def mixed(x: np.ndarray) -> np.ndarray:
+    """A 64-bit hash of each number: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,5 +1,6 @@
 """Data sets by name: a card and a recipe that downloads and prepares."""
 
+from sigraph.recipes.ego_networks import ego_networks
 from sigraph.recipes.prepare import data_root, open_dataset, prepare
 
-__all__ = ["data_root", "open_dataset", "prepare"]
+__all__ = ["data_root", "ego_networks", "open_dataset", "prepare"]

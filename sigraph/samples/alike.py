@@ -10,6 +10,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from sigraph.files.columns import is_text
+from sigraph.files.random import mixed
 
 _BLOCK = 1 << 23  # numbers held at a time
 
@@ -55,14 +56,6 @@ def hashed_rows(rows: Tensor) -> np.ndarray:
 def numbered(keys: np.ndarray) -> np.ndarray:
     """Equal keys as equal numbers 0, 1, ... [N] int64."""
     return np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def mixed(x: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): every bit depends on every bit."""
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

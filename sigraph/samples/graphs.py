@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sigraph.edges.draw import expand
 from sigraph.files.arguments import is_of, said
+from sigraph.files.random import mixed
 from sigraph.files.sums import HeldArray
-from sigraph.samples.alike import Alike, hashed_rows, mixed, numbered
+from sigraph.samples.alike import Alike, hashed_rows, numbered
 from sigraph.samples.base import Add, Files, Samples, feed_array, save_array
 
 if TYPE_CHECKING:

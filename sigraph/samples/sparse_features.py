@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sigraph.edges.draw import expand
 from sigraph.files.memory import check_fits
+from sigraph.files.random import mixed
 from sigraph.files.sums import HeldArray
-from sigraph.samples.alike import Alike, mixed, numbered
+from sigraph.samples.alike import Alike, numbered
 from sigraph.samples.base import Add, Files, Samples, feed_array, save_array
 from sigraph.samples.features import Features
 
