@@ -56,7 +56,7 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
     add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
-    add("--split", metavar="HOW", help="random, stratified or group:COLUMN (default: as a column `split` says it)")
+    add("--split", metavar="HOW", help="random, stratified, group:COLUMN or scaffold:COLUMN (default: as `split` says)")
     add("--split-rates", metavar="RATES", help="of train, valid, test (default: as a column `split` says, 0.8,0.1,0.1)")
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
     add(

@@ -69,7 +69,7 @@ def ego_networks(store: CSRStore, centers: Tensor, hops: int, max_nodes: int, se
 
 
 def _block(store: CSRStore, center: np.ndarray, hops: int, max_nodes: int, seed: int, table: np.ndarray) -> EgoNetworks:
-    """``table``, [networks of a block, N], is all -1 before and after; a node of a network stands at owner * N + node."""
+    """``table``, [networks of a block, N], is all -1 before and after; a network's node stands at owner * N + node."""
     num_nodes, rowptr, col = store.num_nodes, store.rowptr.numpy(), store.col.numpy()
     own = np.arange(len(center))
     count = np.ones(len(center), np.int64)
@@ -81,9 +81,9 @@ def _block(store: CSRStore, center: np.ndarray, hops: int, max_nodes: int, seed:
         row, at = _expanded(rowptr, front % num_nodes)
         key = (front - front % num_nodes)[row] + col[at]
         key = key[table[key] < 0]
-        order = np.arange(len(key), dtype=np.int32)
-        table[key] = order  # of a node that is found several times, one stays
-        key = key[table[key] == order]
+        turn = np.arange(len(key), dtype=np.int32)
+        table[key] = turn  # of a node that is found several times, one stays
+        key = key[table[key] == turn]
         key, dropped = _fitting(key, count, center, max_nodes, num_nodes, seed)
         table[dropped] = -1
         count += np.bincount(key // num_nodes, minlength=len(count))

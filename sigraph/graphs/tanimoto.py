@@ -77,8 +77,8 @@ class TanimotoGraph(GraphConstructor):
             )
         if len(node) < len(number):
             logger.warning("%s molecules cannot be read: isolated", f"{len(number) - len(node):,}")
-        first, kind = _equal_rows(bits)
-        kind = torch.from_numpy(kind[number[node.numpy()]])  # [M]
+        first, kind_of = _equal_rows(bits)
+        kind = torch.from_numpy(kind_of[number[node.numpy()]])  # [M]
         used, kind = kind.unique(return_inverse=True)
         at = torch.full((len(used),), len(kind)).scatter_reduce(0, kind, torch.arange(len(kind)), "amin")
         at, order = at.sort()  # fingerprints in the order of the molecules that have them first

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
-from sigraph.data.graph import PretrainGraph
+from sigraph.data.sample_graph import SampleGraph
 from sigraph.edges.ego import ego_networks as blocks_of
 from sigraph.edges.label_store import in_full
-from sigraph.files.arguments import as_tensor, check_integers, check_kinds, checked_node, said
+from sigraph.files.arguments import as_tensor, check_integers, checked_node, is_of, said
 from sigraph.samples import Graphs
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 def ego_networks(
-    graph: PretrainGraph | Data,
+    graph: SampleGraph | Data,
     hops: int = 2,
     max_nodes: int = 64,
     x: Any = None,
@@ -31,7 +33,7 @@ def ego_networks(
     home with the encoder to read new ones. New nodes are encoded by calling this again, on the graph they are in.
 
     Args:
-        graph: The big graph.
+        graph: The big graph: of a data set, or PyG's.
         hops: From the centre, >= 1.
         max_nodes: Of a sample, its centre among them, >= 1. Nodes are taken hop by hop; of the hop that does not fit,
             as many as there is room for, drawn uniformly.
@@ -55,11 +57,10 @@ def ego_networks(
     Source: as samples of pre-training, Hu et al., "Strategies for pre-training graph neural networks", ICLR 2020.
     """
     owner = "ego_networks"
-    check_kinds(owner, graph=(graph, Data))
     check_integers(owner, 1, hops=hops, max_nodes=max_nodes)
     check_integers(owner, 0, seed=seed)
-    rows = graph.x if x is None else x
-    whole = graph if isinstance(graph, PretrainGraph) else PretrainGraph.from_data(graph)
+    rows = getattr(graph, "x", None) if x is None else x
+    whole = _as_graph(graph, owner)
     store = in_full(whole.store, owner)
     given = _attributes(rows, store.num_nodes, owner)
     node = torch.arange(store.num_nodes) if centers is None else checked_node(centers, store.num_nodes, "centers")
@@ -80,6 +81,16 @@ def ego_networks(
     edge_attr = None if weight is None else weight[:, None].float()
     narrow = torch.int16 if max_nodes < 2**15 else torch.int32
     return Graphs(torch.cat([given[taken], mark], dim=1), ends.to(narrow), node_ptr, edge_ptr, edge_attr)
+
+
+def _as_graph(graph: Any, owner: str) -> SampleGraph:
+    if isinstance(graph, SampleGraph):
+        return graph
+    if not is_of(graph, "torch_geometric.data", "Data"):
+        raise ValueError(f"'graph' needs to be a PretrainGraph or a PyG Data in {owner!r} (got {said(graph)})")
+    from sigraph.data.graph import PretrainGraph  # a PyG Data is here, so PyG is
+
+    return PretrainGraph.from_data(graph)
 
 
 def _attributes(x: Any, num_nodes: int, owner: str) -> Tensor:

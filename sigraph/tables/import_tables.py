@@ -82,8 +82,9 @@ def from_tables(
         ignore: Columns of the samples to leave out.
         header: Whether CSV and TSV files name their columns; if not, they are column1, column2, ... in all files but
             those whose first row plainly names them.
-        split: How splits are drawn: ``random``, ``stratified`` or ``group:COLUMN`` (of the task or of the samples);
-            None: as a ``split`` column says, else stratified for classes and random for the rest.
+        split: How splits are drawn: ``random``, ``stratified``, ``group:COLUMN`` (of the task or of the samples) or
+            ``scaffold:COLUMN`` (of the samples' SMILES); None: as a ``split`` column says, else stratified for classes
+            and random for the rest.
         split_rates: Shares of train, valid and test; None: as a ``split`` column says, else 0.8, 0.1, 0.1. A column
             ``split`` is not used where either is given, which the report says.
         seed: Of the draw.
@@ -110,7 +111,7 @@ def from_tables(
     edge_sources, task_sources = _named("edges", edges), {} if tasks is None else _named("task", tasks)
     label_of = _unique("task", [(clean_name(column), column) for column in labels])
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
-    table, report.samples = read_samples(samples, id_column, labels, rule.column, ignore, header, content)
+    table, report.samples = read_samples(samples, id_column, labels, rule.group_column, ignore, header, content)
     graphs: dict[str, StoredGraph] = {}
     if (memory_limit is None) != (scratch is None):
         raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")
@@ -143,9 +144,9 @@ def from_tables(
     found: dict[str, Task] = {}
     for key in (*label_of, *task_sources):
         if key in label_of:
-            rows = labels_of_samples(table, label_of[key], rule.column)
+            rows = labels_of_samples(table, label_of[key], rule.group_column)
         else:
-            rows = read_labels(task_sources[key], table, key, id_column, rule.column, header, drop_unknown)
+            rows = read_labels(task_sources[key], table, key, id_column, rule.group_column, header, drop_unknown)
         task, task_read = make_task(key, rows, table, rule, kind.get(key, ""), metric.get(key, ""))
         found[key] = task
         report.tasks.append(task_read)

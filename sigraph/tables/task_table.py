@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from sigraph.files.columns import first_odd, is_text, missing_as_null
+from sigraph.readers.base import text_column
 from sigraph.samples.given import as_samples
+from sigraph.samples.molecules import murcko_scaffolds, need_rdkit
 from sigraph.tables.giveaways import say_giveaways
 from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, rare_classes
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
@@ -68,7 +71,10 @@ def make_task(
             notes.append("column 'split' is not used, since --split or --split-rates asks for another split")
         rule = _settled(rule, name, y)
         ids = labelled.nonzero().view(-1)
-        groups = _groups(name, rows, table, rule.column)[ids] if rule.how == "group" else None
+        groups = None
+        if rule.column:
+            of = _scaffolds(table, rule.column) if rule.how == "scaffold" else _groups(name, rows, table, rule.column)
+            groups = of[ids]
         split, how = rule.draw(ids, y[ids] if y.dim() == 1 else None, groups), f"drawn: {rule}"
     _check_parts(name, rows, split, y, classes, how)
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
@@ -97,7 +103,9 @@ def _settled(rule: SplitRule, name: str, y: Tensor) -> SplitRule:
     """The rule for these labels: stratified where nothing was asked and there are classes."""
     is_classes = y.dim() == 1 and not y.is_floating_point()
     if rule.how == "stratified" and not is_classes:
-        raise ValueError(f"task {name!r} has no classes to stratify; its split needs to be random or group:COLUMN")
+        raise ValueError(
+            f"task {name!r} has no classes to stratify; its split needs to be random, group:COLUMN or scaffold:COLUMN"
+        )
     return rule if rule.how else replace(rule, how="stratified" if is_classes else "random")
 
 
@@ -114,6 +122,16 @@ def _groups(name: str, rows: LabelTable, table: SampleTable, column: str) -> Ten
     out = torch.full((len(table.index),), -1)
     out[torch.from_numpy(position)] = torch.from_numpy(codes.astype(np.int64))
     return out
+
+
+def _scaffolds(table: SampleTable, column: str) -> Tensor:
+    """Scaffold of each sample, stereochemistry included; below 0: it cannot be read."""
+    if not isinstance(table.samples, pa.Table):
+        raise ValueError(f"{table.name} has no column of text {column!r}, of molecules, to split by their scaffolds")
+    text = text_column(table.samples, column, "scaffold split")
+    need_rdkit("scaffold split")
+    scaffold = murcko_scaffolds(text, chirality=True).dictionary_encode().indices.fill_null(-1)
+    return torch.from_numpy(scaffold.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 def _check_parts(

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from sigraph.files.random import keyed_generator
+from sigraph.tasks.scaffold_split import scaffold_parts
 from sigraph.tasks.task import SPLITS
 
 RATES = (0.8, 0.1, 0.1)
-HOW = ("random", "stratified", "group")
+HOW = ("random", "stratified", "group", "scaffold")
+OF_COLUMN = ("group", "scaffold")
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,11 @@ class SplitRule:
 
     Args:
         how: ``random``; ``stratified``, each class in the same shares; ``group``, samples of a group stay together;
-            empty: stratified for classes, else random.
+            ``scaffold``, molecules of a scaffold do, the commonest in train; empty: stratified for classes, else
+            random.
         rates: Shares of train, valid and test, in (0, 1), adding up to 1.
         seed: Of the draw: the same seed and samples give the same split.
-        column: Of the groups.
+        column: Of the groups, or of SMILES.
         is_asked: Whether somebody asked for this split, so that it is drawn even where one is given.
     """
 
@@ -34,9 +37,9 @@ class SplitRule:
     is_asked: bool = False
 
     def __post_init__(self) -> None:
-        if (self.how and self.how not in HOW) or (self.how == "group") != bool(self.column):
+        if (self.how and self.how not in HOW) or (self.how in OF_COLUMN) != bool(self.column):
             text = f"{self.how}:{self.column}" if self.column else self.how
-            raise ValueError(f"'split' needs to be random, stratified or group:COLUMN (got {text!r})")
+            raise ValueError(f"'split' needs to be random, stratified, group:COLUMN or scaffold:COLUMN (got {text!r})")
         if len(self.rates) != 3 or not all(0 < rate < 1 for rate in self.rates) or abs(sum(self.rates) - 1) > 1e-6:
             raise ValueError(
                 f"'split_rates' needs three shares in (0, 1) that add up to 1, for {', '.join(SPLITS)} "
@@ -47,13 +50,20 @@ class SplitRule:
 
     @classmethod
     def parse(cls, text: str | None, rates: tuple[float, ...] | None = None, seed: int = 0) -> SplitRule:
-        """From ``random``, ``stratified`` or ``group:COLUMN``; what is None was not asked for."""
+        """From ``random``, ``stratified``, ``group:COLUMN`` or ``scaffold:COLUMN``; what is None was not asked for."""
         how, _, column = (text or "").partition(":")
         return cls(how, RATES if rates is None else tuple(rates), seed, column, bool(text) or rates is not None)
 
     def __str__(self) -> str:
+        if self.how == "scaffold":  # nothing is drawn
+            return f"by scaffold of {self.column!r}, {', '.join(map(str, self.rates))}"
         how = f"by group {self.column!r}" if self.how == "group" else self.how
         return f"{how}, {', '.join(map(str, self.rates))}, seed {self.seed}"
+
+    @property
+    def group_column(self) -> str:
+        """The column that holds groups and nothing else; empty: none does."""
+        return self.column if self.how == "group" else ""
 
     def draw(self, ids: Tensor, classes: Tensor | None = None, groups: Tensor | None = None) -> dict[str, Tensor]:
         """Split some samples.
@@ -61,7 +71,7 @@ class SplitRule:
         Args:
             ids: The labelled samples. Shape [n].
             classes: Class of each of them, for ``stratified``. Shape [n].
-            groups: Group of each of them, for ``group``. Shape [n].
+            groups: Group of each of them, for ``group``; scaffold of each, for ``scaffold``. Shape [n].
 
         Returns:
             Ids under train, valid and test, sorted; none empty if there are enough samples (groups).
@@ -71,6 +81,8 @@ class SplitRule:
             part = stratified_parts(classes, self.rates, generator)
         elif self.how == "group" and groups is not None:
             part = group_parts(groups, self.rates, generator)
+        elif self.how == "scaffold" and groups is not None:
+            part = scaffold_parts(groups, self.rates)
         else:
             part = random_parts(ids.numel(), self.rates, generator)
         return {name: ids[part == number] for number, name in enumerate(SPLITS)}

@@ -62,7 +62,7 @@ def test_groups_stay_whole(num_groups):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cluster",), r"random, stratified or group:COLUMN \(got 'cluster'\)"),
+        (("cluster",), r"random, stratified, group:COLUMN or scaffold:COLUMN \(got 'cluster'\)"),
         (("group",), "group:COLUMN"),
         (("random:x",), "got 'random:x'"),
         (("random", (0.5, 0.5)), "three shares"),
