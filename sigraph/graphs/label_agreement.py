@@ -22,9 +22,11 @@ class LabelAgreement(LabelGraph):
 
     Args:
         labels: Name of a multi-label task; None: the data set's first task.
-        max_differences: t, in positions, >= 0. Give this or ``density``.
+        max_differences: t, in positions, >= 0. Give this, ``density`` or ``max_density``.
         density: Share of the pairs of samples to join, in (0, 1]; t is the one whose share comes closest, the smaller
             of two. Among the samples that take part.
+        max_density: Share of these pairs to join at most, in (0, 1]; t is the largest that keeps within it. 0.05 makes
+            a graph that is not nearly complete, however few labels there are.
         allow_label_edges: False: only samples of the task's train split take part, all others are isolated. True:
             every labelled sample, which leaks the labels of validation and test samples into pre-training.
 
@@ -46,16 +48,20 @@ class LabelAgreement(LabelGraph):
         max_differences: int | None = None,
         density: float | None = None,
         allow_label_edges: bool = False,
+        max_density: float | None = None,
     ) -> None:
         super().__init__(labels, allow_label_edges)
-        if (max_differences is None) == (density is None):
-            got = "neither" if density is None else "both"
-            raise ValueError(f"'LabelAgreement' needs either 'max_differences' or 'density' (got {got})")
+        given = {"max_differences": max_differences, "density": density, "max_density": max_density}
+        named = [name for name, value in given.items() if value is not None]
+        if len(named) != 1:
+            got = " and ".join(named) or "neither"
+            raise ValueError(f"'LabelAgreement' needs one of {', '.join(map(repr, given))} (got {got})")
         if max_differences is not None:
             check_integers("LabelAgreement", 0, max_differences=max_differences)
-        if density is not None and (not is_number(density) or not 0 < density <= 1):
-            raise ValueError(f"'density' needs to be in (0, 1] in 'LabelAgreement' (got {shown(density)})")
-        self.max_differences, self.density = max_differences, density
+        for name, share in (("density", density), ("max_density", max_density)):
+            if share is not None and (not is_number(share) or not 0 < share <= 1):
+                raise ValueError(f"{name!r} needs to be in (0, 1] in 'LabelAgreement' (got {shown(share)})")
+        self.max_differences, self.density, self.max_density = max_differences, density, max_density
 
     def from_labels(self, labels: Tensor) -> PretrainGraph:
         carried, known = read_label_sets(labels, "LabelAgreement")
@@ -70,7 +76,7 @@ class LabelAgreement(LabelGraph):
         if most is not None:
             most = min(most, width)
         else:
-            most = _closest(sets, width, number.bincount(), self.density or 0.0)
+            most = self._chosen(_shares(sets, width, number.bincount()))
         index = [torch.empty(2, 0, dtype=torch.long)]
         for first, differ in _differences(sets, width, most):
             a, b = (differ <= most).nonzero(as_tuple=True)
@@ -78,6 +84,18 @@ class LabelAgreement(LabelGraph):
         set_of = torch.full((num_nodes,), -1)
         set_of[takes_part] = torch.where(_unknown(sets, width)[number] <= most, number, -1)
         return PretrainGraph.from_store(LabelSetStore.from_sets(set_of, torch.cat(index, dim=1)))
+
+    def _chosen(self, share: Tensor) -> int:
+        """The t that is asked for by a share of the pairs. Shape [L + 1]."""
+        if self.max_density is None:
+            return int((share - (self.density or 0.0)).abs().argmin())
+        within = int((share <= self.max_density).sum())
+        if not within:
+            raise ValueError(
+                f"'max_density' needs to be at least {float(share[0]):.4g} in 'LabelAgreement': so many pairs "
+                f"of samples have equal labels (got {self.max_density}); build it on more label columns, or allow more"
+            )
+        return within - 1
 
 
 def _unknown(sets: Tensor, width: int) -> Tensor:
@@ -97,13 +115,12 @@ def _differences(sets: Tensor, width: int, most: int) -> Iterator[tuple[int, Ten
             yield first, shared.mul_(-2).add_(size[first : first + a, None]).add_(size[first : first + b])
 
 
-def _closest(sets: Tensor, width: int, count: Tensor, density: float) -> int:
-    """The t that joins the share of pairs of samples closest to ``density``."""
+def _shares(sets: Tensor, width: int, count: Tensor) -> Tensor:
+    """The share of pairs of samples that each t joins, t from 0 to the number of positions. [L + 1]"""
     inside = (count * (count - 1) // 2).double()
     pairs = _unknown(sets, width).bincount(inside, minlength=width + 1)  # [L + 1] by number of differences
     for first, differ in _differences(sets, width, width):
         a, b = differ.shape
         weight = (count[first : first + a, None] * count[first : first + b]).double().triu(1)
         pairs += differ.long().view(-1).bincount(weight.view(-1), minlength=width + 1)
-    share = pairs.cumsum(0) / pairs.sum().clamp(min=1)
-    return int((share - density).abs().argmin())
+    return pairs.cumsum(0) / pairs.sum().clamp(min=1)

@@ -1,10 +1,11 @@
 """WHAT is fine-tuned and how it is scored: labels, splits, metrics."""
 
 from sigraph.tasks.base import BaseTask
+from sigraph.tasks.column_halves import column_halves
 from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.pairs import PairTask
 from sigraph.tasks.parts import PartTask
 from sigraph.tasks.task import Task
 
-__all__ = ["BaseTask", "Evaluator", "LabelledTask", "PairTask", "PartTask", "Task"]
+__all__ = ["BaseTask", "Evaluator", "LabelledTask", "PairTask", "PartTask", "Task", "column_halves"]

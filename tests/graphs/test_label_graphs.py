@@ -157,9 +157,10 @@ def test_only_training_labels_make_edges_unless_allowed(constructor, arguments):
         (lambda: LabelAgreement("class", 1)(dataset()), "'labels' needs rows of labels.*'LabelCliques'"),
         (lambda: LabelCliques(torch.zeros(3)), "'labels' needs to be the name of a task.*'from_labels'"),
         (lambda: LabelCliques(allow_label_edges="no"), "'allow_label_edges' needs to be true or false"),
-        (lambda: LabelAgreement(), r"either 'max_differences' or 'density' \(got neither\)"),
-        (lambda: LabelAgreement(max_differences=1, density=0.5), r"\(got both\)"),
+        (lambda: LabelAgreement(), r"one of 'max_differences', 'density', 'max_density' \(got neither\)"),
+        (lambda: LabelAgreement(max_differences=1, density=0.5), r"\(got max_differences and density\)"),
         (lambda: LabelAgreement(max_differences=-1), "'max_differences' needs to be an integer >= 0"),
+        (lambda: LabelAgreement(max_density=2), r"'max_density' needs to be in \(0, 1\]"),
         (lambda: LabelAgreement(density=0), r"'density' needs to be in \(0, 1\]"),
         (lambda: LabelJaccard(threshold=0), r"'threshold' needs to be in \(0, 1\]"),
         (lambda: LabelJaccard(weighted=1), "'weighted' needs to be true or false"),
@@ -223,3 +224,16 @@ def test_a_data_set_keeps_it_two_level(tmp_path):
     SampleDataset(data.samples, {"same": LabelCliques("class")(data)}, data.tasks).save(tmp_path / "d")
     opened = SampleDataset.open(tmp_path / "d", verify=True).graph("same")
     assert isinstance(opened.store, LabelSetStore) and edge_set(opened) == {(0, 1), (2, 3)}
+
+
+@pytest.mark.parametrize(("width", "most"), [(12, 0.05), (40, 0.05), (6, 0.3)])
+def test_the_largest_t_that_keeps_within_a_density(width, most):
+    """A fixed t joins nearly all pairs where there are few labels; a bound on the share never does."""
+    labels = (torch.rand(150, width, generator=torch.Generator().manual_seed(width)) < 0.3).long()
+    pairs = 150 * 149
+    shares = [LabelAgreement(max_differences=t).from_labels(labels).num_edges / pairs for t in range(width + 1)]
+    got = LabelAgreement(max_density=most).from_labels(labels).num_edges / pairs
+    assert got == max(share for share in shares if share <= most)
+    assert width != 12 or shares[9] > 0.9
+    with pytest.raises(ValueError, match=r"'max_density' needs to be at least 1 .*equal labels \(got 0.05\)"):
+        LabelAgreement(max_density=0.05).from_labels(torch.ones(20, 3, dtype=torch.long))

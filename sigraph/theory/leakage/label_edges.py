@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from sigraph.data import SampleDataset
 from sigraph.data.sample_graph import SampleGraph
@@ -18,6 +19,7 @@ from sigraph.tasks import Task
 from sigraph.tasks.task import is_labelled
 
 LEAST_CLIQUE, LEAST_EDGES = 3, 10  # of cliques that chance does not make
+LEAST_CARRIERS = 5  # samples with and without a label, of columns that are not equal by chance
 
 
 class MadeFrom(NamedTuple):
@@ -58,7 +60,8 @@ def told(labels: Tensor, task: Task) -> Tensor:
     """Samples of the task whose label is told by ``labels``, from which edges are made.
 
     Labels tell a task's if they are the same wherever both are known; classes also if each of them lies in one class of
-    the task, and half of the samples lie in classes of at least two.
+    the task, and half of the samples lie in classes of at least two. Of several columns, and classes, each is
+    compared with each.
 
     Args:
         labels: As in :class:`~sigraph.data.Task`, missing where a sample takes no part. Shape [N] or [N, L].
@@ -77,6 +80,9 @@ def told(labels: Tensor, task: Task) -> Tensor:
         known = ~(torch.isnan(given.double()) | torch.isnan(wanted.double()))
         if bool(known.any()) and bool((given[known].double() == wanted[known].double()).all()):
             return both
+    if given.dim() == 2 and not (wanted.dim() == 1 and wanted.is_floating_point()):
+        columns = wanted if wanted.dim() == 2 else one_hot(wanted)
+        return both[~torch.isnan(columns.double()[:, _columns_told(given, columns)]).all(dim=1)]
     if task.type != "classification" or given.dim() != 1 or given.is_floating_point():
         return nobody
     finer, count = given.unique(return_inverse=True, return_counts=True)[1:]
@@ -84,6 +90,17 @@ def told(labels: Tensor, task: Task) -> Tensor:
     high = torch.full_like(count, -1).scatter_reduce_(0, finer, wanted.long(), "amax")
     in_pairs = int((count[finer] > 1).sum())
     return both if bool((low == high).all()) and 2 * in_pairs >= len(both) else nobody
+
+
+def _columns_told(given: Tensor, wanted: Tensor) -> Tensor:
+    """Columns of ``wanted`` that one of ``given`` repeats wherever both are known, and has both values, one of them
+    several times: what chance does not make. Shapes [n, G], [n, L] -> [L] bool."""
+    ones_given, ones_wanted = (given == 1).double(), (wanted == 1).double()
+    zeros_given, zeros_wanted = (given == 0).double(), (wanted == 0).double()
+    ones, zeros = ones_given.t() @ ones_wanted, zeros_given.t() @ zeros_wanted  # [G, L] samples
+    differ = ones_given.t() @ zeros_wanted + zeros_given.t() @ ones_wanted
+    same = (differ == 0) & (ones >= LEAST_CARRIERS) & (zeros >= LEAST_CARRIERS)
+    return same.any(dim=0)
 
 
 def is_label_cliques(graph: SampleGraph, labels: Tensor) -> bool:
