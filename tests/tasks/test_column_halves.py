@@ -56,9 +56,7 @@ def test_samples_without_a_label_left_leave_the_split():
         assert bool((~half.labels.isnan()).any(dim=1)[half.split["train"]].all())
     assert sorted(len(half.split["train"]) for half in halves) == [20, 25]
     labels[45:, 0] = NAN
-    with pytest.raises(
-        ValueError, match=r"no sample of 'test' has a label in the 1 columns of 'assays.*another 'seed'"
-    ):
+    with pytest.raises(ValueError, match=r"no sample of 'test' has a label in the 1 columns.*another 'seed'"):
         column_halves(task_of(labels))
 
 
