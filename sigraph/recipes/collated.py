@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,19 @@ class _Holder:
     """Takes the attributes of an object of a file, and does nothing with them."""
 
 
+@contextlib.contextmanager
+def _nothing_but(allowed: list[Any]) -> Iterator[None]:
+    """In this block torch makes no other classes: neither those that libraries have allowed, as PyG its own."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    try:
+        with torch.serialization.safe_globals(allowed):
+            yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
 def _mapping(*_: Any) -> dict:
     """For a defaultdict, whatever it makes."""
     return {}
@@ -65,7 +79,7 @@ def read_collated(path: str | Path) -> Collated:
     allowed: list[Any] = [(_Holder, name) for name in _HOLDERS]
     allowed += [(_mapping, "collections.defaultdict"), (dict, "builtins.dict")]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with _nothing_but(allowed):
             found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever torch says of a file that is none, or that asks for more
         reason = " ".join(str(error).rpartition("WeightsUnpickler error:")[2].strip().partition("\n")[0].split()[:20])
