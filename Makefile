@@ -63,6 +63,7 @@ bench: setup
 	$(BIN)/python experiments/speed/losses.py
 	$(BIN)/python experiments/speed/store.py
 	$(BIN)/python experiments/speed/graphs.py
+	$(BIN)/python experiments/speed/graphs_as_samples.py
 	$(BIN)/python experiments/speed/evaluation.py
 	$(BIN)/python experiments/speed/data_path.py
 	$(BIN)/python experiments/speed/samples.py
