@@ -122,23 +122,24 @@ class Molecules(Reader):
     def _block(self, text: pa.Array, start: int, described: Attributes) -> tuple[np.ndarray, ...]:
         """Some molecules: atoms [V, F], ends of edges [E, 2] and their attributes; and, of each molecule, its atoms,
         its edges, its fragments and whether it could be read. The one loop over molecules and their atoms there is."""
-        atoms: list[list[int]] = []
-        bonds: list[list[int]] = []
-        ends: list[tuple[int, int]] = []
+        atoms: list[int] = []  # flat: what holds many small lists spends its time in the garbage collector
+        bonds: list[int] = []
+        ends: list[int] = []
         each = []
-        for molecule in parsed(text[start : start + _BLOCK]):
+        block = text[start : start + _BLOCK]
+        for molecule, smiles in zip(parsed(block), block.to_pylist(), strict=True):
             fragments = 1
             if molecule is not None:
-                molecule, fragments = self._chosen(molecule)
-            described_atoms, described_bonds = _described(molecule, described)
-            if not described_atoms:
-                atoms.append(described.unknown)
+                molecule, fragments = self._chosen(molecule, smiles)
+            found = None if molecule is None else _described(molecule, described)
+            if found is None:
+                atoms += described.unknown
                 each.append((1, 0, 1, 0))
                 continue
-            atoms += described_atoms
-            bonds += described_bonds
-            ends += [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()]
-            each.append((len(described_atoms), 2 * len(described_bonds), fragments, 1))
+            atoms += found[0]
+            bonds += found[1]
+            ends += found[2]
+            each.append((molecule.GetNumAtoms(), len(found[2]), fragments, 1))
         x = np.array(atoms, np.int32).reshape(-1, len(described.unknown))
         once = np.array(ends, np.int32).reshape(-1, 2)
         both = np.stack([once, once[:, ::-1]], axis=1).reshape(-1, 2)  # there and back, one after the other
@@ -146,11 +147,11 @@ class Molecules(Reader):
         size, num_edges, fragments_of, known = np.array(each, np.int64).reshape(-1, 4).T
         return x, both, bond, size, num_edges, fragments_of, known.astype(bool)
 
-    def _chosen(self, molecule: Any) -> tuple[Any, int]:
+    def _chosen(self, molecule: Any, smiles: str) -> tuple[Any, int]:
         """The part of a molecule that is read, and how many fragments it has."""
         from rdkit.Chem import GetMolFrags
 
-        number = len(GetMolFrags(molecule))
+        number = len(GetMolFrags(molecule)) if "." in smiles else 1
         if number > 1 and self.fragments == "largest":
             molecule = max(GetMolFrags(molecule, asMols=True), key=lambda f: f.GetNumHeavyAtoms())
         return molecule, number
@@ -172,12 +173,17 @@ class Molecules(Reader):
             raise ValueError(f"'attributes' needs to be {state['attributes']!r}, as learned, in 'Molecules'")
 
 
-def _described(molecule: Any, described: Attributes) -> tuple[list[list[int]], list[list[int]]]:
-    """Attributes of atoms and bonds; none of a molecule that cannot be described."""
-    if molecule is None:
-        return [], []
+def _described(molecule: Any, described: Attributes) -> tuple[list[int], list[int], list[int]] | None:
+    """Attributes of all atoms, of all bonds, and whom each bond joins, in a row each; None: there is no word for it."""
+    atoms: list[int] = []
+    bonds: list[int] = []
+    ends: list[int] = []
     try:
-        atoms = [described.of_atom(atom) for atom in molecule.GetAtoms()]
-        return atoms, [described.of_bond(bond) for bond in molecule.GetBonds()]
-    except ValueError:  # OGB has no word for a bond's stereochemistry
-        return [], []
+        for atom in molecule.GetAtoms():
+            atoms += described.of_atom(atom)
+        for bond in molecule.GetBonds():
+            bonds += described.of_bond(bond)
+            ends += bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+    except ValueError:  # OGB knows no such stereochemistry of a bond
+        return None
+    return atoms, bonds, ends
