@@ -54,6 +54,10 @@ class Molecules(Reader):
     Raises:
         ImportError: By :meth:`fit`: one of them is missing.
         ValueError: By :meth:`read`: cells that cannot be read.
+
+    Guide:
+        column(s): SMILES
+        gives: graphs of atoms and bonds, with OGB's attributes or those of Hu et al. 2020
     """
 
     def __init__(
