@@ -9,7 +9,7 @@ from sigraph.files.foreign_text import printable
 SHOWN = 8
 UNREAD = (
     "no encoder of sigraph reads these records: an experiment needs a reader that makes words, letters or features of "
-    "them (pretrain.reader: WordTokens, SymbolTokens, TfIdf, TableFeatures), or an encoder of your own"
+    "them (pretrain.reader: WordTokens, SymbolTokens, TfIdf, TableFeatures, Molecules), or an encoder of your own"
 )
 
 
