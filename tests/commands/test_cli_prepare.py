@@ -111,7 +111,7 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
         (["prepare", "--samples", "s.csv"], "--samples needs --edges"),
         (["prepare", "--samples", "s.csv", "--edges", "e.csv"], "needs --out DIR"),
         (["prepare", "--samples", "s.csv", "--edges", "e.csv", "--out", "o"], "s.csv: there is no such file"),
-        ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified or group:COLUMN"),
+        ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified, group:COLUMN or scaffold:COLUMN"),
         ([..., "--dry-run", "--split-rates", "half"], "--split-rates needs numbers"),
         ([..., "--dry-run", "--label", "topic", "--metric", "rmse"], "needs to be one of accuracy, macro_f1"),
         ([..., "--dry-run", "--label", "topic", "--metric", "zz=accuracy"], "--metric ('metrics') names the task 'zz'"),
