@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,7 +157,7 @@ def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest
 
 
 def _write_again(path: Path, option: str) -> str:
-    if path.parent.name == PREPARED and path.name in card_names():
+    if path.parent.name == PREPARED and (path.name in card_names() or re.match("ogb[ngl]-", path.name)):
         return f"run `sigraph prepare {path.name} --force`"
     return f"write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
 

@@ -64,7 +64,7 @@ def _fetch(entry: CardFile, cached: Path, target: Path, known: str | None, root:
     if entry.sha256 is None:  # nothing would tell whether the two parts are of one file
         part.unlink(missing_ok=True)
     start = part.stat().st_size if part.is_file() else 0
-    _download(str(entry.url), part, start, _by_hand(entry, cached))
+    download(str(entry.url), part, start, _by_hand(entry, cached))
     try:
         digest = _check(part, entry, known, f"{entry.url} (downloaded, discarded)", root)
     except ValueError:
@@ -96,7 +96,7 @@ def _check(path: Path, entry: CardFile, known: str | None, name: str, root: Path
     return digest
 
 
-def _download(url: str, part: Path, start: int, by_hand: str) -> None:
+def download(url: str, part: Path, start: int, by_hand: str) -> None:
     """Add to a file what lies at an address from byte ``start`` on; after a failure it keeps what came."""
     from pooch import HTTPDownloader  # only where something is downloaded
 

@@ -7,7 +7,6 @@ import importlib.machinery
 import importlib.util
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 from sigraph.data.card import Card, card_names, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.prepared import PREPARED, read_manifest
-from sigraph.files.atomic import put_in_place
 from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
 from sigraph.files.paths import data_root, resolved, user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
-from sigraph.files.temporary import own_prefix, sweep
 from sigraph.recipes.download import raw_file
+from sigraph.recipes.ogb.facts import ogb_names
+from sigraph.recipes.ogb.prepare import prepare_ogb
+from sigraph.recipes.put import put
 
 RECIPE = "prepare.py"
 KNOWN_HASHES = "known-hashes.json"
@@ -30,11 +30,16 @@ KNOWN_HASHES = "known-hashes.json"
 logger = logging.getLogger(__name__)
 
 
+def dataset_names() -> list[str]:
+    """Names of all data sets that sigraph knows: those it ships cards of, and OGB's."""
+    return [*card_names(), *ogb_names()]
+
+
 def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> SampleDataset:
     """A data set by name, prepared on first use; or by the path of a prepared folder.
 
     Args:
-        name_or_path: Name of a shipped data set; or a folder.
+        name_or_path: Name of a shipped data set, or of one of OGB's, such as ``ogbn-arxiv``; or a folder.
         root: Where data are kept; by default :func:`data_root`.
 
     Raises:
@@ -46,7 +51,7 @@ def open_dataset(name_or_path: str | Path, root: str | Path | None = None) -> Sa
 
 def prepared_folder(name_or_path: str | Path, root: str | Path | None = None) -> Path:
     """The folder that :func:`open_dataset` opens; prepared on first use."""
-    if name_or_path not in card_names() and (user_path(name_or_path) / MANIFEST).is_file():
+    if name_or_path not in dataset_names() and (user_path(name_or_path) / MANIFEST).is_file():
         return resolved(name_or_path)
     return prepare(name_or_path, root=root)
 
@@ -58,7 +63,7 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     against the card, then the recipe turns them into a data set, its counts are checked, and the folder is written.
 
     Args:
-        name: Name of a shipped data set; or a folder with a ``card.yaml`` and a ``prepare.py``.
+        name: Name of a shipped data set or of one of OGB's; or a folder with a ``card.yaml`` and a ``prepare.py``.
         force: Prepare again even if the folder is there, intact and up to date with its card. A folder that is not
             sigraph's, or holds anything besides, is never replaced.
         root: Where data are kept; by default :func:`data_root`.
@@ -68,8 +73,10 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
         ValueError: Unknown data set; a wrong sum or count; a recipe that is not trusted; a damaged prepared folder.
         ConnectionError: A raw file could not be downloaded. Whatever is raised, no half-written folder is left.
     """
-    folder, card = _find(name)
     root = data_root() if root is None else user_path(root)
+    if isinstance(name, str) and name in ogb_names():
+        return prepare_ogb(name, root, force)
+    folder, card = _find(name)
     shipped = folder.parent == shipped_folder().resolve()
     # Two folders of a user may carry cards of the same name, or that of a shipped one.
     key = card.name if shipped else f"{card.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
@@ -102,7 +109,7 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
         raise
     files = [replace(entry, sha256=found[entry.path][1]) for entry in card.files]
     dataset.name, dataset.card = card.name, replace(card, files=files, measured={"card_sha256": card.digest()})
-    _write(dataset, target, previous=_identity(target) if target.exists() else None)
+    put(dataset, target)
     if unstated:
         _record(root, key, {path: found[path][1] for path in unstated})
     return target
@@ -141,7 +148,7 @@ def _find(name: str | Path) -> tuple[Path, Card]:
         found = f"there is no folder {str(folder)!r}{where}"
         if folder.exists():
             found = f"{str(folder)!r} is a file; tables become a data set by `sigraph prepare --samples ...`"
-        known = f"{did_you_mean(folder.name, names)}; there are: {', '.join(names)}; and {found}"
+        known = f"{did_you_mean(folder.name, dataset_names())}; there are: {', '.join(names)}; OGB's; and {found}"
         raise ValueError(f"unknown data set {str(name)!r}{known}")
     folder = resolved(folder)
     if (folder / MANIFEST).is_file() and not (folder / RECIPE).is_file():
@@ -175,30 +182,6 @@ def _load_recipe(path: Path) -> Callable[..., Any]:
     if not callable(getattr(module, "prepare", None)):
         raise ValueError(f"{path} needs a function 'prepare(files, card)' that returns a SampleDataset")
     return module.prepare
-
-
-def _identity(folder: Path) -> int:
-    return folder.stat().st_ino
-
-
-def _write(dataset: SampleDataset, target: Path, previous: int | None) -> None:
-    """Write beside the target, then take its place; if another process was faster, its folder stays."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target)
-    prefix = own_prefix(target)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent, ignore_cleanup_errors=True) as own:
-        staged = Path(own) / target.name
-        dataset.save(staged)
-        as_it_was = previous is not None and target.exists() and _identity(target) == previous
-        if as_it_was and any(target.iterdir()):
-            check_owned(target, {DATASET})
-        try:
-            put_in_place(staged, target) if as_it_was else staged.replace(target)
-        except OSError:
-            if not (target / MANIFEST).is_file():
-                raise
-            read_manifest(target)  # another process was faster, and what it wrote is whole
-            logger.info("%s was prepared by another process in the meantime", target)
 
 
 def _read_known(root: Path) -> dict[str, dict[str, str]]:
