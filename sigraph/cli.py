@@ -114,12 +114,14 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
 
 def _datasets(arguments: argparse.Namespace) -> int:
     from sigraph.data.card import card_names, load_card
+    from sigraph.recipes.ogb import ogb_names
 
     for name in card_names():
         card = load_card(name)
         graphs = ", ".join(f"{key} ({graph.num_edges:,} edges)" for key, graph in card.graphs.items())
         tasks = ", ".join(f"{key} ({task.type}, {task.metric})" for key, task in card.tasks.items())
         print(f"{name}\n  {card.title}\n  {card.samples.count:,} samples; graph {graphs or 'none'}; task {tasks}")
+    print(f"OGB's, from their official files:\n  {', '.join(ogb_names())}")
     return 0
 
 

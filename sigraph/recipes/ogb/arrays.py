@@ -105,7 +105,7 @@ def map_table(path: Path, kind: Kind, num_rows: int, out: Path, twice: bool = Fa
     Shapes:
         - **returns:** [num_rows, columns], or twice as many
     """
-    found: np.ndarray | None = None
+    found: np.memmap | None = None
     done = 0
     for block in read_blocks(path, kind):
         if found is None:

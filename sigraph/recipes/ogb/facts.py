@@ -38,6 +38,8 @@ class OGBFacts:
         version: The release that is current.
         url: Of the archive.
         download_name: Of the folder in the archive.
+        has_node_feat: Whether nodes have features.
+        has_edge_feat: Whether edges have.
         add_inverse_edge: Whether text files list one direction of edges that are meant in both.
         node_files: Further files of nodes, such as ``node_year``.
         edge_files: Further files of edges, such as ``edge_reltype``.
@@ -52,6 +54,8 @@ class OGBFacts:
     version: int
     url: str
     download_name: str
+    has_node_feat: bool
+    has_edge_feat: bool
     add_inverse_edge: bool = False
     node_files: tuple[str, ...] = ()
     edge_files: tuple[str, ...] = ()
@@ -75,6 +79,8 @@ class OGBFacts:
             int(said["version"]),
             said["url"].replace("http://", "https://", 1),
             said["download_name"],
+            said.get("has_node_attr") == "True",
+            said.get("has_edge_attr") == "True",
             said.get("add_inverse_edge") == "True",
             listed("additional node files"),
             listed("additional edge files"),

@@ -63,7 +63,7 @@ def read_graphs(raw: Path, facts: OGBFacts, scratch: Path, both_ways: bool = Fal
         out = RawGraphs(held["num_nodes_list"], held["num_edges_list"], held["edge_index"].T)
         out.node = {name: value for name, value in held.items() if name.startswith("node_")}
         out.edge_attr = {n: v for n, v in held.items() if n.startswith("edge_") and n != "edge_index"}
-        return _fitting(out, raw)
+        return _fitting(out, raw, facts)
     num_nodes, num_edges = read_column(raw / "num-node-list.csv.gz"), read_column(raw / "num-edge-list.csv.gz")
     all_nodes, all_edges = int(num_nodes.sum()), int(num_edges.sum())
     twice = both_ways and facts.add_inverse_edge
@@ -75,15 +75,15 @@ def read_graphs(raw: Path, facts: OGBFacts, scratch: Path, both_ways: bool = Fal
     for name in ("edge_feat", *facts.edge_files):
         if (file := _there(raw, name)) is not None:
             out.edge_attr[name] = map_table(file, "numbers", all_edges, scratch / f"{name}.npy", twice)
-    return _fitting(out, raw)
+    return _fitting(out, raw, facts)
 
 
 def read_types(raw: Path, facts: OGBFacts, scratch: Path) -> RawTypes:
     """The graph of a data set with several types of nodes, mapped; see :func:`read_graphs`."""
     if (raw / _BINARY_OF_TYPES).is_file():
-        number = unpack(raw / "num_nodes_dict.npz", scratch)
+        counts = unpack(raw / "num_nodes_dict.npz", scratch)
         edges = unpack(raw / _BINARY_OF_TYPES, scratch)
-        out = RawTypes({name: int(value.sum()) for name, value in number.items()}, {})
+        out = RawTypes({name: int(value.sum()) for name, value in counts.items()}, {})
         for name, value in edges.items():
             out.edge[_relation(name, raw)] = value.T
         for file in sorted(raw.glob("node_*.npz")):
@@ -98,10 +98,10 @@ def read_types(raw: Path, facts: OGBFacts, scratch: Path) -> RawTypes:
         place = scratch / f"edge-{len(out.edge)}.npy"
         out.edge[relation] = map_table(folder / "edge.csv.gz", "ids", count, place)
     for name in ("node_feat", *facts.node_files):
-        for number, (kind, count) in enumerate(out.num_nodes.items()):
-            if (file := _there(raw / "node-feat" / kind, name)) is not None:
-                place = scratch / f"{name}-{number}.npy"
-                out.node.setdefault(name, {})[kind] = map_table(file, "numbers", count, place)
+        for i, (kind, count) in enumerate(out.num_nodes.items()):
+            if (given := _there(raw / "node-feat" / kind, name)) is not None:
+                place = scratch / f"{name}-{i}.npy"
+                out.node.setdefault(name, {})[kind] = map_table(given, "numbers", count, place)
     return out
 
 
@@ -145,7 +145,7 @@ def _relation(name: str, raw: Path) -> Relation:
     return parts[0], parts[1], parts[2]
 
 
-def _fitting(out: RawGraphs, raw: Path) -> RawGraphs:
+def _fitting(out: RawGraphs, raw: Path, facts: OGBFacts) -> RawGraphs:
     nodes, edges = int(out.num_nodes.sum()), int(out.num_edges.sum())
     wrong = [f"edges {len(out.edge)}"] if len(out.edge) != edges else []
     wrong += [f"{name} {len(value)}" for name, value in out.node.items() if len(value) != nodes]
@@ -153,4 +153,8 @@ def _fitting(out: RawGraphs, raw: Path) -> RawGraphs:
     if len(out.num_nodes) != len(out.num_edges) or wrong or out.edge.ndim != 2 or out.edge.shape[1] != 2:
         said = f"{len(out.num_nodes)} graphs of {nodes} nodes, {len(out.num_edges)} of {edges} edges"
         raise ValueError(f"{raw}: lists of counts say {said}, and there are {', '.join(wrong) or out.edge.shape}")
+    there = {"node_feat": (facts.has_node_feat, out.node), "edge_feat": (facts.has_edge_feat, out.edge_attr)}
+    for name, (needed, held) in there.items():
+        if needed and name not in held:
+            raise FileNotFoundError(f"{raw} holds no {name.replace('_', '-')}, which {facts.name} has")
     return out

@@ -1,0 +1,169 @@
+"""Official files: found where they lie, downloaded once, refused when damaged or old; nobody is asked."""
+
+import gzip
+import logging
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import pytest
+from ogb_files import graphs_as_text, write_graphs, write_nodes
+
+from sigraph.cli import main
+from sigraph.recipes import open_dataset, prepare
+from sigraph.recipes.ogb import files, ogb_facts
+from sigraph.recipes.ogb.prepare import prepare_ogb
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path / "source"))
+    monkeypatch.setenv("SIGRAPH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
+    (tmp_path / "source").mkdir()
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def archive(source, tmp_path, monkeypatch):
+    """The archive at its official address, which is a file; nothing lies in the source."""
+    folder, *_ = write_graphs(source)
+    (folder / "processed").mkdir(exist_ok=True)
+    (folder / "processed" / "data_processed").write_bytes(b"what ogb made")
+    folder = folder.rename(tmp_path / "hiv")
+    made = shutil.make_archive(str(tmp_path / "hiv-archive"), "zip", tmp_path, "hiv")
+    facts = replace(ogb_facts("ogbg-molhiv"), url=f"file://{made}")
+    monkeypatch.setattr("sigraph.recipes.ogb.prepare.ogb_facts", lambda name: facts)
+    return tmp_path / "hiv-archive.zip"
+
+
+def test_it_is_downloaded_unpacked_and_its_size_is_said(archive, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        folder = prepare("ogbg-molhiv")
+    assert "MB to download from file:" in caplog.text and folder == tmp_path / "data" / "prepared" / "ogbg-molhiv"
+    raw = tmp_path / "data" / "raw" / "ogb"
+    assert sorted(file.name for file in raw.iterdir() if not file.name.startswith(".")) == ["ogbg_molhiv"]
+    assert sorted(file.name for file in (raw / "ogbg_molhiv").iterdir()) == [
+        "RELEASE_v1.txt",
+        "mapping",
+        "raw",
+        "split",
+    ]
+    archive.unlink()
+    assert prepare("ogbg-molhiv", force=True) == folder  # from what was unpacked
+    assert open_dataset("ogbg-molhiv").card.files[0].sha256
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered"])
+def test_a_damaged_archive_is_discarded(archive, tmp_path, damage):
+    whole = archive.read_bytes()
+    middle = len(whole) // 3
+    archive.write_bytes(whole[:-60] if damage == "cut" else whole[:middle] + b"xyz" + whole[middle + 3 :])
+    with pytest.raises(ValueError, match=r"downloaded, discarded.*the same command gets it again"):
+        prepare("ogbg-molhiv")
+    left = [file.name for file in (tmp_path / "data" / "raw" / "ogb").iterdir() if not file.name.endswith(".lock")]
+    assert left == []
+    archive.write_bytes(whole)
+    assert len(open_dataset("ogbg-molhiv")) == 24
+
+
+def test_a_member_outside_of_the_archive_is_refused(archive, tmp_path):
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("hiv/raw/../../../../outside.txt", "x")
+    with pytest.raises(ValueError, match="outside"):
+        prepare("ogbg-molhiv")
+    assert not list(tmp_path.rglob("outside.txt"))
+
+
+def test_no_room_is_said_before_anything_is_downloaded(archive, monkeypatch):
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 10))
+    with pytest.raises(OSError, match=r"needs at least .* MB .*SIGRAPH_DATA"):
+        prepare("ogbg-molhiv")
+
+
+def test_a_failed_download_says_what_to_do(archive):
+    archive.unlink()
+    with pytest.raises(ConnectionError, match=r"unpack it by hand to .*ogbg_molhiv.*SIGRAPH_DATA_SOURCE"):
+        prepare("ogbg-molhiv")
+
+
+def test_another_release_is_refused_and_a_missing_note_is_said(source, caplog, tmp_path):
+    folder, *_ = write_nodes(source)
+    (folder / "RELEASE_v1.txt").rename(folder / "RELEASE_v0.txt")
+    with pytest.raises(ValueError, match=r"release 0 of ogbn-arxiv, and OGB's current one is 1"):
+        prepare("ogbn-arxiv")
+    (folder / "RELEASE_v0.txt").unlink()
+    with caplog.at_level(logging.WARNING):
+        prepare("ogbn-arxiv")
+    assert "says no release" in caplog.text
+
+
+def test_a_prepared_folder_of_an_older_release_is_prepared_anew(source, monkeypatch, tmp_path):
+    folder, *_ = write_nodes(source)
+    before = prepare("ogbn-arxiv").stat().st_ino
+    assert prepare("ogbn-arxiv").stat().st_ino == before
+    newer = replace(ogb_facts("ogbn-arxiv"), version=2)
+    monkeypatch.setattr("sigraph.recipes.ogb.prepare.ogb_facts", lambda name: newer)
+    with pytest.raises(ValueError, match="release 1"):
+        prepare_ogb("ogbn-arxiv", tmp_path / "data")
+    (folder / "RELEASE_v1.txt").rename(folder / "RELEASE_v2.txt")
+    assert prepare_ogb("ogbn-arxiv", tmp_path / "data").stat().st_ino != before
+
+
+def test_files_without_the_official_split_are_refused(source):
+    folder, *_ = write_nodes(source)
+    (folder / "split" / "time").rename(folder / "split" / "random")
+    with pytest.raises(FileNotFoundError, match="no split/time"):
+        prepare("ogbn-arxiv")
+
+
+@pytest.mark.parametrize("name", ["edge", "node-feat", "graph-label", "num-node-list"])
+@pytest.mark.parametrize("damage", ["cut", "text", "rows", "missing"])
+def test_damaged_text_files_are_named(source, tmp_path, name, damage):
+    folder, graphs, y, split = write_graphs(source)
+    folder.rename(source / "binary")
+    graphs_as_text(folder, graphs, y, split, "scaffold")
+    file = folder / "raw" / f"{name}.csv.gz"
+    whole = gzip.decompress(file.read_bytes())
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    elif damage == "rows":
+        file.write_bytes(gzip.compress(b"\n".join(whole.split(b"\n")[:-4]) + b"\n"))
+    elif damage == "text":
+        file.write_bytes(gzip.compress(b"__import__('os')\n" * whole.count(b"\n")))
+    else:
+        file.unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"{name}|lists of counts|is none of 21"):
+        prepare("ogbg-molhiv")
+    assert not list((tmp_path / "data" / "prepared").glob("[!.]*"))
+
+
+def test_a_damaged_npz_is_named(source):
+    folder, *_ = write_nodes(source)
+    file = folder / "raw" / "data.npz"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"data\.npz cannot be unpacked"):
+        prepare("ogbn-arxiv")
+
+
+def test_names_are_known_everywhere(source, capsys):
+    with pytest.raises(ValueError, match=r"did you mean 'ogbn-arxiv'"):
+        open_dataset("ogbn-arxv")
+    assert main(["datasets"]) == 0
+    assert "ogbl-ddi" in capsys.readouterr().out
+
+
+def test_importing_and_looking_up_opens_no_socket_and_imports_no_ogb():
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_, **__): raise SystemExit('a socket was opened')\n"
+        "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
+        "import sigraph.recipes.ogb.prepare\n"
+        "from sigraph.recipes.ogb import ogb_names, ogb_facts\n"
+        "assert ogb_facts('ogbl-ddi').metric == 'hits@20' and len(ogb_names()) >= 27\n"
+        "assert not {'ogb', 'outdated'} & set(sys.modules), sorted(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
