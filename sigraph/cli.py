@@ -12,6 +12,7 @@ from typing import NoReturn
 from sigraph import __version__
 from sigraph.commands.audit import add_audit_options, audit_run
 from sigraph.commands.embed import add_embed_options, embed_run
+from sigraph.commands.leaderboard import add_leaderboard_options, leaderboard_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.files.foreign_text import guarded_output
@@ -96,25 +97,9 @@ def _said(error: Exception) -> str:
     return "\n".join(line if len(line) <= _LONGEST else f"{line[:1000]} [...] {line[-500:]}" for line in lines)
 
 
-def _leaderboard(arguments: argparse.Namespace) -> int:
-    from sigraph.leaderboard import Leaderboard
-
-    board = Leaderboard.from_folder(arguments.folder).only(arguments.experiment, arguments.task)
-    print(board.table(arguments.format))
-    if arguments.format == "markdown":
-        from sigraph.leaderboard.leakage_lines import leakage_lines
-
-        if lines := leakage_lines(board.records, arguments.task):
-            print("", *lines, sep="\n")
-    for record in board.records:
-        if record["status"] == "unreadable":
-            print(f"sigraph: {record['reason']}", file=sys.stderr)
-    return 0
-
-
 def _datasets(arguments: argparse.Namespace) -> int:
     from sigraph.data.card import card_names, load_card
-    from sigraph.recipes.ogb import ogb_names
+    from sigraph.data.ogb_facts import ogb_names
 
     for name in card_names():
         card = load_card(name)
@@ -185,18 +170,15 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
-    leaderboard = add(
-        "leaderboard",
-        _leaderboard,
-        "Show what was run as a table: mean and unbiased spread over seeds, compared with the baseline.",
-        "sigraph leaderboard runs/cora-mlp --format csv",
+    add_leaderboard_options(
+        add(
+            "leaderboard",
+            leaderboard_run,
+            "Show what was run as a table: mean and unbiased spread over seeds, compared with the baseline.",
+            "sigraph leaderboard runs/cora-mlp --format csv\n"
+            "  sigraph leaderboard runs --task ogbg-molbace --format ogb --check",
+        )
     )
-    leaderboard.add_argument("folder", metavar="DIR", help="an output_dir of `sigraph run`, or a folder in it")
-    leaderboard.add_argument(
-        "--format", choices=("markdown", "csv", "json", "ogb"), default="markdown", help="ogb: OGB's submission form"
-    )
-    leaderboard.add_argument("--experiment", metavar="NAME", help="this experiment alone")
-    leaderboard.add_argument("--task", metavar="NAME", help="this task alone")
 
     embed = add(
         "embed",

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -63,7 +64,7 @@ def code_of(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 def environment(accelerator: str) -> dict[str, Any]:
-    """Peak memory of the whole process so far in MB, versions, device."""
+    """Peak memory of the whole process so far in MB, versions, device, and the command line, where there was one."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     return {
@@ -74,4 +75,12 @@ def environment(accelerator: str) -> dict[str, Any]:
             **{name: version(name) for name in ("torch", "torch-geometric", "lightning")},
         },
         "device": torch.cuda.get_device_name() if on_gpu else f"cpu, {torch.get_num_threads()} threads",
+        "command": command_line(),
     }
+
+
+def command_line() -> str | None:
+    """The command of sigraph's that this process, or the one that started it, was called by; None: there was none."""
+    name = Path(sys.argv[0] if sys.argv else "")
+    called = name.name == "sigraph" or (name.name == "__main__.py" and name.parent.name == "sigraph")
+    return shlex.join(["sigraph", *sys.argv[1:]]).encode(errors="backslashreplace").decode() if called else None

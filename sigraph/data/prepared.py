@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.card import Card, card_names
+from sigraph.data.ogb_facts import ogb_names
 from sigraph.data.sample_graph import SampleGraph, StoredGraph
 from sigraph.files.array_folder import check_size, map_files, seal_files
 from sigraph.files.atomic import sha256
@@ -157,7 +157,7 @@ def read_manifest(path: Path, verify: bool = False, again: str = "") -> Manifest
 
 
 def _write_again(path: Path, option: str) -> str:
-    if path.parent.name == PREPARED and (path.name in card_names() or re.match("ogb[ngl]-", path.name)):
+    if path.parent.name == PREPARED and path.name in (*card_names(), *ogb_names()):
         return f"run `sigraph prepare {path.name} --force`"
     return f"write it again, your own tables by `sigraph prepare --samples ... --out {path}{option}`"
 

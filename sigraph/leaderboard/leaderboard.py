@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sigraph.leaderboard.comparison import Group, annotate
 from sigraph.leaderboard.ogb_form import ogb_record
+from sigraph.leaderboard.ogb_rules import by_validation
 from sigraph.leaderboard.record_fields import COUNT, OK, TEXT, UNREADABLE, UNREADABLE_RUN, shown
 from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.result_files import read_records
@@ -125,9 +127,26 @@ class Leaderboard:
         """
         return render(self.rows(), self.ogb_records() if format == "ogb" else [], format)
 
-    def ogb_records(self) -> list[dict[str, Any]]:
-        """The fields of OGB's submission form for every row with a finished run; see :func:`ogb_record`."""
-        return [ogb_record(group) for group in self._groups if group.runs]
+    def ogb_records(self, official: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """The fields of OGB's submission form for every row with a finished run; see :func:`ogb_record`.
+
+        Args:
+            official: Fingerprints of prepared official data by name, as far as they are there.
+        """
+        return self._ogb_records(self._groups, official)
+
+    def ogb_entries(self, official: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """As :meth:`ogb_records`, of each arm the head that validation chooses."""
+        return self._ogb_records(by_validation(self._groups), official)
+
+    def _ogb_records(self, chosen: list[Group], official: Mapping[str, str] | None) -> list[dict[str, Any]]:
+        place = ("experiment", "arm", "dataset", "task")
+        found = []
+        for group in chosen:
+            if group.runs:
+                others = [one for one in self._groups if one.runs and one.key(place) == group.key(place)]
+                found.append(ogb_record(group, others, (official or {}).get(group.row["dataset"])))
+        return found
 
     @cached_property
     def _groups(self) -> list[Group]:

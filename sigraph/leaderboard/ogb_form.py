@@ -1,51 +1,94 @@
-"""The fields of OGB's leaderboard submission form, as far as a run knows them."""
+"""The fields of OGB's leaderboard submission form, as far as runs know them, and how they came about."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from sigraph.leaderboard.comparison import Group
+from sigraph.leaderboard.external_data import External, external_data
+from sigraph.leaderboard.ogb_rules import broken_rules
 
-_SEEDS = {"ogbn-papers100M": 3}  # runs that OGB asks for; 10 elsewhere
-_OPEN = "TO BE FILLED IN"
+OGB_VERSION = "1.3.6"  # whose tables of facts and evaluators ours are compared with by tests
+OPEN = "TO BE FILLED IN"
+RUNS = "Runs"  # the part of an entry that is for whoever runs it again; OGB's form has no such field
 
 
-def ogb_record(group: Group) -> dict[str, Any]:
+def ogb_record(group: Group, others: Iterable[Group] = (), official: str | None = None) -> dict[str, Any]:
     """One submission: an arm on a task.
 
     Mean and unbiased standard deviation are over seeds, of the evaluator's raw output; parameters are summed over all
     stages: encoder, what was pre-trained beside it, and head. Hyper-parameters come from a record's ``grid``, see
-    :func:`tuned`. What only the submitter knows reads ``TO BE FILLED IN`` with a hint.
+    :func:`tuned`; whether data of elsewhere were used from the settings, see
+    :func:`~sigraph.leaderboard.external_data.external_data`. What only the submitter knows reads ``TO BE FILLED IN``
+    with a hint.
+
+    Args:
+        group: The runs behind a row.
+        others: Rows of the same arm and task, with other heads.
+        official: Fingerprint of the prepared official data; see :func:`~sigraph.leaderboard.ogb_rules.broken_rules`.
 
     Returns:
-        ``experiment``, ``arm``, ``task``, ``head``, ``form`` (the 13 fields of the form, as text) and ``warnings``
-        (what OGB would reject).
+        ``experiment``, ``arm``, ``task``, ``head``, ``form`` (the 13 fields of the form as text, and ``Runs``: commit,
+        versions, commands, data, seeds), ``refused`` (rules that are broken, by name) and ``warnings`` (the same in
+        words, and what else may be rejected).
 
     Source: ogb.stanford.edu/docs/leader_overview and leader_rules.
     """
     row = group.row
-    version = (group.record.versions or {}).get("ogb")
+    external = external_data(group.record, row["dataset"])
     form = {
-        "OGB version": version or f"{_OPEN}: of the ogb package that the evaluation corresponds to",
-        "Method name": f"{_OPEN}: e.g. {row['arm']}; external data is to be named in it",
-        "External data": f"{_OPEN}: Yes for raw text, pre-trained models or further data, else No",
+        "OGB version": (group.record.versions or {}).get("ogb") or OGB_VERSION,
+        "Method name": _method(row["arm"], external),
+        "External data": _external(external),
         "Dataset": row["dataset"],
         "Test performance": _performance(row, "test"),
         "Validation performance": _performance(row, "valid"),
-        "Contact": f"{_OPEN}: name, e-mail",
-        "Code": f"{_OPEN}: public repository whose README gives the exact command",
-        "Paper": f"{_OPEN}: link; a technical report for anything original, even a combination",
+        "Contact": f"{OPEN}: name, e-mail",
+        "Code": f"{OPEN}: public repository whose README gives the commands below",
+        "Paper": f"{OPEN}: link; a technical report for anything original, even a combination",
         "#Params": f"{row['num_parameters']:,}",
         "Tuned hyper-parameters": tuned(group),
         "Hardware": "; ".join(dict.fromkeys(r.device for r, _ in group.runs if r.device))
-        or f"{_OPEN}: GPU and its memory, or CPU",
-        "Officiality": f"{_OPEN}: official if an author of the method submits, else unofficial",
+        or f"{OPEN}: GPU and its memory, or CPU",
+        "Officiality": f"{OPEN}: official if an author of the method submits, else unofficial",
+        RUNS: _runs(group),
     }
     names = {name: row[name] for name in ("experiment", "arm", "task", "head")}
-    return {**names, "form": form, "warnings": _warnings(group)}
+    refused = broken_rules(group, others, official)
+    return {**names, "form": form, "refused": refused, "warnings": [*(one.why for one in refused), *_warnings(group)]}
+
+
+def _method(arm: str, external: External) -> str:
+    if not external.is_known:
+        return f"{OPEN}: e.g. {arm}; external data is to be named in it"
+    return f"{arm} ({'; '.join(external.found)})" if external.found else arm
+
+
+def _external(external: External) -> str:
+    if not external.is_known:
+        return f"{OPEN}: Yes for raw text, pre-trained models or further data, else No"
+    said = f"Yes: {'; '.join(external.found)}" if external.found else "No"
+    if external.own_code:
+        return f"{said}; {OPEN}: whether {', '.join(external.own_code)}, your own code, brings any"
+    return said
+
+
+def _runs(group: Group) -> dict[str, Any]:
+    row, records = group.row, [record for record, _ in group.runs]
+    versions = group.record.versions or {}
+    return {
+        "from": ", ".join(f"{name} {row[name]}" for name in ("experiment", "arm", "task", "head")),
+        "seeds": ", ".join(str(seed) for seed in row["seeds"]),
+        "commit": row["commit"] or f"none: an installed sigraph {versions.get('sigraph', 'of unknown version')}",
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()) or "unknown",
+        "commands": list(dict.fromkeys(record.command for record in records if record.command)) or f"{OPEN}: commands",
+        "settings": row["hash"],
+        "data": row["data"],
+    }
 
 
 def tuned(group: Group) -> str:
@@ -63,7 +106,7 @@ def tuned(group: Group) -> str:
     if group.row["head"] != "knn":
         parts.append("fine-tuning epochs: early-stop*")
     if grid is None:
-        parts.append(f"{_OPEN}: what was tuned by hand, all tried values")
+        parts.append(f"{OPEN}: what was tuned by hand, all tried values")
     return ", ".join(parts)
 
 
@@ -75,6 +118,8 @@ def render_ogb(records: list[dict[str, Any]]) -> str:
 def _block(record: dict[str, Any]) -> str:
     title = ", ".join(f"{name} {record[name]}" for name in ("experiment", "arm", "task", "head"))
     comments = [title, *(f"warning: {text}" for text in record["warnings"])]
+    if rules := list(dict.fromkeys(one.rule for one in record["refused"])):
+        comments.append(f"refused as an entry by the rules {', '.join(rules)}")
     body = yaml.safe_dump(record["form"], sort_keys=False, allow_unicode=True, width=4096)
     return "\n".join(["---", *(f"# {' '.join(text.split())}" for text in comments), body])
 
@@ -86,16 +131,8 @@ def _performance(row: dict[str, Any], part: str) -> str:
 
 
 def _warnings(group: Group) -> list[str]:
+    """What may be rejected besides, or is worth saying."""
     row, found = group.row, []
-    needed = _SEEDS.get(row["dataset"], 10)
-    if row["n"] < needed:
-        found.append(f"n = {row['n']} seeds; OGB asks for {needed}")
-    if row["seeds"] != list(range(row["n"])):
-        found.append(
-            f"seeds {', '.join(str(s) for s in row['seeds'])}; OGB asks for 0 to {needed - 1}, not chosen ones"
-        )
-    if not row["dataset"].startswith("ogb"):
-        found.append(f"{row['dataset']} is no OGB data set")
     if row["status"] != "ok":
         found.append(row["status"].removeprefix("ok; "))
     if row["num_affected"]:

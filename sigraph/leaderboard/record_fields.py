@@ -253,7 +253,7 @@ _ABOUT_RUN = {
     "grid": _or_none(GRID),
     "pretrain": PRETRAIN,
     "transductive": _or_none(FLAG),
-    **dict.fromkeys(("data", "commit", "device"), MAYBE_TEXT),
+    **dict.fromkeys(("data", "commit", "device", "command"), MAYBE_TEXT),
     "sources": SOURCES,
     "versions": _named(TEXT),
     **dict.fromkeys(("peak_memory_mb", "wall_seconds"), SECONDS),

@@ -145,6 +145,7 @@ class Record(Kept):
         baseline_hash, baseline_sources: Settings and own parts of ``baseline_arm``.
         baseline_of: In an arm that was added: the baseline that it stands for where other samples are visible.
         transductive: Of records of before ``visible``.
+        command: By which it was made on the command line; None: otherwise, or it does not say.
         written: When its file was written, in seconds since 1970; added when it is read.
         folder: Where it was read, and its predictions are; added when it is read.
     """
@@ -174,6 +175,7 @@ class Record(Kept):
     sources: Mapping[str, str] | None = None
     versions: Mapping[str, str] | None = None
     device: str | None = None
+    command: str | None = None
     peak_memory_mb: float | None = None
     wall_seconds: float | None = None
     written: float | None = None

@@ -15,6 +15,7 @@ from sigraph.leaderboard.records import Record
 RESULTS = "results.json"
 # Beside it and in its pre-training: the weights, and what a reader learned.
 ENCODER, READER = "encoder.safetensors", "reader.json"
+SETTINGS = "config.yaml"  # of the run, beside it
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 
 

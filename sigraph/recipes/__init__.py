@@ -1,4 +1,4 @@
-"""Data sets by name: a card and a recipe that downloads and prepares."""
+"""Data sets by name: a card and a recipe that downloads and prepares; OGB's from their official files."""
 
 from sigraph.recipes.ego_networks import ego_networks
 from sigraph.recipes.prepare import data_root, open_dataset, prepare

@@ -14,13 +14,13 @@ from typing import Any
 
 from sigraph.data.card import Card, card_names, load_card, shipped_folder
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.ogb_facts import ogb_names
 from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.ownership import CARD, DATASET, MANIFEST, check_owned
 from sigraph.files.paths import data_root, resolved, user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.recipes.download import raw_file
-from sigraph.recipes.ogb.facts import ogb_names
 from sigraph.recipes.ogb.prepare import prepare_ogb
 from sigraph.recipes.put import put
 

@@ -24,7 +24,7 @@ from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
-from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
+from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS, SETTINGS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.found import found
 from sigraph.running.kinds import build_kind, entries_of, kind_settings, kind_stage, kind_told, seen_by
@@ -34,12 +34,12 @@ from sigraph.running.progress import Progress
 from sigraph.running.records import read_record, refuse_newer
 from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
 
-PRETRAIN_FOLDER, KIND_FOLDER, SETTINGS = "_pretrain", "_kinds", "config.yaml"
+PRETRAIN_FOLDER, KIND_FOLDER = "_pretrain", "_kinds"
 HOLDER = ".holder.json"
 _MOST_OF_SETTINGS = 1 << 24  # bytes of config.yaml
 _MOST_OF_HOLDER = 1000  # bytes
 # What says how a result came about; a finished run keeps it when it is found again.
-_ENVIRONMENT = ("peak_memory_mb", "versions", "device", "wall_seconds")
+_ENVIRONMENT = ("peak_memory_mb", "versions", "device", "command", "wall_seconds")
 
 
 class Busy(ValueError):

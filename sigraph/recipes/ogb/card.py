@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sigraph.data.card import Card, CardFile, CardGraph, CardSamples, CardSource, CardTask
 from sigraph.data.dataset import SampleDataset
+from sigraph.data.ogb_facts import OGBFacts, ogb_names
+from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.atomic import sha256
-from sigraph.recipes.ogb.facts import OGBFacts
+from sigraph.files.ownership import MANIFEST
 
 READER = 1  # rises when the same files become other data
 PAPER = "Hu et al., Open Graph Benchmark: Datasets for Machine Learning on Graphs, NeurIPS 2020, arXiv 2005.00687"
@@ -58,3 +61,13 @@ def files_of(folder: Path, facts: OGBFacts) -> list[CardFile]:
         for file in found
         if file.is_file()
     ]
+
+
+def official_fingerprints(names: Iterable[str], root: Path) -> dict[str, str]:
+    """Fingerprints of the official data that are prepared, by name; others are left out."""
+    found = {}
+    for name in set(names) & set(ogb_names()):
+        folder = root / PREPARED / name
+        if (folder / MANIFEST).is_file():
+            found[name] = read_manifest(folder).hash()
+    return found

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
+from sigraph.data.ogb_facts import OGBFacts
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.paths import user_path
 from sigraph.recipes.download import SOURCE, TIMEOUT, download
-from sigraph.recipes.ogb.facts import OGBFacts
 
 KEPT = ("raw", "split", "mapping")  # of the archive, besides the note of the release
 _RELEASE = re.compile(r"RELEASE_v(\d+)\.txt")

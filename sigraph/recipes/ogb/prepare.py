@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sigraph.data.ogb_facts import ogb_facts
 from sigraph.data.prepared import PREPARED, read_manifest
 from sigraph.files.ownership import DATASET, check_owned
 from sigraph.files.temporary import own_prefix, sweep
 from sigraph.recipes.ogb.card import ogb_card, said_of
-from sigraph.recipes.ogb.facts import ogb_facts
 from sigraph.recipes.ogb.files import official_folder
 from sigraph.recipes.ogb.sets import read_official
 from sigraph.recipes.put import put

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sigraph.data.ogb_facts import OGBFacts
 from sigraph.recipes.ogb.arrays import map_table, read_column, read_header, read_table, read_text_table, unpack
-from sigraph.recipes.ogb.facts import OGBFacts
 
 Relation = tuple[str, str, str]  # head, relation, tail
 _BINARY, _BINARY_OF_TYPES = "data.npz", "edge_index_dict.npz"

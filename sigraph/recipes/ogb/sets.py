@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
+from sigraph.data.ogb_facts import OGBFacts
 from sigraph.files.sums import HeldArray
 from sigraph.recipes.ogb.arrays import read_text_table
 from sigraph.recipes.ogb.edges import graph_of, shared_items
-from sigraph.recipes.ogb.facts import OGBFacts
 from sigraph.recipes.ogb.links import held_out, read_links
 from sigraph.recipes.ogb.raw import RawGraphs, RawTypes, read_graphs, read_labels, read_types
 from sigraph.recipes.ogb.splits import read_split

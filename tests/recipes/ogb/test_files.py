@@ -12,8 +12,9 @@ import pytest
 from ogb_files import graphs_as_text, write_graphs, write_nodes
 
 from sigraph.cli import main
+from sigraph.data.ogb_facts import ogb_facts
 from sigraph.recipes import open_dataset, prepare
-from sigraph.recipes.ogb import files, ogb_facts
+from sigraph.recipes.ogb import files
 from sigraph.recipes.ogb.prepare import prepare_ogb
 
 
@@ -161,7 +162,7 @@ def test_importing_and_looking_up_opens_no_socket_and_imports_no_ogb():
         "def refuse(*_, **__): raise SystemExit('a socket was opened')\n"
         "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
         "import sigraph.recipes.ogb.prepare\n"
-        "from sigraph.recipes.ogb import ogb_names, ogb_facts\n"
+        "from sigraph.data.ogb_facts import ogb_names, ogb_facts\n"
         "assert ogb_facts('ogbl-ddi').metric == 'hits@20' and len(ogb_names()) >= 27\n"
         "assert not {'ogb', 'outdated'} & set(sys.modules), sorted(sys.modules)\n"
     )

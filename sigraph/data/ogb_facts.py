@@ -14,7 +14,7 @@ from sigraph.files.suggestions import did_you_mean
 
 PREFIXES = ("ogbn-", "ogbg-", "ogbl-")
 _PARTS = {"ogbn-": "nodeproppred", "ogbg-": "graphproppred", "ogbl-": "linkproppred"}
-_OWN = Path(__file__).with_name("facts.csv")  # the three master.csv of ogb 1.3.6 (MIT), a row a data set
+_OWN = Path(__file__).with_name("ogb_facts.csv")  # the three master.csv of ogb 1.3.6 (MIT), a row a data set
 _TYPES = {
     "binary classification": "multilabel",  # columns of 0 and 1, NaN where unknown, each scored by itself
     "multiclass classification": "classification",

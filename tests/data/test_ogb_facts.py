@@ -2,7 +2,7 @@
 
 import pytest
 
-from sigraph.recipes.ogb.facts import _installed, ogb_facts, ogb_names, own_facts
+from sigraph.data.ogb_facts import _installed, ogb_facts, ogb_names, own_facts
 from sigraph.tasks.task import METRIC_NAMES
 
 
