@@ -6,11 +6,12 @@ Source: ogb.stanford.edu/docs/leader_overview and leader_rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sigraph.data.ogb_facts import OGBFacts, ogb_facts, ogb_names
 from sigraph.leaderboard.comparison import Group
 from sigraph.leaderboard.external_data import run_settings
+from sigraph.leaderboard.records import Record, TaskResult
 
 SEEDS = {"ogbn-papers100M": 3}  # runs that OGB asks for; 10 elsewhere
 
@@ -75,10 +76,13 @@ def _official(group: Group, facts: OGBFacts | None, official: str | None) -> lis
     return found
 
 
-def _is_by_name(record: Any, task: Any, name: str) -> bool:
+def _is_by_name(record: Record, task: TaskResult, name: str) -> bool:
     """Whether the task's data were asked for by OGB's name, which only official files are prepared under."""
-    pretrain = record.pretrain
-    return pretrain is not None and pretrain.dataset == name and task.data == (task.pretrain_data or pretrain.data)
+    asked = None if record.pretrain is None else record.pretrain.dataset
+    if asked is None:  # of an arm that pre-trains nothing
+        settings = run_settings(record).get("pretrain")
+        asked = settings.get("dataset") if isinstance(settings, dict) else None
+    return asked == name and task.data is not None and task.data == (task.pretrain_data or record.data)
 
 
 def _seeds(group: Group) -> list[Broken]:

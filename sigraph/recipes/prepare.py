@@ -21,7 +21,6 @@ from sigraph.files.paths import data_root, resolved, user_path
 from sigraph.files.sealed import DamagedError, read_sealed, write_sealed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.recipes.download import raw_file
-from sigraph.recipes.ogb.prepare import prepare_ogb
 from sigraph.recipes.put import put
 
 RECIPE = "prepare.py"
@@ -75,6 +74,8 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     """
     root = data_root() if root is None else user_path(root)
     if isinstance(name, str) and name in ogb_names():
+        from sigraph.recipes.ogb.prepare import prepare_ogb  # PyG, which other data sets may do without
+
         return prepare_ogb(name, root, force)
     folder, card = _find(name)
     shipped = folder.parent == shipped_folder().resolve()

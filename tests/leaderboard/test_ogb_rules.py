@@ -83,3 +83,10 @@ def test_three_seeds_are_enough_for_the_largest():
     for one in records:
         one["pretrain"]["dataset"] = "ogbn-papers100M"
     assert rules(records) == []
+
+
+def test_an_arm_that_pre_trains_nothing_asks_by_its_settings(tmp_path):
+    records = [{**one, "kind": "closed-form", "pretrain": None} for one in ten()]
+    assert rules(records) == ["official-split"]
+    (entry,) = Leaderboard.from_folder(write(tmp_path, records, {"pretrain": {"dataset": NAME}})).ogb_entries()
+    assert entry["refused"] == [] and entry["form"]["External data"] == "No" and entry["form"]["#Params"] == "5"
