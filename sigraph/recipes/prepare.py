@@ -149,7 +149,7 @@ def _find(name: str | Path) -> tuple[Path, Card]:
         found = f"there is no folder {str(folder)!r}{where}"
         if folder.exists():
             found = f"{str(folder)!r} is a file; tables become a data set by `sigraph prepare --samples ...`"
-        known = f"{did_you_mean(folder.name, dataset_names())}; there are: {', '.join(names)}; OGB's; and {found}"
+        known = f"{did_you_mean(folder.name, dataset_names())}; there are: {', '.join(names)}, and OGB's; and {found}"
         raise ValueError(f"unknown data set {str(name)!r}{known}")
     folder = resolved(folder)
     if (folder / MANIFEST).is_file() and not (folder / RECIPE).is_file():
