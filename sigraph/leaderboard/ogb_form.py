@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -17,7 +17,7 @@ OPEN = "TO BE FILLED IN"
 RUNS = "Runs"  # the part of an entry that is for whoever runs it again; OGB's form has no such field
 
 
-def ogb_record(group: Group, others: Iterable[Group] = (), official: str | None = None) -> dict[str, Any]:
+def ogb_record(group: Group, others: Sequence[Group] = (), official: str | None = None) -> dict[str, Any]:
     """One submission: an arm on a task.
 
     Mean and unbiased standard deviation are over seeds, of the evaluator's raw output; parameters are summed over all
@@ -51,9 +51,8 @@ def ogb_record(group: Group, others: Iterable[Group] = (), official: str | None 
         "Code": f"{OPEN}: public repository whose README gives the commands below",
         "Paper": f"{OPEN}: link; a technical report for anything original, even a combination",
         "#Params": f"{row['num_parameters']:,}",
-        "Tuned hyper-parameters": tuned(group),
-        "Hardware": "; ".join(dict.fromkeys(r.device for r, _ in group.runs if r.device))
-        or f"{OPEN}: GPU and its memory, or CPU",
+        "Tuned hyper-parameters": tuned(group, [one.row["head"] for one in others]),
+        "Hardware": _hardware(group),
         "Officiality": f"{OPEN}: official if an author of the method submits, else unofficial",
         RUNS: _runs(group),
     }
@@ -77,6 +76,14 @@ def _external(external: External) -> str:
     return said
 
 
+def _hardware(group: Group) -> str:
+    devices = list(dict.fromkeys(record.device for record, _ in group.runs if record.device))
+    if not devices:
+        return f"{OPEN}: GPU and its memory, or CPU"
+    said = "; ".join(devices)
+    return f"{said}; {OPEN}: which CPU" if any(one.startswith("cpu") for one in devices) else said
+
+
 def _runs(group: Group) -> dict[str, Any]:
     row, records = group.row, [record for record, _ in group.runs]
     versions = group.record.versions or {}
@@ -91,11 +98,15 @@ def _runs(group: Group) -> dict[str, Any]:
     }
 
 
-def tuned(group: Group) -> str:
+def tuned(group: Group, heads: Sequence[str] = ()) -> str:
     """Tuned hyper-parameters in OGB's form, ``lr: [0.001*, 0.01], epochs: early-stop*``, the chosen value starred.
 
     Reads a record's ``grid``: ``{"chosen": {key: value}, "tried": [{"settings": {key: value}, "valid": score}, ...]}``
     with dotted keys.
+
+    Args:
+        group: The runs behind a row.
+        heads: That were put to the same encoder, of which validation chooses one.
     """
     parts = []
     grid = next((record.grid for record, _ in group.runs if record.grid), None)
@@ -103,6 +114,8 @@ def tuned(group: Group) -> str:
         values = [trial["settings"][key] for trial in grid.tried if key in trial["settings"]] if grid else []
         texts = dict.fromkeys(_plain(v) for v in (values or [value]))
         parts.append(f"{key}: [{', '.join(t + '*' * (t == _plain(value)) for t in texts)}]")
+    if len(tried := list(dict.fromkeys(heads))) > 1:
+        parts.append(f"head: [{', '.join(head + '*' * (head == group.row['head']) for head in tried)}]")
     if group.row["head"] != "knn":
         parts.append("fine-tuning epochs: early-stop*")
     if grid is None:

@@ -40,6 +40,7 @@ def test_the_record_says_all_that_runs_know(runs, capsys):
     )
     assert form["#Params"] == "1,025" and form["OGB version"] == "1.3.6"
     assert form["Tuned hyper-parameters"].startswith("finetune.optimizer.lr: [0.01, 0.001*]")
+    assert form["Hardware"] == "cpu, 1 threads; TO BE FILLED IN: which CPU"
     assert form["Runs"]["commands"] == ["sigraph run experiments/ogb/ogbg-molbace.yaml"]
     assert form["Runs"]["commit"].startswith("0123") and form["Runs"]["seeds"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
 
@@ -58,6 +59,7 @@ def test_a_file_as_written_and_filled_in_passes(runs, tmp_path, capsys):
     assert check(runs, file) == 0 and "to be filled in before it is sent" in capsys.readouterr().out
     form = yaml.safe_load(text)
     form |= {"Contact": "A B, a@b.c", "Code": "https://example.org", "Paper": "arXiv", "Officiality": "official"}
+    form["Hardware"] = "one thread of a Xeon"
     file.write_text(yaml.safe_dump(form))
     assert check(runs, file) == 0 and capsys.readouterr().out.endswith("head full: an entry\n")
 
@@ -108,7 +110,8 @@ def test_a_head_chosen_by_test_is_refused_in_a_file(tmp_path, capsys, monkeypatc
     monkeypatch.setenv("SIGRAPH_DATA", str(tmp_path / "data"))
     records = [record(seed, task(seed), task(seed, "linear", 0.6, 0.9, primary=False)) for seed in range(10)]
     runs = write(tmp_path / "runs", records)
-    _, linear = yaml.safe_load_all(entry(runs, capsys))
+    full, linear = yaml.safe_load_all(entry(runs, capsys))
+    assert "head: [full*, linear]" in full["Tuned hyper-parameters"]
     (tmp_path / "linear.yaml").write_text(yaml.safe_dump(linear))
     assert check(runs) == 0 and check(runs, tmp_path / "linear.yaml") == 1
     assert "chosen-by-validation: head 'full' is better by validation" in capsys.readouterr().out
