@@ -79,7 +79,7 @@ def _get(facts: OGBFacts, folder: Path) -> None:
     if not archive.is_file():
         started = part.stat().st_size if part.is_file() else 0
         size = _size_of(facts.url)
-        logger.info(
+        logger.warning(  # seen without being asked for: it may be many gigabytes
             "%s: %s to download from %s, which takes as much disk again and more when unpacked%s",
             facts.name,
             "an unknown size" if size is None else _said(size),
@@ -94,9 +94,10 @@ def _get(facts: OGBFacts, folder: Path) -> None:
             )
         if size is None or started != size:
             download(facts.url, part, started, by_hand)
+        if started and size is not None and part.stat().st_size > size:  # all of it came, behind what was there
+            part.unlink()
+            download(facts.url, part, 0, by_hand)
         if size is not None and (got := part.stat().st_size) != size:
-            if got > size:
-                part.unlink()
             raise ConnectionError(f"{facts.url} needs {size} bytes (got {got}); the same command goes on; or {by_hand}")
         part.replace(archive)
     try:

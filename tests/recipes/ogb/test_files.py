@@ -4,8 +4,10 @@ import ast
 import gzip
 import logging
 import shutil
+import threading
 import zipfile
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from ogb_files import graphs_as_text, write_graphs, write_nodes
 import sigraph
 from sigraph.cli import main
 from sigraph.data.ogb_facts import ogb_facts
-from sigraph.recipes import open_dataset, prepare
+from sigraph.recipes import download, open_dataset, prepare
 from sigraph.recipes.ogb import files
 from sigraph.recipes.ogb.prepare import prepare_ogb
 
@@ -56,6 +58,45 @@ def test_it_is_downloaded_unpacked_and_its_size_is_said(archive, tmp_path, caplo
     archive.unlink()
     assert prepare("ogbg-molhiv", force=True) == folder  # from what was unpacked
     assert open_dataset("ogbg-molhiv").card.files[0].sha256
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the archive; breaks off after so many bytes, and may not know parts of files."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+
+    def do_GET(self):
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        self.server.asked.append(start)
+        rest = self.server.content[start if self.server.ranges else 0 :]
+        self.send_response(206 if start and self.server.ranges else 200)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest[: self.server.break_after])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_interrupted_download_goes_on(archive, tmp_path, monkeypatch, ranges):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "PIECE", 100)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.content, server.asked, server.ranges, server.break_after = archive.read_bytes(), [], ranges, 1000
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        facts = replace(ogb_facts("ogbg-molhiv"), url=f"http://127.0.0.1:{server.server_port}/hiv.zip")
+        monkeypatch.setattr("sigraph.recipes.ogb.prepare.ogb_facts", lambda name: facts)
+        with pytest.raises(ConnectionError, match="could not download"):
+            prepare("ogbg-molhiv")
+        server.break_after = None
+        assert len(open_dataset("ogbg-molhiv")) == 24
+        server.shutdown()
+    assert server.asked == ([0, 1000] if ranges else [0, 1000, 0])
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered"])
