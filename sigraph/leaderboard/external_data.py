@@ -12,7 +12,9 @@ from sigraph.leaderboard.records import Record
 from sigraph.leaderboard.result_files import SETTINGS
 
 # Keys of a component whose text says where something comes from that this data set does not hold.
-_FOREIGN = frozenset({"checkpoint", "pretrained", "model", "weights", "name_or_path", "path", "file", "folder", "url"})
+_FOREIGN = frozenset(
+    {"checkpoint", "pretrained", "pretrained_model_name_or_path", "name_or_path", "weights", "path", "file", "folder"}
+)
 _MOST = 1 << 24  # bytes of a run's settings
 _OURS = ("sigraph", "torch")
 

@@ -1,6 +1,8 @@
 """OGB's sets come out of their official files as OGB itself reads them."""
 
+import gzip
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from ogb_files import graphs_as_text, types_as_text, write_graphs, write_links, 
 from torch_geometric.utils import coalesce, to_undirected
 
 from sigraph.data import SampleDataset
-from sigraph.recipes import open_dataset
+from sigraph.recipes import open_dataset, prepare
 from sigraph.recipes.ogb.edges import MOST, shared_items
 from sigraph.samples.features import Features
 
@@ -137,8 +139,9 @@ def test_official_molecules(name, parts, monkeypatch, tmp_path):
 
 def test_links(source):
     *_, split = write_links(source)
-    dataset = open_dataset("ogbl-ddi")
-    assert torch.equal(dataset.graph().edge_index, undirected(split["train"]["edge"].T, 40))
+    for _ in range(2):
+        dataset = open_dataset("ogbl-ddi")
+        assert torch.equal(dataset.graph().edge_index, undirected(split["train"]["edge"].T, 40))
     assert torch.equal(dataset.fetch(torch.tensor([3, 0])), torch.eye(40)[[3, 0]])
 
 
@@ -170,3 +173,59 @@ def test_a_set_without_a_task_of_ours_is_prepared_without_one(source):
     (folder / "split" / "scaffold").rename(folder / "split" / "project")
     dataset = open_dataset("ogbg-code2")
     assert isinstance(dataset, SampleDataset) and len(dataset) == len(graphs) and not dataset.tasks
+
+
+class Planted:
+    """A pickle of this makes a file when it is executed."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+WRITERS = {
+    "ogbn-arxiv": write_nodes,
+    "ogbn-mag": write_types,
+    "ogbg-molhiv": write_graphs,
+    "ogbl-ddi": write_links,
+}
+
+
+def text_of(name, folder, graph, y, split):
+    if name == "ogbn-arxiv":
+        graphs_as_text(folder, [graph], y, split, "time", kind="node")
+    elif name == "ogbn-mag":
+        types_as_text(folder, graph, y, split, "time", 2)
+    elif name == "ogbg-molhiv":
+        graphs_as_text(folder, graph, y, split, "scaffold")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize(
+    ("name", "as_text"), [(n, t) for n in WRITERS for t in (False, True) if (n, t) != ("ogbl-ddi", True)]
+)
+def test_a_planted_pickle_in_any_file_is_not_executed(source, tmp_path, name, as_text):
+    folder, *content = WRITERS[name](source)
+    if as_text:
+        folder.rename(source / "binary")
+        text_of(name, folder, *content)
+    (folder / "processed").mkdir(exist_ok=True)
+    for made in ("data_processed", "geometric_data_processed.pt", "pre_filter.pt"):  # what ogb makes
+        (folder / "processed" / made).write_bytes(b"")
+    planted = pickle.dumps(Planted(tmp_path / "executed"))
+    pickle.loads(planted)
+    (tmp_path / "executed").unlink()  # it does what it says
+    refused = 0
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        whole = file.read_bytes()
+        file.write_bytes(gzip.compress(planted) if file.name.endswith(".gz") else planted)
+        try:
+            prepare(name, force=True)
+        except (ValueError, FileNotFoundError):
+            refused += 1
+        file.write_bytes(whole)
+        assert not (tmp_path / "executed").exists(), file
+    assert refused >= (2 if name == "ogbl-ddi" else 3)
+    prepare(name, force=True)
