@@ -7,7 +7,7 @@ import pytest
 
 from sigraph.data.ogb_facts import _installed, ogb_facts, ogb_names, own_facts
 from sigraph.tasks import Evaluator, Task
-from sigraph.tasks.task import METRIC_NAMES
+from sigraph.tasks.metrics import METRIC_NAMES
 
 
 def test_our_table_is_that_of_ogb():

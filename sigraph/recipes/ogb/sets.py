@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ from sigraph.data.ogb_facts import OGBFacts
 from sigraph.files.sums import HeldArray
 from sigraph.recipes.ogb.arrays import read_text_table
 from sigraph.recipes.ogb.edges import graph_of, shared_items
-from sigraph.recipes.ogb.links import held_out, read_links
+from sigraph.recipes.ogb.links import Links, held_out, read_links
 from sigraph.recipes.ogb.raw import RawGraphs, RawTypes, read_graphs, read_labels, read_types
 from sigraph.recipes.ogb.splits import read_split
 from sigraph.samples.base import Samples
 from sigraph.samples.features import Features
 from sigraph.samples.graphs import Graphs
 from sigraph.samples.sparse_features import SparseFeatures
+from sigraph.tasks.links import LinkTask
 from sigraph.tasks.task import Task, is_labelled, said_elsewhere
 
 PIECE = 1 << 20  # edges, or rows, at a time
@@ -38,8 +40,8 @@ def read_official(folder: Path, facts: OGBFacts, scratch: Path) -> SampleDataset
       those that are predicted; relations among them are graphs, and other relations join samples that share an item
       (of at most 50 samples; the others join nearly everything).
     - Graphs: a sample is a graph; there is no pre-training graph over them. Molecules have their SMILES as ids.
-    - Links: a sample is a node, the official training edges are the graph. Nodes without features are told apart by
-      their number alone, a column each.
+    - Links: a sample is a node, the official training edges are the graph; the task ranks official links against
+      official negatives. Nodes without features are told apart by their number alone, a column each.
 
     Raises:
         ValueError: The files are damaged or do not fit each other.
@@ -123,7 +125,31 @@ def _links(folder: Path, facts: OGBFacts, scratch: Path) -> SampleDataset:
     links = read_links(folder / "split" / facts.split, num_nodes, first)
     logger.info("%s: %s pairs that are validated or tested and not trained on", facts.name, f"{len(held_out(links)):,}")
     graph = graph_of(links["train"].positive, num_nodes, scratch / "edges", f"{facts.name}, training edges,")
-    return SampleDataset(samples, {"training-edges": graph})
+    return SampleDataset(samples, {"training-edges": graph}, {facts.name: _link_task(facts, links, num_nodes)})
+
+
+def _link_task(facts: OGBFacts, links: Mapping[str, Links], num_nodes: int) -> LinkTask:
+    """Official links of each part, ranked as OGB's evaluator ranks them."""
+
+    def pairs(rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(rows.T))
+
+    with said_elsewhere():
+        return LinkTask(
+            facts.name,
+            {part: pairs(one.positive) for part, one in links.items()},
+            num_nodes,
+            facts.our_metric,
+            negatives={part: pairs(one.negative) for part, one in links.items() if one.negative is not None} or None,
+            candidates={
+                part: {side: torch.from_numpy(ids) for side, ids in one.against.items()}
+                for part, one in links.items()
+                if one.against
+            }
+            or None,
+            directed=not facts.add_inverse_edge and facts.our_metric == "mrr",
+            about=f"OGB's {facts.task_type}, official split {facts.split!r}, release {facts.version}.",
+        )
 
 
 def _task(facts: OGBFacts, y: np.ndarray, split: dict[str, np.ndarray]) -> Task:

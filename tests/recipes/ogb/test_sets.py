@@ -16,6 +16,7 @@ from sigraph.data import SampleDataset
 from sigraph.recipes import open_dataset, prepare
 from sigraph.recipes.ogb.edges import MOST, shared_items
 from sigraph.samples.features import Features
+from sigraph.tasks.links import LinkTask
 
 OFFICIAL = Path(os.environ.get("SIGRAPH_DATA_SOURCE", "")) / "ogbg_official"
 
@@ -142,6 +143,11 @@ def test_links(source):
     for _ in range(2):
         dataset = open_dataset("ogbl-ddi")
         assert torch.equal(dataset.graph().edge_index, undirected(split["train"]["edge"].T, 40))
+        task = dataset.task()
+        assert isinstance(task, LinkTask) and (task.name, task.metric) == ("ogbl-ddi", "hits@20")
+        for part in ("train", "valid", "test"):
+            assert torch.equal(task.links[part].t(), torch.from_numpy(split[part]["edge"]))
+        assert torch.equal(task.negatives["test"].t(), torch.from_numpy(split["test"]["edge_neg"]))
     assert torch.equal(dataset.fetch(torch.tensor([3, 0])), torch.eye(40)[[3, 0]])
 
 
