@@ -37,13 +37,14 @@ def ogb_stand_in(name):
     ids = torch.arange(60)
     split = {"train": ids[:20], "valid": ids[20:40], "test": ids[40:]}
     y = ids % 3 if facts.type == "classification" else torch.randint(0, 2, (60, facts.num_tasks or 1), generator=draw)
+    links = dict(zip(split, edges.split([edges.size(1) - 40, 20, 20], dim=1), strict=True))
     if facts.kind == "link":
-        links = dict(zip(split, edges.split([edges.size(1) - 40, 20, 20], dim=1), strict=True))
         drawn = {part: torch.randint(0, 60, (2, 50), generator=draw) for part in ("valid", "test")}
         tasks: dict[str, Any] = {name: LinkTask(name, links, 60, facts.our_metric, negatives=drawn)}
     else:
         tasks = {name: Task(name, y, split, facts.our_metric, facts.type)}
-    joined = {key: PretrainGraph(edges[:, edges[0] != edges[1]], 60) for key in graphs[facts.kind]}
+    seen = links["train"] if facts.kind == "link" else edges
+    joined = {key: PretrainGraph(seen[:, seen[0] != seen[1]], 60) for key in graphs[facts.kind]}
     return SampleDataset(x, joined, tasks, name=name)
 
 

@@ -12,11 +12,12 @@ import torch
 from ogb_files import graphs_as_text, types_as_text, write_graphs, write_links, write_nodes, write_types
 from torch_geometric.utils import coalesce, to_undirected
 
-from sigraph.data import SampleDataset
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.recipes import open_dataset, prepare
 from sigraph.recipes.ogb.edges import MOST, shared_items
 from sigraph.samples.features import Features
 from sigraph.tasks.links import LinkTask
+from sigraph.theory.leakage.leakage import leakage
 
 OFFICIAL = Path(os.environ.get("SIGRAPH_DATA_SOURCE", "")) / "ogbg_official"
 
@@ -149,6 +150,16 @@ def test_links(source):
             assert torch.equal(task.links[part].t(), torch.from_numpy(split[part]["edge"]))
         assert torch.equal(task.negatives["test"].t(), torch.from_numpy(split["test"]["edge_neg"]))
     assert torch.equal(dataset.fetch(torch.tensor([3, 0])), torch.eye(40)[[3, 0]])
+
+
+def test_a_graph_with_a_link_that_is_tested_or_validated_is_suspicious(source):
+    *_, split = write_links(source)
+    dataset = open_dataset("ogbl-ddi")
+    assert not leakage(dataset, dataset.graph(), dataset.task()).suspicious
+    for part in ("valid", "test"):
+        edges = np.concatenate([split["train"]["edge"], split[part]["edge"][:1]])
+        report = leakage(dataset, PretrainGraph(torch.from_numpy(edges.T), 40), dataset.task())
+        assert report.suspicious and report.pairs_in_graph == 1
 
 
 def test_without_features_of_nodes_those_of_edges_are_averaged(source):
