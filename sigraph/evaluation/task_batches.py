@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 SCRATCH = 4 << 30  # bytes at most of what a frozen encoder's parts may take on disk; beyond, they are encoded again
 MOST_ITEMS = 4096  # of a batch that nothing trains on
+MOST_ROWS = 1 << 18  # of a prediction for one
 ORDER, NEGATIVES = 1, 2  # keys of the order of batches, of the negatives that steps draw
 
 
@@ -166,6 +167,9 @@ def batches(source: Source, part: str, batch_size: int | None, seed: int) -> Dat
     """
     items = source.task.split[part]
     size = batch_size or min(len(items) if part == "train" else MOST_ITEMS, source.most(items))
+    rows = len(source.task.row_items(items[:1]))  # an item: a link with its candidates takes a thousand
+    if part != "train" and size * rows > MOST_ROWS:
+        size = max(1, MOST_ROWS // rows)
     return DataLoader(
         items.tolist(),  # type: ignore[arg-type]
         batch_size=min(size, len(items)),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.evaluation import task_batches
 from sigraph.samples.encoding import Encoding
 from sigraph.tasks.links import LinkTask, reciprocal_rank
 
@@ -152,3 +153,13 @@ def test_predictions_that_are_no_numbers_are_refused():
     rows = len(task.target(task.split["test"]))
     with pytest.raises(ValueError, match="NaN or infinite"):
         task.evaluate(task.split["test"], torch.full((rows, 1), np.nan))
+
+
+def test_candidates_of_few_links_are_scored_at_a_time(monkeypatch):
+    task = own()
+    source = task_batches.Embedded(task, torch.randn(N, 4))
+    whole = [batch.y for batch in task_batches.batches(source, "test", 100, 0)]
+    monkeypatch.setattr(task_batches, "MOST_ROWS", 40)
+    parts = [batch.y for batch in task_batches.batches(source, "test", 100, 0)]
+    assert len(whole) == 1 and [len(part) for part in parts] == [30] * 7 + [15]
+    assert torch.equal(torch.cat(parts), whole[0])
