@@ -144,6 +144,7 @@ _DEMO_TEXT = """\
 together. Which of 8 topics is a sample about? 40 labels to train on, 1,000 test samples, {num_seeds} seeds, four arms:
   sipt            masked words + the graph          objective-only   masked words alone
   rewired-graph   the same, graph's ends shuffled   no-pretraining   random encoder
+Beside them stand three references that pre-train nothing: majority, raw-features, ridge (words -> neighbours' words).
 The encoder sees one sample at a time: the graph is used in pre-training only.
 """
 

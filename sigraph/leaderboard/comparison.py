@@ -10,6 +10,7 @@ from typing import Any
 
 from sigraph.leaderboard.interval import difference_interval
 from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, PredictionsError, read_predictions
+from sigraph.leaderboard.record_fields import CLOSED_FORM, REFERENCE
 from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.statistics import (
     error_reduction_interval,
@@ -137,7 +138,9 @@ def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
     notes = []
     for name, rows in _stand_ins(group, same, baseline).items():
         seeds = [seed for seed in group.scores if len(rows) == 1 and seed in rows[0].scores]
-        if len(rows) != 1:
+        if not rows and group.record.kind in (CLOSED_FORM, REFERENCE):
+            notes.append(f"not compared: {name} predicts through a head")
+        elif len(rows) != 1:
             which = "no finished run" if not rows else "more than one set of runs"
             notes.append(f"not compared: {which} of {name} on the same task, data, code and settings")
         elif not seeds:

@@ -66,7 +66,8 @@ def own_baselines(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
     compared: dict[str, list[str]] = {}
     for name in names:
         twin = config.baseline_of(name)
-        if twin is not None and twin not in (config.baseline, name):
+        alike = twin is not None and (config.arm(name).kind is None) == (config.arm(twin).kind is None)
+        if twin is not None and alike and twin not in (config.baseline, name):
             compared.setdefault(twin, []).append(name)
     return [
         f"{', '.join(arms)} {'is' if len(arms) == 1 else 'are'} compared with {twin}: {config.baseline} with "

@@ -149,6 +149,8 @@ def test_three_references_stand_in_a_table_by_default(toy):
     assert [record["arm"] for record in results.records] == config.arm_names and not results.failed
     assert [row["arm"] for row in plan(config)] == config.arm_names
     assert "closed-form: pre-trains nothing" in plan_table(config)
+    notes = {row["arm"]: row["status"] for row in results.leaderboard().rows()}
+    assert "not compared: sipt predicts through a head" in notes["majority"] and "not compared" not in notes["sipt"]
     some = run(config, only=[("majority", 0)])
     assert [(record["arm"], record["found"]) for record in some.records] == [("majority", True)]
     assert "raw-features" not in config_from_dict({**toy, "references": False}).arm_names
