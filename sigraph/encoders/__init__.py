@@ -6,6 +6,8 @@ from sigraph.encoders.embed import embed
 from sigraph.encoders.graph_encoder import GraphEncoder
 from sigraph.encoders.gru import GRUEncoder
 from sigraph.encoders.mlp import MLPEncoder
+from sigraph.encoders.module_encoder import ModuleEncoder
+from sigraph.encoders.pretrained_gnns import from_pretrained_gnns
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.encoders.transformer import TransformerEncoder
 
@@ -16,7 +18,9 @@ __all__ = [
     "GRUEncoder",
     "GraphEncoder",
     "MLPEncoder",
+    "ModuleEncoder",
     "TokenEncoder",
     "TransformerEncoder",
     "embed",
+    "from_pretrained_gnns",
 ]

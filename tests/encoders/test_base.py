@@ -8,6 +8,7 @@ import pytest
 import torch
 from contracts import concrete_subclasses
 from torch_geometric.data import Batch, Data
+from torch_geometric.nn import GAT
 
 import sigraph.encoders
 from sigraph.data import SampleDataset
@@ -18,6 +19,7 @@ from sigraph.encoders import (
     GraphEncoder,
     GRUEncoder,
     MLPEncoder,
+    ModuleEncoder,
     TransformerEncoder,
 )
 from sigraph.samples import Tokens, token_table
@@ -56,6 +58,7 @@ EXAMPLES: dict[str, Callable[[], tuple[Encoder, list[Any], Callable[[list[Any]],
     ),
     "BagOfWordsEncoder": lambda: (BagOfWordsEncoder(12, 8, 5, num_layers=3, dropout=0.5), SEQUENCES, padded),
     "GraphEncoder": lambda: (GraphEncoder(3, 8, 5, num_layers=2, dropout=0.5), GRAPHS, joined),
+    "ModuleEncoder": lambda: (ModuleEncoder(GAT(3, 4, 2, dropout=0.5), 4, "attention"), GRAPHS, joined),
     "GRUEncoder": lambda: (GRUEncoder(12, 6, 4, num_layers=2, dropout=0.5), SEQUENCES, padded),
     "TransformerEncoder": lambda: (
         TransformerEncoder(12, 8, num_heads=2, dropout=0.5, max_length=7),
