@@ -128,7 +128,7 @@ class ModuleEncoder(Encoder):
         if lacking:
             raise ValueError(
                 f"'arguments' names {lacking[0]!r} in 'ModuleEncoder', which the batch has not (it has "
-                f"{', '.join(held)})"
+                f"{', '.join(sorted(held))})"
             )
         return [held[name] for name in self.arguments]
 

@@ -93,7 +93,7 @@ def test_looking_at_samples_leaves_no_trace(graphs):
         (lambda: ModuleEncoder(GIN(4, 4, 2), 4, "mean"), "by 'GIN': .*'arguments' says what of a batch"),
         (lambda: ModuleEncoder(GIN(3, 4, 2), 5, "mean"), r"'out_channels' needs to be the width .* \(got \[5, 4\]\)"),
         (lambda: ModuleEncoder(GIN(3, 4, 2), 4), r"a row for each of 2 samples .*choose a 'pooling'"),
-        (lambda: ModuleEncoder(GIN(3, 4, 2), 4, "mean", ["x", "edges"]), "names 'edges' .*it has x, edge_index, batch"),
+        (lambda: ModuleEncoder(GIN(3, 4, 2), 4, "mean", ["x", "edges"]), "names 'edges' .*it has batch, batch_size,"),
         (lambda: ModuleEncoder(nn.LSTM(3, 4), 4, "mean", ["x"]), r"a tensor \[..., 4\] \(got tuple\)"),
     ],
 )  # fmt: skip
