@@ -36,7 +36,7 @@ LATE = {
     "structure_loss": ("encoder_channels",),
     "objective": (
         *("in_channels", "num_tokens", "pad_token", "mask_token", "node_channels", "edge_channels"),
-        "encoder_channels",
+        *("encoder_channels", "part_channels", "labels"),
     ),
 }
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}

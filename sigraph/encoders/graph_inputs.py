@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sigraph.samples.categories import Categories, edge_categories, node_categories
+from sigraph.samples.categories import Categories, categories_of_edges, categories_of_nodes
 
 
 class LinearInput(nn.Module):
@@ -94,7 +94,7 @@ def inputs_of(
     """Modules that read the attributes of nodes or of edges.
 
     Args:
-        value: ``linear``, or categories as :func:`~sigraph.samples.categories.node_categories` takes them.
+        value: ``linear``, or categories as :func:`~sigraph.samples.categories.categories_of_nodes` takes them.
         channels: Attributes of a node or an edge; None: as many as there are categories.
         out_channels: Width of the layers.
         owner: Whose they are, for messages.
@@ -116,7 +116,7 @@ def inputs_of(
                 "do not read them"
             )
         return [LinearInput(channels, out_channels, loops) for _ in range(count)], channels, None
-    meant: Any = edge_categories if edges else node_categories
+    meant: Any = categories_of_edges if edges else categories_of_nodes
     found: Categories = meant(value, f"{name}_encoder", owner)
     if channels is not None and channels != len(found.known):
         raise ValueError(

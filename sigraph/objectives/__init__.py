@@ -1,7 +1,21 @@
 """L_M: losses WITHIN a sample."""
 
+from sigraph.objectives.attribute_masking import AttributeMasking
 from sigraph.objectives.base import Objective
+from sigraph.objectives.context_prediction import ContextPrediction
+from sigraph.objectives.edge_prediction import EdgePrediction
+from sigraph.objectives.graph_mae import GraphMAE
 from sigraph.objectives.masked_feature import MaskedFeature
 from sigraph.objectives.masked_token import MaskedToken
+from sigraph.objectives.multi_task import MultiTask
 
-__all__ = ["MaskedFeature", "MaskedToken", "Objective"]
+__all__ = [
+    "AttributeMasking",
+    "ContextPrediction",
+    "EdgePrediction",
+    "GraphMAE",
+    "MaskedFeature",
+    "MaskedToken",
+    "MultiTask",
+    "Objective",
+]

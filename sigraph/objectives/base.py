@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sigraph.encoders import Encoding
+from sigraph.encoders import Encoder, Encoding
 from sigraph.machines.distributed import denominator
 
 
@@ -16,8 +16,9 @@ class Objective(nn.Module, ABC):
     """A self-supervised loss within each sample: corrupt what the encoder reads, predict what was lost.
 
     Implement :meth:`corrupt` (runs in the DataLoader's workers, on the CPU) and :meth:`forward`. Constructor arguments
-    named ``in_channels`` and ``num_tokens`` (of the samples) and ``encoder_channels`` (of the embedding) are filled
-    from data and encoder when the objective comes from a YAML.
+    named ``in_channels``, ``num_tokens``, ``node_channels``, ``edge_channels`` (of the samples), ``encoder_channels``
+    (of the embedding) and ``part_channels`` (of those of parts) are filled from data and encoder when the objective
+    comes from a YAML; ``labels`` with the labels of training, which the record then says.
     """
 
     @abstractmethod
@@ -39,6 +40,13 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, encoding: Encoding, target: Any) -> Tensor:
         """The loss, a scalar: the :meth:`mean` over what was lost; if nothing was, a zero connected to ``encoding``."""
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        """Refuse an encoder whose embeddings this objective cannot read, before anything trains; by default none is.
+
+        Raises:
+            ValueError: What the objective needs, and what the encoder gives.
+        """
 
     def mean(self, total: Tensor, count: Tensor) -> Tensor:
         """A sum over the number of its terms, 0 where there are none.

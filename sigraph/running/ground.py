@@ -19,6 +19,7 @@ from sigraph.files.random import keyed_generator
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import labels_read
 from sigraph.running.data_source import fingerprint_of, open_data
+from sigraph.running.label_objective import learns_labels
 from sigraph.running.reading import read_for_pretraining
 from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight
 from sigraph.theory.leakage.pairs import held_pairs, tested_pairs
@@ -61,7 +62,12 @@ class Ground:
     def visible(self, config: PretrainConfig) -> dict[str, Any]:
         """What shapes a pre-training besides its settings, as a record has it."""
         uses = bool(config.structure_weight and config.trainer.max_epochs)
-        return _visible(config, self.whole, self.sight, (self.edges, self.labels) if uses else None)
+        found = _visible(config, self.whole, self.sight, (self.edges, self.labels) if uses else None)
+        return {**found, "labels": _most(found["labels"], "train" if learns_labels(config) else "none")}
+
+
+def _most(*words: str) -> str:
+    return max(words, key=("none", "train", "all").index)
 
 
 class _Kept(Generic[T]):

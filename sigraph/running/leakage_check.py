@@ -15,6 +15,7 @@ from sigraph.config.build import build
 from sigraph.config.inductive import share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
+from sigraph.running.label_objective import check_learnt_labels
 from sigraph.running.visible import lifted, sight
 from sigraph.tasks import Task
 from sigraph.tasks.base import BaseTask
@@ -57,6 +58,8 @@ class LeakageCheck:
                 which nobody allowed.
         """
         own = home is whole or home.fingerprint == whole.fingerprint
+        if own:
+            check_learnt_labels(arm.pretrain, whole, task)
         key = (whole.fingerprint, home.fingerprint, task.name)
         if key not in self._reports:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)

@@ -26,7 +26,9 @@ from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.embeddings import Embeddings
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
+from sigraph.running.label_objective import reads_labels
 from sigraph.running.optimizers import makers_of
+from sigraph.running.visible import shown_labels
 from sigraph.samplers import PairSampler
 from sigraph.tasks import Task
 
@@ -133,8 +135,11 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
     encoder.check_samples(dataset)
     objective = None
     if config.objective is not None:
-        channels = {"encoder_channels": encoder.out_channels}
-        objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **channels)
+        late = {"encoder_channels": encoder.out_channels, "part_channels": encoder.part_channels}
+        if reads_labels(config):
+            late["labels"] = shown_labels(ground.whole, ground.sight)
+        objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **late)
+        objective.check_encoder(encoder)
         _check_vocabulary(encoder, objective)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     module = PretrainModule(

@@ -15,6 +15,7 @@ from sigraph.files.random import keyed_generator
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
 from sigraph.tasks.base import BaseTask
+from sigraph.tasks.seen_labels import SeenLabels, seen_labels
 from sigraph.theory.leakage.pairs import tested_pairs, without_pairs
 
 _DRAWN = 20_240_613  # the key of the test samples that a share hides: no arm's, no seed's
@@ -88,6 +89,20 @@ def _drawn(task: BaseTask, share: float) -> Tensor:
     number = min(max(round(share * test.numel()), 1), max(test.numel() - 1, 1))
     key = torch.randperm(task.num_samples, generator=keyed_generator(_DRAWN))
     return test[key[test].argsort()[:number]]
+
+
+def shown_labels(dataset: SampleDataset, found: Sight) -> dict[str, SeenLabels]:
+    """The labels that a pre-training may learn from: by task of samples, those of its train split that may be seen.
+
+    Rows are those of the samples that pre-training is given.
+    """
+    out = {}
+    for name, task in dataset.tasks.items():
+        if isinstance(task, Task):
+            train = task.split["train"]
+            seen = seen_labels(task, train if found.joined is None else train[torch.isin(train, found.joined)])
+            out[name] = seen if found.samples is None else seen._replace(y=seen.y[found.samples])
+    return out
 
 
 def shown_samples(dataset: SampleDataset, found: Sight) -> SampleDataset:

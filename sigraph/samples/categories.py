@@ -39,7 +39,7 @@ NODES = {"ogb": _nodes(119, 5, 12, 12, 10, 6, 6, 2, 2), "hu": Categories((119, 3
 EDGES = {"ogb": _edges(5, 6, 2), "hu": Categories((4, 3), (6, 3), (5, 0), (4, 0))}
 
 
-def node_categories(value: Any, name: str, owner: str) -> Categories:
+def categories_of_nodes(value: Any, name: str, owner: str) -> Categories:
     """The categories of nodes' attributes that an argument means.
 
     Args:
@@ -53,8 +53,8 @@ def node_categories(value: Any, name: str, owner: str) -> Categories:
     return _meant(value, NODES, _nodes, name, owner)
 
 
-def edge_categories(value: Any, name: str, owner: str) -> Categories:
-    """As :func:`node_categories`, of edges' attributes."""
+def categories_of_edges(value: Any, name: str, owner: str) -> Categories:
+    """As :func:`categories_of_nodes`, of edges' attributes."""
     return _meant(value, EDGES, _edges, name, owner)
 
 

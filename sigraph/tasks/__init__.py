@@ -6,6 +6,16 @@ from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.pairs import PairTask
 from sigraph.tasks.parts import PartTask
+from sigraph.tasks.seen_labels import SeenLabels
 from sigraph.tasks.task import Task
 
-__all__ = ["BaseTask", "Evaluator", "LabelledTask", "PairTask", "PartTask", "Task", "column_halves"]
+__all__ = [
+    "BaseTask",
+    "Evaluator",
+    "LabelledTask",
+    "PairTask",
+    "PartTask",
+    "SeenLabels",
+    "Task",
+    "column_halves",
+]

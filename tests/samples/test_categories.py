@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from sigraph.samples.categories import EDGES, NODES, edge_categories, node_categories
+from sigraph.samples.categories import EDGES, NODES, categories_of_edges, categories_of_nodes
 
 
 def test_ogb_is_as_ogb_has_it():
@@ -14,7 +14,7 @@ def test_ogb_is_as_ogb_has_it():
     assert list(EDGES["ogb"].known) == features.get_bond_feature_dims()
 
 
-@pytest.mark.parametrize("one", [*NODES.values(), *EDGES.values(), node_categories([3, 1], "a", "B")])
+@pytest.mark.parametrize("one", [*NODES.values(), *EDGES.values(), categories_of_nodes([3, 1], "a", "B")])
 def test_what_is_hidden_and_loops_are_rows_of_no_known_kind(one):
     for special in (one.hidden, one.loop) if one.loop else (one.hidden,):
         assert all(0 <= kind < rows for kind, rows in zip(special, one.rows, strict=True))
@@ -24,10 +24,10 @@ def test_what_is_hidden_and_loops_are_rows_of_no_known_kind(one):
 
 
 def test_a_list_makes_rows_for_what_is_hidden():
-    assert node_categories([7, 2], "a", "B").rows == (8, 3) and edge_categories([4], "a", "B").rows == (6,)
+    assert categories_of_nodes([7, 2], "a", "B").rows == (8, 3) and categories_of_edges([4], "a", "B").rows == (6,)
 
 
 @pytest.mark.parametrize("value", ["atoms", [], [0], [True], [2.5], 3, None, "linear"])
 def test_others_are_named(value):
     with pytest.raises(ValueError, match=r"'node_encoder' needs to be one of ogb, hu or a list, .* in 'GraphEncoder'"):
-        node_categories(value, "node_encoder", "GraphEncoder")
+        categories_of_nodes(value, "node_encoder", "GraphEncoder")
