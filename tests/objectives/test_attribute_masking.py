@@ -113,7 +113,7 @@ def test_samples_and_encoders_that_do_not_fit_are_named():
         (plain, "'edge_categories' needs graphs with attributes of edges"),
         (
             SampleDataset([Data(x=torch.ones(2, 2), edge_index=NONE)]).fetch(torch.arange(1)),
-            "2 attributes of nodes, x, ",
+            "2 attributes of nodes",
         ),
     ):
         with pytest.raises(ValueError, match=message):

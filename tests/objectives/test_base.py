@@ -70,7 +70,7 @@ EXAMPLES: dict[str, Callable[[], tuple[Objective, Encoder, Any]]] = {
 EXAMPLES |= {
     "AttributeMasking": lambda: (
         AttributeMasking(32, [3, 3], edge_categories=[2], mask_rate=0.05),
-        GraphEncoder(2, 32, 4, 3, layer="gine", node_encoder=[3, 3], edge_encoder=[2]),
+        GraphEncoder(2, 32, 4, 2, layer="gine", node_encoder=[3, 3], edge_encoder=[2]),
         graphs(kinds=True),
     ),
     "ContextPrediction": lambda: (
