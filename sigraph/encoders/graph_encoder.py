@@ -147,10 +147,6 @@ class GraphEncoder(Encoder):
         """Width of a node's embedding, h."""
         return self.layers.out_channels
 
-    @property
-    def part_channels(self) -> int:
-        return self.linear.in_features
-
     def check_samples(self, dataset: SampleDataset) -> None:
         needed = {"node_channels": self.node_channels, "edge_channels": self.edge_channels}
         for size, what in (("node_channels", "nodes"), ("edge_channels", "edges")):
