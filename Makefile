@@ -67,6 +67,7 @@ bench: setup
 	$(BIN)/python experiments/speed/evaluation.py
 	$(BIN)/python experiments/speed/data_path.py
 	$(BIN)/python experiments/speed/samples.py
+	$(BIN)/python experiments/speed/graph_encoders.py
 	$(BIN)/python experiments/speed/certify.py
 	$(BIN)/python experiments/speed/processes.py
 

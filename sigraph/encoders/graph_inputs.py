@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sigraph.samples.categories import Categories, categories_of_edges, categories_of_nodes
+
+_MOST = 1_024  # combinations of kinds that are all summed in advance
 
 
 class LinearInput(nn.Module):
@@ -54,26 +57,46 @@ class CategoryInput(nn.Module):
     "Strategies for Pre-training Graph Neural Networks", ICLR 2020. Differs in: one table holds all attributes' rows.
     """
 
+    rows: Tensor
     start: Tensor
     hidden: Tensor
     loop: Tensor
+    every: Tensor
+    stride: Tensor
 
     def __init__(self, categories: Categories, out_channels: int) -> None:
         super().__init__()
         self.table = nn.EmbeddingBag(sum(categories.rows), out_channels, mode="sum")
         for rows in self.table.weight.data.split(list(categories.rows)):
             nn.init.xavier_uniform_(rows)
-        first = torch.tensor([0, *categories.rows[:-1]]).cumsum(0)
-        for name, value in (
-            ("start", first),
-            ("hidden", first + torch.tensor(categories.hidden)),
-            ("loop", first + torch.tensor(categories.loop or categories.hidden)),
-        ):
+        start, held = torch.tensor([0, *categories.rows[:-1]]).cumsum(0), (categories.rows, categories.hidden)
+        rows, hidden = map(torch.tensor, held)
+        number = math.prod(categories.rows)
+        self.num_rows, self.num_every = sum(categories.rows), number if number <= _MOST else 0
+        every, stride = rows.new_empty(0, len(rows)), torch.ones_like(rows)
+        if self.num_every:  # few enough: each combination is summed once, however many carry it
+            every = torch.cartesian_prod(*map(torch.arange, categories.rows)).view(-1, len(rows)) + start
+            stride = rows.flip(0).cumprod(0).flip(0) // rows
+        loop = torch.tensor(categories.loop or categories.hidden) + start
+        named = {"rows": rows, "start": start, "hidden": hidden, "loop": loop, "every": every, "stride": stride}
+        for name, value in named.items():
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, value: Tensor, hidden: Tensor | None = None) -> Tensor:
-        row = value.long() + self.start
-        return self.table(row if hidden is None else torch.where(hidden[:, None], self.hidden, row))
+        value = value.long()
+        if hidden is not None:
+            value = torch.where(hidden[:, None], self.hidden, value)
+        wrong = (value < 0) | (value >= self.rows)
+        if value.device.type == "cpu" and bool(wrong.any()):  # elsewhere the table refuses it, with less to say
+            column = int(wrong.any(dim=0).nonzero()[0])
+            raise ValueError(
+                f"'inputs' needs kinds in [0, {int(self.rows[column])}) as attribute {column} (got "
+                f"{int(value[:, column][wrong[:, column]][0])})"
+            )
+        if not self.num_every:
+            return self.table((value + self.start).masked_fill(wrong, self.num_rows))
+        which = (value * self.stride).sum(dim=1).masked_fill(wrong.any(dim=1), self.num_every)
+        return self.table(self.every).index_select(0, which)
 
     def loop_row(self) -> Tensor:
         """Of an edge from a node to itself. Shape [D]."""

@@ -18,6 +18,30 @@ def test_an_embedding_for_each_attribute_is_summed():
     assert all(0.8 * most < table.abs().max() <= most for table, most in zip(tables, bound, strict=True))
 
 
+def test_few_combinations_are_summed_in_advance_to_the_same():
+    torch.manual_seed(0)
+    read = CategoryInput(EDGES["ogb"], 8)
+    value = torch.cartesian_prod(*(torch.arange(size) for size in EDGES["ogb"].rows))
+    assert read.num_every == len(value) == 7 * 8 * 4
+    out = read(value)
+    weight = torch.randn(out.shape)
+    (out * weight).sum().backward()
+    grad, read.table.weight.grad = read.table.weight.grad, None
+    read.num_every = 0
+    torch.testing.assert_close(read(value), out)
+    (read(value) * weight).sum().backward()
+    torch.testing.assert_close(read.table.weight.grad, grad)
+
+
+@pytest.mark.parametrize("categories", [NODES["ogb"], EDGES["ogb"]])
+@pytest.mark.parametrize("kind", [-1, 200])
+def test_a_kind_that_is_none_is_never_read_as_one_of_another_attribute(categories, kind):
+    value = torch.zeros(2, len(categories.known)).long()
+    value[1, 1] = kind
+    with pytest.raises(ValueError, match=rf"kinds in \[0, {categories.rows[1]}\) as attribute 1 \(got {kind}\)"):
+        CategoryInput(categories, 4)(value)
+
+
 def test_hidden_categories_are_read_whatever_they_were():
     read = CategoryInput(NODES["hu"], 4)
     hidden = torch.tensor([True, False])
