@@ -162,6 +162,7 @@ PAGES: tuple[dict[str, Callable[[], str]], ...] = (
     {
         "kinds": partial(_samples, "given", "an encoder is given"),
         "encoders": partial(guide_table, "sigraph.encoders", "Encoder", "encoder", "reads"),
+        "objectives": partial(guide_table, "sigraph.objectives", "Objective", "objective", "reads", "predicts"),
         "readers": partial(_readers, "column(s)", "gives"),
     },
 )

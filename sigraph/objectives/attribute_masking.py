@@ -61,6 +61,10 @@ class AttributeMasking(Objective):
 
     Source: Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020, section 3.1.2. Differs in: other
     attributes than the first can be predicted too; both directions of an edge are.
+
+    Guide:
+        reads: graphs, attributes that are kinds
+        predicts: attributes of hidden nodes, and of the edges at them
     """
 
     def __init__(

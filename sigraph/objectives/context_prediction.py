@@ -50,6 +50,10 @@ class ContextPrediction(Objective):
 
     Source: Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020, section 3.1.1. Differs in: the
     encoder reads the whole graph, of which a node's embedding sees no more than K hops.
+
+    Guide:
+        reads: graphs
+        predicts: what lies around the neighbourhood of a node
     """
 
     def __init__(

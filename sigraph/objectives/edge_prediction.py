@@ -45,6 +45,10 @@ class EdgePrediction(Objective):
     Source: Hamilton et al., "Inductive Representation Learning on Large Graphs", NeurIPS 2017, as in Hu et al.,
     "Strategies for Pre-training Graph Neural Networks", ICLR 2020. Differs in: the encoder does not see the edges that
     are predicted.
+
+    Guide:
+        reads: graphs
+        predicts: which pairs of nodes a hidden edge joins
     """
 
     def __init__(self, mask_rate: float = 0.15, num_negatives: int = 1, corrupt_all: bool = False) -> None:

@@ -67,6 +67,10 @@ class GraphMAE(Objective):
 
     Source: Hou et al., "GraphMAE: Self-Supervised Masked Graph Autoencoders", KDD 2022, Eq. 1, 2 and 4. Differs in: the
     share is drawn in each graph.
+
+    Guide:
+        reads: graphs
+        predicts: attributes of hidden nodes, by their neighbours
     """
 
     def __init__(

@@ -42,6 +42,10 @@ class MaskedFeature(Objective):
 
     Source: attribute masking of Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020, for feature
     rows; as L_M in McDermott et al. 2023.
+
+    Guide:
+        reads: feature rows
+        predicts: hidden entries
     """
 
     def __init__(

@@ -46,6 +46,10 @@ class MaskedToken(Objective):
 
     Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, section 3.1, task 1; as
     L_M in McDermott et al. 2023. Differs in: a linear layer predicts; a short sequence loses a token too.
+
+    Guide:
+        reads: token sequences
+        predicts: hidden tokens
     """
 
     def __init__(

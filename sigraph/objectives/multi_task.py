@@ -42,6 +42,10 @@ class MultiTask(Objective):
 
     Source: the supervised pre-training of Hu et al., "Strategies for Pre-training Graph Neural Networks", ICLR 2020,
     section 3.2.1; as L_M in McDermott et al. 2023. Differs in: tasks of any type, each with the same weight.
+
+    Guide:
+        reads: any samples
+        predicts: labels of training samples, of several tasks
     """
 
     def __init__(
