@@ -42,7 +42,8 @@ class PretrainModule(LightningModule):
             the same.
 
     Raises:
-        ValueError: The weight is out of range, or below 1 without an objective.
+        ValueError: The weight is out of range, or below 1 without an objective; the objective cannot read what the
+            encoder gives.
 
     On several processes (``Trainer(devices=..., strategy="ddp")``) the samples of all of them are each other's
     candidates, and every mean runs over all of them: the gradient is that of one process with all samples.
@@ -69,6 +70,8 @@ class PretrainModule(LightningModule):
                 raise ValueError(f"{name!r} needs to be a sigraph {needed.__name__} (got {type(value).__name__})")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"'objective' needs to be a sigraph Objective (got {type(objective).__name__})")
+        if objective is not None:
+            objective.check_encoder(encoder)
         if structure_weight is None:
             structure_weight = 1.0 if objective is None else 0.1
         check_numbers("PretrainModule", least=0, most=1, structure_weight=structure_weight)

@@ -307,8 +307,8 @@ def _arguments(
     arguments = {name: value for name, value in component.items() if name != "_target_"}
     for parameter in _parameters(target, late) or ():
         wanted = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if nested and parameter.default is not parameter.empty:
-            wanted = False
+        if nested and (parameter.default is not parameter.empty or available.get(parameter.name) is None):
+            wanted = False  # None: the samples have no such size
         if wanted and parameter.name in available and parameter.name not in arguments:
             arguments[parameter.name] = available[parameter.name]
     return arguments

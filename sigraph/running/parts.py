@@ -139,7 +139,6 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
         if reads_labels(config):
             late["labels"] = shown_labels(ground.whole, ground.sight)
         objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **late)
-        objective.check_encoder(encoder)
         _check_vocabulary(encoder, objective)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     module = PretrainModule(

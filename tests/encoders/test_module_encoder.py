@@ -72,6 +72,9 @@ def test_a_yaml_names_the_module(graphs):
     component = {"_target_": "sigraph.encoders.ModuleEncoder", "module": inner, "out_channels": 4, "pooling": "mean"}
     encoder = build(component, Encoder, "pretrain.encoder")
     assert isinstance(encoder.module, GIN) and embed(encoder, graphs).shape == (3, 4)
+    without = {name: value for name, value in inner.items() if name != "in_channels"}
+    with pytest.raises(ConfigError, match=r"pretrain.encoder.module: 'GIN' needs 'in_channels'"):
+        build(component | {"module": without}, Encoder, "pretrain.encoder", in_channels=None)
     with pytest.raises(ConfigError, match=r"pretrain.encoder.module: 'subprocess.Popen' is of the standard library"):
         build(component | {"module": {"_target_": "subprocess.Popen"}}, Encoder, "pretrain.encoder")
     with pytest.raises(ConfigError, match=r"pretrain.encoder.module: .* needs to be a subclass of"):

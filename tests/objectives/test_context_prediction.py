@@ -10,8 +10,10 @@ from torch_geometric.data import Batch, Data
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoding, GraphEncoder, ModuleEncoder
+from sigraph.losses import InfoNCELoss
 from sigraph.objectives import ContextPrediction
 from sigraph.objectives.context_prediction import ContextTarget
+from sigraph.pretrain import PretrainModule
 
 NONE = torch.zeros(2, 0, dtype=torch.long)
 
@@ -99,7 +101,7 @@ def test_nothing_to_tell_is_a_connected_zero(seeds):
 )  # fmt: skip
 def test_encoders_that_do_not_fit_are_named(encoder, message):
     with pytest.raises(ValueError, match=message):
-        made(num_hops=2).check_encoder(encoder())
+        PretrainModule(encoder(), InfoNCELoss(), made(num_hops=2))
 
 
 @pytest.mark.parametrize(
