@@ -11,8 +11,10 @@ import inspect
 import pyarrow as pa
 import pytest
 import torch
+from torch_geometric.data import Data
 
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.config.build import build
 from sigraph.config.experiment import ExperimentConfig
 from sigraph.config.reference import LATE, NESTED_BASES, _shipped
 from sigraph.config.schema import FinetuneConfig, PretrainConfig, TrainerConfig
@@ -20,7 +22,7 @@ from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.losses import InfoNCELoss
 from sigraph.running.checks import check_arms, check_components
 from sigraph.samples import token_table
-from sigraph.tasks import Task
+from sigraph.tasks import SeenLabels, Task
 
 HOSTILE = ["", True, -1, 10**12, 2**70, 1e308, float("nan"), ["x"], {"a": 1}, "\u202ea\0b", {"_target_": "x.Y"}]
 SECTIONS = {
@@ -33,22 +35,29 @@ HOMES = {field.name: field.metadata.get("home") for field in dataclasses.fields(
 CLASSES = {found.__name__: (slot, found) for slot in LATE for found in _shipped(HOMES[slot], NESTED_BASES[HOMES[slot]])}
 NEEDED = {
     "CrossBatchMemory": {"loss": {"_target_": "sigraph.losses.InfoNCELoss"}},
+    "ContextPrediction": {"context_encoder": {"_target_": "sigraph.encoders.GraphEncoder", "hidden_channels": 4}},
     "KNNGraph": {"k": 3},
+    "ModuleEncoder": {
+        "module": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 4},
+        "out_channels": 4,
+    },
     "RadiusGraph": {"radius": 1.0},
     "TorusWorld": {"num_samples": 60, "num_topics": 2, "num_valid": 10, "num_test": 10, "vocabulary": 20},
 }
+ON_GRAPHS = ("GraphEncoder", "AttributeMasking", "ContextPrediction", "EdgePrediction", "GraphMAE")
 SLOW = {("CliqueWorld", "num_topics"), ("CliqueWorld", "exponent")}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Feature rows and token sequences with the same graph and task."""
+    """Feature rows, token sequences and graphs with the same graph and task."""
     ids, folder = torch.arange(40), tmp_path_factory.mktemp("data")
     graph = PretrainGraph(torch.stack([ids, (ids + 2) % 40]), 40)
     split = {"train": ids[:20], "valid": ids[20:30], "test": ids[30:]}
     tokens = token_table((torch.arange(0, 161, 4), 2 + torch.arange(160) % 10), 12)
     assert isinstance(tokens, pa.Table)
-    for name, samples in (("rows", torch.rand(40, 6)), ("tokens", tokens)):
+    pair = Data(x=torch.zeros(2, 9).long(), edge_index=torch.tensor([[0], [1]]), edge_attr=torch.zeros(1, 3).long())
+    for name, samples in (("rows", torch.rand(40, 6)), ("tokens", tokens), ("graphs", [pair] * 40)):
         SampleDataset(samples, {"ring": graph}, {"parity": Task("parity", ids % 2, split)}, name=name).save(
             folder / name
         )
@@ -56,14 +65,14 @@ def folders(tmp_path_factory):
 
 
 def experiment(folders, kind="rows"):
-    encoder = "sigraph.encoders.MLPEncoder" if kind == "rows" else "sigraph.encoders.BagOfWordsEncoder"
+    encoder = {"rows": "MLPEncoder", "tokens": "BagOfWordsEncoder", "graphs": "GraphEncoder"}[kind]
     return {
         "name": "hostile",
         "seeds": [0],
         "pretrain": {
             "dataset": str(folders / kind),
             "graph": {"_target_": "sigraph.graphs.DatasetGraph"},
-            "encoder": {"_target_": encoder, "hidden_channels": 8, "out_channels": 4},
+            "encoder": {"_target_": f"sigraph.encoders.{encoder}", "hidden_channels": 4, "out_channels": 4},
             "batch_size": 20,
             "trainer": {"max_epochs": 1, "accelerator": "cpu"},
         },
@@ -76,7 +85,7 @@ def with_class(folders, name):
     slot, found = CLASSES[name]
     reads_tokens = "num_tokens" in inspect.signature(found).parameters
     kind = "tokens" if reads_tokens or (slot == "dataset" and name != "TorusWorld") else "rows"
-    tree = experiment(folders, kind)
+    tree = experiment(folders, "graphs" if name in ON_GRAPHS else kind)
     tree["pretrain"][slot] = {"_target_": f"{HOMES[slot]}.{name}", **NEEDED.get(name, {})}
     if slot == "objective":
         tree["pretrain"]["structure_weight"] = 0.5
@@ -167,7 +176,8 @@ def test_samples_of_a_step_that_no_memory_holds(key, folders):
         check_arms([config.arm("sipt")], 0)
 
 
-LATE_SIZES = {"in_channels": 6, "num_tokens": 12, "node_channels": 3, "encoder_channels": 4}
+LATE_SIZES = {"in_channels": 6, "num_tokens": 12, "node_channels": 3, "encoder_channels": 4, "part_channels": 4}
+LABELS = {"parity": SeenLabels("classification", torch.arange(40) % 2, 2)}
 
 
 @pytest.mark.parametrize("name", [name for name, (slot, _) in CLASSES.items() if slot != "graph"])
@@ -176,8 +186,11 @@ def test_arguments_given_in_python(name):
     found = CLASSES[name][1]
     asked = inspect.signature(found).parameters
     graph = PretrainGraph(torch.stack([torch.arange(10), (torch.arange(10) + 1) % 10]), 10)
-    late = {key: value for key, value in {**LATE_SIZES, "graph": graph}.items() if key in asked}
+    late = {key: value for key, value in {**LATE_SIZES, "graph": graph, "labels": LABELS}.items() if key in asked}
     needed = {key: value for key, value in NEEDED.get(name, {}).items() if key != "loss"}
+    for key, value in needed.items():
+        if isinstance(value, dict):
+            needed[key] = build(value, torch.nn.Module, key, **LATE_SIZES)
     if "loss" in asked and asked["loss"].default is inspect.Parameter.empty:
         needed["loss"] = InfoNCELoss()
     wrong = {}

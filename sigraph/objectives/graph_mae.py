@@ -97,14 +97,14 @@ class GraphMAE(Objective):
         check_flags(name, corrupt_all=corrupt_all)
         self.part_channels, self.mask_rate, self.corrupt_all = part_channels, mask_rate, corrupt_all
         self.replace_rate, self.gamma = replace_rate, float(gamma)
-        self.nodes, self.attributes, self.sizes = None, list(range(node_channels)), [1] * node_channels
+        self.node_channels, self.nodes, width = node_channels, None, node_channels
         if node_categories is not None:
             self.nodes = categories_of_nodes(node_categories, "node_categories", name)
             self.attributes = predicted(attributes, self.nodes, "attributes", name)
             self.sizes = [self.nodes.known[one] for one in self.attributes]
+            width = sum(self.sizes)
         elif attributes is not None:
             raise ValueError(f"'attributes' needs 'node_categories' in {name!r}; real ones are all reconstructed")
-        width = sum(self.sizes)
         check_fits(name, 4 * part_channels * (part_channels + width), part_channels=part_channels)
         self.to_decoder = nn.Linear(part_channels, part_channels, bias=False)
         self.is_linear = decoder == "linear"
@@ -124,10 +124,10 @@ class GraphMAE(Objective):
         x = inputs.x
         if self.nodes is not None:
             check_kinds(x, self.nodes, "of nodes, x,", "GraphMAE")
-        elif x.size(1) != len(self.attributes):
+        elif x.size(1) != self.node_channels:
             raise ValueError(
                 f"'node_channels' needs to be the number of attributes of nodes, {x.size(1)}, in 'GraphMAE' (got "
-                f"{len(self.attributes)})"
+                f"{self.node_channels})"
             )
         count = inputs.num_graphs if self.corrupt_all else num_seeds
         row = draw_some(inputs.batch, count, self.mask_rate, generator).nonzero().view(-1)
@@ -138,8 +138,7 @@ class GraphMAE(Objective):
             other = torch.randint(len(x) - 1, (len(row),), generator=generator)
             other += other >= row  # any but itself
             shown[row[swapped]] = x[other[swapped]]
-        value = x[row][:, self.attributes]
-        value = value.float() if self.nodes is None else value.long()
+        value = x[row].float() if self.nodes is None else x[row][:, self.attributes].long()
         return replaced(inputs, x=shown, node_mask=marked), ReconstructionTarget(row, value, inputs.edge_index, len(x))
 
     def forward(self, encoding: Encoding, target: ReconstructionTarget) -> Tensor:

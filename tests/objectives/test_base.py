@@ -198,3 +198,19 @@ def test_without_seed_samples_zero_and_connected(objective_type):
     loss = objective(encoder(corrupted), target)
     loss.backward()
     assert loss == 0 and all((p.grad == 0).all() for p in encoder.parameters() if p.grad is not None)
+
+
+@every_objective
+def test_as_many_means_are_taken_whatever_a_process_holds(objective_type, monkeypatch):
+    """Each is a message to all processes, which wait for one another."""
+    objective, encoder, inputs = example(objective_type)
+    counts = []
+    monkeypatch.setattr(objective, "mean", lambda total, count: counts.append(float(count)) or total)
+    number = []
+    for num_seeds in (7, 1, 0):
+        counts.clear()
+        corrupted, target = objective.corrupt(inputs, NODE, num_seeds, seeded())
+        objective(encoder(corrupted), target)
+        number.append(len(counts))
+        assert (sum(counts) > 0) == (num_seeds > 0)
+    assert len(set(number)) == 1 and number[0] > 0
