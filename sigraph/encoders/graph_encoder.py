@@ -44,9 +44,9 @@ class GraphEncoder(Encoder):
             a sample.
         dropout: Share of hidden units dropped in training, in [0, 1).
         edge_channels: Attributes of an edge; None: there are none.
-        node_encoder: What reads attributes of nodes before the layers: ``linear``; ``ogb``, ``hu`` or a list of numbers
-            of kinds: an embedding for each attribute, integers, as OGB's ``AtomEncoder`` and Hu et al. have them.
-            None: the first layer does, and ``linear`` where edges are read or there is a virtual node.
+        node_encoder: What reads attributes of nodes before the layers: ``linear``; ``ogb``, ``hu2020`` or a list of
+            numbers of kinds: an embedding for each attribute, integers, as OGB's ``AtomEncoder`` and Hu et al. have
+            them. None: the first layer does, and ``linear`` where edges are read or there is a virtual node.
         edge_encoder: What reads attributes of edges in every layer, of the same names (``BondEncoder``); None: they are
             not read, but for ``gine``, which reads them by ``linear``. ``sage`` reads none. With them ``gin`` and
             ``gcn`` are those of Hu et al.

@@ -20,7 +20,7 @@ def from_pretrained_gnns(path: str | os.PathLike[str], jump: str = "last", dropo
     """A graph encoder with weights in the form of pretrain-gnns (``model_gin/*.pth``, ``model_architecture/*.pth``).
 
     Its embedding of a sample is the mean over the nodes, as theirs. The encoder of molecules reads two attributes of
-    atoms and two of bonds (``node_encoder: hu``), that of protein networks nodes without attributes, ``x`` zeros
+    atoms and two of bonds (``node_encoder: hu2020``), that of protein networks nodes without attributes, ``x`` zeros
     [V, 1], and nine attributes of edges.
 
     Args:
@@ -56,7 +56,7 @@ def from_pretrained_gnns(path: str | os.PathLike[str], jump: str = "last", dropo
     if is_bio:
         sizes |= {"node_channels": 1, "node_encoder": [1], "edge_channels": _BIO_EDGES, "edge_encoder": "linear"}
     else:
-        sizes |= {"node_channels": 2, "node_encoder": "hu", "edge_channels": 2, "edge_encoder": "hu"}
+        sizes |= {"node_channels": 2, "node_encoder": "hu2020", "edge_channels": 2, "edge_encoder": "hu2020"}
     norm = "batch" if "batch_norms.0.weight" in given else None
     with torch.random.fork_rng(devices=[]):  # every weight is replaced
         encoder = GraphEncoder(layer=layer, norm=norm, last_norm=True, jump=jump, dropout=dropout, **sizes)

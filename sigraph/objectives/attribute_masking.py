@@ -43,8 +43,8 @@ class AttributeMasking(Objective):
 
     Args:
         part_channels: D', width of a node's embedding.
-        node_categories: The kinds that attributes of nodes are: ``ogb``, ``hu`` or a list of numbers of kinds, as the
-            encoder's ``node_encoder``.
+        node_categories: The kinds that attributes of nodes are: ``ogb``, ``hu2020`` or a list of numbers of kinds, as
+            the encoder's ``node_encoder``.
         attributes: Which of them are predicted, numbers from 0 on; None: the first, the kind of atom.
         edge_categories: The same of edges; None: attributes of edges are neither hidden nor predicted.
         edge_attributes: Which of them are predicted; None: the first, the kind of bond.

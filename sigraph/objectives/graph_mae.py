@@ -50,7 +50,7 @@ class GraphMAE(Objective):
     Args:
         node_channels: F, attributes of a node.
         part_channels: D', width of a node's embedding.
-        node_categories: None: attributes are real numbers. ``ogb``, ``hu`` or a list of numbers of kinds: they are
+        node_categories: None: attributes are real numbers. ``ogb``, ``hu2020`` or a list of numbers of kinds: they are
             kinds, reconstructed as indicators (0 and 1).
         attributes: Which of the kinds are reconstructed, numbers from 0 on; None: the first. Real ones all are.
         mask_rate: Share of the nodes of a graph that are hidden, in (0, 1); one more than its whole part.

@@ -33,17 +33,17 @@ def _edges(*known: int) -> Categories:
 
 
 # "ogb": as ogb.utils.features has them (atomic number, chirality, degree, charge, hydrogens, radical electrons,
-# hybridisation, aromatic, in a ring; kind of bond, stereo, conjugated), one more each for what is hidden. "hu": Hu et
-# al. 2020 (atomic number - 1 and chirality; kind of bond and direction), with their own numbers for hidden and loop.
-NODES = {"ogb": _nodes(119, 5, 12, 12, 10, 6, 6, 2, 2), "hu": Categories((119, 3), (120, 3), (119, 0))}
-EDGES = {"ogb": _edges(5, 6, 2), "hu": Categories((4, 3), (6, 3), (5, 0), (4, 0))}
+# hybridisation, aromatic, in a ring; kind of bond, stereo, conjugated), one more each for what is hidden. "hu2020": Hu
+# et al. 2020 (atomic number - 1 and chirality; kind of bond and direction), with their own numbers for hidden and loop.
+NODES = {"ogb": _nodes(119, 5, 12, 12, 10, 6, 6, 2, 2), "hu2020": Categories((119, 3), (120, 3), (119, 0))}
+EDGES = {"ogb": _edges(5, 6, 2), "hu2020": Categories((4, 3), (6, 3), (5, 0), (4, 0))}
 
 
 def categories_of_nodes(value: Any, name: str, owner: str) -> Categories:
     """The categories of nodes' attributes that an argument means.
 
     Args:
-        value: ``ogb``, ``hu``, or how many kinds each attribute has, a list.
+        value: ``ogb``, ``hu2020``, or how many kinds each attribute has, a list.
         name: Of the argument, for messages.
         owner: Whose argument it is, for messages.
 

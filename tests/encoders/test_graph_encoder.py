@@ -1,11 +1,13 @@
 """GraphEncoder: every setting alone and together, hidden attributes, kinds out of range, errors."""
 
+import pyarrow as pa
 import pytest
 import torch
 from torch_geometric.data import Data
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import GraphEncoder, embed
+from sigraph.readers import Molecules
 
 
 def dataset(kinds: bool = False, with_edges: bool = True) -> SampleDataset:
@@ -128,3 +130,23 @@ def test_batches_that_it_cannot_read_are_said():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         made(**arguments)
+
+
+@pytest.mark.parametrize("attributes", ["ogb", "hu2020"])
+def test_molecules_are_read_by_the_name_of_their_attributes(attributes):
+    """What the reader of molecules calls its attributes, the encoder does too."""
+    pytest.importorskip("rdkit")
+    smiles = ["CC(=O)Oc1ccccc1C(=O)O", "C", "[Na+].[Cl-]", "C/C=C/[C@H](N)C"]
+    samples = SampleDataset(pa.table({"smiles": smiles})).read(Molecules(attributes=attributes))
+    sizes = samples.sizes
+    encoder = GraphEncoder(
+        sizes["node_channels"],
+        8,
+        5,
+        layer="gine",
+        node_encoder=attributes,
+        edge_encoder=attributes,
+        edge_channels=sizes["edge_channels"],
+    )
+    encoder.check_samples(samples)
+    assert embed(encoder, samples).isfinite().all()

@@ -43,7 +43,7 @@ def test_a_kind_that_is_none_is_never_read_as_one_of_another_attribute(categorie
 
 
 def test_hidden_categories_are_read_whatever_they_were():
-    read = CategoryInput(NODES["hu"], 4)
+    read = CategoryInput(NODES["hu2020"], 4)
     hidden = torch.tensor([True, False])
     one, other = read(torch.tensor([[5, 1], [6, 0]]), hidden), read(torch.tensor([[9, 2], [6, 0]]), hidden)
     assert torch.equal(one, other)
@@ -51,7 +51,7 @@ def test_hidden_categories_are_read_whatever_they_were():
 
 
 def test_loops_of_bonds_are_of_a_kind_of_their_own():
-    read = CategoryInput(EDGES["hu"], 4)
+    read = CategoryInput(EDGES["hu2020"], 4)
     torch.testing.assert_close(read.loop_row(), read.table.weight[4] + read.table.weight[6])
 
 
@@ -71,7 +71,7 @@ def test_hidden_numbers_have_learnt_attributes():
     [
         ("linear", None, True, "'edge_channels' needs graphs with attributes of edges in 'E'"),
         ("ogb", 4, False, r"'node_encoder' 'ogb' reads 9 attributes of nodes in 'E', but they have 4; use"),
-        ("bonds", 3, True, "'edge_encoder' needs to be one of ogb, hu or a list"),
+        ("bonds", 3, True, "'edge_encoder' needs to be one of ogb, hu2020 or a list"),
     ],
 )
 def test_what_does_not_fit_is_named(value, channels, edges, message):

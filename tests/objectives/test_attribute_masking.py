@@ -92,7 +92,7 @@ def test_graphs_without_edges_and_no_targets_are_connected():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"node_categories": "atoms"}, "'node_categories' needs to be one of ogb, hu or a list"),
+        ({"node_categories": "atoms"}, "'node_categories' needs to be one of ogb, hu2020 or a list"),
         ({"attributes": [9]}, r"'attributes' needs a list of attributes, numbers in \[0, 9\), in 'AttributeMasking'"),
         ({"attributes": []}, "'attributes' needs a list"),
         ({"edge_attributes": [0]}, "'edge_attributes' needs 'edge_categories'"),

@@ -29,5 +29,5 @@ def test_a_list_makes_rows_for_what_is_hidden():
 
 @pytest.mark.parametrize("value", ["atoms", [], [0], [True], [2.5], 3, None, "linear"])
 def test_others_are_named(value):
-    with pytest.raises(ValueError, match=r"'node_encoder' needs to be one of ogb, hu or a list, .* in 'GraphEncoder'"):
+    with pytest.raises(ValueError, match=r"'node_encoder' needs to be one of ogb, hu2020 or a list, .*'GraphEncoder'"):
         categories_of_nodes(value, "node_encoder", "GraphEncoder")
