@@ -61,10 +61,10 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of drawn splits (default: 0)")
     add(
         "--metric",
-        metavar="TASK=NAME",
+        metavar="TASK=NAME[,NAME...]",
         action="append",
         default=[],
-        help="e.g. macro_f1; without TASK= for all",
+        help="e.g. macro_f1; of several (rocauc,ap) the first decides; without TASK= for all",
     )
     add(
         "--task-type",
@@ -133,7 +133,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
                 split=arguments.split,
                 split_rates=rates,
                 seed=arguments.seed,
-                metrics=by_task("--metric", arguments.metric),
+                metrics=metrics_by_task("--metric", arguments.metric),
                 task_types=by_task("--task-type", arguments.task_type),
                 drop_unknown=arguments.drop_unknown,
                 memory_limit=arguments.memory_limit,
@@ -259,12 +259,44 @@ def sources(kind: str, values: Sequence[str], option: str | None = None) -> dict
     return out
 
 
-def by_task(option: str, values: Sequence[str]) -> str | dict[str, str]:
-    """One value for all tasks, or one a task."""
+def by_task(option: str, values: Sequence[str], way: str = "leave one out") -> str | dict[str, str]:
+    """One value for all tasks, or one a task.
+
+    Args:
+        option: Its name, for messages.
+        values: As given, ``VALUE`` or ``TASK=VALUE``.
+        way: What helps who names a task twice; ``{}`` stands for the task and both values.
+
+    Raises:
+        ValueError: There are several values and one has no task, or a task has two.
+    """
     pairs = [value.rpartition("=") for value in values]
     if len(pairs) == 1 and not pairs[0][1]:
         return pairs[0][2]
     for task, _, value in pairs:
         if not task:
             raise ValueError(f"{option} {value} needs the task it is for: {option} TASK={value}")
-    return {task: value for task, _, value in pairs}
+    found: dict[str, str] = {}
+    for task, _, value in pairs:
+        if task in found:
+            said = way.format(f"{task}={found[task]},{value}")
+            raise ValueError(f"{option} names the task {task!r} twice, {found[task]} and {value}; {said}")
+        found[task] = value
+    return found
+
+
+def metrics_by_task(option: str, values: Sequence[str]) -> list[str] | dict[str, list[str]]:
+    """Metrics for all tasks, or of each; separated by commas where there are several.
+
+    Raises:
+        ValueError: As :func:`by_task`; or nothing stands before or behind a comma.
+    """
+    named = by_task(option, values, f"give both at once, the one that decides first: {option} {{}}")
+    return _names(option, named) if isinstance(named, str) else {task: _names(option, s) for task, s in named.items()}
+
+
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"{option} needs names of metrics, separated by commas, such as rocauc,ap (got {text!r})")
+    return names

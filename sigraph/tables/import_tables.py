@@ -51,7 +51,7 @@ def from_tables(
     split: str | None = None,
     split_rates: tuple[float, ...] | None = None,
     seed: int = 0,
-    metrics: str | Mapping[str, str] = "",
+    metrics: str | Sequence[str] | Mapping[str, str | Sequence[str]] = "",
     task_types: str | Mapping[str, str] = "",
     drop_unknown: bool = False,
     memory_limit: str | int | None = None,
@@ -88,7 +88,8 @@ def from_tables(
         split_rates: Shares of train, valid and test; None: as a ``split`` column says, else 0.8, 0.1, 0.1. A column
             ``split`` is not used where either is given, which the report says.
         seed: Of the draw.
-        metrics: Metric by task, or one for all; by default the usual one of the type.
+        metrics: Metric by task, or one for all; by default the usual one of the type. In place of one name a list, of
+            which the first decides and the others are reported beside it.
         task_types: classification or regression by task, or one for all, where the cells leave it open.
         drop_unknown: Drop edges and labels of ids that no sample has, rather than refuse them.
         memory_limit: Of the process, such as ``2GB``: edges are read in pieces and sorted on disk. None: in memory.
@@ -137,10 +138,8 @@ def from_tables(
             )
             graphs[key] = StoredGraph.open(Path(scratch) / key)
         report.graphs.append(graph_read)
-    metric, kind = (
-        _by_task(what, value, [*label_of, *task_sources])
-        for what, value in (("metrics", metrics), ("task_types", task_types))
-    )
+    metric = _by_task("metrics", metrics, [*label_of, *task_sources])
+    kind = _by_task("task_types", task_types, [*label_of, *task_sources])
     found: dict[str, Task] = {}
     for key in (*label_of, *task_sources):
         if key in label_of:
@@ -260,8 +259,8 @@ def _unique(kind: str, items: Sequence[tuple[str, V]]) -> dict[str, V]:
     return dict(items)
 
 
-def _by_task(what: str, value: str | Mapping[str, str], tasks: Sequence[str]) -> dict[str, str]:
-    if isinstance(value, str):
+def _by_task(what: str, value: V | Mapping[str, V], tasks: Sequence[str]) -> dict[str, V]:
+    if not isinstance(value, Mapping):
         return dict.fromkeys(tasks, value)
     unknown = [name for name in value if name not in tasks]
     if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sigraph.files.foreign_text import printable
@@ -72,7 +73,7 @@ class TaskRead:
     name: str
     file: str
     type: str
-    metric: str
+    metrics: Sequence[str]
     labels: str
     num_labelled: int
     num_samples: int
@@ -83,8 +84,10 @@ class TaskRead:
     def lines(self) -> list[str]:
         """For people."""
         sizes = ", ".join(f"{part} {size:,}" for part, size in self.sizes.items())
+        first, *others = self.metrics
+        beside = f" (decides), {', '.join(others)}" if others else ""
         return [
-            f"task {self.name!r}  {self.file}: {self.type}, metric {self.metric}",
+            f"task {self.name!r}  {self.file}: {self.type}, metric{'s' * bool(others)} {first}{beside}",
             f"  labels   {self._labelled()}: {self.labels}",
             f"  split    {sizes} ({self.split})",
             *(f"  note     {note}" for note in self.notes),

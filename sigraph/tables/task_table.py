@@ -26,7 +26,12 @@ from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
 
 
 def make_task(
-    name: str, rows: LabelTable, table: SampleTable, rule: SplitRule, kind: str = "", metric: str = ""
+    name: str,
+    rows: LabelTable,
+    table: SampleTable,
+    rule: SplitRule,
+    kind: str = "",
+    metric: str | Sequence[str] = "",
 ) -> tuple[Task, TaskRead]:
     """Labels over all samples, and their split.
 
@@ -36,7 +41,7 @@ def make_task(
         table: The samples; their ``split`` and group columns serve tasks that have none.
         rule: How the split is drawn if none is given, or if it was asked for.
         kind: classification or regression; by default integers and text are classes, other numbers regression.
-        metric: By default the usual one of the type.
+        metric: Of several in a list the first decides; by default the usual one of the type.
 
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
@@ -80,7 +85,8 @@ def make_task(
     about = f"From {rows.where.rsplit('/', 1)[-1]}; split {how}."
     columns: list[str | int] = [*rows.labels]
     with said_elsewhere():
-        task = Task(name, y, split, metric, about=about, classes=columns if y.dim() == 2 else classes)
+        metrics = (metric,) if isinstance(metric, str) else tuple(metric)
+        task = Task(name, y, split, about=about, classes=columns if y.dim() == 2 else classes, metrics=metrics)
     try:
         check_scorable(task)
     except ValueError as error:
@@ -96,7 +102,7 @@ def make_task(
     notes += say_giveaways(as_samples(table.samples), table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
     counts = (int(labelled.sum()), count, how, sizes)
-    return task, TaskRead(name, rows.where, task.type, task.metric, described, *counts, notes)
+    return task, TaskRead(name, rows.where, task.type, task.metrics, described, *counts, notes)
 
 
 def _settled(rule: SplitRule, name: str, y: Tensor) -> SplitRule:

@@ -61,10 +61,9 @@ class LabelledTask(BaseTask):
                     f"any number of them: {others}"
                 )
 
-    def read_metrics(self, metric: Any, more: Sequence[str] = ()) -> None:
+    def read_metrics(self, metric: Any, more: Any = ()) -> None:
         """Set the metrics from one name or a list of them, and ``more`` that are reported beside the first."""
-        given = [metric] if isinstance(metric, str) else list(metric or ())
-        names = [*(name for name in given if name), *more]
+        names = [*_listed(metric, "metric", self.name), *_listed(more, "metrics", self.name)]
         names = list(dict.fromkeys(names)) if all(isinstance(name, str) for name in names) else names
         self.metrics = tuple(names) or (DEFAULT_METRIC[self.type],)
         self.metric = self.metrics[0]
@@ -132,6 +131,15 @@ class LabelledTask(BaseTask):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {"labels": self.labels, **self.split}, self.facts()
+
+
+def _listed(given: Any, argument: str, task: str) -> list[Any]:
+    """A name or a list of names, as a list; empty ones are left out."""
+    if given is None or isinstance(given, str):
+        return [given] if given else []
+    if not isinstance(given, Sequence):
+        raise ValueError(f"{argument!r} of task {task!r} needs a name or a list of names (got {type(given).__name__})")
+    return [name for name in given if name != ""]
 
 
 def given_split(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -192,6 +192,11 @@ def _in_a_row(labels: Any, what: str) -> tuple[Any, Tensor]:
             f"{what} needs a list with the labels of each sample, or all in a row with 'ptr' (got "
             f"{type(labels).__name__})"
         )
+    if any(not hasattr(part, "__len__") or getattr(part, "ndim", 1) == 0 for part in labels):
+        raise ValueError(
+            f"{what} needs a list with the labels of each sample, such as [[0, 1], [1]] (got a label in place of a "
+            "list); where all labels stand in a row, 'ptr' says where those of each sample begin: ptr=[0, 2, 3]"
+        )
     one = [part.tolist() if isinstance(part, Tensor | np.ndarray) else list(part) for part in labels]
     ptr = torch.tensor([0, *(len(part) for part in one)]).cumsum(0)
     whole = [part for part in labels if isinstance(part, Tensor) and part.numel()]

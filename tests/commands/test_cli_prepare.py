@@ -98,6 +98,14 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
     assert dataset.task().metric == "macro_f1" and "random" in dataset.task().about
 
 
+@pytest.mark.parametrize("given", ["mcc,accuracy", "topic=mcc, accuracy"])
+def test_several_metrics_of_a_task(files, given, capsys):
+    assert main(command(files, "--label", "topic", "--metric", given, "--out", str(files / "several"))) == 0
+    assert "classification, metrics mcc (decides), accuracy\n" in capsys.readouterr().out
+    task = SampleDataset.open(files / "several").task()
+    assert task.metric == "mcc" and task.metrics == ("mcc", "accuracy")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -116,6 +124,10 @@ def test_names_metrics_and_types_for_one_task_or_all(files):
         ([..., "--dry-run", "--label", "topic", "--metric", "rmse"], "needs to be one of accuracy, macro_f1"),
         ([..., "--dry-run", "--label", "topic", "--metric", "zz=accuracy"], "--metric ('metrics') names the task 'zz'"),
         ([..., "--dry-run", "--metric", "a", "--metric", "b"], "needs the task it is for"),
+        ([..., "--dry-run", "--metric", "y=a", "--metric", "y=b"], "twice, a and b; give both at once, the one that"),
+        ([..., "--dry-run", "--metric", "y=a,,b"], "needs names of metrics, separated by commas"),
+        ([..., "--dry-run", "--task-type", "y=a", "--task-type", "y=b"], "twice, a and b; leave one out"),
+        ([..., "--dry-run", "--label", "topic", "--metric", "accuracy,rmse"], "(got 'rmse')"),
         ([..., "--dry-run", "--edges", "a b=e.csv"], "the name 'a b' needs letters"),
         ([..., "--dry-run", "--label", "topik"], "has no column 'topik' (did you mean 'topic'?)"),
     ],

@@ -64,6 +64,8 @@ def test_labels_in_a_list_and_in_a_row_are_the_same():
         (lambda labels: [[-1] * len(labels[0]), *labels[1:]], "lists 1 samples without a label .first: 0"),
         (lambda labels: labels[:-1], r"needs sample ids in \[0, 29\)"),
         (lambda labels: 3, "needs a list with the labels of each sample"),
+        (lambda labels: [*labels[:-1], 1], r"got a label in place of a list\); where all .* 'ptr' says where"),
+        (lambda labels: list(torch.arange(2)), "got a label in place of a list"),
         (lambda labels: [*labels[:4], [0.5] * len(labels[4]), *labels[5:]], None),  # numbers: the metric is another
         (lambda labels: [*labels[:4], [0, -7], *labels[5:]], r"got -7 at part 1 of sample 4"),
     ],

@@ -41,6 +41,16 @@ def test_the_type_is_read_off_the_labels(labels, kind, outputs, metric, greater)
     assert all(ids.dtype == torch.long for ids in task.split.values())
 
 
+def test_a_text_is_one_metric_wherever_a_list_could_stand():
+    assert make(metrics="mcc").metrics == ("mcc",) and make(metric="mcc", metrics="accuracy").metrics == (
+        "mcc",
+        "accuracy",
+    )
+    for name in ("metric", "metrics"):
+        with pytest.raises(ValueError, match=rf"'{name}' of task 'toy' needs a name or a list of names \(got set\)"):
+            make(**{name: {"mcc", "accuracy"}})
+
+
 def test_metrics_where_less_is_better():
     assert not make(VALUES, metric="mae").greater_is_better and make(metric="macro_f1").greater_is_better
 
