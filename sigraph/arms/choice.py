@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sigraph.arms.base import Prediction
 from sigraph.tasks.base import BaseTask
+from sigraph.tasks.metrics import UndefinedMetricError
 
 
 class Candidate(NamedTuple):
@@ -21,19 +22,31 @@ class Candidate(NamedTuple):
 def better_of(task: BaseTask, candidates: Iterable[Candidate], score_test: bool) -> Prediction:
     """The candidate with the best validation score, of equals the first; it alone predicts test samples.
 
+    One whose predictions the metric cannot score is not chosen.
+
     Args:
         task: Split, labels of the validation samples and metric.
         candidates: Made one after the other; at least one.
         score_test: Whether test samples are predicted.
+
+    Raises:
+        UndefinedMetricError: The metric cannot score any of them.
     """
     sign = 1 if task.greater_is_better else -1
     best, found, count = -float("inf"), None, 0
+    undefined: UndefinedMetricError | None = None
     for candidate in candidates:
         count += 1
         predicted = candidate.predict("valid")
-        score = sign * task.evaluate(task.split["valid"], predicted, [task.metric])[task.metric]
+        try:
+            score = sign * task.evaluate(task.split["valid"], predicted, [task.metric])[task.metric]
+        except UndefinedMetricError as error:
+            undefined = error
+            continue
         if found is None or score > best:
             best, found = score, (candidate, predicted)
+    if found is None and undefined is not None:
+        raise undefined
     if found is None:
         raise ValueError("'candidates' needs at least one in 'better_of' (got none)")
     chosen, valid = found

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sigraph.arms.base import ArmKind, Given, Prediction
 from sigraph.tasks import Task
+from sigraph.tasks.metrics import UndefinedMetricError
 
 
 class Majority(ArmKind):
@@ -18,6 +19,12 @@ class Majority(ArmKind):
     kind = "closed-form"
 
     def applies(self, given: Given, task: Task) -> str:
+        valid = task.split["valid"]
+        if len(valid) and len(task.split["train"]):
+            try:
+                task.evaluate(valid, _constant(task).expand(len(valid), -1), [task.metric])
+            except UndefinedMetricError:
+                return f"predicts the same for all samples, which {task.metric!r} cannot score"
         return ""
 
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:

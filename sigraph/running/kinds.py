@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from sigraph.running.reading import read_alike
 from sigraph.running.records import read_record
 from sigraph.running.visible import hidden_test
 from sigraph.tasks.base import BaseTask
+from sigraph.tasks.metrics import UndefinedMetricError
 
 LOCK = ".lock"
 NO_HEAD = "–"  # in a record and a table, where others say linear, full or knn
@@ -139,7 +140,9 @@ def missing_of(arm: ArmConfig, seed: int) -> dict[str, str]:
     return found
 
 
-def kind_stage(arm: ArmConfig, entry: FinetuneConfig, seed: int, folder: Path) -> dict[str, Any] | None:
+def kind_stage(
+    arm: ArmConfig, entry: FinetuneConfig, seed: int, folder: Path, say: Callable[[str], None]
+) -> dict[str, Any] | None:
     """Predict one task and score it, or find it done.
 
     Args:
@@ -147,9 +150,11 @@ def kind_stage(arm: ArmConfig, entry: FinetuneConfig, seed: int, folder: Path) -
         entry: The task.
         seed: Of everything random; where nothing is, one result stands for all seeds.
         folder: Of all results of these settings, whatever the task.
+        say: Told what the metrics of the task cannot score.
 
     Returns:
-        As of a fine-tuning; None: the kind does not apply to this task.
+        As of a fine-tuning, without metrics other than the first that cannot score what is predicted; None: the kind
+        does not apply to this task, or the first metric cannot score it.
 
     Raises:
         ConfigError: The kind cannot be built, or says that something does not fit.
@@ -182,13 +187,22 @@ def kind_stage(arm: ArmConfig, entry: FinetuneConfig, seed: int, folder: Path) -
             if why_not(kind, given, task):
                 return None
             clock = time.perf_counter()
-            with working(type(kind).__name__, settings["kind"], "kind"), threadpool_limits(torch.get_num_threads()):
-                found = kind.predict(given, task, keyed_seed(seed, HEAD) >> 1)
+            try:
+                with working(type(kind).__name__, settings["kind"], "kind"), threadpool_limits(torch.get_num_threads()):
+                    found = kind.predict(given, task, keyed_seed(seed, HEAD) >> 1)
+                scores = _scores(task, found, lambda text: say(f"arm {arm.name!r} leaves out {text}"))
+            except (ConfigError, UndefinedMetricError) as error:
+                cause = error.__cause__ if isinstance(error, ConfigError) else error
+                if not isinstance(cause, UndefinedMetricError):
+                    raise
+                reason = f"{task.metric!r} cannot score what it predicts ({cause})"
+                say(f"arm {arm.name!r} leaves out {entry.task}: {reason}")
+                return None
             record = {
                 **asked,
                 "format": FORMAT,
                 "commit": commit(),
-                **_scores(task, found),
+                **scores,
                 "best_epoch": found.best_epoch,
                 "num_parameters": found.num_parameters,
                 "trials": found.num_trials,
@@ -228,12 +242,23 @@ def check_stated(arm: ArmConfig, own: Mapping[str, Any]) -> None:
         raise ConfigError(f"{stated!r} changes nothing: {type(kind).__name__!r} looks at no graph; leave it out")
 
 
-def _scores(task: BaseTask, found: Prediction) -> dict[str, Any]:
-    """Validation and test score; with them those of all metrics."""
+def _scores(task: BaseTask, found: Prediction, left_out: Callable[[str], None]) -> dict[str, Any]:
+    """Validation and test score; with them those of all metrics that can score both, and ``left_out`` told of others.
+
+    Raises:
+        UndefinedMetricError: The first metric cannot.
+    """
     scores: dict[str, dict[str, float]] = {}
-    for part, predicted in (("valid", found.valid), ("test", found.test)):
-        if predicted is None:
-            continue
-        for name, value in task.evaluate(task.split[part], predicted).items():
-            scores.setdefault(name, {})[part] = value
+    parts = {"valid": found.valid, "test": found.test}
+    for name in task.metrics:
+        try:
+            scores[name] = {
+                part: task.evaluate(task.split[part], predicted, [name])[name]
+                for part, predicted in parts.items()
+                if predicted is not None
+            }
+        except UndefinedMetricError as error:
+            if name == task.metric:
+                raise
+            left_out(f"{name!r} of {task.name}, which cannot score what it predicts ({error})")
     return {**scores[task.metric], "scores": scores}

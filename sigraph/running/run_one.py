@@ -118,9 +118,11 @@ def run_one(
                 _predict(record, arm, seed, shared, progress)
         except TimeIsUp:
             return {**record, "status": "unfinished", "reason": "the time was up; the same command resumes"}
-        except (ConfigError, NewerFormatError):
+        except NewerFormatError:
             raise
         except Exception as error:  # one failed run is a row with its reason; the others go on
+            if isinstance(error, ConfigError) and arm.name not in config.reference_names:
+                raise  # but of an arm that nobody asked for
             stop_without_room(error, shared)
             stop_when_ended(error)
             record |= _failure(arm, f"{type(error).__name__}: {error}")
@@ -165,7 +167,7 @@ def _predict(record: dict[str, Any], arm: ArmConfig, seed: int, shared: Path, pr
     told, tasks = kind_told(arm, seed), record["tasks"]
     for entry in entries_of(arm):
         progress.epochs(f"{arm.name}, seed {seed}: {entry.task}", 0)
-        if (done := kind_stage(arm, entry, seed, shared)) is not None:
+        if (done := kind_stage(arm, entry, seed, shared, progress.say)) is not None:
             tasks.append(with_told(done, told))
     data = tasks[0]["pretrain_data"] if tasks else None
     record |= {"visible": seen_by(arm, seed, tasks), "data": data, **code_of(*tasks)}

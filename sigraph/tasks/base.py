@@ -139,7 +139,8 @@ class BaseTask(ABC):
             metrics: Some of the task's; None: all.
 
         Raises:
-            ValueError: A metric is not defined on these items.
+            ValueError: A metric is not defined on these items; an
+                :class:`~sigraph.tasks.metrics.UndefinedMetricError` where other predictions could be scored.
         """
 
     def step(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:

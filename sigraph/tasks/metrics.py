@@ -31,6 +31,10 @@ from sigraph.files.suggestions import did_you_mean
 Score = Callable[[np.ndarray, np.ndarray], float]
 
 
+class UndefinedMetricError(ValueError):
+    """A metric has no value for these labels and predictions, though both are what it takes."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that says how good predictions are.
@@ -161,7 +165,7 @@ def _per_column(score: Score) -> Score:
             if np.unique(true[known]).size == 2:
                 scores.append(score(true[known], predicted[known]))
         if not scores:
-            raise ValueError("no label column holds both 0 and 1 among these samples: the metric is not defined")
+            raise UndefinedMetricError("the metric is not defined: no label column holds both 0 and 1 here")
         return float(np.mean(scores))
 
     return mean
@@ -192,7 +196,7 @@ def _of_values(score: Score, what: str = "") -> Score:
         y_pred = y_pred.reshape(-1)
         for name, value in (("y_true", y_true), ("y_pred", y_pred)):
             if what and (value == value[0]).all() and (what != "R²" or name == "y_true"):
-                raise ValueError(f"{name!r} is constant: {what} is not defined")
+                raise UndefinedMetricError(f"{name!r} is constant: {what} is not defined")
         return float(score(y_true, y_pred))
 
     return scored

@@ -179,6 +179,62 @@ def test_references_that_do_not_apply_are_left_out_and_said(toy, toy_dataset, tm
     assert "nothing was run" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("metric", ["spearman", ["mae", "spearman"]])
+def test_what_a_metric_cannot_score_is_left_out_and_said(toy, toy_dataset, tmp_path, metric, capsys):
+    """The same prediction for all has no correlation; the arm's other tasks, and other metrics, stay."""
+    size = toy_dataset.task("size")
+    split = toy_dataset.task("block").split
+    tasks = {"block": toy_dataset.task("block"), "size": Task("size", size.labels, split, metric=metric)}
+    toy_dataset.replace(tasks=tasks).save(tmp_path / "ranked")
+    toy["pretrain"]["dataset"] = str(tmp_path / "ranked")
+    toy |= {"references": True, "arms": {"mine": {"kind": RIDGE}}, "baseline": None, "seeds": [0]}
+    toy["finetune"].append({"task": "size", "head": "linear"})
+    (tmp_path / "ranked.yaml").write_text(yaml.safe_dump(toy))
+    assert main(["run", str(tmp_path / "ranked.yaml")]) == 0
+    said = capsys.readouterr().err
+    results = run(config_from_dict(toy))
+    by = {record["arm"]: {t["task"]: t for t in record["tasks"]} for record in results.records}
+    assert set(by) == {"mine", "majority", "raw-features", "ridge"} and not results.failed
+    if metric == "spearman":
+        assert set(by["majority"]) == {"block"}
+        assert "arm 'majority' leaves out size: predicts the same for all samples, which 'spearman' cannot" in said
+    else:
+        assert set(by["majority"]["size"]["scores"]) == {"mae"}
+        assert "arm 'majority' leaves out 'spearman' of size, which cannot score" in said
+    assert list(by["mine"]["size"]["scores"]) == ([metric] if isinstance(metric, str) else metric)
+
+
+def test_what_is_found_constant_only_when_it_is_predicted_is_left_out_too(toy, toy_dataset, tmp_path):
+    """A file's arm whose kind does not know before: no other result is lost."""
+    ranked = Task("size", toy_dataset.task("size").labels, toy_dataset.task("block").split, metric="pearson")
+    tasks = {"block": toy_dataset.task("block"), "size": ranked}
+    SampleDataset(torch.zeros(40, 6), dict(toy_dataset.graphs), tasks, name="same").save(tmp_path / "same")
+    toy["pretrain"]["dataset"] = str(tmp_path / "same")
+    toy |= {"arms": {"mine": {"kind": "RawFeatures"}}, "baseline": None, "seeds": [0]}
+    toy["finetune"].append({"task": "size", "head": "linear"})
+    lines = Lines()
+    results = run(config_from_dict(toy), lines)
+    assert [[t["task"] for t in record["tasks"]] for record in results.records] == [["block"]]
+    assert any("arm 'mine' leaves out size: 'pearson' cannot score what it predicts" in line for line in lines.said)
+
+
+def test_an_arm_that_nobody_asked_for_fails_no_run(toy, tmp_path, capsys, monkeypatch):
+    from sigraph.arms import Majority
+
+    def broken(*arguments):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(Majority, "predict", broken)
+    toy |= {"references": True, "arms": {"mine": {"kind": RIDGE}}, "baseline": None, "seeds": [0]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(toy))
+    assert main(["run", str(tmp_path / "mine.yaml")]) == 0
+    out = capsys.readouterr()
+    assert "| mine " in out.out and "failed: majority, seed 0" in out.err and "no such thing" in out.err
+    toy["arms"]["majority"] = {"kind": "Majority"}  # one of the file's own does
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(toy))
+    assert main(["run", str(tmp_path / "mine.yaml")]) != 0
+
+
 def test_a_task_of_another_data_set_has_no_node_in_the_graph(toy, toy_dataset, tmp_path):
     x = toy_dataset.store.vectors().flip(0).contiguous()
     ids = torch.arange(40)
