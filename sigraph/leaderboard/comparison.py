@@ -10,7 +10,7 @@ from typing import Any
 
 from sigraph.leaderboard.interval import difference_interval
 from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, PredictionsError, read_predictions
-from sigraph.leaderboard.record_fields import CLOSED_FORM, REFERENCE
+from sigraph.leaderboard.record_fields import CLOSED_FORM, NO_HEAD, REFERENCE
 from sigraph.leaderboard.records import Record, TaskResult
 from sigraph.leaderboard.statistics import (
     error_reduction_interval,
@@ -23,6 +23,7 @@ from sigraph.leaderboard.statistics import (
 
 # Equal where two arms' scores may be subtracted, and ranked.
 COMPARABLE = ("experiment", "dataset", "task", "head", "entry", "metric", "data", "version", "commit")
+_OF_HEAD = ("head", "entry")  # what a result without a head has none of
 _COMPARED = (
     *("difference", "difference_low", "difference_high", "compared_with", "num_pairs", "rre", "rre_low", "rre_high"),
     *("p_value", "p_wilcoxon", "p_holm", "rank"),
@@ -132,13 +133,14 @@ def _unfinished(records: list[Record]) -> str:
 def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
     """Fill in the comparison with the baseline's row of the same task, data, code and experiment settings.
 
-    Of the arms that do what the baseline does, it is the one that saw the same; if none did, the row says so.
+    Of the arms that do what the baseline does, it is the one that saw the same; if none did, the row says so. A
+    baseline without a head is that of every head.
     """
-    same = [g for g in groups if g.runs and g.key(COMPARABLE) == group.key(COMPARABLE)]
+    same = [g for g in groups if g.runs and (_is_alike(g, group) or _is_alike(g, group, without_head=True))]
     notes = []
     for name, rows in _stand_ins(group, same, baseline).items():
         seeds = [seed for seed in group.scores if len(rows) == 1 and seed in rows[0].scores]
-        if not rows and group.record.kind in (CLOSED_FORM, REFERENCE):
+        if not rows and group.record.kind in (CLOSED_FORM, REFERENCE) and _has_heads(name, group, groups):
             notes.append(f"not compared: {name} predicts through a head")
         elif len(rows) != 1:
             which = "no finished run" if not rows else "more than one set of runs"
@@ -150,6 +152,21 @@ def _compare(group: Group, groups: list[Group], baseline: str) -> list[str]:
         else:
             return _fill_in(group, rows[0], seeds, groups)
     return notes[:1]
+
+
+def _has_heads(name: str, group: Group, groups: list[Group]) -> bool:
+    """Whether an arm has results on a row's task, each through a head."""
+    parts = ("experiment", "dataset", "task", "metric")
+    same = [g for g in groups if g.runs and g.row["arm"] == name and g.key(parts) == group.key(parts)]
+    return bool(same) and all(g.row["head"] != NO_HEAD for g in same)
+
+
+def _is_alike(other: Group, group: Group, without_head: bool = False) -> bool:
+    """Whether the scores of two rows may be subtracted; ``without_head``: the other's, which has none."""
+    if without_head and other.row["head"] != NO_HEAD:
+        return False
+    parts = tuple(part for part in COMPARABLE if not (without_head and part in _OF_HEAD))
+    return other.key(parts) == group.key(parts)
 
 
 def _stand_ins(group: Group, same: list[Group], baseline: str) -> dict[str, list[Group]]:
@@ -193,7 +210,7 @@ def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) 
         p_wilcoxon=wilcoxon(ours, theirs),
     )
     name = other.row["arm"]
-    if other is not next(g for g in groups if g.runs and g.row["arm"] == name and _same_task(g, group)):
+    if other is not next(g for g in groups if g.runs and g.row["arm"] == name and _same_task(g, other)):
         notes.append(f"compared with an older row of {name}, of the same code")
     if name != group.row["baseline"]:
         notes.append(f"compared with {name}, which saw the same")

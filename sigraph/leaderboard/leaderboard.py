@@ -222,6 +222,7 @@ def _group(key: tuple, runs: list[tuple[Record, TaskResult]]) -> Group:
         "num_parameters": sizes["encoder"] + sizes["other"] + task.num_parameters,
         "num_steps": None if pretrain is None else pretrain.num_steps,
         "seconds": statistics.fmean((r.pretrain.seconds if r.pretrain else 0.0) + e.seconds for r, e in runs),
+        "scores": _scores([task for _, task in runs]),
         "transductive": record.is_transductive,
         "kind": record.kind,
         "visible": record.reach,
@@ -230,6 +231,23 @@ def _group(key: tuple, runs: list[tuple[Record, TaskResult]]) -> Group:
     }
     better = task.metric not in _LOWER_IS_BETTER if task.greater_is_better is None else task.greater_is_better
     return Group(row, {_seed(r): score for (r, _), score in zip(runs, test, strict=True)}, better, record, runs)
+
+
+def _scores(tasks: list[TaskResult]) -> dict[str, dict[str, float | None]]:
+    """By metric of the task, mean and spread on both parts; None where a run has none of it."""
+    found: dict[str, dict[str, float | None]] = {}
+    all_scores = [task.scores or {task.metric: {"valid": task.valid, "test": task.test}} for task in tasks]
+    for metric in dict.fromkeys(name for scores in all_scores for name in scores):
+        found[metric] = {}
+        for part in ("valid", "test"):
+            values = [scores.get(metric, {}).get(part) for scores in all_scores]
+            known = [float(value) for value in values if value is not None]
+            whole = len(known) == len(tasks)
+            found[metric] |= {
+                f"{part}_mean": statistics.fmean(known) if whole else None,
+                f"{part}_std": spread(known) if whole else None,
+            }
+    return found
 
 
 def _seed(record: Record) -> int:
@@ -254,7 +272,17 @@ def _leakage(found: list[Any]) -> dict[str, Any]:
 def _empty_group(record: Record) -> Group:
     """Of an arm none of whose runs finished: which tasks it would have had is not known."""
     names = (*FAMILY, *ORIGIN, "test_mean", "test_std", "valid_mean", "valid_std", "num_parameters", "num_steps")
-    more = ("seconds", "transductive", "kind", "visible", "trials", "num_affected", "test_without", "label_edges")
+    more = (
+        "seconds",
+        "transductive",
+        "kind",
+        "visible",
+        "trials",
+        "num_affected",
+        "test_without",
+        "label_edges",
+        "scores",
+    )
     row: dict[str, Any] = dict.fromkeys((*names, *more))
     row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}
     row |= {"experiment": record.experiment, "arm": record.arm, "hash": record.hash}

@@ -16,6 +16,7 @@ MOST_BYTES = 1 << 26  # of a record's file: 64 MB
 LARGEST = 1e100  # of a number, either way: its square is still one
 MOST_LEVELS = 32  # of settings in settings
 PRETRAINED, CLOSED_FORM, REFERENCE = KINDS = "pretrained", "closed-form", "reference"  # what an arm does
+NO_HEAD = "–"  # of an arm that pre-trains nothing, where others say linear, full or knn
 _SHA256 = re.compile("[0-9a-f]{64}")
 _HEXADECIMAL = re.compile("[0-9a-f]{8,64}")
 _INDUCTIVE = re.compile(r"no|yes|test|edges|share (0?\.[0-9]{1,17}|1(\.0)?)")

@@ -23,6 +23,7 @@ FIELDS = (  # those that others rely on first
     *("num_affected", "test_without", "label_edges"),
     *("difference_low", "difference_high"),
     *("kind", "visible", "trials", "compared_with"),
+    "scores",
 )
 _NONE = "–"
 _LONGEST = 120  # characters of a status in Markdown; the other formats give it in full
@@ -56,7 +57,8 @@ def _csv(rows: list[Row]) -> str:
     writer.writeheader()
     for row in rows:
         plain = {name: sheet_cell(value) for name, value in row.items()}
-        writer.writerow({**plain, "seeds": " ".join(str(seed) for seed in row["seeds"])})
+        scores = row["scores"] and json.dumps(row["scores"], ensure_ascii=False)
+        writer.writerow({**plain, "seeds": " ".join(str(seed) for seed in row["seeds"]), "scores": scores})
     return out.getvalue().removesuffix("\n")
 
 

@@ -20,6 +20,7 @@ from sigraph.config.build import build, working
 from sigraph.config.provenance import commit, own_sources
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.random import keyed_seed
+from sigraph.leaderboard.record_fields import NO_HEAD
 from sigraph.leaderboard.records import FORMAT, TaskResult
 from sigraph.running.data_source import open_data
 from sigraph.running.ground import HEAD, observe, observed_graph, seen_data, visible_of
@@ -32,7 +33,6 @@ from sigraph.tasks.base import BaseTask
 from sigraph.tasks.metrics import UndefinedMetricError
 
 LOCK = ".lock"
-NO_HEAD = "–"  # in a record and a table, where others say linear, full or knn
 _OF_GRAPH = ("graph", "test_pairs")  # settings that nothing but the graph depends on
 _LONGEST_NAME = 80  # of a task, in the name of a file
 

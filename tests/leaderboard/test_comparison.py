@@ -75,3 +75,40 @@ def test_of_an_arm_of_another_kind_only_the_head_has_parameters():
     row = rows(record("objective-only", seen=ALL), ridge)["ridge"]
     assert (row["num_parameters"], row["seconds"], row["num_steps"], row["kind"]) == (7, 1.0, None, "closed-form")
     assert row["difference"] == pytest.approx(-0.18)
+
+
+def with_head(found, head, **changes):
+    return {**found, "tasks": [{**found["tasks"][0], "head": head, **changes}]}
+
+
+def test_a_baseline_without_a_head_is_that_of_every_head():
+    """Of the same task, data, metric and code alone, and where it saw the same."""
+    edges = [5000, "aa" * 6]
+    ridge = [
+        with_head(record("ridge", i, ALL, edges, kind="closed-form", pretrain=None, baseline="ridge"), "–", test=0.6)
+        for i in range(2)
+    ]
+    both = []
+    for seed in range(2):
+        found = record("sipt", seed, ALL, edges, baseline="ridge")
+        linear, knn = (with_head(found, head)["tasks"][0] for head in ("linear", "knn"))
+        both.append({**found, "tasks": [linear, {**linear, "test": 0.5}, knn]})
+    board = Leaderboard([*ridge, *both, record("sipt-inductive", 0, FEW, edges, baseline="ridge")])
+    found = {(row["arm"], row["head"], row["entry"]): row for row in board.rows()}
+    assert found["ridge", "–", 1]["difference"] is None
+    for head, entry, gain in (("linear", 1, 0.155), ("linear", 2, -0.1), ("knn", 1, 0.155)):
+        row = found["sipt", head, entry]
+        assert row["difference"] == pytest.approx(gain) and (row["num_pairs"], row["status"]) == (2, "ok")
+        assert row["compared_with"] == "ridge" and (row["p_value"] is None) == (entry == 2)  # of equal differences
+    hidden = found["sipt-inductive", "linear", 1]
+    assert hidden["difference"] is None and "saw 1,208 samples, ridge 2,708" in hidden["status"]
+    other = with_head(record("sipt", 0, ALL, edges, baseline="ridge"), "linear", metric="f1")
+    (row,) = (row for row in Leaderboard([*ridge, other]).rows() if row["arm"] == "sipt")
+    assert row["difference"] is None and "not compared: no finished run of ridge" in row["status"]
+
+
+def test_why_an_arm_without_a_head_is_not_compared():
+    ours = with_head(record("ridge", seen=ALL, kind="closed-form", pretrain=None), "–")
+    row = rows(record("objective-only", seen=ALL), ours)["ridge"]
+    assert row["status"] == "ok; not compared: objective-only predicts through a head"
+    assert "not compared: no finished run of objective-only" in rows(ours)["ridge"]["status"]

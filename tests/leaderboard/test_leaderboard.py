@@ -518,3 +518,25 @@ def test_a_warning_of_the_form_does_not_begin_with_ok():
     board = Leaderboard([record("sipt", 0, (task(0.5),))], baseline="base")
     assert board.rows()[0]["status"].startswith("ok; not compared")
     assert "# warning: not compared: no finished run of base" in board.table("ogb")
+
+
+def test_rows_hold_the_scores_of_all_metrics():
+    def run(seed: int, test: float, **more) -> dict:
+        return record("a", seed, ({**task(0.5), "scores": {"accuracy": {"valid": 0.4, "test": 0.5}, **more}},))
+
+    both = [run(seed, 0.5, f1={"valid": 0.25, "test": test}) for seed, test in enumerate((0.25, 0.75))]
+    board = Leaderboard(both)
+    (row,) = json.loads(board.table("json"))["rows"]
+    assert row["scores"]["f1"] == {
+        "valid_mean": 0.25,
+        "valid_std": 0.0,
+        "test_mean": 0.5,
+        "test_std": pytest.approx(0.125**0.5),
+    }
+    assert list(row["scores"]) == ["accuracy", "f1"]
+    (line,) = csv.DictReader(io.StringIO(board.table("csv")))
+    assert json.loads(line["scores"]) == board.rows()[0]["scores"]
+    (row,) = Leaderboard([both[0], run(1, 0.5)]).rows()  # a metric that one of the seeds could not be scored by
+    assert row["scores"]["f1"]["test_mean"] is None and row["scores"]["accuracy"]["test_mean"] == 0.5
+    (row,) = Leaderboard([record("a", 0, (task(0.5),))]).rows()  # of before there were several
+    assert row["scores"]["accuracy"]["test_mean"] == 0.5

@@ -156,6 +156,17 @@ def test_three_references_stand_in_a_table_by_default(toy):
     assert "raw-features" not in config_from_dict({**toy, "references": False}).arm_names
 
 
+def test_every_head_is_compared_with_a_baseline_that_has_none(toy):
+    """On the same test items, so that an interval is there."""
+    toy["arms"] = {"ridge": {"kind": RIDGE}, "sipt": {}}
+    toy |= {"baseline": "ridge", "finetune": [{"task": "block", "head": head} for head in ("linear", "knn")]}
+    found = {(row["arm"], row["head"]): row for row in run(config_from_dict(toy)).leaderboard().rows()}
+    for head in ("linear", "knn"):
+        row, base = found["sipt", head], found["ridge", "–"]
+        assert row["difference"] == pytest.approx(row["test_mean"] - base["test_mean"]) and row["num_pairs"] == 2
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"] and row["status"] == "ok"
+
+
 def test_references_that_do_not_apply_are_left_out_and_said(toy, toy_dataset, tmp_path, capsys):
     from torch_geometric.data import Data
 
