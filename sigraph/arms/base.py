@@ -75,6 +75,7 @@ class ArmKind(ABC):
 
     items: ClassVar[tuple[str, ...]] = ("sample",)  # of tasks that it can predict: BaseTask.item
     kind: ClassVar[str]  # closed-form: nothing trains by gradients on a graph; reference: another method's model
+    reads_samples: ClassVar[bool] = True  # whether it looks at samples at all, not at training labels alone
     reads_graph: ClassVar[bool] = False  # whether it looks at the pre-training graph at all
     graph_at_inference: ClassVar[bool] = False  # whether a new sample needs its edges to be predicted
     draws: ClassVar[bool] = False  # whether the seed changes the result; otherwise it stands for all seeds

@@ -17,6 +17,7 @@ class Majority(ArmKind):
     """
 
     kind = "closed-form"
+    reads_samples = False
 
     def applies(self, given: Given, task: Task) -> str:
         valid = task.split["valid"]

@@ -234,7 +234,7 @@ VISIBLE = _table(
         "graph_at_inference": FLAG,
         "trials": COUNT,
     },
-    {},
+    {"reads_samples": FLAG},
 )
 _RUN = {
     **dict.fromkeys(("experiment", "arm", "hash"), TEXT),

@@ -211,9 +211,9 @@ class Record(Kept):
 
     @property
     def is_transductive(self) -> bool | None:
-        """Whether nothing was hidden in pre-training; None where the record does not say."""
+        """Whether nothing was hidden in pre-training; None where the record does not say, or nothing was looked at."""
         if self.visible is not None:
-            return self.visible.inductive == "no"
+            return None if self.visible.reads_samples is False else self.visible.inductive == "no"
         if self.transductive is not None:
             return self.transductive
         return None if self.pretrain is None else self.pretrain.transductive

@@ -108,8 +108,10 @@ def _rank_tables(rows: list[Row]) -> list[str]:
             for row in (row for row in ranked if row["head"] == head):
                 tasks.setdefault((row["dataset"], row["task"], row["entry"]), {})[row["arm"]] = row["rank"]
             means, count = mean_ranks(list(tasks.values()))
-            if len({task[:2] for task in tasks}) > 1 and count:
-                columns[f"{head}, {count} of {len(tasks)} tasks"] = means
+            number = len({task[:2] for task in tasks})
+            if number > 1 and count:
+                what = "tasks" if number == len(tasks) else "entries"  # of finetune, some of one task
+                columns[f"{head}, {count} of {len(tasks)} {what}"] = means
         if columns:
             arms = list(dict.fromkeys(row["arm"] for row in ranked))
             lines = [[_text(arm), *(_number(means.get(arm), ".2f") for means in columns.values())] for arm in arms]
@@ -138,14 +140,14 @@ def _difference(row: Row) -> str:
     if row["difference"] is None:
         return ""
     low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference']:+.4f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
+    return f"{row['difference']:+z.4f}" + ("" if low is None else f" [{low:+z.3f}, {high:+z.3f}]")
 
 
 def _reduction(row: Row) -> str:
     if row["rre"] is None:
         return ""
-    return f"{row['rre']:+.1f}" + (
-        "" if row["rre_low"] is None else f" [{row['rre_low']:+.1f}, {row['rre_high']:+.1f}]"
+    return f"{row['rre']:+z.1f}" + (
+        "" if row["rre_low"] is None else f" [{row['rre_low']:+z.1f}, {row['rre_high']:+z.1f}]"
     )
 
 

@@ -26,6 +26,7 @@ class Visible(Kept):
             (``allow_label_edges``).
         graph_at_inference: Whether predictions read the graph too.
         trials: Settings that were tried to choose the arm's, 1 without a grid.
+        reads_samples: False of what looks at training labels alone, so that nothing need be hidden from it.
     """
 
     inductive: str
@@ -34,6 +35,7 @@ class Visible(Kept):
     labels: str
     graph_at_inference: bool
     trials: int
+    reads_samples: bool | None = None
 
     _check: ClassVar[Check] = VISIBLE
 
@@ -66,8 +68,13 @@ class Visible(Kept):
         return self.differs(baseline) is None
 
     @property
-    def reach(self) -> str:
-        """In a table: the published name of what was hidden, and whether the graph is there at inference."""
+    def reach(self) -> str | None:
+        """In a table: the published name of what was hidden, and whether the graph is there at inference.
+
+        None: it looks at no sample, so that nothing could be hidden.
+        """
+        if self.reads_samples is False:
+            return None
         hidden = HIDDEN.get(self.inductive)
         if hidden is None:
             hidden = f"{100 * float(self.inductive.removeprefix('share ')):g} % of test hidden"

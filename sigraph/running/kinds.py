@@ -222,6 +222,7 @@ def seen_by(arm: ArmConfig, seed: int, tasks: list[dict[str, Any]]) -> dict[str,
         **visible_of(arm.pretrain, seed, kind.reads_graph),
         "graph_at_inference": kind.graph_at_inference,
         "trials": max((task["trials"] for task in tasks), default=1),
+        **({} if kind.reads_samples else {"reads_samples": False}),
     }
 
 

@@ -300,6 +300,14 @@ def test_mean_ranks_over_tasks():
     assert lines[0] == ["mean rank in e (1: best)", "linear, 3 of 3 tasks"]
     assert lines[2:] == [["a", "1.83"], ["b", "1.50"], ["c", "2.67"]]  # (1 + 1.5 + 3) / 3, (2 + 1.5 + 1) / 3, 8 / 3
     assert "mean rank" not in board.only(task="t0").table()
+    twice = [record(arm, 0, tuple(task(s, task=t) for t in ("t0", "t0", "t1"))) for arm, s in (("a", 0.5), ("b", 0.6))]
+    assert "linear, 3 of 3 entries" in Leaderboard(twice).table()
+
+
+def test_nothing_is_not_less_than_nothing():
+    sipt = [0.8 - 1e-9, 0.7 - 1e-9]
+    shown = Leaderboard([*seeds("base", 0.8, 0.7), *seeds("sipt", *sipt)], "base").table()
+    assert "+0.0000" in shown and "+0.0 [+0.0, +0.0]" in shown and "-0.0" not in shown
 
 
 def test_rows_have_the_columns_that_others_rely_on():

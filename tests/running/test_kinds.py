@@ -149,6 +149,10 @@ def test_three_references_stand_in_a_table_by_default(toy):
     assert [record["arm"] for record in results.records] == config.arm_names and not results.failed
     assert [row["arm"] for row in plan(config)] == config.arm_names
     assert "closed-form: pre-trains nothing" in plan_table(config)
+    rows = {row["arm"]: row for row in results.leaderboard().rows()}
+    reach = {name: (row["visible"], row["transductive"]) for name, row in rows.items()}
+    assert reach["majority"] == (None, None)  # it looks at training labels alone
+    assert reach["raw-features"] == reach["ridge"] == ("transductive", True)  # scaled by all visible samples
     notes = {row["arm"]: row["status"] for row in results.leaderboard().rows()}
     assert "not compared: sipt predicts through a head" in notes["majority"] and "not compared" not in notes["sipt"]
     some = run(config, only=[("majority", 0)])
