@@ -33,12 +33,16 @@ class Negatives:
         num_samples: N.
         directed: Whether the order of two samples counts.
         owner: Whose, for messages.
+        way: What helps where there is none.
 
     Raises:
         ValueError: Every pair of the pool is related.
     """
 
-    def __init__(self, pool: Tensor, known: Tensor, num_samples: int, directed: bool, owner: str) -> None:
+    def __init__(
+        self, pool: Tensor, known: Tensor, num_samples: int, directed: bool, owner: str, way: str = "give negatives"
+    ) -> None:
+        self.owner, self.way = owner, way
         self.pool, self.known = pool, known.unique()
         self.num_samples, self.directed = num_samples, directed
         self.all: Tensor | None = None  # [2, Q]
@@ -49,7 +53,7 @@ class Negatives:
             if not self.all.numel():
                 raise ValueError(
                     f"{owner}: all pairs of the {pool.numel():,} samples are related, so that there is no negative to "
-                    "draw; give negatives, or pairs with labels"
+                    f"draw; {way}"
                 )
 
     def _is_known(self, pairs: Tensor) -> Tensor:
@@ -65,7 +69,10 @@ class Negatives:
             if not wrong.numel():
                 return out
             out[:, wrong] = self._candidates(wrong.numel(), generator)
-        raise ValueError(f"nearly all pairs of {self.pool.numel():,} samples are related: no negatives were found")
+        raise ValueError(
+            f"{self.owner}: nearly all pairs of the {self.pool.numel():,} samples are related: no negatives were "
+            f"found; {self.way}"
+        )
 
     def draw_different(self, count: int, generator: torch.Generator) -> Tensor:
         """Pairs, each once; all that there are if these are fewer. Shape [2, <= count]."""

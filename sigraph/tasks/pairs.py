@@ -89,9 +89,12 @@ class PairTask(LabelledTask):
         notes: list[str] = []
         if labels is None:
             metric = metric or "rocauc"
-            self._take_links(split, negatives or {}, seed)
             if type not in ("", "classification"):
-                raise ValueError(f"'type' of task {name!r} is classification where 'labels' is None (got {type!r})")
+                raise ValueError(
+                    f"'type' of task {name!r} is classification where 'labels' is None (got {type!r}); leave it "
+                    "out, or give a label a pair"
+                )
+            self.type, self.labels = "classification", torch.ones(self.num_items, dtype=torch.long)
         else:
             if negatives is not None:
                 raise ValueError(f"'negatives' of task {name!r} are for links; with 'labels' they are labels of 0")
@@ -102,8 +105,8 @@ class PairTask(LabelledTask):
             called = (
                 called if called is not None or found.classes is None else checked_names(found.classes, "'classes'")
             )
-            self._check_labels()
-            self.split = read_split(split, name, self.num_items, "pair")
+        self._check_labels()
+        self.split = read_split(split, name, self.num_items, "pair")
         self.classes = called
         self.read_metrics(metric, metrics)
         if called is not None and self.type != "regression" and len(called) < self.num_outputs:
@@ -111,6 +114,8 @@ class PairTask(LabelledTask):
                 f"'classes' of task {name!r} needs a name for each of {self.num_outputs} (got {len(called)})"
             )
         check_parts(self, "pairs")
+        if labels is None:
+            self._draw_once(negatives or {}, seed)
         if self.draws_negatives:
             self._training_negatives = self._negatives_of_train()
         warn_of(self, notes)
@@ -175,11 +180,8 @@ class PairTask(LabelledTask):
     def _keys(self, pairs: Tensor) -> Tensor:
         return pair_keys(pairs, self._num_samples, self.directed)
 
-    def _take_links(self, split: Mapping[str, Any], negatives: Mapping[str, Any], seed: int) -> None:
-        """Labels of links: 1 of the pairs that are given, 0 of negatives that are given or drawn once."""
-        self.type, self.labels = "classification", torch.ones(self.num_items, dtype=torch.long)
-        self._check_labels()
-        self.split = read_split(split, self.name, self.num_items, "pair")
+    def _draw_once(self, negatives: Mapping[str, Any], seed: int) -> None:
+        """Add negatives, of label 0, to validation and test: those that are given, or some that are drawn."""
         unknown = [part for part in negatives if part not in ("valid", "test")]
         if unknown:
             raise ValueError(f"'negatives' of task {self.name!r} are of valid and test (got {unknown[0]!r:.40})")
@@ -190,7 +192,8 @@ class PairTask(LabelledTask):
                 drawn = self._checked(negatives[part], f"negatives {part!r}")
             else:
                 pool = self.pairs[:, items].unique()
-                source = Negatives(pool, known, self._num_samples, self.directed, f"task {self.name!r}, {part!r}")
+                way = f"give this part pairs of more samples, or negatives={{{part!r}: pairs}}"
+                source = Negatives(pool, known, self._num_samples, self.directed, f"task {self.name!r}, {part!r}", way)
                 count = self.num_negatives * items.numel()
                 drawn = source.draw_different(count, keyed_generator(seed, _DRAWN, number))
             known = torch.cat([known, self._keys(drawn)])
@@ -217,9 +220,9 @@ class PairTask(LabelledTask):
 
     def _negatives_of_train(self) -> Negatives:
         train = self.pairs[:, self.split["train"]]
-        return Negatives(
-            train.unique(), self._keys(train), self._num_samples, self.directed, f"task {self.name!r}, 'train'"
-        )
+        way = "give this part pairs of more samples, or labels with pairs of class 0"
+        owner = f"task {self.name!r}, 'train'"
+        return Negatives(train.unique(), self._keys(train), self._num_samples, self.directed, owner, way)
 
     def samples(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         ends = self.pairs[:, items]

@@ -15,6 +15,11 @@ from sigraph.tasks.negatives import Negatives, pair_keys
 from sigraph.tasks.pairs import PairFeatures
 
 N = 60
+NONE_TO_DRAW = {
+    "pairs": ((0, 0, 1), (1, 2, 2)),
+    "labels": None,
+    "split": {"train": [0], "valid": [1], "test": [2]},
+}
 
 
 def seeded(seed=0):
@@ -56,7 +61,17 @@ def make(pairs=((0, 1, 2, 3), (1, 2, 3, 0)), labels=(1, 0, 1, 1), split=None, **
         ({"num_negatives": 0}, "'num_negatives'"),
         (
             {"pairs": ((0, 0, 1), (1, 2, 2)), "labels": None, "split": {"train": [0], "valid": [1], "test": [2]}},
-            "all pairs of the 2 samples are related",
+            r"task 'bind', 'valid': all pairs of the 2 samples are related, .*; give this part pairs of "
+            r"more samples, or negatives=\{'valid': pairs\}",
+        ),
+        # each of them before negatives are looked for, of which there are none
+        ({**NONE_TO_DRAW, "split": {"train": [0], "valid": [1], "test": [1]}}, "'test' .* shares 1 pairs with 'valid'"),
+        ({**NONE_TO_DRAW, "metric": "nope"}, r"needs to be one of accuracy, .* \(got 'nope'\)"),
+        ({**NONE_TO_DRAW, "metric": "rmse"}, r"for classification \(got 'rmse'\)"),
+        ({**NONE_TO_DRAW, "type": "regression"}, "'type' of task 'bind' is classification where 'labels' is None"),
+        (
+            {**NONE_TO_DRAW, "negatives": {"valid": [[1], [3]], "test": [[0], [3]]}},
+            "'train': all pairs of the 2 samples are related, .* or labels with pairs of class 0",
         ),
     ],
 )
