@@ -319,10 +319,43 @@ def test_seeds(seeds, problem):
         ({"task": "t", "head": "full", "dropout": 1.1}, "'finetune.0.dropout' needs to be in [0, 1]"),
         ({"task": "t", "head": "full", "primary": "yes"}, "'finetune.0.primary' needs to be true or false"),
         ("topic", "'finetune.0' needs to be a mapping"),
+        *(
+            (
+                {"task": "t", "head": "linear", "class_weight": weight},
+                f".class_weight' needs to be balanced, or a list of numbers > 0, one a class (got {weight!r})",
+            )
+            for weight in (-1, {"bio": 2}, [-1, 1, 1], [0, 1], [], [True, 1], ["a"], "balansed")
+        ),
+        *(
+            (
+                {"task": "t", "head": "linear", "converged": True, **idle},
+                f"'finetune.0.{next(iter(idle))}' does not act with 'converged: true'",
+            )
+            for idle in (
+                {"max_epochs": 5},
+                {"patience": 5},
+                {"optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.1}},
+                {"scheduler": "CosineAnnealingLR"},
+                {"batch_size": 5},
+                {"dropout": 0.5},
+            )
+        ),
     ],
 )
 def test_a_wrong_finetune_entry(entry, problem):
     assert problem in error_of({**MINIMAL, "finetune": [entry]})
+
+
+def test_a_converged_probe_takes_what_says_nothing_of_steps_and_an_arm_or_a_grid_may_ask_for_it():
+    entry = {"task": "t", "head": "linear", "converged": True, "max_epochs": 300, "optimizer": {"lr": 0.01}}
+    tree = {**MINIMAL, "finetune": [{**entry, "class_weight": [1, 2], "normalize": True}]}
+    assert config_from_dict(tree).finetune[0].class_weight == [1.0, 2.0]
+    tree = {**MINIMAL, "finetune": [{**entry, "converged": False, "max_epochs": 5}]}
+    arm = {"finetune.0.converged": True}
+    assert "arm 'a': 'finetune.0.max_epochs' does not act" in error_of({**tree, "arms": {"a": arm}})
+    assert config_from_dict({**tree, "arms": {"a": {**arm, "finetune.0.max_epochs": 300}}}).arm("a")
+    tried = config_from_dict({**tree, "arms": {"a": {}}, "grid": {"finetune.0.converged": [True, False]}})
+    assert tried.arm("a", chosen={"finetune.0.converged": True}).finetune[0].max_epochs == 5
 
 
 @pytest.mark.parametrize("value", ["${name}", "${oc.env:HOME}", "???"])

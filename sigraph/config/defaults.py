@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from sigraph.config.location import Place
-from sigraph.config.overlay import DataSource
-from sigraph.config.schema import FinetuneConfig, PretrainConfig
+from sigraph.config.overlay import DataSource, fresh
+from sigraph.config.schema import OF_STEPS, FinetuneConfig, PretrainConfig
 
 DEFAULT_STRUCTURE_WEIGHT = 0.1
 
 
-def complete_finetune(entries: list[FinetuneConfig], dataset: DataSource | None, place: Place) -> list[FinetuneConfig]:
+def complete_finetune(
+    entries: list[FinetuneConfig], dataset: DataSource | None, place: Place, tried: Collection[str] = ()
+) -> list[FinetuneConfig]:
     """Entries with data set and primary task filled in.
 
+    Args:
+        entries: As they were read.
+        dataset: Of pre-training; None: it stays open.
+        place: Where they stand, for messages.
+        tried: Dotted keys whose values a grid tries: some of its combinations may set what does not act.
+
     Raises:
-        ConfigError: More than one is primary, two are the same, an entry changes a world that is none, or one that asks
-            no neighbours leaves one out.
+        ConfigError: More than one is primary, two are the same, an entry changes a world that is none, one that asks
+            no neighbours leaves one out, or a converged one says how steps are taken.
     """
     for i, entry in enumerate(entries):
         if entry.leave_one_out and entry.head != "knn":
             at = place / "finetune" / i / "leave_one_out"
             raise at.error(f"'finetune.{i}.leave_one_out' needs 'head: knn' (got {entry.head!r})")
+        _check_converged(entry, f"finetune.{i}", place / "finetune" / i, tried)
     if dataset is not None:
         sources = [_complete_dataset(entry.dataset, dataset, place / "finetune" / i) for i, entry in enumerate(entries)]
         entries = [dataclasses.replace(e, dataset=source) for e, source in zip(entries, sources, strict=True)]
@@ -49,6 +59,26 @@ def complete_pretrain(pretrain: PretrainConfig, place: Place) -> PretrainConfig:
     if weight < 1 and pretrain.objective is None:
         raise place.error(f"'pretrain.structure_weight' below 1 needs 'pretrain.objective' (got {weight} and null)")
     return dataclasses.replace(pretrain, structure_weight=weight)
+
+
+def _check_converged(entry: FinetuneConfig, whole: str, place: Place, tried: Collection[str]) -> None:
+    """Refuse keys of steps where none is taken, if they are not as they are by default."""
+    if not entry.converged or _is_among(f"{whole}.converged", tried):
+        return
+    default = fresh(FinetuneConfig)
+    for key in OF_STEPS:
+        value = getattr(entry, key)
+        if value != default[key] and not _is_among(f"{whole}.{key}", tried):
+            raise (place / key).error(
+                f"'{whole}.{key}' does not act with 'converged: true', which takes no steps of an optimiser but looks "
+                f"for the minimum itself (got {value!r}); leave it out - an arm that changes the file's sets it to its "
+                f"default, {default[key]!r} - or leave out 'converged'"
+            )
+
+
+def _is_among(dotted: str, tried: Collection[str]) -> bool:
+    """Whether a grid tries values of a key, of something in it, or of what it is in."""
+    return any(f"{dotted}.".startswith(f"{key}.") or f"{key}.".startswith(f"{dotted}.") for key in tried)
 
 
 def _complete_dataset(own: DataSource | None, pretrained_on: DataSource, place: Place) -> DataSource:

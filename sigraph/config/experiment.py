@@ -144,7 +144,7 @@ class ExperimentConfig(Plain):
             _check_looked_at(own, place)
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
-        finetune = complete_finetune(finetune, pretrain.dataset, place)
+        finetune = complete_finetune(finetune, pretrain.dataset, place, tuple(chosen or ()))
         return ArmConfig(name, complete_pretrain(pretrain, place), finetune, kind)
 
     def baseline_of(self, name: str) -> str | None:

@@ -87,9 +87,6 @@ def overlay(hint: Any, base: Any, new: Any, place: Place, meta: Any = None) -> A
         return plain(new, place)
     if meta.get("home"):
         return _overlay_component(meta["home"], base, new, place, meta.get("partial", False))
-    if get_origin(hint) in (UnionType, Union):  # a word, or a list
-        kinds = get_args(hint)
-        hint = next((kind for kind in kinds if (get_origin(kind) is list) == isinstance(new, list)), kinds[0])
     if get_origin(hint) is list:
         if not isinstance(new, list):
             raise place.error(f"{str(place)!r} needs to be a list (got {new!r})")

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from sigraph.config.class_weight import SAID, checked_class_weight
 from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import WORLDS, Component, DataSource, key
 
@@ -154,11 +155,13 @@ class FinetuneConfig(Plain):
         pair: What a head reads of a pair of samples: ``hadamard`` (product of their embeddings, number by number),
             ``concatenate`` (one behind the other; of an undirected relation their sum and the size of their
             difference) or ``dot`` (inner product); null: ``hadamard``, of a directed relation ``concatenate``.
-        class_weight: Weight of each class, or of the 1s of each label column, in the loss: a list, or ``balanced``;
+        class_weight: Weight of each class, or of the 1s of each label column, in the loss: a list, class 0 first, or
+            ``balanced``;
             null: every label counts the same.
         label_smoothing: Share of a label that is spread over all classes, in [0, 1).
         converged: The minimum of the loss plus an L2 penalty, its strength chosen by validation (``linear``), in place
-            of ``max_epochs`` of ``optimizer``.
+            of ``max_epochs`` of ``optimizer``; keys of these steps (``optimizer``, ``scheduler``, ``max_epochs``,
+            ``patience``, ``batch_size``, ``dropout``) are refused beside it.
     """
 
     task: str = key()
@@ -175,7 +178,7 @@ class FinetuneConfig(Plain):
     normalize: bool = key(False)
     dropout: float = key(0.0, low=0, high=1)
     pair: str | None = key(None, one_of=PAIRS)
-    class_weight: str | list[float] | None = key(None, one_of=("balanced",), low=0)
+    class_weight: str | list[float] | None = key(None, check=checked_class_weight, is_said=SAID)
     label_smoothing: float = key(0.0, low=0, below=1)
     converged: bool = key(False)
 

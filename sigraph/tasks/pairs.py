@@ -197,7 +197,7 @@ class PairTask(LabelledTask):
                 count = self.num_negatives * items.numel()
                 drawn = source.draw_different(count, keyed_generator(seed, _DRAWN, number))
             known = torch.cat([known, self._keys(drawn)])
-            self.split[part] = torch.cat([items, torch.arange(drawn.size(1)) + self.num_items])
+            self.split = {**self.split, part: torch.cat([items, torch.arange(drawn.size(1)) + self.num_items])}
             self.pairs = torch.cat([self.pairs, drawn], dim=1)
             self.labels = torch.cat([self.labels, torch.zeros(drawn.size(1), dtype=torch.long)])
         self._check_labels()
