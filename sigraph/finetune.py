@@ -33,7 +33,7 @@ from sigraph.files.random import keyed_seed
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
 from sigraph.tasks import Evaluator
-from sigraph.tasks.base import BaseTask
+from sigraph.tasks.base import BaseTask, scores_of
 from sigraph.tasks.kinds import LossSettings, check_class_weight, check_label_smoothing
 
 HEADS = ("linear", "full", "knn")
@@ -138,7 +138,7 @@ class FinetuneModule(LightningModule):
         predicted = torch.cat([part for _, part, _ in self._seen])
         items = [part.cpu() for _, _, part in self._seen if part is not None]
         if self.evaluator is None and items:
-            found = self.task.evaluate(torch.cat(items), predicted, [metric])
+            found = scores_of(self.task, torch.cat(items), predicted, [metric])
         else:
             y = torch.cat([part for part, _, _ in self._seen])
             found = (self.evaluator or Evaluator(self.task)).eval({"y_true": y, "y_pred": predicted}, [metric])
@@ -361,7 +361,7 @@ def _scores(task: BaseTask, parts: dict[str, Tensor]) -> dict[str, dict[str, flo
     """Every metric on every part that was predicted."""
     found: dict[str, dict[str, float]] = {name: {} for name in task.metrics}
     for part, predicted in parts.items():
-        for name, value in task.evaluate(task.split[part], predicted).items():
+        for name, value in scores_of(task, task.split[part], predicted).items():
             found.setdefault(name, {})[part] = value
     return found
 

@@ -77,6 +77,7 @@ def experiment(folders, kind="rows"):
             "trainer": {"max_epochs": 1, "accelerator": "cpu"},
         },
         "finetune": [{"task": "parity", "head": "linear"}],
+        "references": False,
     }
 
 

@@ -111,7 +111,10 @@ def resolve(target: Any, expected: Bases, where: str) -> type:
     if not issubclass(found, expected):
         raise ConfigError(f"{where}: {target!r} needs to be a subclass of {_spelled(expected)}")
     if inspect.isabstract(found):
-        raise ConfigError(f"{where}: {target!r} is abstract; name one of its subclasses")
+        lacks = ", ".join(f"{name}()" for name in sorted(getattr(found, "__abstractmethods__", ())))
+        raise ConfigError(
+            f"{where}: {target!r} is abstract, it lacks {lacks}; write it, or name a subclass that has it"
+        )
     return found
 
 

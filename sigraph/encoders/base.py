@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from os import PathLike
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from sigraph.data.dataset import SampleDataset
+from sigraph.files.arguments import said
 from sigraph.samples.encoding import Encoding
 
 __all__ = ["Encoder", "Encoding", "samples_of"]
@@ -62,3 +63,35 @@ class Encoder(nn.Module, ABC):
 def samples_of(dataset: SampleDataset) -> str:
     """The samples of a data set for a message, by its name if it has one."""
     return f"the samples of data set {dataset.name!r}" if dataset.name else "the samples"
+
+
+def check_width(encoder: Encoder) -> None:
+    """Refuse an encoder that does not say how wide its embeddings are.
+
+    Raises:
+        ValueError: ``out_channels`` is missing, or no number.
+    """
+    width = getattr(encoder, "out_channels", None)
+    if not isinstance(width, int):
+        name = type(encoder).__name__
+        raise ValueError(f"{name!r} needs to set 'out_channels', D of z [B, D], in its constructor (got {said(width)})")
+
+
+def checked_encoding(encoder: Encoder, found: Any, number: int) -> Encoding:
+    """What an encoder gave for ``number`` samples, if it keeps the contract.
+
+    Raises:
+        ValueError: It is no :class:`Encoding`, or ``z`` has another shape than [number, out_channels].
+    """
+    name = type(encoder).__name__
+    if not isinstance(found, Encoding):
+        raise ValueError(
+            f"forward() of {name!r} needs to give sigraph.encoders.Encoding(z), z a tensor [B, D] (got {said(found)})"
+        )
+    check_width(encoder)
+    width = encoder.out_channels
+    shape = list(found.z.shape) if isinstance(found.z, Tensor) else None
+    if shape != [number, width]:
+        got = said(found.z) if shape is None else shape
+        raise ValueError(f"forward() of {name!r} needs z of shape [{number}, {width}], out_channels wide (got {got})")
+    return found

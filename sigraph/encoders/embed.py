@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
-from sigraph.encoders.base import Encoder, Encoding
+from sigraph.encoders.base import Encoder, Encoding, checked_encoding
 from sigraph.files.arguments import check_integers, check_kinds, checked_node
 from sigraph.samples.batches import bounded_batches
 
@@ -44,7 +44,7 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
     with _evaluating(encoder):
         parts = [
-            encoder(_move(dataset.fetch(ids), like)).z.float().cpu()
+            checked_encoding(encoder, encoder(_move(dataset.fetch(ids), like)), len(ids)).z.float().cpu()
             for ids in bounded_batches(dataset.store, node, batch_size)
         ]
     z = torch.cat(parts) if parts else torch.empty(0, encoder.out_channels)
@@ -69,7 +69,7 @@ def encode(encoder: Encoder, dataset: SampleDataset, node: Tensor) -> tuple[Any,
     like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
     inputs = _move(dataset.fetch(node), like)
     with _evaluating(encoder):
-        return inputs, encoder(inputs)
+        return inputs, checked_encoding(encoder, encoder(inputs), len(node))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import read_record
 from sigraph.running.visible import hidden_test
-from sigraph.tasks.base import BaseTask
+from sigraph.tasks.base import BaseTask, scores_of
 from sigraph.tasks.metrics import UndefinedMetricError
 
 LOCK = ".lock"
@@ -254,7 +254,7 @@ def _scores(task: BaseTask, found: Prediction, left_out: Callable[[str], None]) 
     for name in task.metrics:
         try:
             scores[name] = {
-                part: task.evaluate(task.split[part], predicted, [name])[name]
+                part: scores_of(task, task.split[part], predicted, [name])[name]
                 for part, predicted in parts.items()
                 if predicted is not None
             }

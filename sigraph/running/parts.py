@@ -18,6 +18,7 @@ from sigraph.config.build import Bases, build, check
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder
+from sigraph.encoders.base import check_width
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor
 from sigraph.leaderboard.result_files import ENCODER
@@ -132,6 +133,7 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
     makers = makers_of(config, "pretrain", config.trainer.accelerator)
     torch.manual_seed(keyed_seed(seed, INIT))
     encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
+    check_width(encoder)
     encoder.check_samples(dataset)
     objective = None
     if config.objective is not None:

@@ -220,3 +220,26 @@ class UnitLength(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return F.normalize(z, dim=-1)
+
+
+def scores_of(
+    task: BaseTask, items: Tensor, predicted: Tensor, metrics: Sequence[str] | None = None
+) -> dict[str, float]:
+    """What :meth:`BaseTask.evaluate` gives, if it keeps the contract.
+
+    Raises:
+        ValueError: It gives no mapping, or lacks a metric that the task names.
+    """
+    found = task.evaluate(items, predicted, metrics)
+    wanted = task.metrics if metrics is None else metrics
+    if not isinstance(found, Mapping) or any(name not in found for name in wanted):
+        got = (
+            f"a mapping with {', '.join(map(str, found)) or 'nothing'}"
+            if isinstance(found, Mapping)
+            else f"{found!r:.40}"
+        )
+        raise ValueError(
+            f"evaluate() of {type(task).__name__!r} needs to give a score for each of its metrics, "
+            f"{', '.join(wanted)} (got {got})"
+        )
+    return {name: float(found[name]) for name in wanted}

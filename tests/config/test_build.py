@@ -222,7 +222,7 @@ def test_the_standard_library_is_not_even_imported(monkeypatch):
 
 
 def test_an_abstract_class_is_refused():
-    assert "is abstract; name one of its subclasses" in refused(component("Base"))
+    assert "is abstract, it lacks act(); write it, or name a subclass" in refused(component("Base"))
 
 
 def test_an_unknown_name_lists_what_fits():
