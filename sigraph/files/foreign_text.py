@@ -28,6 +28,11 @@ def printable(text: str) -> str:
     return _STEERING.sub(_escaped, text)
 
 
+def quoted(text: str, most: int = 40) -> str:
+    """Text in quotes, for a message; of more than ``most`` letters the first ones, and dots behind their quotes."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}..."
+
+
 def cell(value: object) -> str:
     """For a Markdown table: on one line, without what ends a cell."""
     return re.sub(r"(\\*)\|", r"\1\1\\|", printable(" ".join(str(value).split())))

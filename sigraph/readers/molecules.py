@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from sigraph.files.arguments import shown
+from sigraph.files.foreign_text import quoted
 from sigraph.readers.base import SHOWN, Reader, stated, text_column
 from sigraph.readers.kept import read_once
 from sigraph.readers.molecule_attributes import KINDS, OGB, Attributes, attributes
@@ -162,7 +163,7 @@ class Molecules(Reader):
 
     def _refuse(self, text: pa.Array, wrong: np.ndarray) -> None:
         rows = np.flatnonzero(wrong)
-        which = ", ".join(f"row {row + 1}: {text[int(row)].as_py()!r:.40}" for row in rows[:SHOWN])
+        which = ", ".join(f"row {row + 1}: {quoted(text[int(row)].as_py())}" for row in rows[:SHOWN])
         raise ValueError(
             f"'Molecules' cannot read {len(rows):,} of {len(text):,} cells of column {self.column!r} ({which}"
             f"{', ...' if len(rows) > SHOWN else ''}); leave these rows out, or read them as an unknown atom by "

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from sigraph.files.foreign_text import quoted
 from sigraph.tables.report import some
 from sigraph.tasks.task import SPLITS
 
@@ -42,7 +43,7 @@ def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
         if different < classes:
             example = cells.filter(is_list)[0].as_py()
             return [
-                f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {example!r:.40}): "
+                f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {quoted(example)}): "
                 f"{different:,} terms, but each of {classes:,} combinations is a class; for multi-label give a column "
                 "of 0 and 1 for each term"
             ]

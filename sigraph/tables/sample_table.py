@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import as_numbers, first_odd, is_mostly_numbers, is_number, is_text, list_width, type_name
+from sigraph.files.foreign_text import quoted
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 from sigraph.tables.float_digits import as_float32, lost_digits
@@ -255,5 +256,5 @@ def _why_records(values: dict[str, pa.ChunkedArray], blocks: dict[str, bool]) ->
     if is_text(values[name].type) and (row := first_odd(values[name])) >= 0:
         cell = values[name][row].as_py()
         comma = ", a decimal comma?" if re.fullmatch(r"[+-]?\d+,\d+", cell.strip()) else ""
-        note += f" (row {row + 1}: {cell!r:.40}{comma})"
+        note += f" (row {row + 1}: {quoted(cell)}{comma})"
     return [note + rest]

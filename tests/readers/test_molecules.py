@@ -70,6 +70,8 @@ def test_a_graph_is_what_smiles2graph_gives():
 def test_what_cannot_be_read_is_refused_by_row_or_read_as_unknown_and_all_that_is_odd_is_counted():
     with pytest.raises(ValueError, match=r"cannot read 3 of 10 .*row 2: ''.*row 4: 'no molecule'.*unreadable: unknown"):
         Molecules().read(table(ODD))
+    with pytest.raises(ValueError, match=rf"\(row 1: '{'Q' * 40}'\.\.\.\); leave these rows out"):  # cut in its quotes
+        Molecules().read(table(["Q" * 60]))
     reader = Molecules(unreadable="unknown")
     samples = reader.read(table(ODD))
     assert samples.cost().tolist() == [3, 1, 2, 1, 1, 6, 1, 3, 1, 4]
