@@ -99,8 +99,6 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         arguments.out = str(user_path(out))
     if arguments.samples is None:
         return _prepare_graph(arguments)
-    if not arguments.edges:
-        raise ValueError("--samples needs --edges FILE, the pre-training graph over them")
     if arguments.num_nodes is not None:
         raise ValueError("--num-nodes is for edges alone; with --samples their number is known")
     if arguments.out is None and not arguments.dry_run:
@@ -144,6 +142,10 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         finally:  # after an error too: what was understood until then
             if str(report):
                 print(report, flush=True)
+        if not edges:
+            print(
+                "graphs   none: a YAML names one made of the samples, e.g. {_target_: sigraph.graphs.KNNGraph, k: 10}"
+            )
         if arguments.dry_run:
             print("nothing was written (--dry-run)")
             return 0

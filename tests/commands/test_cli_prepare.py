@@ -4,6 +4,7 @@ import csv
 
 import pytest
 import torch
+import yaml
 
 from sigraph.cli import main
 from sigraph.config import load_config
@@ -116,7 +117,6 @@ def test_several_metrics_of_a_task(files, given, capsys):
         (["prepare", "--samples", "s.csv", "--edges", "e.csv", "--dry-run", "--num-nodes", "3"], "--num-nodes is for"),
         (["prepare", "--memory-limit", "2GB"], "--memory-limit needs --samples"),
         (["prepare", "cora", "--samples", "s.csv"], "not both"),
-        (["prepare", "--samples", "s.csv"], "--samples needs --edges"),
         (["prepare", "--samples", "s.csv", "--edges", "e.csv"], "needs --out DIR"),
         (["prepare", "--samples", "s.csv", "--edges", "e.csv", "--out", "o"], "s.csv: there is no such file"),
         ([..., "--dry-run", "--split", "sometimes"], "needs to be random, stratified, group:COLUMN or scaffold:COLUMN"),
@@ -336,3 +336,26 @@ def test_home_is_spelled_out_in_out(tmp_path, monkeypatch, capsys):
     (tmp_path / "e.csv").write_text("a,b\n0,1\n1,2\n")
     assert main(["prepare", "--edges", str(tmp_path / "e.csv"), "--out=~/graph"]) == 0
     assert (tmp_path / "graph").is_dir()
+
+
+def test_samples_without_edges_make_their_own_graph(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"n{i},{'ab'[i % 2]},{i % 2 + 0.01 * i},{i % 3}" for i in range(30)]
+    (tmp_path / "s.csv").write_text("\n".join(["id,topic,x,y", *rows]))
+    assert main(["prepare", "--samples", "s.csv", "--label", "topic", "--out", "own"]) == 0
+    assert "graphs   none: a YAML names one made of the samples" in capsys.readouterr().out
+    tree = {
+        "name": "own",
+        "seeds": [0],
+        "references": False,
+        "pretrain": {
+            "dataset": "own",
+            "graph": {"_target_": "sigraph.graphs.KNNGraph", "k": 3},
+            "encoder": {"_target_": "sigraph.encoders.MLPEncoder", "hidden_channels": 4, "out_channels": 2},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        },
+        "finetune": [{"task": "topic", "head": "linear", "max_epochs": 1}],
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(tree))
+    assert main(["run", "own.yaml"]) == 0
+    assert "| sipt " in capsys.readouterr().out
