@@ -2,6 +2,7 @@
 
 from sigraph.tasks.base import BaseTask
 from sigraph.tasks.column_halves import column_halves
+from sigraph.tasks.contacts import ContactTask
 from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.pairs import PairTask
@@ -11,6 +12,7 @@ from sigraph.tasks.task import Task
 
 __all__ = [
     "BaseTask",
+    "ContactTask",
     "Evaluator",
     "LabelledTask",
     "PairTask",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sigraph.tasks.base import BaseTask
+from sigraph.tasks.contacts import ContactTask
 from sigraph.tasks.label_values import TYPES
 from sigraph.tasks.links import LinkTask
 from sigraph.tasks.pairs import PairTask
 from sigraph.tasks.parts import PartTask
 from sigraph.tasks.task import Task
 
-_KINDS: dict[str, type[BaseTask]] = {kind.item: kind for kind in (PairTask, LinkTask, PartTask)}
+_KINDS: dict[str, type[BaseTask]] = {kind.item: kind for kind in (PairTask, LinkTask, PartTask, ContactTask)}
 
 
 def as_kept(kind: str) -> type[BaseTask]:

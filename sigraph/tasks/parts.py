@@ -118,16 +118,7 @@ class PartTask(LabelledTask):
 
     def read(self, encoding: Encoding, place: Tensor, inputs: Any) -> Tensor:
         """Embeddings of the parts of the samples, special tokens left out. Shape [R, D']."""
-        if encoding.h is None or encoding.ptr is None:
-            raise ValueError(
-                f"task {self.name!r} reads embeddings of parts, h with ptr, which this encoder does not give; use "
-                "another, such as TransformerEncoder, GRUEncoder or GraphEncoder"
-            )
-        h, size = encoding.h, encoding.ptr.diff()
-        if isinstance(inputs, Tokens) and inputs.is_special is not None:
-            kept = ~inputs.is_special[inputs.is_real]  # [M]
-            owner = torch.repeat_interleave(torch.arange(len(size), device=h.device), size)
-            h, size = h[kept], owner[kept].bincount(minlength=len(size))
+        h, size = parts_of(encoding, inputs, self.name)
         return h[_rows(size.cumsum(0) - size, size, place)]
 
     def head(self, encoder: Embeds, settings: HeadSettings) -> nn.Module:
@@ -162,6 +153,25 @@ class PartTask(LabelledTask):
     def __repr__(self) -> str:
         sizes = ", ".join(f"{part}={len(self.split[part]):,}" for part in SPLITS)
         return f"PartTask({self.name!r}, {self.type}, {sizes}, {len(self.labels):,} labels)"
+
+
+def parts_of(encoding: Encoding, inputs: Any, task: str) -> tuple[Tensor, Tensor]:
+    """Embeddings of the parts of all samples, special tokens left out, and how many each sample has. [M, D'] and [B].
+
+    Raises:
+        ValueError: The encoder gives none; ``task`` needs them.
+    """
+    if encoding.h is None or encoding.ptr is None:
+        raise ValueError(
+            f"task {task!r} reads embeddings of parts, h with ptr, which this encoder does not give; use "
+            "another, such as TransformerEncoder, GRUEncoder or GraphEncoder"
+        )
+    h, size = encoding.h, encoding.ptr.diff()
+    if isinstance(inputs, Tokens) and inputs.is_special is not None:
+        kept = ~inputs.is_special[inputs.is_real]  # [M]
+        owner = torch.repeat_interleave(torch.arange(len(size), device=h.device), size)
+        h, size = h[kept], owner[kept].bincount(minlength=len(size))
+    return h, size
 
 
 def _rows(start: Tensor, size: Tensor, place: Tensor) -> Tensor:
