@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
 PART ?=
 QUICK ?=
-# A process for each core, none of which needs more than a GB; `make test PYTEST_ARGS="-n 0"` runs all in one.
-PARALLEL := -n logical --maxprocesses 8
+# A process for each core and one more, as some tests wait for processes of their own; none needs more than a GB.
+# `make test PYTEST_ARGS="-n 0"` runs all in one.
+PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')
 
 .PHONY: help setup demo test test-slow test-scatter lint wheel-check bench reliability clean
 

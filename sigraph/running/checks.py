@@ -13,7 +13,6 @@ from sigraph.config import ArmConfig, ConfigError, FinetuneConfig, PretrainConfi
 from sigraph.config.build import Bases, check, is_shipped, working
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder
-from sigraph.encoders.embed import encode
 from sigraph.files.memory import check_processes
 from sigraph.files.random import keyed_generator
 from sigraph.finetune import check_fits_task
@@ -180,13 +179,10 @@ def said_of_trial(settings: Mapping[str, Any], kind: type[ValueError] = ConfigEr
 
 
 def _draw_once(parts: Parts) -> None:
-    """Draw the samples of one step, whose number only the sampler knows, and encode two of them."""
+    """Draw the samples of one step, whose number only the sampler knows."""
     number = min(parts.config.batch_size, len(parts.dataset))
     with working(type(parts.sampler).__name__, parts.config.sampler, "pretrain.sampler"):
         parts.sampler.sample(torch.arange(number), keyed_generator(0))
-    encoder = parts.module.encoder
-    with working(type(encoder).__name__, parts.config.encoder, "pretrain.encoder"):
-        encode(encoder, parts.dataset, torch.arange(min(2, number)))
 
 
 def check_components(arm: ArmConfig) -> None:
