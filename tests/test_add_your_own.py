@@ -65,7 +65,7 @@ def test_hidden_items_of_a_task_of_ones_own_are_not_pretrained_on(folder):
         (
             "smooth.py",
             ("nn.Linear(hidden_channels, out_channels)", "nn.Linear(hidden_channels, 5)"),
-            "needs z of shape [2, 8]",
+            "needs z of shape [120, 8]",
         ),
         ("reads.py", ("def read(self, records)", "def reads(self, records)"), "it lacks read()"),
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +20,6 @@ from sigraph.running.leakage_check import without_told
 from sigraph.running.parts import pretrain_hash
 from sigraph.running.records import plain
 from sigraph.running.stages import PRETRAIN, finetune_file, finetune_hash
-
-logger = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -132,15 +129,8 @@ def _task(
 
 
 def _has_predictions(task: dict[str, Any], folder: Path, shared: Path) -> bool:
-    """Whether they are where they were kept; lost or altered ones are said."""
-    if not (kept := task.get("predictions")):
-        return True
-    files = [place / PREDICTIONS / kept["file"] for place in (folder, shared)]
-    lost = [file for file in files if not _has(file, kept["sha256"])]
-    for file in lost:
-        what = "is damaged (its sum is another)" if file.exists() else "is missing"
-        logger.warning("%s %s; it is made again", file, what)
-    return not lost
+    kept = task.get("predictions")
+    return not kept or all(_has(place / PREDICTIONS / kept["file"], kept["sha256"]) for place in (folder, shared))
 
 
 def _read(kind: type[Kept], file: Path) -> dict[str, Any] | None:
