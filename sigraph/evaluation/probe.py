@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -66,8 +66,7 @@ def converged_probe(
     if len(linear) != 1 or any(True for i, one in enumerate(layers) if i != linear[0] for _ in one.parameters()):
         raise ValueError(f"'converged' needs a head with one linear layer, which that of task {task.name!r} is not")
     front, back = nn.Sequential(*layers[: linear[0]]), layers[linear[0] + 1 :]
-    layer = layers[linear[0]]
-    assert isinstance(layer, nn.Linear)  # for type checkers
+    layer = cast(nn.Linear, layers[linear[0]])
     head.eval()
     with torch.no_grad():
         x, x_valid = (front(rows).double() for rows in (train[0], valid))

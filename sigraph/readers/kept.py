@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
@@ -63,9 +63,7 @@ def read_once(
 def _opened(kind: type[S], path: Path) -> tuple[S, dict[str, int]]:
     folder = open_folder(path, READ, verify=True)
     counts = {str(name): int(count) for name, count in folder.header["counts"].items()}
-    samples = kind.open(_Files(folder, path))
-    assert isinstance(samples, kind)
-    return samples, counts
+    return cast(S, kind.open(_Files(folder, path))), counts
 
 
 def _name(text: pa.Array, how: Mapping[str, Any]) -> str:
