@@ -16,6 +16,9 @@ SHORT = {
 N = 60
 
 
+READS_SMILES = ("MorganFingerprints",)
+
+
 def make(kind):
     return kind(**SHORT.get(kind.__name__, {})) if isinstance(kind, type) else kind
 
@@ -46,6 +49,10 @@ def samples(kind="rows"):
     if kind == "text":
         words = [" ".join(f"w{j}" * int(n > 0) for j, n in enumerate(row)) for row in x.tolist()]
         return pa.table({"text": words, "page": list(range(N))})
+    if kind == "smiles":
+        groups = ["CO", "CN", "CS", "CF", "CCl", "CBr", "CI", "C#N"]
+        molecules = [".".join(groups[j] for j, n in enumerate(row) if n) or "C" for row in x.tolist()]
+        return pa.table({"smiles": molecules, "page": list(range(N))})
     if kind == "tokens":
         return token_table([[2 + j for j, n in enumerate(row) if n] or [11] for row in x.tolist()], 12)
     return x
@@ -70,6 +77,11 @@ def dataset(kind="rows", of_type="classification", weighted=False):
 def given(data, node=None, own=True):
     visible = data if node is None else data.subset(node)
     return Given(data, visible, node, own, visible.graph, data.graph, "cpu")
+
+
+def home(kind, **how):
+    """A data set whose samples a kind reads."""
+    return dataset("smiles" if kind.__name__ in READS_SMILES else "rows", **how)
 
 
 def predict(kind, data, node=None, task=None, seed=0, score_test=True):

@@ -4,6 +4,7 @@ from sigraph.arms.base import ArmKind, Given, Prediction
 from sigraph.arms.label_propagation import LabelPropagation
 from sigraph.arms.lsa import LSA
 from sigraph.arms.majority import Majority
+from sigraph.arms.morgan_fingerprints import MorganFingerprints
 from sigraph.arms.raw_features import RawFeatures
 from sigraph.arms.ridge import Ridge
 from sigraph.arms.supervised_gnn import SupervisedGNN
@@ -14,6 +15,7 @@ __all__ = [
     "Given",
     "LabelPropagation",
     "Majority",
+    "MorganFingerprints",
     "Prediction",
     "RawFeatures",
     "Ridge",

@@ -87,6 +87,13 @@ class ArmKind(ABC):
         Asked before anything trains; it reads no samples and no graph.
         """
 
+    def check(self, given: Given, task: Task) -> None:  # noqa: B027 -- many read whatever there is
+        """Refuse, before anything trains, samples that it applies to but cannot read; it may read all of them.
+
+        Raises:
+            ValueError: Names the samples, and the way out.
+        """
+
     @abstractmethod
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
         """Learn from the visible samples and the training labels; predict validation and test samples.

@@ -37,7 +37,7 @@ def check_penalties(owner: str, name: str, penalties: Sequence[float]) -> tuple[
 
 
 def linear_candidates(
-    task: Task, rows: Mapping[str, Rows], penalties: Sequence[float] = PENALTIES
+    task: Task, rows: Mapping[str, Rows], penalties: Sequence[float] = PENALTIES, logistic_columns: bool = False
 ) -> Iterator[Candidate]:
     """A linear model a penalty, learned from the training rows.
 
@@ -48,12 +48,14 @@ def linear_candidates(
         task: Labels and split.
         rows: ``train``, ``valid`` and ``test``: a row a sample, in the split's order. Shape [n, F].
         penalties: Each > 0.
+        logistic_columns: Label columns by logistic regression, too: slower, and what is expected where they are rare.
 
     Yields:
         What is fitted, one for each penalty.
     """
     y, x = task.labels[task.split["train"]], rows["train"]
-    fit = {"classification": _classes, "multilabel": _columns, "regression": _numbers}[task.type]
+    columns = _logistic_columns if logistic_columns else _columns
+    fit = {"classification": _classes, "multilabel": columns, "regression": _numbers}[task.type]
     threads = 1 if x.shape[0] * x.shape[1] < _SMALL else None
     for penalty in penalties:
         with threadpool_limits(threads, user_api="blas"):  # on few numbers they wait for each other
@@ -74,10 +76,7 @@ def _classes(task: Task, x: Rows, y: Tensor, penalty: float) -> Fitted:
         scores = torch.full((1, task.num_outputs), _LEAST).log()
         scores[0, known[0]] = 0.0
         return lambda rows: scores.expand(rows.shape[0], -1), task.num_outputs
-    model = LogisticRegression(C=1 / penalty, max_iter=_MOST_STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # where it stops it is one of those that validation judges
-        model.fit(x, y.numpy())
+    model = _logistic(x, y.numpy(), penalty)
 
     def predict(rows: Rows) -> Tensor:
         scores = np.full((rows.shape[0], task.num_outputs), np.log(_LEAST), np.float32)
@@ -103,11 +102,31 @@ def _columns(task: Task, x: Rows, y: Tensor, penalty: float) -> Fitted:
     return lambda rows: torch.from_numpy((rows @ weight + bias).astype(np.float32)), weight.size + bias.size
 
 
+def _logistic_columns(task: Task, x: Rows, y: Tensor, penalty: float) -> Fitted:
+    weight, bias = np.zeros((x.shape[1], y.size(1))), np.zeros(y.size(1))
+    for column, cells in enumerate(y.float().numpy().T):
+        known = np.flatnonzero(~np.isnan(cells))
+        positives = int(cells[known].sum())
+        if 0 < positives < len(known):
+            model = _logistic(x[known], cells[known], penalty)
+            weight[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+        else:  # nothing to tell apart; 0, undecided, where no sample says anything
+            bias[column] = np.log((positives + 0.5) / (len(known) - positives + 0.5))
+    return lambda rows: torch.from_numpy((rows @ weight + bias).astype(np.float32)), weight.size + bias.size
+
+
 def _numbers(task: Task, x: Rows, y: Tensor, penalty: float) -> Fitted:
     target = y.double().numpy()
     mean, scale = target.mean(), target.std() or 1.0
     model = _ridge(penalty).fit(x, (target - mean) / scale)
     return lambda rows: torch.from_numpy(model.predict(rows).astype(np.float64) * scale + mean), model.coef_.size + 1
+
+
+def _logistic(x: Rows, y: np.ndarray, penalty: float) -> LogisticRegression:
+    model = LogisticRegression(C=1 / penalty, max_iter=_MOST_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # where it stops it is one of those that validation judges
+        return model.fit(x, y)
 
 
 def _ridge(penalty: float) -> Ridge:

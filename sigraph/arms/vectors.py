@@ -77,8 +77,7 @@ class Vectors:
 
     def _raw(self, store: Samples) -> Rows:
         if isinstance(store, SparseFeatures):
-            parts = [part.whole().numpy() for part in (store.value, store.col, store.rowptr)]
-            return csr_matrix(tuple(parts), shape=(len(store), store.in_channels))
+            return sparse_rows(store)
         if isinstance(store, TokenSequences):
             return _bags(store)
         if self._words is not None:
@@ -87,6 +86,12 @@ class Vectors:
         if rows is None:
             raise ValueError(f"'Vectors' needs features, tokens or text (got {store.describe()})")
         return rows.numpy()
+
+
+def sparse_rows(store: SparseFeatures) -> csr_matrix:
+    """Sparse features as scipy has them. Shape [N, F] float32."""
+    parts = [part.whole().numpy() for part in (store.value, store.col, store.rowptr)]
+    return csr_matrix(tuple(parts), shape=(len(store), store.in_channels))
 
 
 def without_vectors(given: Given) -> str:

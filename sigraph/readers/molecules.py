@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -111,7 +111,7 @@ class Molecules(Reader):
         x, ends, bond, size, num_edges, fragments, known = (np.concatenate(part) for part in zip(*parts, strict=True))
         empty = pc.equal(text, "").to_numpy(zero_copy_only=False).astype(bool)
         if self.unreadable == "refuse" and not known.all():
-            self._refuse(text, ~known)
+            refuse_unreadable("Molecules", self.column, text, ~known, "an unknown atom")
         counts = {
             "empty": empty,
             "unreadable": ~known & ~empty,
@@ -161,21 +161,34 @@ class Molecules(Reader):
             molecule = max(GetMolFrags(molecule, asMols=True), key=lambda f: f.GetNumHeavyAtoms())
         return molecule, number
 
-    def _refuse(self, text: pa.Array, wrong: np.ndarray) -> None:
-        rows = np.flatnonzero(wrong)
-        which = ", ".join(f"row {row + 1}: {quoted(text[int(row)].as_py())}" for row in rows[:SHOWN])
-        raise ValueError(
-            f"'Molecules' cannot read {len(rows):,} of {len(text):,} cells of column {self.column!r} ({which}"
-            f"{', ...' if len(rows) > SHOWN else ''}); leave these rows out, or read them as an unknown atom by "
-            "unreadable: unknown"
-        )
-
     def state(self) -> dict[str, Any]:
         return {"attributes": self.attributes}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         if stated(state, "attributes", str, "Molecules") != self.attributes:
             raise ValueError(f"'attributes' needs to be {state['attributes']!r}, as learned, in 'Molecules'")
+
+
+def refuse_unreadable(owner: str, column: str, text: pa.Array, wrong: np.ndarray, otherwise: str) -> NoReturn:
+    """Refuse cells of SMILES that cannot be read, naming the first rows.
+
+    Args:
+        owner: What reads them.
+        column: Of the cells.
+        text: All cells. Shape [N].
+        wrong: Which of them cannot be read. Shape [N] bool.
+        otherwise: What they are read as by ``unreadable: unknown``.
+
+    Raises:
+        ValueError: Always.
+    """
+    rows = np.flatnonzero(wrong)
+    which = ", ".join(f"row {row + 1}: {quoted(text[int(row)].as_py())}" for row in rows[:SHOWN])
+    raise ValueError(
+        f"{owner!r} cannot read {len(rows):,} of {len(text):,} cells of column {column!r} ({which}"
+        f"{', ...' if len(rows) > SHOWN else ''}); leave these rows out, or read them as {otherwise} by "
+        "unreadable: unknown"
+    )
 
 
 def _described(molecule: Any, described: Attributes) -> tuple[list[int], list[int], list[int]] | None:

@@ -131,12 +131,20 @@ def why_not(kind: ArmKind, given: Given, task: Any) -> str:
 
 
 def missing_of(arm: ArmConfig, seed: int) -> dict[str, str]:
-    """By task, why the kind of an arm cannot predict it; nothing of those that it can."""
+    """By task, why the kind of an arm cannot predict it; nothing of those that it can.
+
+    Raises:
+        ConfigError: It cannot read the samples of one that it can.
+    """
     kind, found = build_kind(arm), {}
     for entry in entries_of(arm):
         home, task = look_up(arm, entry)
-        if reason := why_not(kind, given_to(arm, home, seed), task):
+        given = given_to(arm, home, seed)
+        if reason := why_not(kind, given, task):
             found[entry.task] = reason
+            continue
+        with working(type(kind).__name__, arm.kind or {}, "kind"):
+            kind.check(given, task)
     return found
 
 

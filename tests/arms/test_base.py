@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 import torch
-from arm_cases import N, dataset, given, graph, make, predict, samples
+from arm_cases import READS_SMILES, N, dataset, given, graph, home, make, predict, samples
 from contracts import concrete_subclasses
 
 import sigraph.arms
@@ -28,7 +28,7 @@ def test_there_are_kinds():
 @pytest.mark.parametrize("of_type", TYPES)
 @pytest.mark.parametrize("kind", FOUND)
 def test_predictions_are_those_the_evaluator_takes_and_better_than_nothing(kind, of_type):
-    data = dataset(of_type=of_type, weighted=True)
+    data = home(kind, of_type=of_type, weighted=True)
     task, found = data.task(), predict(kind, data)
     evaluator = Evaluator(task)
     for part, predicted in (("valid", found.valid), ("test", found.test)):
@@ -44,7 +44,7 @@ def test_predictions_are_those_the_evaluator_takes_and_better_than_nothing(kind,
 @pytest.mark.parametrize("sight", [None, torch.arange(20)])
 @pytest.mark.parametrize("kind", FOUND)
 def test_the_seed_decides_and_labels_of_the_test_change_nothing(kind, sight):
-    data = dataset()
+    data = home(kind)
     found, again = (predict(kind, data, sight, seed=5) for _ in range(2))
     assert torch.equal(found.test, again.test) and found.num_trials == again.num_trials
     if not kind.draws:
@@ -58,9 +58,12 @@ def test_the_seed_decides_and_labels_of_the_test_change_nothing(kind, sight):
 @pytest.mark.parametrize("kind", [kind for kind in FOUND if not kind.graph_at_inference])
 def test_hidden_samples_change_nothing_but_their_own_predictions(kind):
     """Features and edges of what is hidden: predictions of the others stay to the bit."""
-    node, data = torch.arange(40), dataset()
-    x = samples().clone()
-    x[50:] = 3 * x[50:].flip(0)
+    node, data = torch.arange(40), home(kind)
+    if kind.__name__ in READS_SMILES:
+        x = samples("smiles").take([*range(50), *range(59, 49, -1)])
+    else:
+        x = samples().clone()
+        x[50:] = 3 * x[50:].flip(0)
     other = graph()
     moved = torch.cat([other.edge_index[:, (other.edge_index < 40).all(dim=0)], torch.tensor([[45], [50]])], dim=1)
     moved = moved[:, moved[0] < moved[1]]
@@ -70,7 +73,7 @@ def test_hidden_samples_change_nothing_but_their_own_predictions(kind):
 
 
 @pytest.mark.parametrize("samples_kind", ["sparse", "numbers", "text", "tokens"])
-@pytest.mark.parametrize("kind", [kind for kind in FOUND if kind.__name__ != "Majority"])
+@pytest.mark.parametrize("kind", [kind for kind in FOUND if kind.__name__ not in ("Majority", *READS_SMILES)])
 def test_every_kind_of_samples_with_numbers(kind, samples_kind):
     data = dataset(samples_kind)
     assert make(kind).applies(given(data), data.task()) == ""
@@ -80,18 +83,21 @@ def test_every_kind_of_samples_with_numbers(kind, samples_kind):
 
 @pytest.mark.parametrize("kind", FOUND)
 def test_samples_without_numbers_are_said(kind):
-    data = dataset()
+    data = home(kind)
     nothing = SampleDataset(pa.table({"page": list(range(N))}), dict(data.graphs), dict(data.tasks))
     reason = make(kind).applies(given(nothing), nothing.task())
-    needs = kind.__name__ not in ("Majority", "LabelPropagation")
-    assert ("features, tokens or columns of text" in reason) if needs else reason == ""
+    if kind.__name__ in READS_SMILES:
+        assert "has no molecules to read" in reason and "there are: 'page'" in reason
+    else:
+        needs = kind.__name__ not in ("Majority", "LabelPropagation")
+        assert ("features, tokens or columns of text" in reason) if needs else reason == ""
     elsewhere = make(kind).applies(given(data, own=False), data.task())
     assert ("pre-training graph" in elsewhere) == kind.graph_at_inference
 
 
 @pytest.mark.parametrize("kind", FOUND)
 def test_a_class_that_no_training_sample_has_and_one_class_alone(kind):
-    data = dataset()
+    data = home(kind)
     y, split = data.task().labels.clone(), data.task().split
     y[45:50] = 2
     with pytest.warns(UserWarning, match="cannot be learnt"):
@@ -106,6 +112,8 @@ def test_a_class_that_no_training_sample_has_and_one_class_alone(kind):
 
 @pytest.mark.parametrize("kind", FOUND)
 def test_sparse_rows_are_never_made_dense_at_once(kind, monkeypatch):
+    if kind.__name__ in READS_SMILES:
+        pytest.skip("reads molecules")
     if kind.__name__ == "SupervisedGNN":
         pytest.skip("reads dense rows, within a stated bound")
     data = dataset("sparse")

@@ -308,3 +308,13 @@ def test_a_kind_of_ones_own_runs_from_a_yaml(toy, tmp_path, capsys):
     assert "| nearest " in out.out and "leaves out size: needs classes" in out.err
     record = read_sealed(next((tmp_path / "runs").glob("*/nearest/*/seed-1/results.json")))
     assert "own_nearest" in record["sources"] and record["tasks"][0]["num_parameters"] == 60
+
+
+def test_what_a_kind_cannot_read_is_refused_before_anything_trains(only_kinds, monkeypatch):
+    def refuse(self, given, task):
+        raise ValueError(f"{len(given.dataset)} samples cannot be read")
+
+    monkeypatch.setattr("sigraph.arms.Ridge.check", refuse)
+    monkeypatch.setattr("sigraph.arms.Ridge.predict", lambda *_: pytest.fail("predicts"))
+    with pytest.raises(ConfigError, match="kind: 40 samples cannot be read"):
+        run(config_from_dict(only_kinds))
