@@ -22,7 +22,7 @@ class ScaffoldGraph(GraphConstructor):
     """Molecules are joined if they have the same Bemis-Murcko scaffold: their rings and what links them.
 
     Args:
-        column: Of SMILES, in the data set's records.
+        column: Of SMILES, in the data set's records; ``id``: the samples' ids, where graphs have their SMILES as ids.
         chirality: Whether scaffolds that differ in their stereochemistry are different ones.
         generic: Whether only the shape counts: every atom of a scaffold is carbon, every bond single.
         acyclic: Whether molecules without a ring, all of whose scaffolds are empty, are joined with each other; False:

@@ -26,7 +26,7 @@ class TanimotoGraph(GraphConstructor):
 
     Args:
         k: Neighbours of each molecule, >= 1. As edges have no direction, a molecule that many find near has more.
-        column: Of SMILES, in the data set's records.
+        column: Of SMILES, in the data set's records; ``id``: the samples' ids, where graphs have their SMILES as ids.
         radius: Of the fingerprint, in bonds, >= 0; 2 is ECFP4.
         num_bits: Of the folded fingerprint, >= 8.
         mutual: Join two molecules only if each is among the other's nearest; otherwise one of the two is enough.

@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pytest
 import torch
+from torch_geometric.data import Data
 
 from sigraph.data import SampleDataset
 from sigraph.edges import LabelSetStore
-from sigraph.graphs import ScaffoldGraph
+from sigraph.graphs import ScaffoldGraph, TanimotoGraph
 from sigraph.samples.molecules import murcko_scaffolds
 
 pytest.importorskip("rdkit")
@@ -55,6 +56,18 @@ def test_scaffolds_are_rdkits():
         expected = [MurckoScaffoldSmiles(one, includeChirality=chirality) for one in smiles]
         assert murcko_scaffolds(pa.array(smiles), chirality).to_pylist() == expected
     assert murcko_scaffolds(pa.array(["no molecule", "", None], pa.string())).null_count == 3
+
+
+def test_graphs_whose_ids_are_smiles_are_molecules_by_their_ids():
+    smiles = [one for one in dict.fromkeys(SMILES) if one != "no molecule"]
+    graphs = [Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0, dtype=torch.long)) for _ in smiles]
+    by_id = SampleDataset(graphs, ids=smiles)
+    assert edges(ScaffoldGraph(column="id")(by_id)) == edges(ScaffoldGraph()(dataset(smiles))) != set()
+    assert edges(TanimotoGraph(k=2, column="id")(by_id)) == edges(TanimotoGraph(k=2)(dataset(smiles)))
+    with pytest.raises(ValueError, match=r"needs records.*or say 'column: id' where their ids are SMILES"):
+        ScaffoldGraph()(by_id)
+    with pytest.raises(ValueError, match=r"needs records with a column of SMILES.*'sigraph.readers.Molecules'$"):
+        ScaffoldGraph(column="id")(SampleDataset(graphs, ids=list(range(len(smiles)))))
 
 
 def test_what_has_no_molecules_is_told_what_is_missing():
