@@ -15,6 +15,7 @@ from sigraph.experiment import run
 from sigraph.tasks import PairTask, Task
 from sigraph.tasks.links import LinkTask
 
+RINGS = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCNCC1", "c1ccoc1"]
 FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
 
 
@@ -28,9 +29,9 @@ def ogb_stand_in(name):
         sizes = torch.randint(2, 7, (60,), generator=draw).tolist()
         x = [
             Data(
-                x=torch.randint(0, 5, (size, 9), generator=draw),
+                x=torch.randint(0, 2, (size, 9), generator=draw),
                 edge_index=(ends := torch.randint(0, size, (2, 2 * size), generator=draw)),
-                edge_attr=torch.randint(0, 3, (ends.size(1), 3), generator=draw),
+                edge_attr=torch.randint(0, 2, (ends.size(1), 3), generator=draw),
             )
             for size in sizes
         ]
@@ -45,7 +46,8 @@ def ogb_stand_in(name):
         tasks = {name: Task(name, y, split, facts.our_metric, facts.type)}
     seen = links["train"] if facts.kind == "link" else edges
     joined = {key: PretrainGraph(seen[:, seen[0] != seen[1]], 60) for key in graphs[facts.kind]}
-    return SampleDataset(x, joined, tasks, name=name)
+    smiles = [f"{'C' * (i // 6 + 1)}{RINGS[i % 6]}" for i in range(60)]
+    return SampleDataset(x, joined, tasks, name=name, ids=smiles if facts.is_molecules else None)
 
 
 def stand_in(name):
