@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from sigraph import __version__
 from sigraph.commands.audit import add_audit_options, audit_run
+from sigraph.commands.column_halves import prepare_halves
 from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.leaderboard import add_leaderboard_options, leaderboard_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
@@ -113,6 +114,8 @@ def _datasets(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     if is_own_data(arguments):
         return prepare_own(arguments)
+    if arguments.halves:
+        return prepare_halves(arguments)
     import logging
 
     from sigraph.recipes import prepare

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigraph.commands.column_halves import asked_halves, halved
+from sigraph.commands.target import check_target
 from sigraph.files.paths import resolved, user_path
 
-_OWN = ("edges", "task", "label", "out", "dry_run", "memory_limit", "num_nodes")
+_OWN = ("edges", "task", "label", "memory_limit", "num_nodes")
+_WRITTEN = ("out", "dry_run")  # of own tables, and of a known data set whose tasks are halved
 _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
-    *("split_rates", "seed"),
+    *("split_rates", "seed", "halves"),
 )
 
 
@@ -73,6 +76,14 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="classification or regression",
     )
+    add(
+        "--halves",
+        metavar="TASK[=SHARE]",
+        action="append",
+        default=[],
+        help="of a task with several label columns, half of them (by --seed) become TASK-graph, for a graph of labels, "
+        "and the others stay TASK; of a known data set, too: NAME --halves TASK --out DIR",
+    )
 
 
 def is_own_data(arguments: argparse.Namespace) -> bool:
@@ -81,7 +92,8 @@ def is_own_data(arguments: argparse.Namespace) -> bool:
     Raises:
         ValueError: It is about both, or about nothing.
     """
-    given = [f"--{option.replace('_', '-')}" for option in _OWN if getattr(arguments, option)]
+    options = _OWN if arguments.halves else (*_OWN, *_WRITTEN)
+    given = [f"--{option.replace('_', '-')}" for option in options if getattr(arguments, option)]
     own = arguments.samples is not None or bool(arguments.edges)
     if given and not own:
         raise ValueError(f"{given[0]} needs --samples FILE, the table of your samples")
@@ -106,7 +118,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     edges, tasks = sources("edges", arguments.edges), sources("task", arguments.task)
     if arguments.out is not None:
         files = [arguments.samples, *edges.values(), *tasks.values()]
-        _check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
+        check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
     try:
         rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
@@ -114,6 +126,7 @@ def prepare_own(arguments: argparse.Namespace) -> int:
 
     from sigraph.tables import TableReport, from_tables
 
+    halves = asked_halves(arguments.halves)
     report = TableReport()
     with _scratch(arguments) as scratch, _bar(arguments) as progress:
         try:
@@ -142,6 +155,8 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         finally:  # after an error too: what was understood until then
             if str(report):
                 print(report, flush=True)
+        dataset, lines = halved(dataset, halves, arguments.seed) if halves else (dataset, [])
+        print("\n".join(lines), end="\n" * bool(lines))
         if not edges:
             print(
                 "graphs   none: a YAML names one made of the samples, e.g. {_target_: sigraph.graphs.KNNGraph, k: 10}"
@@ -166,7 +181,7 @@ def _prepare_graph(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         raise ValueError("--edges needs --out DIR, the folder to write")
     ((name, file),) = sources("edges", arguments.edges).items()
-    _check_target(Path(arguments.out), arguments.force, "sigraph-csr", [file])
+    check_target(Path(arguments.out), arguments.force, "sigraph-csr", [file])
 
     from sigraph.tables import build_store
 
@@ -228,21 +243,6 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
             bar.update(share - bar.n)
 
         yield tell
-
-
-def _check_target(out: Path, force: bool, kind: str, sources: Sequence[str]) -> None:
-    """Refuse to replace anything but a folder of this kind and nothing else in it, and that only when asked to."""
-    from sigraph.files.atomic import check_free
-    from sigraph.files.ownership import replaces
-
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, and --out needs a folder; choose another --out")
-    if out.exists() and any(out.iterdir()) and not force:
-        raise ValueError(f"{out} exists and is not empty; choose another --out, or replace it by --force")
-    check_free(out, replaces({kind}))
-    inside = [source for source in sources if resolved(out) in resolved(source).parents]
-    if inside:
-        raise ValueError(f"{inside[0]} lies in {out}, which --force would replace; move it first")
 
 
 def sources(kind: str, values: Sequence[str], option: str | None = None) -> dict[str, str]:

@@ -364,6 +364,15 @@ def _choose(kind: str, items: Mapping[str, Any], name: str | None, dataset: str)
     return items[name]
 
 
+def stated_tasks(tasks: Mapping[str, BaseTask]) -> dict[str, CardTask]:
+    """Tasks as a card states them."""
+    stated = {}
+    for name, task in tasks.items():
+        counts = {key: value for key, value in task.measure().items() if key != "num_labelled"}
+        stated[name] = CardTask(**counts, about=task.about)
+    return stated
+
+
 def _card_to_write(dataset: SampleDataset, name: str) -> Card:
     """The card of a prepared folder: the data set's own, or one of what is there; with what was measured."""
     measured = dataset.measure()
@@ -371,10 +380,7 @@ def _card_to_write(dataset: SampleDataset, name: str) -> Card:
         dataset.name or name,
         samples=CardSamples(**measured["samples"]),
         graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
-        tasks={
-            key: CardTask(**{k: v for k, v in value.items() if k != "num_labelled"}, about=dataset.tasks[key].about)
-            for key, value in measured["tasks"].items()
-        },
+        tasks=stated_tasks(dataset.tasks),
     )
     samples = replace(card.samples, columns=dataset.feature_names)
     return replace(card, samples=samples, measured={**(card.measured or {}), **measured})
