@@ -11,10 +11,12 @@ from sklearn.decomposition import TruncatedSVD
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.nn.models import GCN, GIN, GraphSAGE
 
 from sigraph.arms.base import ArmKind, Given, Prediction
 from sigraph.arms.vectors import Vectors, as_tensor, without_vectors
+from sigraph.arms.whole_graph import LayeredInference
 from sigraph.data import PretrainGraph
 from sigraph.edges import EdgeStore
 from sigraph.encoders import Encoder, Encoding
@@ -29,7 +31,6 @@ MODELS = {"gcn": GCN, "sage": GraphSAGE, "gin": GIN}
 MOST_NUMBERS = 1 << 28  # of a dense matrix of features: 1 GB
 WHOLE = 4_000_000  # nodes and directed edges together up to which a step takes the whole graph
 _REDUCED = 256  # channels of features that are too many
-_TRAIN, _VALID, _TEST = range(3)
 
 
 class SupervisedGNN(ArmKind):
@@ -38,7 +39,9 @@ class SupervisedGNN(ArmKind):
     It reads features and neighbours of every sample that it predicts. Where pre-training is ``inductive`` it trains on
     the visible samples and the edges among them and predicts with the whole graph, as new samples would come with their
     edges. Large graphs (above 4 million nodes and edges) train on batches: the samples reached from the batch in as
-    many steps as there are layers, with all edges among them. Only ``gcn`` reads weights of edges.
+    many steps as there are layers, with the edges among them that a layer reads. They are validated and tested with
+    all neighbours, a layer at a time (:class:`~sigraph.arms.whole_graph.LayeredInference`). Only ``gcn`` reads weights
+    of edges.
 
     Args:
         layer: ``gcn`` (Kipf & Welling, ICLR 2017), ``sage`` (Hamilton et al., NeurIPS 2017), ``gin`` (Xu et al., ICLR
@@ -108,7 +111,7 @@ class SupervisedGNN(ArmKind):
         fit(
             trainer,
             module,
-            seen.loader(place, task.labels[train], _TRAIN),
+            seen.loader(place, task.labels[train], train=True),
             everywhere.loader(valid, task.labels[valid]),
         )
         best.restore(module)
@@ -124,6 +127,15 @@ class _Batch(NamedTuple):
     edge_index: Tensor  # [2, E]
     edge_weight: Tensor | None  # [E]
     asked: Tensor  # [B] places among the M
+    within: tuple[int, ...] = ()  # of each layer, how many of the nodes, the first ones, it is needed of; none: all
+
+
+class _Everything(NamedTuple):
+    """All nodes, evaluated a layer at a time, and which of them are asked about."""
+
+    x: Tensor  # [N, F]
+    over: LayeredInference
+    asked: Tensor  # [B]
 
 
 class _GraphNetwork(Encoder):
@@ -133,12 +145,33 @@ class _GraphNetwork(Encoder):
         super().__init__()
         self.out_channels = out_channels
         self.dropout = nn.Dropout(kind.dropout)
-        model = MODELS[kind.layer]
-        self.model = model(in_channels, kind.hidden_channels, kind.num_layers, out_channels, dropout=kind.dropout)
+        sizes = (in_channels, kind.hidden_channels, kind.num_layers, out_channels)
+        self.model = MODELS[kind.layer](*sizes, dropout=kind.dropout)
 
-    def forward(self, inputs: _Batch) -> Encoding:
+    def forward(self, inputs: _Batch | _Everything) -> Encoding:
+        if isinstance(inputs, _Everything):
+            return Encoding(inputs.over(self.model, inputs.x)[inputs.asked])
+        if inputs.within:
+            return Encoding(self._trimmed(inputs)[inputs.asked])
         weight = {"edge_weight": inputs.edge_weight} if self.model.supports_edge_weight else {}
         return Encoding(self.model(self.dropout(inputs.x), inputs.edge_index, **weight)[inputs.asked])
+
+    def _trimmed(self, inputs: _Batch) -> Tensor:
+        """The model's forward pass, each layer of the nodes alone that those after it read. [within[-1], D]"""
+        x, index, norm = self.dropout(inputs.x), inputs.edge_index, None
+        if self.model.supports_edge_weight:
+            index, norm = gcn_norm(index, inputs.edge_weight, len(x))
+        for number, (conv, within) in enumerate(zip(self.model.convs, inputs.within, strict=True)):
+            into = index[1] < within
+            index = index[:, into]
+            if norm is None:
+                x = conv((x, x[:within]), index)
+            else:  # normalised above: edges from outside count
+                norm = norm[into]
+                x = conv.propagate(index, x=conv.lin(x), edge_weight=norm)[:within] + conv.bias
+            if number < len(inputs.within) - 1:
+                x = self.model.dropout(self.model.act(x))
+        return x
 
 
 class _Nodes:
@@ -150,32 +183,47 @@ class _Nodes:
         self.size = kind.batch_size
         if self.size is None and self.store.num_nodes + graph.num_edges > WHOLE:
             self.size = 1024
-        self._all = None if self.size else self._among(torch.arange(self.store.num_nodes))
+        self._all: _Batch | None = None
+        self._layered: LayeredInference | None = None
+        if self.size is None:
+            self._all = self._among(torch.arange(self.store.num_nodes))
 
-    def loader(self, node: Tensor, y: Tensor, part: int = _VALID) -> DataLoader:
-        """Batches of (inputs, labels)."""
-        size = self.size or len(node)
+    def loader(self, node: Tensor, y: Tensor, train: bool = False) -> DataLoader:
+        """Batches of (inputs, labels); what is not trained on is one."""
         pairs: Any = list(range(len(node)))
-        generator = keyed_generator(self.seed, part)
+        size = self.size if train and self.size is not None else len(node)
+        generator = keyed_generator(self.seed, 0)
 
-        def collate(place: list[int]) -> tuple[_Batch, Tensor]:
+        def collate(place: list[int]) -> tuple[_Batch | _Everything, Tensor]:
             at = torch.tensor(place)
-            return self.batch(node[at], generator if part == _TRAIN else keyed_generator(self.seed, part, place[0])), y[
-                at
-            ]
+            return (self._drawn(node[at], generator) if train else self._exact(node[at])), y[at]
 
-        shuffle = part == _TRAIN and self.size is not None
-        return DataLoader(pairs, size, shuffle, generator=keyed_generator(self.seed, part, 1), collate_fn=collate)
+        shuffle = train and self.size is not None
+        return DataLoader(pairs, size, shuffle, generator=keyed_generator(self.seed, 0, 1), collate_fn=collate)
 
-    def batch(self, node: Tensor, generator: torch.Generator) -> _Batch:
-        """The inputs that predict some nodes."""
+    def _drawn(self, node: Tensor, generator: torch.Generator) -> _Batch:
+        """What some nodes are trained with."""
         if self._all is not None:
             return self._all._replace(asked=node)
-        reached = node.unique()
+        asked = node.unique()
+        hops = [asked]
         for _ in range(self.num_layers):
-            drawn = self.store.draw_neighbors(reached, self.num_neighbors, generator).view(-1)
-            reached = torch.cat([reached, drawn[drawn >= 0]]).unique()
-        return self._among(reached)._replace(asked=torch.searchsorted(reached, node))
+            drawn = self.store.draw_neighbors(hops[-1], self.num_neighbors, generator).unique()
+            hops.append(drawn[(drawn >= 0) & ~torch.isin(drawn, torch.cat(hops))])
+        batch, sizes = self._among(torch.cat(hops)), torch.tensor([len(hop) for hop in hops])
+        hop = torch.arange(len(hops)).repeat_interleave(sizes)
+        near = hop[batch.edge_index].diff(dim=0)[0].abs() <= 1  # what a layer reads, the one before it has made
+        weight = None if batch.edge_weight is None else batch.edge_weight[near]
+        within = tuple(sizes.cumsum(0).tolist()[-2::-1])
+        return _Batch(batch.x, batch.edge_index[:, near], weight, torch.searchsorted(asked, node), within)
+
+    def _exact(self, node: Tensor) -> _Batch | _Everything:
+        """What some nodes are predicted with: all their neighbours."""
+        if self._all is not None:
+            return self._all._replace(asked=node)
+        if self._layered is None:
+            self._layered = LayeredInference(self.store)
+        return _Everything(self.rows, self._layered, node)
 
     def _among(self, node: Tensor) -> _Batch:
         index, edge = self.store.edges_between(node, node)
@@ -208,7 +256,7 @@ def _predicted(module: FinetuneModule, nodes: _Nodes, node: Tensor) -> Tensor:
     module.eval()
 
     def parts() -> Iterator[Tensor]:
-        for inputs, _ in nodes.loader(node, node, _TEST):
+        for inputs, _ in nodes.loader(node, node):
             found = module(inputs)
             yield found if found.dtype == torch.float64 else found.float()
 

@@ -137,13 +137,13 @@ def test_a_reference_trains_on_what_is_visible_and_predicts_with_all(node):
     assert not torch.allclose(found["seen"], found["none"])
 
 
-def test_large_graphs_train_on_batches_with_the_edges_among_them(monkeypatch):
+@pytest.mark.parametrize("layer", ["gcn", "sage", "gin"])
+def test_large_graphs_train_on_batches_with_the_edges_among_them(layer):
     data, task = dataset(weighted=True), dataset().task()
-    whole = predict(SupervisedGNN(max_epochs=3, dropout=0.0, num_layers=3), data).test
-    batched = predict(
-        SupervisedGNN(max_epochs=3, dropout=0.0, num_layers=3, batch_size=60, num_neighbors=60), data
-    ).test
+    sizes = {"layer": layer, "max_epochs": 3, "dropout": 0.0, "num_layers": 3}
+    whole = predict(SupervisedGNN(**sizes), data).test
+    batched = predict(SupervisedGNN(**sizes, batch_size=60, num_neighbors=60), data).test
     torch.testing.assert_close(whole, batched, atol=1e-4, rtol=1e-4)  # all that a layer reads is reached
-    small = SupervisedGNN(max_epochs=2, batch_size=7, num_neighbors=2)
+    small = SupervisedGNN(layer, max_epochs=2, batch_size=7, num_neighbors=2)
     assert torch.equal(predict(small, data, seed=1).test, predict(small, data, seed=1).test)
     assert small.predict(given(data), task).test.shape == (20, 2)
