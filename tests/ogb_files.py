@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 NODES, GRAPHS = 60, 24
+RINGS = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCNCC1", "c1ccoc1"]
 
 
 def saver(name, is_hetero, version, root):
@@ -53,7 +54,7 @@ def write_types(source, name="ogbn-mag"):
 
 
 def write_graphs(source, name="ogbg-molhiv"):
-    """Graphs with integer attributes of nodes and edges, one of them without edges, and a label column."""
+    """Graphs with OGB's kinds of atoms and bonds, one of them without edges, SMILES that tell none of it, a column."""
     rng = np.random.default_rng(2)
     graphs = []
     for i in range(GRAPHS):
@@ -63,13 +64,16 @@ def write_graphs(source, name="ogbg-molhiv"):
             {
                 "edge_index": edge,
                 "num_nodes": size,
-                "node_feat": rng.integers(0, 5, (size, 9)),
-                "edge_feat": rng.integers(0, 4, (edge.shape[1], 3)),
+                "node_feat": rng.integers(0, [5] * 7 + [2] * 2, (size, 9)),
+                "edge_feat": rng.integers(0, [4, 4, 2], (edge.shape[1], 3)),
             }
         )
     y = (np.arange(GRAPHS) % 2)[:, None].astype(np.float64)
     split = dict(zip(("train", "valid", "test"), np.split(rng.permutation(GRAPHS), [12, 18]), strict=True))
-    return _saved(source, name, graphs, y, split, "scaffold", 1, ("classification", "rocauc", 2)), graphs, y, split
+    folder = _saved(source, name, graphs, y, split, "scaffold", 1, ("classification", "rocauc", 2))
+    smiles = [f"{'C' * (i // 6 + 1)}{RINGS[i % 6]}" for i in range(GRAPHS)]
+    text(folder / "mapping" / "mol.csv.gz", [*zip(smiles, smiles, strict=True)], ["smiles,mol_id"])
+    return folder, graphs, y, split
 
 
 def write_links(source, name="ogbl-ddi"):
@@ -149,3 +153,11 @@ def types_as_text(folder: Path, graph, y, split, split_name, version):
         for kind, rows in ids.items():
             text(folder / "split" / split_name / kind / f"{part}.csv.gz", rows)
     (folder / f"RELEASE_v{version}.txt").write_text("")
+
+
+WRITERS = {"ogbn-arxiv": write_nodes, "ogbn-mag": write_types, "ogbl-ddi": write_links}
+
+
+def write(source, name):
+    """A small data set of any name that is known here, and what is in it."""
+    return write_graphs(source, name) if name.startswith("ogbg-") else WRITERS[name](source, name)

@@ -6,54 +6,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
-from torch_geometric.data import Data
+from ogb_files import write
 
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset, load_card
-from sigraph.data.ogb_facts import ogb_facts, ogb_names
+from sigraph.data.ogb_facts import ogb_names
 from sigraph.experiment import run
+from sigraph.recipes import open_dataset
 from sigraph.tasks import PairTask, Task
-from sigraph.tasks.links import LinkTask
 
-RINGS = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCNCC1", "c1ccoc1"]
 FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
-
-
-def ogb_stand_in(name):
-    """60 samples of an OGB data set: features or molecules, its graphs, its task."""
-    facts, draw = ogb_facts(name), torch.Generator().manual_seed(0)
-    edges = torch.randint(0, 60, (2, 200), generator=draw).sort(dim=0).values.unique(dim=1)
-    graphs = {"node": ["cites", "writes"] if facts.is_hetero else ["edges"], "link": ["training-edges"], "graph": []}
-    x: Any = torch.rand(60, 12, generator=draw)
-    if facts.kind == "graph":
-        sizes = torch.randint(2, 7, (60,), generator=draw).tolist()
-        x = [
-            Data(
-                x=torch.randint(0, 2, (size, 9), generator=draw),
-                edge_index=(ends := torch.randint(0, size, (2, 2 * size), generator=draw)),
-                edge_attr=torch.randint(0, 2, (ends.size(1), 3), generator=draw),
-            )
-            for size in sizes
-        ]
-    ids = torch.arange(60)
-    split = {"train": ids[:20], "valid": ids[20:40], "test": ids[40:]}
-    y = ids % 3 if facts.type == "classification" else torch.randint(0, 2, (60, facts.num_tasks or 1), generator=draw)
-    links = dict(zip(split, edges.split([edges.size(1) - 40, 20, 20], dim=1), strict=True))
-    if facts.kind == "link":
-        drawn = {part: torch.randint(0, 60, (2, 50), generator=draw) for part in ("valid", "test")}
-        tasks: dict[str, Any] = {name: LinkTask(name, links, 60, facts.our_metric, negatives=drawn)}
-    else:
-        tasks = {name: Task(name, y, split, facts.our_metric, facts.type)}
-    seen = links["train"] if facts.kind == "link" else edges
-    joined = {key: PretrainGraph(seen[:, seen[0] != seen[1]], 60) for key in graphs[facts.kind]}
-    smiles = [f"{'C' * (i // 6 + 1)}{RINGS[i % 6]}" for i in range(60)]
-    return SampleDataset(x, joined, tasks, name=name, ids=smiles if facts.is_molecules else None)
 
 
 def stand_in(name):
     """The graphs and tasks of a card, by name and type, over 60 random samples."""
-    if name in ogb_names():
-        return ogb_stand_in(name)
     card = load_card(name)
     generator = torch.Generator().manual_seed(0)
     pairs = torch.combinations(torch.arange(60)).t()
@@ -84,11 +50,15 @@ def test_there_are_experiments():
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.parts[-2:]))
-def test_runs_two_steps(file, tmp_path):
+def test_runs_two_steps(file, tmp_path, monkeypatch):
     original = load_config(file)
-    folder = tmp_path / "data"
+    folder, half = tmp_path / "data", 30
     dataset = [f"pretrain.dataset='{folder}'"]
-    if isinstance(original.pretrain.dataset, str):
+    if original.pretrain.dataset in ogb_names():  # from small files in OGB's own format, by its name
+        monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path))
+        write(tmp_path, original.pretrain.dataset)
+        dataset, half = [], -(-len(open_dataset(original.pretrain.dataset)) // 2)
+    elif isinstance(original.pretrain.dataset, str):
         stand_in(original.pretrain.dataset).save(folder)
     else:  # a world makes a small one by itself
         held_out = [i for i, entry in enumerate(original.finetune) if entry.dataset]
@@ -97,7 +67,7 @@ def test_runs_two_steps(file, tmp_path):
     overrides = [
         *dataset,
         f"output_dir='{tmp_path / 'runs'}'",
-        "pretrain.batch_size=30",
+        f"pretrain.batch_size={half}",
         "pretrain.trainer.max_epochs=1",
         "pretrain.trainer.accelerator=cpu",
         "seeds=[0]",

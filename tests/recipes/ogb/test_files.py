@@ -22,15 +22,6 @@ from sigraph.recipes.ogb.prepare import prepare_ogb
 
 
 @pytest.fixture
-def source(tmp_path, monkeypatch):
-    monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path / "source"))
-    monkeypatch.setenv("SIGRAPH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
-    (tmp_path / "source").mkdir()
-    return tmp_path / "source"
-
-
-@pytest.fixture
 def archive(source, tmp_path, monkeypatch):
     """The archive at its official address, which is a file; nothing lies in the source."""
     folder, *_ = write_graphs(source)

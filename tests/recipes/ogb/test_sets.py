@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ogb_files import graphs_as_text, types_as_text, write_graphs, write_links, write_nodes, write_types
+from ogb_files import graphs_as_text, types_as_text, write, write_graphs, write_links, write_nodes, write_types
 from torch_geometric.utils import coalesce, to_undirected
 
 from sigraph.data import PretrainGraph, SampleDataset
@@ -19,17 +19,8 @@ from sigraph.samples.features import Features
 from sigraph.tasks.links import LinkTask
 from sigraph.theory.leakage.leakage import leakage
 
+NAMES = ["ogbn-arxiv", "ogbn-mag", "ogbg-molhiv", "ogbl-ddi"]
 OFFICIAL = Path(os.environ.get("SIGRAPH_DATA_SOURCE", "")) / "ogbg_official"
-
-
-@pytest.fixture
-def source(tmp_path, monkeypatch):
-    """Where official files are looked for; what is prepared lies elsewhere."""
-    monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path / "source"))
-    monkeypatch.setenv("SIGRAPH_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
-    (tmp_path / "source").mkdir()
-    return tmp_path / "source"
 
 
 def undirected(edge_index, num_nodes):
@@ -202,14 +193,6 @@ class Planted:
         return (Path.touch, (self.path,))
 
 
-WRITERS = {
-    "ogbn-arxiv": write_nodes,
-    "ogbn-mag": write_types,
-    "ogbg-molhiv": write_graphs,
-    "ogbl-ddi": write_links,
-}
-
-
 def text_of(name, folder, graph, y, split):
     if name == "ogbn-arxiv":
         graphs_as_text(folder, [graph], y, split, "time", kind="node")
@@ -221,10 +204,10 @@ def text_of(name, folder, graph, y, split):
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize(
-    ("name", "as_text"), [(n, t) for n in WRITERS for t in (False, True) if (n, t) != ("ogbl-ddi", True)]
+    ("name", "as_text"), [(n, t) for n in NAMES for t in (False, True) if (n, t) != ("ogbl-ddi", True)]
 )
 def test_a_planted_pickle_in_any_file_is_not_executed(source, tmp_path, name, as_text):
-    folder, *content = WRITERS[name](source)
+    folder, *content = write(source, name)
     if as_text:
         folder.rename(source / "binary")
         text_of(name, folder, *content)
