@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from sigraph.data import SampleDataset
-from sigraph.recipes.raw_text import graph_between, multi_hot, read_lines, read_rows
+from sigraph.recipes.raw_text import graph_between, multi_hot, read_label_numbers, read_rows
 from sigraph.tasks import Task
 from sigraph.tasks.splits import SplitRule
 
@@ -14,7 +14,7 @@ SPLIT = SplitRule("random", rates=(0.6, 0.2, 0.2), seed=0)
 def prepare(files, card):
     """Records with nothing but ``node``, the graph ``interaction``, the task ``hallmark`` with a drawn split."""
     rows = read_rows(files["node2vec_ppi/node2vec_PPI.edgelist"], 3)
-    labels = read_labels(files["node2vec_ppi/node2vec_PPI_labels.txt"])
+    labels = read_label_numbers(files["node2vec_ppi/node2vec_PPI_labels.txt"], NUM_LABELS)
     nodes = sorted({int(node) for row in rows for node in row[:2]} | labels.keys())
     columns = [str(number) for number in range(1, NUM_LABELS + 1)]
     label = multi_hot([labels.get(node) for node in nodes], columns)
@@ -23,16 +23,3 @@ def prepare(files, card):
     task = Task("hallmark", label, split, about=f"split drawn: {SPLIT}", classes=columns)
     samples = pa.table({"node": nodes})
     return SampleDataset(samples, {"interaction": graph}, {"hallmark": task}, name=card.name, ids=nodes)
-
-
-def read_labels(path):
-    """Label ids of each node; nodes need not be in order, and one without a label may stand alone."""
-    labels = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        node, *listed = line.split() or [""]
-        if not all(word.isdecimal() for word in (node, *listed)) or int(node) in labels:
-            raise ValueError(f"{path}, line {number}: needs a node of its own and label ids (got {line!r:.60})")
-        if wrong := [word for word in listed if not 1 <= int(word) <= NUM_LABELS]:
-            raise ValueError(f"{path}, line {number}: needs labels in [1, {NUM_LABELS}] (got {wrong[0]})")
-        labels[int(node)] = listed
-    return labels

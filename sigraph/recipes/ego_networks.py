@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from sigraph.data.sample_graph import SampleGraph
@@ -16,6 +17,8 @@ from sigraph.samples import Graphs
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
+
+NODE_KINDS = [12, 12]  # how many kinds each column of node_kinds has
 
 
 def ego_networks(
@@ -81,6 +84,34 @@ def ego_networks(
     edge_attr = None if weight is None else weight[:, None].float()
     narrow = torch.int16 if max_nodes < 2**15 else torch.int32
     return Graphs(torch.cat([given[taken], mark], dim=1), ends.to(narrow), node_ptr, edge_ptr, edge_attr)
+
+
+def node_kinds(graph: SampleGraph | Data) -> Tensor:
+    """What a graph alone says of each node, in kinds: how many neighbours it has, and how many of these are joined.
+
+    Attributes for :func:`ego_networks` of graphs whose nodes have none; an encoder reads them, and an objective masks
+    them, as kinds of [12, 12] (:data:`NODE_KINDS`). Both are of the whole graph, which a capped sample does not show.
+
+    Args:
+        graph: The big graph: of a data set, or PyG's. Weights do not matter.
+
+    Returns:
+        Column 0: 0 without a neighbour, else 1 + the whole part of the binary logarithm of their number, 11 at most.
+        Column 1, the clustering coefficient: 0 below two neighbours, else 1 + its whole tenths, 11 where all are
+        joined. uint8 [N, 2].
+
+    Source: Watts and Strogatz, "Collective dynamics of 'small-world' networks", Nature 393, 1998, for the coefficient.
+    """
+    whole = _as_graph(graph, "node_kinds")
+    store = in_full(whole.store, "node_kinds")
+    num_nodes, rowptr, col = store.num_nodes, store.rowptr, store.col
+    joined = csr_array((np.ones(len(col), np.int64), col.numpy(), rowptr.numpy()), shape=(num_nodes, num_nodes))
+    degree = rowptr.diff().numpy()
+    paths = joined.multiply(joined @ joined).sum(axis=1)  # twice the triangles at each node
+    pairs = degree * (degree - 1)
+    size = np.minimum(np.frexp(degree)[1], NODE_KINDS[0] - 1)  # frexp(d)[1] is 1 + floor(log2 d), 0 for 0
+    share = np.where(pairs > 0, 1 + 10 * paths // np.maximum(pairs, 1), 0)
+    return torch.from_numpy(np.stack([size, share], axis=1).astype(np.uint8))
 
 
 def _as_graph(graph: Any, owner: str) -> SampleGraph:

@@ -87,6 +87,27 @@ def read_terms(path: Path) -> dict[str, list[str]]:
     return terms
 
 
+def read_label_numbers(path: Path, num_labels: int) -> dict[int, list[str]]:
+    """Labels by node, of lines ``node label label ...``; nodes need not be in order, one without a label may be there.
+
+    Args:
+        path: The file.
+        num_labels: Labels are integers in [1, num_labels].
+
+    Raises:
+        ValueError: A line that is something else, a node that stands there twice, or a label out of range.
+    """
+    labels: dict[int, list[str]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        node, *listed = line.split() or [""]
+        if not all(word.isdecimal() for word in (node, *listed)) or int(node) in labels:
+            raise ValueError(f"{path}, line {number}: needs a node of its own and label ids (got {line!r:.60})")
+        if wrong := [word for word in listed if not 1 <= int(word) <= num_labels]:
+            raise ValueError(f"{path}, line {number}: needs labels in [1, {num_labels}] (got {wrong[0]})")
+        labels[int(node)] = listed
+    return labels
+
+
 def commonest(terms: Mapping[str, Iterable[str]], count: int) -> list[str]:
     """The terms that most names carry, the commonest first; among equally common ones by their text."""
     carried = Counter(term for listed in terms.values() for term in set(listed))
