@@ -5,6 +5,7 @@ from sigraph.objectives.base import Objective
 from sigraph.objectives.context_prediction import ContextPrediction
 from sigraph.objectives.edge_prediction import EdgePrediction
 from sigraph.objectives.graph_mae import GraphMAE
+from sigraph.objectives.joint import JointObjective
 from sigraph.objectives.masked_feature import MaskedFeature
 from sigraph.objectives.masked_token import MaskedToken
 from sigraph.objectives.multi_task import MultiTask
@@ -14,6 +15,7 @@ __all__ = [
     "ContextPrediction",
     "EdgePrediction",
     "GraphMAE",
+    "JointObjective",
     "MaskedFeature",
     "MaskedToken",
     "MultiTask",

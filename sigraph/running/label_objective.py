@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -43,10 +45,10 @@ def check_learnt_labels(config: PretrainConfig, dataset: SampleDataset, task: Ba
     """
     if not learns_labels(config) or not isinstance(task, Task):
         return
-    found, named = sight(dataset, config.inductive), (config.objective or {}).get("tasks")
+    found, named = sight(dataset, config.inductive), list(_named_tasks(config.objective))
     seen = shown_labels(dataset, found._replace(samples=None))
     for name, labels in seen.items():
-        if named is not None and name not in named:
+        if all(tasks is not None and name not in tasks for tasks in named):
             continue
         known = told(labels.y, task)
         count = int(torch.isin(task.split["test"], known).sum())
@@ -55,3 +57,14 @@ def check_learnt_labels(config: PretrainConfig, dataset: SampleDataset, task: Ba
                 f"pretrain.objective: learns the labels of task {name!r}, which are those of {count:,} test samples of "
                 f"task {task.name!r}; name others under 'tasks', or leave that task out"
             )
+
+
+def _named_tasks(settings: Any) -> Iterator[list[str] | None]:
+    """The tasks that each component which reads labels names; None: all."""
+    if isinstance(settings, dict):
+        target = settings.get("_target_")
+        if target and "labels" in inspect.signature(resolve(target, object, "pretrain.objective")).parameters:
+            yield settings.get("tasks")
+        settings = list(settings.values())
+    for value in settings if isinstance(settings, list | tuple) else ():
+        yield from _named_tasks(value)
