@@ -6,16 +6,29 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import torch
+from hu_file import hu_graphs, write_hu_file
 from ogb_files import write
+from torch_geometric.data import Data
 
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset, load_card
 from sigraph.data.ogb_facts import ogb_names
 from sigraph.experiment import run
 from sigraph.recipes import open_dataset
+from sigraph.recipes.ego_networks import NODE_KINDS
+from sigraph.recipes.hu_networks import hu_networks
 from sigraph.tasks import PairTask, Task
 
 FILES = sorted((Path(__file__).parent.parent / "experiments").rglob("*.yaml"))
+
+
+def networks(count, generator):
+    """Small graphs with the attributes of nodes that data sets of ego-networks have."""
+    out = []
+    for size in torch.randint(2, 7, (count,), generator=generator).tolist():
+        x = torch.stack([torch.randint(kinds, (size,), generator=generator) for kinds in (*NODE_KINDS, 2)], dim=1)
+        out.append(Data(x=x, edge_index=torch.randint(0, size, (2, 2 * size), generator=generator)))
+    return out
 
 
 def stand_in(name):
@@ -35,13 +48,15 @@ def stand_in(name):
             tasks[key] = PairTask(key, apart[:, :60], y, split, 60, metric=task.metrics or task.metric)
             continue
         if task.type == "multilabel":
-            y = torch.randint(0, 2, (60, task.num_classes), generator=generator)
+            y = torch.randint(0, 2, (60, min(task.num_classes, 4)), generator=generator)  # a probe each
         tasks[key] = Task(key, y, split, metric=task.metric)
     x: Any = torch.randint(0, 2, (60, 12), generator=generator).float()
     if card.samples.kind == "records":  # as texts and as sequences
         letters = ["".join("ACDEFGHIKL"[i] for i in row) for row in torch.randint(0, 10, (60, 8), generator=generator)]
         words = [" ".join(2 * letter for letter in word) for word in letters]
         x = pa.table({"text": words, "sequence": letters})
+    if card.samples.kind == "graphs":
+        x = networks(60, generator)
     return SampleDataset(x, {key: PretrainGraph(edges, 60) for key in card.graphs}, tasks, name=name)
 
 
@@ -58,6 +73,8 @@ def test_runs_two_steps(file, tmp_path, monkeypatch):
         monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path))
         write(tmp_path, original.pretrain.dataset)
         dataset, half = [], -(-len(open_dataset(original.pretrain.dataset)) // 2)
+    if original.pretrain.dataset == "hu-networks":  # that a user prepares
+        hu_networks(write_hu_file(tmp_path / "hu.pt", hu_graphs(60), monkeypatch)).save(folder)
     elif isinstance(original.pretrain.dataset, str):
         stand_in(original.pretrain.dataset).save(folder)
     else:  # a world makes a small one by itself

@@ -239,6 +239,79 @@ def test_real_node2vec_is_weak_but_above_chance(real):
     assert dataset.ids.to_pylist() == list(range(1, 3891)) and not bool(y.isnan().any())
 
 
+# ego-networks of proteins #############################################################################################
+
+
+def ring(names):
+    return [*zip(names, names[1:] + names[:1], strict=True)]
+
+
+def rows(pairs):
+    return "".join(f"{a}\t{b}\n" for a, b in pairs)
+
+
+def alike(dataset):
+    """Sets of samples that are the same graph."""
+    return torch.from_numpy(type(dataset.store).alike([dataset.store], None, None).loosest)
+
+
+@pytest.mark.filterwarnings("ignore:task 'hallmark'")  # a column of ones
+def test_human_ppi_has_a_graph_around_each_protein(prepared):
+    edges = "".join(f"{a} {b} 1.0\n" for a, b in [*ring([*range(1, 12)]), (1, 3), (20, 20)])
+    labels = "".join(f"{i} {i} 50\n" for i in [*range(1, 12), 20, 30, 31])
+    dataset = prepared("human-ppi", node2vec(labels, edges))
+    assert dataset.ids.to_pylist() == [*range(1, 12), 20, 30, 31]
+    one, alone = (dataset.fetch(torch.tensor([i])) for i in (1, 12))
+    assert one.x.tolist()[0] == [2, 11, 1] and one.num_nodes == 5  # 2, whose neighbours 1 and 3 are joined; 4, 11
+    assert alone.x.tolist() == [[0, 0, 1]] and not alone.num_edges
+    group, split = alike(dataset), dataset.task("hallmark").split
+    assert len({int(group[i]) for i in (11, 12, 13)}) == 1  # none has a neighbour
+    parts = {name: set(group[ids].tolist()) for name, ids in split.items()}
+    assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == len(group.unique())
+
+
+def test_yeast_ego_leaves_out_the_term_that_interactions_tell(prepared):
+    names = PROTEINS[:15]
+    anno = "".join(f"{p}\tGO:0005515,GO:{i % 3}\n" for i, p in enumerate(names[:14])) + "P14\t\n"
+    pairs = [*ring(names), *((names[0], p) for p in names[2:9]), *((names[3], p) for p in names[6:12])]
+    dataset = prepared("yeast-ego", {"go2ppi_yeast/SC.ppi": rows(pairs), "go2ppi_yeast/SC.anno": anno})
+    task = dataset.task("go")
+    assert task.classes == ["GO:0", "GO:1", "GO:2"] and bool(task.labels[14].isnan().all())
+    assert dataset.ids.to_pylist() == names and task.labels[4].tolist() == [0, 1, 0]
+
+
+@pytest.mark.filterwarnings("ignore:task 'go'")  # a column of ones
+def test_ppi_species_joins_no_two_species_and_takes_terms_of_all(prepared):
+    files, members = {}, {}
+    for place, species in enumerate(("go2ppi_yeast/SC", "go2ppi_species/AT", "go2ppi_species/MM")):
+        names = members[place] = [f"{species[-2:]}{i:02d}" for i in range(12)]
+        pairs = [*ring(names), *((names[0], names[i]) for i in range(2, 6 + 2 * place))]
+        extra = ["GO:1,GO:2,GO:0005515", "GO:1,GO:0005515", "GO:1,GO:2,GO:0005515"][place]
+        files[f"{species}.ppi"] = rows(pairs)
+        odd = ["", ",GO:3"]
+        files[f"{species}.anno"] = (
+            "".join(f"{p}\t{extra}{odd[i % 9 > 0]}\n" for i, p in enumerate(names[:11])) + f"{names[11]}\t\n"
+        )
+    dataset = prepared("ppi-species", files)
+    graph, task = dataset.graph("interaction"), dataset.task("go")
+    assert dataset.ids.to_pylist() == [name for place in range(3) for name in members[place]]
+    assert graph.group.tolist() == [0] * 12 + [1] * 12 + [2] * 12
+    assert torch.equal(*graph.group[graph.edge_index])
+    assert task.classes == ["GO:1"]  # GO:2 is on none of thale cress, GO:3 on nine of each
+    assert task.labels.isnan().view(-1).nonzero().view(-1).tolist() == [11, 23, 35]
+
+
+@pytest.mark.parametrize(("name", "wanted", "chance"), [("yeast-ego", 0.314, 0.047), ("ppi-species", 0.359, 0.034)])
+def test_real_networks_agree_with_go_and_no_sample_is_in_two_parts(real, name, wanted, chance):
+    dataset = real(name)
+    y, graph = dataset.task().labels, dataset.graph()
+    assert graph.local_consistency(y) == pytest.approx(wanted, abs=1e-3)
+    assert permuted(graph, y) == pytest.approx(chance, abs=4e-3)
+    group = alike(dataset)
+    parts = [set(group[ids].tolist()) for ids in dataset.task().split.values()]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+
+
 # citation-intent and stability ########################################################################################
 
 

@@ -7,7 +7,8 @@ from torch_geometric.utils import k_hop_subgraph
 
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.edges import ego
-from sigraph.recipes import ego_networks
+from sigraph.recipes import ego_networks, node_kinds
+from sigraph.recipes.ego_networks import NODE_KINDS
 
 
 def random_graph(num_nodes=60, num_edges=90, seed=0, weighted=False):
@@ -105,3 +106,19 @@ def test_graphs_of_pyg_attributes_and_isolated_nodes(tmp_path):
 def test_what_is_nothing_of_the_kind_is_named(wrong, words):
     with pytest.raises(ValueError, match=words):
         ego_networks(**{"graph": random_graph(), **wrong})
+
+
+def test_kinds_of_nodes_are_degrees_and_networkx_clustering():
+    networkx = pytest.importorskip("networkx")
+    hub = torch.stack([torch.zeros(3000, dtype=torch.long), torch.arange(60, 3060)])
+    dense = random_graph(num_edges=400).edge_index
+    edges = torch.cat([dense[:, dense[0] < dense[1]], hub], dim=1)
+    graph = PretrainGraph(edges, num_nodes=3061)  # the last has no neighbour
+    plain = networkx.Graph(graph.edge_index.t().tolist())
+    plain.add_nodes_from(range(3061))
+    for node, (size, share) in enumerate(node_kinds(graph).tolist()):
+        degree = plain.degree(node)
+        assert size == (0 if not degree else min(degree.bit_length(), NODE_KINDS[0] - 1))
+        assert share == (0 if degree < 2 else 1 + int(10 * networkx.clustering(plain, node) + 1e-9)), node
+    triangle = node_kinds(Data(edge_index=torch.tensor([[0, 1, 2], [1, 2, 0]]), num_nodes=3))
+    assert triangle.tolist() == [[2, 11]] * 3 and triangle.dtype == torch.uint8
