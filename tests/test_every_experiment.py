@@ -73,7 +73,7 @@ def test_runs_two_steps(file, tmp_path, monkeypatch):
         monkeypatch.setenv("SIGRAPH_DATA_SOURCE", str(tmp_path))
         write(tmp_path, original.pretrain.dataset)
         dataset, half = [], -(-len(open_dataset(original.pretrain.dataset)) // 2)
-    if original.pretrain.dataset == "hu-networks":  # that a user prepares
+    elif original.pretrain.dataset == "hu-networks":  # that a user prepares
         hu_networks(write_hu_file(tmp_path / "hu.pt", hu_graphs(60), monkeypatch)).save(folder)
     elif isinstance(original.pretrain.dataset, str):
         stand_in(original.pretrain.dataset).save(folder)
