@@ -42,7 +42,10 @@ def test_card_is_complete(name):
     assert (folder / "prepare.py").is_file()
 
 
-@pytest.mark.parametrize("name", card_names())
+SLOW = {"moleculenet", "hiv"}  # 10 s each, to read SMILES
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in card_names()])
 def test_card_is_true(name):
     card, source = load_card(name), os.environ.get("SIGRAPH_DATA_SOURCE")
     if card.files and not (source and all((Path(source) / file.path).is_file() for file in card.files)):
