@@ -8,10 +8,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigraph.commands.column_halves import asked_halves, halved
 from sigraph.commands.target import check_target
 from sigraph.files.paths import resolved, user_path
+
+if TYPE_CHECKING:
+    from sigraph.data import SampleDataset
+    from sigraph.tables import TableReport
 
 _OWN = ("edges", "task", "label", "memory_limit", "num_nodes")
 _WRITTEN = ("out", "dry_run")  # of own tables, and of a known data set whose tasks are halved
@@ -119,39 +124,13 @@ def prepare_own(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         files = [arguments.samples, *edges.values(), *tasks.values()]
         check_target(Path(arguments.out), arguments.force, "sigraph-dataset", files)
-    try:
-        rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
-    except ValueError as error:
-        raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
-
-    from sigraph.tables import TableReport, from_tables
+    from sigraph.tables import TableReport
 
     halves = asked_halves(arguments.halves)
     report = TableReport()
     with _scratch(arguments) as scratch, _bar(arguments) as progress:
         try:
-            dataset = from_tables(
-                arguments.samples,
-                edges,
-                tasks,
-                labels=arguments.label,
-                name=arguments.own_name,
-                id_column=arguments.id_column,
-                edge_columns=arguments.edge_columns,
-                weight_column=arguments.weight_column,
-                ignore=arguments.ignore,
-                header=not arguments.no_header,
-                split=arguments.split,
-                split_rates=rates,
-                seed=arguments.seed,
-                metrics=metrics_by_task("--metric", arguments.metric),
-                task_types=by_task("--task-type", arguments.task_type),
-                drop_unknown=arguments.drop_unknown,
-                memory_limit=arguments.memory_limit,
-                scratch=scratch,
-                progress=progress,
-                report=report,
-            )
+            dataset = read_own(arguments, report, scratch, progress)
         finally:  # after an error too: what was understood until then
             if str(report):
                 print(report, flush=True)
@@ -167,6 +146,43 @@ def prepare_own(arguments: argparse.Namespace) -> int:
         dataset.save(arguments.out, overwrite=arguments.force)
     print(arguments.out)
     return 0
+
+
+def read_own(
+    arguments: argparse.Namespace,
+    report: TableReport,
+    scratch: Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> SampleDataset:
+    """The data set that the options of :func:`add_own_data_options` ask for; ``report`` says what was understood."""
+    from sigraph.tables import from_tables
+
+    try:
+        rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
+    except ValueError as error:
+        raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
+    return from_tables(
+        arguments.samples,
+        sources("edges", arguments.edges),
+        sources("task", arguments.task),
+        labels=arguments.label,
+        name=arguments.own_name,
+        id_column=arguments.id_column,
+        edge_columns=arguments.edge_columns,
+        weight_column=arguments.weight_column,
+        ignore=arguments.ignore,
+        header=not arguments.no_header,
+        split=arguments.split,
+        split_rates=rates,
+        seed=arguments.seed,
+        metrics=metrics_by_task("--metric", arguments.metric),
+        task_types=by_task("--task-type", arguments.task_type),
+        drop_unknown=arguments.drop_unknown,
+        memory_limit=arguments.memory_limit,
+        scratch=scratch,
+        progress=progress,
+        report=report,
+    )
 
 
 def _prepare_graph(arguments: argparse.Namespace) -> int:
