@@ -2,12 +2,13 @@
 
 import contextlib
 import io
+import re
 import shlex
 
 import pytest
 import yaml
 from ogb_files import write_graphs
-from pages import blocks, read
+from pages import ROOT, blocks, read
 
 from sigraph.cli import main
 from sigraph.data.ogb_facts import ogb_names
@@ -15,6 +16,7 @@ from sigraph.leaderboard import ogb_check, ogb_rules
 
 PAGE = read("docs/ogb.md")
 (FILE,), (COMMANDS,) = blocks(PAGE, "yaml"), blocks(PAGE, "sh")
+ENTRIES = sorted((ROOT / "docs" / "ogb-entries").glob("*.yaml"))
 QUICK = ["--arm", "sipt", "pretrain.trainer.max_epochs=1", "finetune.0.max_epochs=2"]
 
 
@@ -58,3 +60,15 @@ def test_the_page_names_every_rule():
 @pytest.mark.parametrize("prefix", ["ogbn-", "ogbg-", "ogbl-"])
 def test_the_page_speaks_of_every_kind(prefix):
     assert f"`{prefix}*`" in PAGE and any(name.startswith(prefix) for name in ogb_names())
+
+
+@pytest.mark.parametrize("file", ENTRIES, ids=lambda file: file.stem)
+def test_entries_that_are_shown_are_whole_and_of_ten_seeds(file):
+    text = file.read_text(encoding="utf-8")
+    assert "refused" not in text and "warning" not in text and not re.search(r"/(?:home|root|tmp|work|Users)/", text)
+    for form in yaml.safe_load_all(text):
+        runs = form["Runs"]
+        assert form["Dataset"] == file.stem and form["External data"] == "No" and len(form) == 14
+        assert runs["seeds"] == ", ".join(map(str, range(10))) and re.fullmatch("[0-9a-f]{40}", runs["commit"])
+        for part in ("Test", "Validation"):
+            assert re.fullmatch(r"0\.\d{4} ± 0\.\d{4} \(rocauc, 10 seeds, unbiased std\)", form[f"{part} performance"])
