@@ -21,6 +21,7 @@ PAGE = read("docs/molecules.md")
 RINGS = ["c1ccccc1", "C1CCCCC1", "c1ccncc1", "c1ccsc1", "C1CCNCC1", "c1ccoc1", "C1CCOC1", "C1CC1", "C1CCNC1", "c1cocn1"]
 ENDS = ["C", "CC", "O", "N", "CO", "C(=O)O", "Cl", "N#C"]
 SMILES = [end + ring for ring in RINGS for end in ENDS]
+SMILES[0] = "[Na+].[Cl-]." + SMILES[0]
 QUICK = [
     "seeds=[0]",
     "pretrain.trainer.accelerator=cpu",
@@ -61,7 +62,8 @@ def test_the_page_runs(folder, capsys):
     assert main(audit) == 0 and re.search(r"Tanimoto.*\| active \|", capsys.readouterr().out)
     assert main([*dry_run, *QUICK, "--arm", "masking"]) == 0 and not (folder / "runs").exists()
     assert main([*run, *QUICK]) == 0
-    table = capsys.readouterr().out
+    table, said = capsys.readouterr()
+    assert "1 molecule has several fragments (all are kept)" in said
     for arm in yaml.safe_load(FILE)["arms"]:
         heads = ["–"] if arm == "morgan" else ["full", "linear"]
         assert all(re.search(rf"^\| {arm} +\| active +\| {head} +\| rocauc", table, re.MULTILINE) for head in heads)
@@ -71,6 +73,8 @@ def test_the_page_runs(folder, capsys):
     assert main(embed) != 0 and "cannot read 1 of 2 cells" in capsys.readouterr().err
     write(folder / "new.csv", ("id", "smiles"), ("a", "CCO"), ("b", "c1ccccc1O"))
     names = {}
+    capsys.readouterr()
+    assert main([*embed[:2], "--out", "own.npy"]) == 0 and "fragments" not in capsys.readouterr().out  # was said
     assert main([*embed[:-1], "z.npy"]) == 0
     exec(PYTHON, names)
     np.testing.assert_allclose(np.load(folder / "z.npy"), names["z"], atol=1e-5)

@@ -67,7 +67,8 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     about = fingerprint, features, reader is not None
     dataset, note = _open(arguments.dataset, arguments.ignore, reading, source, *about)
     if reader is not None:
-        dataset, note = _read_by(dataset, reader, note)
+        dataset, unknown = dataset.read(reader), _unknown(dataset, reader, fingerprint)
+        note += f" ({unknown})" * bool(unknown)
     encoder = load_encoder(arguments.folder, dataset.in_channels)
     needed, came = getattr(encoder, "in_channels", None), dataset.in_channels
     if needed is not None and came != needed:
@@ -87,11 +88,10 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read_by(dataset: SampleDataset, reader: Reader, note: str) -> tuple[SampleDataset, str]:
-    """The samples as the pre-training's reader reads them, and what of them it does not know."""
-    read = dataset.read(reader)
-    unknown = reader.note(dataset.records) if dataset.records is not None else ""
-    return read, f"{note} ({unknown})" if unknown else note
+def _unknown(dataset: SampleDataset, reader: Reader, fingerprint: str) -> str:
+    """What of new samples the reader does not know; of its own the run has said it."""
+    new = dataset.fingerprint != fingerprint and dataset.records is not None
+    return reader.note(dataset.records) if new else ""
 
 
 def _targets(out: str | None, force: bool) -> list[Path]:

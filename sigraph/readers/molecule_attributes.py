@@ -43,7 +43,7 @@ def attributes(kind: str, owner: str) -> Attributes:
     """
     versions = {"rdkit": importlib.import_module("rdkit").__version__}
     if kind == HU:
-        return Attributes(_hu_atom(), _hu_bond(), [_UNKNOWN_ELEMENT, 0], 2, versions)
+        return Attributes(_hu_atom(), _hu_bond(), [_UNKNOWN_ELEMENT, 0], 2, {**versions, HU: _HU_FORM})
     try:
         features = _without_network("ogb.utils.features")
     except ImportError as error:
@@ -67,6 +67,7 @@ _ATOM = (
     "is_aromatic",
     "is_in_ring",
 )
+_HU_FORM = "2"  # of what is kept; the first held a fourth chirality
 _UNKNOWN_ELEMENT = 118  # Hu et al.'s encoders have 120 rows: 118 elements, one that nothing takes, and the mask
 
 
@@ -83,12 +84,14 @@ def _without_network(module: str) -> Any:
 
 def _hu_atom() -> Callable[[Any], list[int]]:
     chem = importlib.import_module("rdkit.Chem")
-    names = ("CHI_UNSPECIFIED", "CHI_TETRAHEDRAL_CW", "CHI_TETRAHEDRAL_CCW", "CHI_OTHER")
+    # Their list has CHI_OTHER as a fourth, for which their encoders have no row: it is read as unspecified, and so are
+    # the centres that rdkit has learnt to tell since (square planar, octahedral, ...).
+    names = ("CHI_UNSPECIFIED", "CHI_TETRAHEDRAL_CW", "CHI_TETRAHEDRAL_CCW")
     chirality = {getattr(chem.ChiralType, name): number for number, name in enumerate(names)}
 
     def of_atom(atom: Any) -> list[int]:
         element = atom.GetAtomicNum()  # 0 is an atom that the SMILES leaves open
-        return [element - 1 if element else _UNKNOWN_ELEMENT, chirality.get(atom.GetChiralTag(), len(names) - 1)]
+        return [element - 1 if element else _UNKNOWN_ELEMENT, chirality.get(atom.GetChiralTag(), 0)]
 
     return of_atom
 

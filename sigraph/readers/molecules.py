@@ -21,13 +21,13 @@ from sigraph.samples.molecules import need_rdkit, parsed
 KEPT_FROM = 1_000  # molecules; fewer are read in less time than it takes to find them
 _BLOCK = 2_000  # molecules whose attributes are Python's numbers at a time
 FRAGMENTS, UNREADABLE = ("all", "largest"), ("refuse", "unknown")
-# What is counted, and how it is said.
+# What is counted, and how it is said of one and of several.
 _SAID = {
-    "empty": "are empty, read as one unknown atom",
-    "unreadable": "cannot be read by rdkit, read as one unknown atom",
-    "fragments": "have several fragments",
-    "single": "are a single atom",
-    "bondless": "have several atoms and no bond",
+    "empty": ("is empty, read as one unknown atom", "are empty, read as one unknown atom"),
+    "unreadable": ("cannot be read by rdkit, read as one unknown atom",) * 2,
+    "fragments": ("has several fragments", "have several fragments"),
+    "single": ("is a single atom", "are a single atom"),
+    "bondless": ("has several atoms and no bond", "have several atoms and no bond"),
 }
 
 
@@ -38,7 +38,7 @@ class Molecules(Reader):
         column: Of SMILES.
         attributes: Of atoms and bonds, all categories: ``ogb``, the nine and three of OGB's data sets, which their
             graphs equal; ``hu2020``, element and chirality, kind and direction, which the encoders published with Hu
-            et al. 2020 read.
+            et al. 2020 read (three chiralities: other centres than tetrahedral ones are as unspecified).
         fragments: What becomes of a molecule of several fragments, such as a salt: ``all`` of them make one graph, as
             in OGB; or the ``largest``, by its heavy atoms, the first of equal ones.
         unreadable: What becomes of an empty cell and of one that rdkit cannot read: ``refuse``, naming the rows; or
@@ -82,9 +82,13 @@ class Molecules(Reader):
 
     def note(self, records: pa.Table) -> str:
         counts = self._read(records)[1]
-        said = [f"{counts[name]:,} molecules {words}" for name, words in _SAID.items() if counts[name]]
         which = f" ({'all are kept' if self.fragments == 'all' else 'the largest is kept'})"
-        return "; ".join(one + which if one.endswith("fragments") else one for one in said)
+        said = []
+        for name, (one, several) in _SAID.items():
+            if number := counts[name]:
+                words = f"1 molecule {one}" if number == 1 else f"{number:,} molecules {several}"
+                said.append(words + which * (name == "fragments"))
+        return "; ".join(said)
 
     def _read(self, records: pa.Table) -> tuple[Graphs, dict[str, int]]:
         text = text_column(records, self.column, "Molecules", is_new=True)

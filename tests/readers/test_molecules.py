@@ -81,10 +81,10 @@ def test_what_cannot_be_read_is_refused_by_row_or_read_as_unknown_and_all_that_i
     note = reader.note(table(ODD))
     for words in (
         "2 molecules are empty",
-        "1 molecules cannot be read by rdkit",
+        "1 molecule cannot be read by rdkit",
         "2 molecules have several fragments (all are kept)",
         "2 molecules are a single atom",
-        "1 molecules have several atoms and no bond",
+        "1 molecule has several atoms and no bond",
     ):
         assert words in note
     assert Molecules().note(table(["CCO"])) == ""
@@ -104,6 +104,8 @@ def test_attributes_of_hu_et_al():
     one = graph_of(samples, 0)
     assert one.x.tolist() == [[5, 0], [5, 2], [6, 0], [5, 0], [5, 0], [34, 0]]
     assert one.edge_attr[::2].tolist() == [[0, 0], [0, 0], [0, 1], [1, 0], [0, 1]]
+    octahedral = Molecules(attributes="hu2020").read(table(["F[Co@OH1](Cl)(Br)(I)(N)O"]))
+    assert graph_of(octahedral, 0).x[1].tolist() == [26, 0]  # their encoders have rows for three chiralities
     assert graph_of(samples, 1).x.tolist() == [[118, 0]] and graph_of(samples, 2).edge_attr[0].tolist() == [3, 0]
 
 
