@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sigraph.tasks.base import SPLITS, BaseTask, Embeds, HeadSettings, UnitLength
+from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.kinds import KINDS, LabelKind, LossSettings
+from sigraph.tasks.label_values import label_values
 from sigraph.tasks.metrics import DEFAULT_METRIC, METRICS, Metric, named_metric
 from sigraph.tasks.scorable import check_scorable
 
@@ -60,6 +62,42 @@ class LabelledTask(BaseTask):
                     f"'metric' {metric.name!r} of task {self.name!r} needs two classes (got {self.num_outputs}); for "
                     f"any number of them: {others}"
                 )
+
+    def read_labels(
+        self,
+        labels: Any,
+        type: str = "",
+        classes: Any = None,
+        missing: Any = None,
+        at: Callable[[int], str] = "sample {}".format,
+    ) -> list[str]:
+        """Set labels, their type, and names of classes: those given, else those that the labels give.
+
+        Args:
+            labels: As the user has them.
+            type: By default read off the labels.
+            classes: Names of classes or label columns; None: not given.
+            missing: What marks a missing label, besides the usual.
+            at: Says which label the one of a number is.
+
+        Returns:
+            What may surprise about them, for :func:`~sigraph.tasks.task.warn_of`.
+        """
+        what = f"task {self.name!r}"
+        called = None if classes is None else checked_names(classes, f"'classes' of {what}")
+        found = label_values(labels, f"'labels' of {what}", type, classes=called, missing=missing, at=at)
+        self.labels, self.type, self.classes = found.y, found.type, called
+        if called is None and found.classes is not None:
+            self.classes = checked_names(found.classes, f"'classes' of {what}, read off its labels,")
+        return found.notes
+
+    def check_classes(self) -> None:
+        """Refuse fewer names than classes or label columns."""
+        if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
+            raise ValueError(
+                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got "
+                f"{len(self.classes)}); integer labels are ids from 0 on or, all of them, among the names"
+            )
 
     def read_metrics(self, metric: Any, more: Any = ()) -> None:
         """Set the metrics from one name or a list of them, and ``more`` that are reported beside the first."""

@@ -14,7 +14,6 @@ from sigraph.samples.encoding import Encoding
 from sigraph.tasks.base import SPLITS, Embeds, HeadSettings
 from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.given_split import read_split
-from sigraph.tasks.label_values import label_values
 from sigraph.tasks.labelled import LabelledTask, check_parts, given_split
 from sigraph.tasks.negatives import Negatives, pair_keys
 from sigraph.tasks.task import warn_of
@@ -85,7 +84,6 @@ class PairTask(LabelledTask):
         self.name, self.about, self.directed, self.num_negatives = name, about, directed, num_negatives
         self._num_samples = num_samples
         self.pairs = self._checked(pairs, "'pairs'")
-        called = None if classes is None else checked_names(classes, f"'classes' of task {name!r}")
         notes: list[str] = []
         if labels is None:
             metric = metric or "rocauc"
@@ -95,24 +93,15 @@ class PairTask(LabelledTask):
                     "out, or give a label a pair"
                 )
             self.type, self.labels = "classification", torch.ones(self.num_items, dtype=torch.long)
+            self.classes = None if classes is None else checked_names(classes, f"'classes' of task {name!r}")
         else:
             if negatives is not None:
                 raise ValueError(f"'negatives' of task {name!r} are for links; with 'labels' they are labels of 0")
-            found = label_values(
-                labels, f"'labels' of task {name!r}", type, classes=called, missing=missing, at="pair {}".format
-            )
-            self.labels, self.type, notes = found.y, found.type, found.notes
-            called = (
-                called if called is not None or found.classes is None else checked_names(found.classes, "'classes'")
-            )
+            notes = self.read_labels(labels, type, classes, missing, "pair {}".format)
         self._check_labels()
         self.split = read_split(split, name, self.num_items, "pair")
-        self.classes = called
         self.read_metrics(metric, metrics)
-        if called is not None and self.type != "regression" and len(called) < self.num_outputs:
-            raise ValueError(
-                f"'classes' of task {name!r} needs a name for each of {self.num_outputs} (got {len(called)})"
-            )
+        self.check_classes()
         check_parts(self, "pairs")
         if labels is None:
             self._draw_once(negatives or {}, seed)

@@ -14,9 +14,7 @@ from sigraph.samples.base import Samples
 from sigraph.samples.encoding import Encoding
 from sigraph.samples.tokens import Tokens
 from sigraph.tasks.base import SPLITS, Embeds, HeadSettings
-from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.given_split import read_split
-from sigraph.tasks.label_values import label_values
 from sigraph.tasks.labelled import LabelledTask, check_parts, given_split
 from sigraph.tasks.task import warn_of
 
@@ -62,24 +60,16 @@ class PartTask(LabelledTask):
         self.name, self.about = name, about
         what = f"'labels' of task {name!r}"
         flat, self.ptr = _in_a_row(labels, what) if ptr is None else (labels, _checked_ptr(ptr, name))
-        called = None if classes is None else checked_names(classes, f"'classes' of task {name!r}")
-        found = label_values(flat, what, type, classes=called, missing=missing, at=self._place)
-        self.labels, self.type = found.y, found.type
+        notes = self.read_labels(flat, type, classes, missing, self._place)
         if int(self.ptr[-1]) != len(self.labels):
             raise ValueError(
                 f"'ptr' of task {name!r} needs to end at {len(self.labels)}, the labels (got {self.ptr[-1]})"
             )
-        self.classes = called
-        if called is None and found.classes is not None:
-            self.classes = checked_names(found.classes, f"'classes' of task {name!r}, read off its labels,")
         self.read_metrics(metric, metrics)
-        if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
-            raise ValueError(
-                f"'classes' of task {name!r} needs a name for each of {self.num_outputs} (got {len(self.classes)})"
-            )
+        self.check_classes()
         self.split = read_split(split, name, self.num_items)
         check_parts(self)
-        warn_of(self, found.notes)
+        warn_of(self, notes)
 
     def _place(self, row: int) -> str:
         sample = int(torch.searchsorted(self.ptr, row, right=True)) - 1

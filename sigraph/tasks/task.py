@@ -13,10 +13,9 @@ from torch import Tensor
 
 from sigraph.samples.encoding import Encoding
 from sigraph.tasks.base import SPLITS
-from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.given_split import read_split
 from sigraph.tasks.kinds import is_labelled, label_type
-from sigraph.tasks.label_values import TYPES, label_values
+from sigraph.tasks.label_values import TYPES
 from sigraph.tasks.labelled import LabelledTask, check_parts, given_split
 from sigraph.tasks.scorable import undefined, unlearnable
 
@@ -71,22 +70,12 @@ class Task(LabelledTask):
     def __post_init__(self, missing: float | str | None) -> None:
         if self.type and self.type not in TYPES:
             raise ValueError(f"'type' needs to be one of {', '.join(TYPES)} in 'Task' (got {self.type!r})")
-        called = None if self.classes is None else checked_names(self.classes, f"'classes' of task {self.name!r}")
-        what = f"'labels' of task {self.name!r}"
-        found = label_values(self.labels, what, self.type, classes=called, missing=missing)
-        self.labels, self.type = found.y, found.type
-        self.classes = called
-        if called is None and found.classes is not None:
-            self.classes = checked_names(found.classes, f"'classes' of task {self.name!r}, read off its labels,")
+        notes = self.read_labels(self.labels, self.type, self.classes, missing)
         self.read_metrics(self.metric, self.metrics)
-        if self.classes is not None and self.type != "regression" and len(self.classes) < self.num_outputs:
-            raise ValueError(
-                f"'classes' of task {self.name!r} needs a name for each of {self.num_outputs} (got "
-                f"{len(self.classes)}); integer labels are ids from 0 on or, all of them, among the names"
-            )
+        self.check_classes()
         self.split = read_split(self.split, self.name, self.num_samples)
         check_parts(self)
-        warn_of(self, found.notes)
+        warn_of(self, notes)
 
     @property
     def num_samples(self) -> int:

@@ -4,11 +4,9 @@ from functools import partial
 
 import pytest
 import torch
-from torch import nn
+from token_cases import OneHot
 
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.encoders import Encoding
-from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.finetune import FinetuneSettings, fine_tune
 from sigraph.samples.tokens import token_table
 from sigraph.tasks import ContactTask
@@ -26,18 +24,6 @@ def chains(special=True):
     contacts = [torch.combinations(torch.arange(len(part))).T for part in inner]
     contacts = [pairs[:, part[pairs[0]] == part[pairs[1]]] for pairs, part in zip(contacts, inner, strict=True)]
     return SampleDataset(token_table(whole, 10, special_tokens=[2, 3] if special else [])), contacts
-
-
-class OneHot(TokenEncoder):
-    """Which token it is."""
-
-    def __init__(self):
-        super().__init__(10)
-        self.out_channels, self.embedding = 10, nn.Embedding.from_pretrained(torch.eye(10), freeze=False)
-
-    def forward(self, inputs):
-        h = self.embedding(inputs.token[inputs.is_real])
-        return Encoding(h[inputs.ptr[:-1]], h, inputs.ptr)
 
 
 def test_pairs_and_targets_are_those_at_least_six_apart():

@@ -5,11 +5,10 @@ from functools import partial
 
 import pytest
 import torch
-from torch import nn
+from token_cases import OneHot
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, Encoding, GRUEncoder, MLPEncoder, TransformerEncoder, embed
-from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.evaluation import task_batches
 from sigraph.evaluation.task_batches import EmbeddedParts, Fetched
 from sigraph.finetune import FinetuneSettings, fine_tune
@@ -105,18 +104,6 @@ def test_rows_are_those_of_the_labelled_tokens_alone(kind, special):
     torch.testing.assert_close(rows, torch.cat(alone), atol=1e-5, rtol=1e-4)
     turned = task.read(encoder(inputs), torch.tensor([2, 0]), inputs)
     torch.testing.assert_close(turned, torch.cat([alone[2], alone[0]]), atol=1e-5, rtol=1e-4)
-
-
-class OneHot(TokenEncoder):
-    """Which token it is, and nothing else."""
-
-    def __init__(self):
-        super().__init__(10)
-        self.out_channels, self.embedding = 10, nn.Embedding.from_pretrained(torch.eye(10), freeze=False)
-
-    def forward(self, inputs):
-        h = self.embedding(inputs.token[inputs.is_real])
-        return Encoding(h[inputs.ptr[:-1]], h, inputs.ptr)
 
 
 @pytest.mark.parametrize("head", ["linear", "full", "converged"])
