@@ -36,6 +36,9 @@ CLASSES = {found.__name__: (slot, found) for slot in LATE for found in _shipped(
 NEEDED = {
     "CrossBatchMemory": {"loss": {"_target_": "sigraph.losses.InfoNCELoss"}},
     "ContextPrediction": {"context_encoder": {"_target_": "sigraph.encoders.GraphEncoder", "hidden_channels": 4}},
+    "JointObjective": {
+        "objectives": [{"_target_": "sigraph.objectives.MaskedFeature"}, {"_target_": "sigraph.objectives.MultiTask"}]
+    },
     "KNNGraph": {"k": 3},
     "ModuleEncoder": {
         "module": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 4},
@@ -190,8 +193,12 @@ def test_arguments_given_in_python(name):
     late = {key: value for key, value in {**LATE_SIZES, "graph": graph, "labels": LABELS}.items() if key in asked}
     needed = {key: value for key, value in NEEDED.get(name, {}).items() if key != "loss"}
     for key, value in needed.items():
-        if isinstance(value, dict):
-            needed[key] = build(value, torch.nn.Module, key, **LATE_SIZES)
+        if isinstance(value, dict | list):
+            parts = [
+                build(part, torch.nn.Module, key, **LATE_SIZES, labels=LABELS)
+                for part in (value if isinstance(value, list) else [value])
+            ]
+            needed[key] = parts if isinstance(value, list) else parts[0]
     if "loss" in asked and asked["loss"].default is inspect.Parameter.empty:
         needed["loss"] = InfoNCELoss()
     wrong = {}
