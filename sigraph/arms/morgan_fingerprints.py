@@ -27,7 +27,7 @@ class MorganFingerprints(ArmKind):
     regression, numbers by ridge regression; one penalty, chosen by validation, serves all columns.
 
     Args:
-        column: Of SMILES.
+        column: Of SMILES, in the data set's records; ``id``: the samples' ids, where graphs have their SMILES as ids.
         radius: Of the fingerprint, in bonds, >= 0; 2 is ECFP4.
         num_bits: Of the folded fingerprint, >= 8.
         unreadable: What becomes of an empty cell and of one that rdkit cannot read, as in
