@@ -135,7 +135,7 @@ def _open(
             if len(_others(columns, features)) == len(columns):
                 raise _lacking(features, features, columns, str(wanted))
         dataset, ignore = _read(file, ignore, reading, features, report)
-        others = _others(report.samples.columns, features) if report.samples else []
+        others = _others(report.samples.kept, features) if report.samples else []
         if others:  # they alone may keep the rest from being numbers
             dataset = from_tables(file, {}, ignore=[*ignore, *others], report=report, **reading)
         said = report.samples.notes if report.samples else []

@@ -22,7 +22,7 @@ _OWN = ("edges", "task", "label", "memory_limit", "num_nodes")
 _WRITTEN = ("out", "dry_run")  # of own tables, and of a known data set whose tasks are halved
 _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
-    *("split_rates", "seed", "halves"),
+    *("split_rates", "seed", "halves", "text", "sequence", "smiles", "category"),
 )
 
 
@@ -63,6 +63,16 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
     add("--weight-column", metavar="COLUMN", help="weights of edges (default: weight, if there is one)")
     add("--ignore", metavar="COLUMN", action="append", default=[], help="a column of the samples to leave out")
+    add("--text", metavar="COLUMN", action="append", default=[], help="a column of free words (guessed otherwise)")
+    add(
+        "--sequence",
+        metavar="COLUMN[=KIND]",
+        action="append",
+        default=[],
+        help="a column of sequences; KIND: protein, dna or rna (guessed otherwise)",
+    )
+    add("--smiles", metavar="COLUMN", action="append", default=[], help="a column of molecules (guessed otherwise)")
+    add("--category", metavar="COLUMN", action="append", default=[], help="a column of names, numbers too, not text")
     add("--drop-unknown", action="store_true", help="drop edges and labels of ids that no sample has")
     add("--split", metavar="HOW", help="random, stratified, group:COLUMN or scaffold:COLUMN (default: as `split` says)")
     add("--split-rates", metavar="RATES", help="of train, valid, test (default: as a column `split` says, 0.8,0.1,0.1)")
@@ -182,6 +192,7 @@ def read_own(
         scratch=scratch,
         progress=progress,
         report=report,
+        uses=asked_uses(arguments),
     )
 
 
@@ -259,6 +270,28 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
             bar.update(share - bar.n)
 
         yield tell
+
+
+def asked_uses(arguments: argparse.Namespace) -> dict[str, str]:
+    """What columns were said to be for, by column: ``--text``, ``--sequence``, ``--smiles``, ``--category``.
+
+    Raises:
+        ValueError: A column is to be two things, or a sequence of another kind than there are.
+    """
+    from sigraph.tables.column_use import ALPHABETS
+
+    said: dict[str, str] = {}
+    for option in ("text", "sequence", "smiles", "category"):
+        for value in getattr(arguments, option):
+            column, use = value, option
+            if option == "sequence" and "=" in value:
+                column, _, use = value.rpartition("=")
+                if use.lower() not in ALPHABETS:
+                    raise ValueError(f"--sequence needs {', '.join(ALPHABETS)} behind '=' (got {value!r})")
+            if column in said:
+                raise ValueError(f"the column {column!r} is to be {said[column]} and {use}; say one of both")
+            said[column] = use.lower()
+    return said
 
 
 def sources(kind: str, values: Sequence[str], option: str | None = None) -> dict[str, str]:

@@ -18,8 +18,8 @@ from sigraph.samples.base import Add, Files, Samples
 from sigraph.samples.normal_forms import canonical_smiles, has_rdkit, normalized_sequence, normalized_text
 
 KINDS = ("text", "sequence", "smiles", "exact")
-_SEQUENCES = ("seq", "sequence", "protein", "protein_sequence", "aa_seq", "aa_sequence", "dna", "rna", "peptide")
-_MOLECULES = ("smiles", "smi", "mol", "molecule", "canonical_smiles", "isomeric_smiles")
+SEQUENCE_NAMES = ("seq", "sequence", "protein", "protein_sequence", "aa_seq", "aa_sequence", "dna", "rna", "peptide")
+MOLECULE_NAMES = ("smiles", "smi", "mol", "molecule", "canonical_smiles", "isomeric_smiles")
 _LOOKED_AT = 2_000  # cells from which the kind of a column is told
 _LETTERS, _LONG = r"^[A-Za-z*.\-]+$", 20  # of a sequence whose column is called otherwise
 
@@ -167,9 +167,9 @@ def column_kind(name: str, column: pa.ChunkedArray) -> str:
     spaced = pc.sum(pc.match_substring_regex(pc.utf8_trim_whitespace(cells), r"\s")).as_py() or 0
     if 2 * spaced >= len(cells) > 0:
         return "text"
-    if plain in _MOLECULES:
+    if plain in MOLECULE_NAMES:
         return "smiles"
-    if plain in _SEQUENCES:
+    if plain in SEQUENCE_NAMES:
         return "sequence"
     letters = pc.all(pc.match_substring_regex(cells, _LETTERS)).as_py()
     long = (pc.mean(pc.utf8_length(cells)).as_py() or 0) >= _LONG

@@ -59,6 +59,7 @@ def from_tables(
     progress: Progress | None = None,
     report: TableReport | None = None,
     content: Sequence[str] = (),
+    uses: Mapping[str, str] | None = None,
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
@@ -98,6 +99,8 @@ def from_tables(
         report: Is filled with what was understood, as it is understood: there is something to print after an error.
         content: Columns of the samples that are known to describe them, so that none of them is taken for the id for
             being the first one; where the first is one of them and none is called ``id``, samples are numbered.
+        uses: What columns of the samples are for, by column: text, sequence, protein, dna, rna, smiles, category or
+            terms; of the others it is guessed, and said in the report.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -112,7 +115,7 @@ def from_tables(
     edge_sources, task_sources = _named("edges", edges), {} if tasks is None else _named("task", tasks)
     label_of = _unique("task", [(clean_name(column), column) for column in labels])
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
-    table, report.samples = read_samples(samples, id_column, labels, rule.group_column, ignore, header, content)
+    table, report.samples = read_samples(samples, id_column, labels, rule.group_column, ignore, header, content, uses)
     graphs: dict[str, StoredGraph] = {}
     if (memory_limit is None) != (scratch is None):
         raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")

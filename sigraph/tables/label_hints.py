@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from sigraph.files.foreign_text import quoted
+from sigraph.tables.column_use import term_mark
 from sigraph.tables.report import some
 from sigraph.tasks.task import SPLITS
 
 _MANY_CLASSES, _FEW_SAMPLES = 20, 3  # integers beyond, or with fewer samples each, may be numbers
 _TWO = 2  # what `label_values` has a note on
-_SEPARATORS = ";|,"
 
 
 def classes_alike(values: pa.ChunkedArray) -> list[str]:
@@ -32,22 +32,19 @@ def classes_alike(values: pa.ChunkedArray) -> list[str]:
 
 def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
     """A note on cells that seem to be lists of terms, of which each combination became a class."""
+    mark = term_mark(values)
+    if mark is None:
+        return []
     cells = values.drop_null()
-    for mark in _SEPARATORS:
-        is_list = pc.match_substring(cells, mark)
-        if not len(cells) or 5 * pc.sum(is_list).as_py() < len(cells):
-            continue
-        terms = pc.list_flatten(pc.split_pattern(pc.unique(cells), mark))
-        different = len(pc.unique(pc.utf8_trim_whitespace(terms)))
-        classes = pc.count_distinct(cells).as_py()
-        if different < classes:
-            example = cells.filter(is_list)[0].as_py()
-            return [
-                f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {quoted(example)}): "
-                f"{different:,} terms, but each of {classes:,} combinations is a class; for multi-label give a column "
-                "of 0 and 1 for each term"
-            ]
-    return []
+    terms = pc.list_flatten(pc.split_pattern(pc.unique(cells), mark))
+    different = len(pc.unique(pc.utf8_trim_whitespace(terms)))
+    classes = pc.count_distinct(cells).as_py()
+    example = cells.filter(pc.match_substring(cells, mark))[0].as_py()
+    return [
+        f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {quoted(example)}): "
+        f"{different:,} terms, but each of {classes:,} combinations is a class; for multi-label give a column "
+        "of 0 and 1 for each term"
+    ]
 
 
 def integers_as_classes(name: str, y: Tensor, classes: Sequence[str | int] | None) -> list[str]:

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sigraph.files.foreign_text import printable
 
-SHOWN = 8
-UNREAD = (
-    "no encoder of sigraph reads these records: an experiment needs a reader that makes words, letters or features of "
-    "them (pretrain.reader: WordTokens, SymbolTokens, TfIdf, TableFeatures, Molecules), or an encoder of your own"
+SHOWN, _ROWS = 8, 16
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a name that YAML takes as it is
+_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # but for these
+_WIDEST = 40  # letters of a cell
+USES = (
+    *("id", "text", "protein", "dna", "rna", "smiles", "number", "category", "tokens", "features", "terms"),
+    *("label", "split", "group", "left out"),
 )
+READERS = {
+    "smiles": ("Molecules", ""),
+    "protein": ("SymbolTokens", ", alphabet: protein"),
+    "dna": ("SymbolTokens", ", alphabet: dna"),
+    "rna": ("SymbolTokens", ", alphabet: rna"),
+    "text": ("WordTokens", ""),
+}
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """What a column of the samples is for.
+
+    Args:
+        name: The column's name.
+        use: One of :data:`USES`: ``terms`` are cells that are lists of names, ``features`` lists of numbers of one
+            length, ``left out`` what no shipped reader reads or what was to be ignored.
+        why: By what it was told, and the option that changes it.
+        example: The first cell that is not blank, as it is shown.
+    """
+
+    name: str
+    use: str
+    why: str = ""
+    example: str = ""
 
 
 @dataclass
@@ -22,21 +52,55 @@ class SamplesRead:
     count: int
     ids: str
     kind: str
-    columns: dict[str, str] = field(default_factory=dict)
+    columns: list[ColumnUse] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     is_read: bool = True
+    kept: list[str] = field(default_factory=list)  # columns that describe a sample, in their order
 
     def lines(self) -> list[str]:
         """For people."""
-        what = "numbers, one feature row a sample" if self.kind == "features" else "records"
         out = [f"samples  {self.file}: {self.count:,} samples", f"  ids      {self.ids}"]
-        if self.kind == "features":
-            out.append(f"  columns  {len(self.columns):,}, all {what}: {some(list(self.columns))}")
-        else:
-            listed = some([f"{name} ({kind})" for name, kind in self.columns.items()])
-            out.append(f"  columns  {len(self.columns):,}, {what}: {listed}")
-        notes = self.notes if self.is_read else [*self.notes, UNREAD]
+        what = "all numbers, one feature row a sample" if self.kind == "features" else "records"
+        out.append(f"  columns  {len(self.kept):,}, {what}: {some(self.kept)}")
+        if self.columns and (self.kind != "features" or len(self.columns) <= _ROWS):
+            out += self._table()
+        notes = self.notes if self.is_read else [*self.notes, self._reader()]
         return out + [f"  note     {note}" for note in notes]
+
+    def _table(self) -> list[str]:
+        """A line a column: its name, use, why and first value."""
+        rows = [("column", "use", "first value", "why")]
+        rows += [(one.name, one.use, one.example, one.why) for one in self.columns[:_ROWS]]
+        shown = [[cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 3]}..." for cell in row[:3]] for row in rows]
+        widths = [max(len(row[i]) for row in shown) for i in range(3)]
+        lines = [
+            "    " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), why[3]]).rstrip()
+            for row, why in zip(shown, rows, strict=True)
+        ]
+        more = len(self.columns) - _ROWS
+        return [*lines, f"    and {more:,} more columns"] if more > 0 else lines
+
+    def _reader(self) -> str:
+        """What reads these records, in the words of a YAML."""
+        reader = suggested_reader(self.columns)
+        if not reader:
+            return "no reader of sigraph reads these columns: an experiment needs one of your own, docs/samples.md"
+        return f"records are what a reader makes samples of, here for instance `pretrain.reader: {reader}`"
+
+
+def suggested_reader(columns: Sequence[ColumnUse]) -> str:
+    """A reader for some columns, as a YAML names it: of molecules before sequences, text, and a table's cells."""
+    for use, (reader, more) in READERS.items():
+        found = next((one.name for one in columns if one.use == use), None)
+        if found is not None:
+            return f"{{_target_: sigraph.readers.{reader}, column: {_in_yaml(found)}{more}}}"
+    table = [_in_yaml(one.name) for one in columns if one.use in ("number", "category")]
+    return f"{{_target_: sigraph.readers.TableFeatures, columns: [{', '.join(table)}]}}" if table else ""
+
+
+def _in_yaml(name: str) -> str:
+    """A name as YAML takes it for text."""
+    return name if _PLAIN.fullmatch(name) and name.lower() not in _WORDS else json.dumps(name, ensure_ascii=False)
 
 
 @dataclass

@@ -16,9 +16,10 @@ from sigraph.files.columns import as_numbers, first_odd, is_mostly_numbers, is_n
 from sigraph.files.foreign_text import quoted
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
+from sigraph.tables.column_use import checked_uses, guess_use, set_apart
 from sigraph.tables.float_digits import as_float32, lost_digits
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
-from sigraph.tables.report import SamplesRead
+from sigraph.tables.report import ColumnUse, SamplesRead
 from sigraph.tables.row_numbers import row_number_columns, say_unnamed
 from sigraph.tables.table_file import Source, TableFile, is_array_file, read_array, read_table
 
@@ -57,6 +58,7 @@ def read_samples(
     ignore: Sequence[str] = (),
     header: bool = True,
     content: Sequence[str] = (),
+    uses: Mapping[str, str] | None = None,
 ) -> tuple[SampleTable, SamplesRead]:
     """Read the samples.
 
@@ -69,16 +71,19 @@ def read_samples(
         header: Whether a text file names its columns.
         content: Columns that are known to describe a sample: none of them is taken for the id for being the first one.
             If the first column is one of them, and none is called ``id``, rows are numbered from 0 on.
+        uses: What columns are for, where it is not to be guessed: text, sequence, protein, dna, rna, smiles, category
+            or terms, by column. Numbers that are to be text or categories become text.
 
     Raises:
         ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.
     """
     if is_array_file(source):
-        return _from_array(source, [*labels, *ignore, *([id_column] if id_column else [])])
+        return _from_array(source, [*labels, *ignore, *([id_column] if id_column else []), *(uses or {})])
     file = read_table(source, header, "samples")
     if file.table.num_rows == 0:
         raise ValueError(f"{file.name} holds no samples")
-    id_column = file.find(id_column) if id_column else _guess_id_column(file, content)
+    uses = checked_uses(uses or {}, file.table.column_names, file.name)
+    id_column = file.find(id_column) if id_column else _guess_id_column(file, [*content, *uses])
     ids = _row_numbers(file.name, file.table.num_rows) if id_column is None else read_ids(file, id_column)
     index = IdIndex(ids)
     ignored = {file.find(column) for column in ignore}
@@ -89,9 +94,15 @@ def read_samples(
     taken = {*id_cells, *ignored, *apart}
     numbers = [column for column in row_number_columns(file) if column not in taken]
     kept = [column for column in file.table.column_names if column not in {*taken, *numbers}]
+    unused = [column for column in uses if column not in kept]
+    if unused:
+        raise ValueError(
+            f"{file.name}: column {unused[0]!r} is to be {uses[unused[0]]}, and is the id, a label, the split or left "
+            "out, too; say one of both"
+        )
     if not kept:
         raise ValueError(f"{file.name} has no column left to describe a sample (besides {id_column!r} and labels)")
-    values = {column: file.values(column) for column in kept}
+    values = {column: _as_asked(file.values(column), uses.get(column, "")) for column in kept}
     blocks = {column: _is_block(column_values) for column, column_values in values.items()}
     notes = [*file.notes, *([f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else [])]
     notes += say_unnamed(file, numbers)
@@ -111,8 +122,38 @@ def read_samples(
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
     if id_column is None:
         described = _said_numbers(len(ids))
-    columns = {column: type_name(column_values.type) for column, column_values in values.items()}
-    return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read)
+    columns = _uses(file, table, values, uses, ignored, group)
+    return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read, kept)
+
+
+def _as_asked(cells: pa.ChunkedArray, use: str) -> pa.ChunkedArray:
+    """Cells of a column that is to be text or categories as text; others as they are."""
+    return cells.cast(pa.large_string()) if use and is_number(cells.type) else cells
+
+
+def _uses(
+    file: TableFile,
+    table: SampleTable,
+    values: Mapping[str, pa.ChunkedArray],
+    asked: Mapping[str, str],
+    ignored: set[str],
+    group: str,
+) -> list[ColumnUse]:
+    """What each column is for, in the order of the file."""
+    out = []
+    for name in file.table.column_names:
+        if name in values:
+            out.append(guess_use(name, values[name], asked.get(name, "")))
+        elif name == table.id_column:
+            out.append(set_apart(name, file.values(name), "id", "--id-column names another"))
+        elif name == table.split_column:
+            out.append(set_apart(name, file.values(name), "split", "by its name; --split draws another"))
+        elif name in table.apart:
+            use = "group" if name.lower() == group.lower() else "label"
+            out.append(set_apart(name, file.values(name), use, "as asked"))
+        else:
+            out.append(set_apart(name, file.values(name), "left out", "as asked" if name in ignored else "row numbers"))
+    return out
 
 
 def _split_column(file: TableFile, taken: set[str]) -> str | None:
@@ -142,11 +183,10 @@ def _from_array(source: Source, columns: Sequence[str]) -> tuple[SampleTable, Sa
     if wrong.size:
         raise ValueError(f"{name}: {_bad_rows(wrong, np.isfinite(array[wrong]).all())}; fill them")
     notes = _lost_in_float32({f"column{i}": column for i, column in enumerate(array.T, start=1)})
-    described = {f"column{i}": "numbers" for i in range(1, array.shape[1] + 1)}
-    return (
-        SampleTable(name, index, samples),
-        SamplesRead(name, len(index), _said_numbers(len(array)), "features", described, notes),
-    )
+    kept = [f"column{i}" for i in range(1, array.shape[1] + 1)]
+    uses = [ColumnUse(column, "number") for column in kept]
+    read = SamplesRead(name, len(index), _said_numbers(len(array)), "features", uses, notes, kept=kept)
+    return SampleTable(name, index, samples), read
 
 
 def _row_numbers(name: str, count: int) -> IdColumn:

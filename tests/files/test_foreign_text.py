@@ -18,7 +18,7 @@ from sigraph.files.sealed import write_sealed
 from sigraph.leaderboard import Leaderboard
 from sigraph.report import audit_figure, latent_figure
 from sigraph.running.progress import BarProgress
-from sigraph.tables.report import SamplesRead, TableReport
+from sigraph.tables.report import ColumnUse, SamplesRead, TableReport
 from sigraph.tasks import Task
 from sigraph.theory.audit import audit
 
@@ -173,7 +173,9 @@ def test_a_dollar_in_a_name_of_a_latent_space(tmp_path):
 
 
 def test_what_was_read_of_tables_is_printable():
-    report = TableReport(SamplesRead(EVIL, 3, EVIL, "records", {EVIL: EVIL}, [EVIL]))
+    report = TableReport(
+        SamplesRead(EVIL, 3, EVIL, "records", [ColumnUse(EVIL, "text", EVIL, EVIL)], [EVIL], False, [EVIL])
+    )
     assert not steers(str(report)) and report.samples.file == EVIL
 
 
