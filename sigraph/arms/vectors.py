@@ -21,6 +21,7 @@ from sigraph.samples.records import column_kind
 
 Rows = Any  # float32 [n, F]: an array or scipy's csr_matrix
 MOST_WORDS = 20_000
+_BLOCK = 1 << 16  # rows at a time
 SPARSE = 0.5  # share of zeros from which rows of numbers >= 0 are taken for counts of words
 
 
@@ -72,8 +73,12 @@ class Vectors:
         if self.are_counts:
             scaled = rows @ diags(self._scale) if issparse(rows) else rows * self._scale
             return normalize(scaled).astype(np.float32)
-        scaled = rows @ diags(self._scale) if issparse(rows) else (rows - self._mean) * self._scale
-        return scaled.astype(np.float32)
+        if issparse(rows):
+            return (rows @ diags(self._scale)).astype(np.float32)
+        scaled = np.empty(rows.shape, np.float32)
+        for start in range(0, len(rows), _BLOCK):  # in float64, a few rows at a time
+            scaled[start : start + _BLOCK] = (rows[start : start + _BLOCK] - self._mean) * self._scale
+        return scaled
 
     def _raw(self, store: Samples) -> Rows:
         if isinstance(store, SparseFeatures):
