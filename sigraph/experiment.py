@@ -62,6 +62,7 @@ def run(
     max_seconds: float | None = None,
     only: Sequence[Job] | None = None,
     trust: Iterable[str] = (),
+    overrides: Iterable[str] | Mapping[str, Any] = (),
 ) -> Results:
     """Pre-train and fine-tune every arm for every seed; finished work is recognised, interrupted work resumed.
 
@@ -80,12 +81,14 @@ def run(
         only: The (arm, seed) to run; None: all.
         trust: Packages or modules that the settings may name besides sigraph and what it builds on. Importing one runs
             its code; one that is not installed is looked for where you stand.
+        overrides: What differs from ``config``, by dotted key: ``{"pretrain.structure_weight": 0.3}``, or a list such
+            as ``["seeds=[0, 1]"]`` as the command line takes it.
 
     Raises:
         ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit; an arm or
             a seed is unknown; another process works on the same run.
     """
-    config = _as_config(config)
+    config = _as_config(config, overrides)
     progress = Progress() if progress is None else progress
     check_kinds("run", progress=(progress, Progress))
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
@@ -106,18 +109,18 @@ def run(
     return results
 
 
-def _as_config(config: Any) -> ExperimentConfig:
-    """The settings, read if they are a file or plain containers."""
+def _as_config(config: Any, overrides: Any) -> ExperimentConfig:
+    """The settings, read if they are a file or plain containers, with what differs."""
     if isinstance(config, str | PathLike):
-        return load_config(config)
+        return load_config(config, overrides)
     if isinstance(config, Mapping):
-        return config_from_dict(config)
+        return config_from_dict(config, overrides)
     if not isinstance(config, ExperimentConfig):
         raise ValueError(
             "'config' needs what sigraph.load_config gives, the path of a YAML file, or a mapping as in one, in 'run' "
             f"(got {shown(config)})"
         )
-    return config
+    return config_from_dict(config.to_dict(), overrides) if overrides else config
 
 
 def _spread(config: ExperimentConfig, launch: Launch, jobs: int) -> ExperimentConfig:

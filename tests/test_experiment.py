@@ -105,8 +105,11 @@ def test_an_experiment_may_be_a_file_or_plain_containers(tree, tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(tree))
     first = run(tmp_path / "mine.yaml")
     for config in (str(tmp_path / "mine.yaml"), tree, load_config(tmp_path / "mine.yaml")):
-        again = run(config, only=[["sipt", 0]])
-        assert again.config == first.config and again.records[0]["found"]
+        for overrides in ((), ["seeds=[0]", "baseline=null"], {"seeds": [0]}):
+            again = run(config, only=[["sipt", 0]], overrides=overrides)
+            assert again.config == first.config and again.records[0]["found"]
+    changed = run(tree, overrides={"pretrain.trainer.max_epochs": 0, "name": "untrained"}).config
+    assert changed.pretrain.trainer.max_epochs == 0 and changed.name == "untrained"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +124,8 @@ def test_an_experiment_may_be_a_file_or_plain_containers(tree, tmp_path):
         ({"max_seconds": float("nan")}, "'max_seconds' needs to be a number, or None, .*got nan"),
         ({"max_seconds": "1h"}, "'max_seconds' needs to be a number, or None, .*got '1h'"),
         ({"progress": True}, "'progress' needs to be a Progress"),
+        ({"progress": ["seeds=[0]"]}, "settings that differ: overrides="),
+        ({"overrides": {"sedes": [0]}}, "unknown key 'sedes'"),
         ({"only": "sipt"}, r"'only' needs pairs \(arm, seed\) .*got 'sipt'"),
         ({"only": ["sipt"]}, r"'only' needs pairs \(arm, seed\)"),
         ({"only": [("sipt", "0")]}, r"'only' needs pairs \(arm, seed\)"),

@@ -69,7 +69,7 @@ def halved(dataset: SampleDataset, asked: dict[str, float], seed: int) -> tuple[
 
 def prepare_halves(arguments: argparse.Namespace) -> int:
     """Write a prepared data set anew, with tasks halved."""
-    from sigraph.data.dataset import stated_tasks
+    from sigraph.data.stated import stated_tasks
     from sigraph.recipes import open_dataset
     from sigraph.recipes.prepare import prepared_folder
 

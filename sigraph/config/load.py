@@ -18,14 +18,14 @@ from sigraph.config.yaml_text import MOST_VALUES, check_yaml, read_text
 from sigraph.files.paths import user_path
 
 
-def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> ExperimentConfig:
+def load_config(path: str | PathLike[str], overrides: Iterable[str] | Mapping[str, Any] = ()) -> ExperimentConfig:
     """Read and check an experiment file.
 
     Args:
         path: The YAML file. Its ``extends: other.yaml`` (beside it) is laid underneath: mappings merge deeply, lists
             replace, a component whose ``_target_`` changes keeps no argument. One level only.
-        overrides: ``dotted.key=value`` with YAML values, e.g. ``seeds=[0,1]`` or ``finetune.0.head=full``. They merge
-            as a file's values do and apply before the arms'.
+        overrides: ``dotted.key=value`` with YAML values, e.g. ``seeds=[0,1]`` or ``finetune.0.head=full``; or a
+            mapping, ``{"finetune.0.head": "full"}``. They merge as a file's values do and apply before the arms'.
 
     Raises:
         ConfigError: Anything about the file, the one it extends, or an override does not fit.
@@ -43,7 +43,7 @@ def load_config(path: str | PathLike[str], overrides: Iterable[str] = ()) -> Exp
 
 
 def config_from_dict(
-    tree: Mapping[str, Any], overrides: Iterable[str] = (), source: str = "config"
+    tree: Mapping[str, Any], overrides: Iterable[str] | Mapping[str, Any] = (), source: str = "config"
 ) -> ExperimentConfig:
     """Check an experiment given as plain containers, e.g. what ``to_dict`` of one returned.
 
@@ -58,11 +58,16 @@ def config_from_dict(
     return _resolve([(dict(tree), Place(source))], overrides)
 
 
-def _resolve(layers: list[tuple[dict[str, Any], Place]], overrides: Iterable[str]) -> ExperimentConfig:
+def _resolve(
+    layers: list[tuple[dict[str, Any], Place]], overrides: Iterable[str] | Mapping[str, Any]
+) -> ExperimentConfig:
     tree = fresh(ExperimentConfig)
     for layer, place in layers:
         tree = overlay(ExperimentConfig, tree, layer, place)
-    pairs = [_split(text) for text in ([overrides] if isinstance(overrides, str) else overrides)]
+    if isinstance(overrides, Mapping):
+        pairs = [(str(dotted), (value, f"{dotted}={value}")) for dotted, value in overrides.items()]
+    else:
+        pairs = [_split(text) for text in ([overrides] if isinstance(overrides, str) else overrides)]
     for path, (value, text) in in_order(pairs, Place("override")):
         if path[0] == "extends":
             raise Place(f"override {text!r}").error("'extends' can only stand in a file")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from sigraph.data.card import Card, CardGraph, CardSamples, CardTask
+from sigraph.data.card import Card
 from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids, refuse_other_names
 from sigraph.data.held_graphs import HeldGraphs
 from sigraph.data.prepared import (
@@ -25,6 +24,7 @@ from sigraph.data.prepared import (
     write_task,
 )
 from sigraph.data.sample_graph import SampleGraph, StoredGraph
+from sigraph.data.stated import stated_card
 from sigraph.files.arguments import check_kinds, checked_node, said, shown
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
@@ -32,7 +32,7 @@ from sigraph.files.paths import resolved
 from sigraph.files.suggestions import did_you_mean
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
-from sigraph.samples.given import as_samples, open_samples
+from sigraph.samples.given import open_samples, read_samples
 from sigraph.tasks.base import BaseTask
 
 if TYPE_CHECKING:
@@ -43,16 +43,18 @@ class SampleDataset:
     """Samples with the pre-training graphs over them and the tasks on them.
 
     Args:
-        samples: Feature rows (a float tensor, kept in float32; a warning says if that loses what tells values apart) or
-            records (a pyarrow Table; with a column ``tokens`` of lists they are token sequences, see
-            :func:`token_table`); or the path of a float32 ``.npy`` file, which is memory-mapped, or of a ``.parquet``
-            file.
+        samples: Feature rows (floats in a tensor, array, sparse matrix or lists, kept in float32; a warning says if
+            that loses what tells values apart); records (a pyarrow Table; a column ``tokens`` of lists: token
+            sequences, see :func:`token_table`); texts (a list, an array, a column); PyG graphs (a list, a data set; one
+            whose nodes are the samples: :meth:`from_pyg`); the path of a float32 ``.npy`` file, which is mapped, or of
+            a ``.parquet`` file. A table of pandas or polars, columns by name and a list of dictionaries are feature
+            rows if all columns are numbers, else records; a column ``id``, or a pandas index of names, are the ids.
         graphs: Pre-training graphs by name, node i is sample i. The first is the default.
         tasks: Tasks by name. The first is the default.
         name: The data set's name; by default the card's.
         card: Where the data come from.
         ids: What the user calls each sample: integers or text (an array, a list), each once, by which results are found
-            again.
+            again; None: the table's own.
         feature_names: What the columns of feature rows are called, by which new samples are matched; F of them.
 
     Shapes:
@@ -72,7 +74,7 @@ class SampleDataset:
 
     def __init__(
         self,
-        samples: Samples | Tensor | pa.Table | str | Path,
+        samples: Any,
         graphs: Mapping[str, SampleGraph] | None = None,
         tasks: Mapping[str, BaseTask] | None = None,
         name: str = "",
@@ -80,16 +82,19 @@ class SampleDataset:
         ids: pa.Array | Sequence[int | str] | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        self._ids: pa.Array | Manifest | None = checked_ids(ids)  # a manifest: not read yet
+        given = read_samples(samples, has_ids=ids is not None)
+        self._ids: pa.Array | Manifest | None = checked_ids(given.ids if ids is None else ids)  # a manifest: not read
         self._fingerprint: str | None = None
         self._graphs = HeldGraphs(named_items("graph", graphs, SampleGraph))
         self._tasks = named_items("task", tasks, BaseTask)
         if card is not None:
             check_kinds("SampleDataset", card=(card, Card))
         self.name, self.card = name or (card.name if card else ""), card
-        self.store = as_samples(samples)
+        self.store = given.store
         self.store.check()
-        self.feature_names = checked_names(feature_names, self.in_channels)
+        self.feature_names = checked_names(
+            given.feature_names if feature_names is None else feature_names, self.in_channels
+        )
         if isinstance(self._ids, pa.Array):
             refuse_ambiguous_ids(self._ids)
         self._check_counts()
@@ -139,6 +144,38 @@ class SampleDataset:
     def samples(self) -> Any:
         """As they were given: feature rows [N, F], N records, ...; of a prepared folder, all checked against sums."""
         return self.store.given
+
+    @classmethod
+    def from_pyg(
+        cls,
+        data: Any,
+        samples: Any = None,
+        *,
+        split: Any = None,
+        split_index: int | None = None,
+        graph: str = "edges",
+        task: str = "label",
+        name: str = "",
+        ids: Any = None,
+    ) -> SampleDataset:
+        """Of a PyG ``Data`` whose nodes are the samples: features, graph and task at once.
+
+        Args:
+            data: With ``x`` [N, F] and ``edge_index`` (and ``edge_weight``) or ``adj_t``; a PyG data set of one such.
+                ``y`` and boolean ``train_mask``, ``val_mask``, ``test_mask`` make the task. The rest is left out, said.
+            samples: In place of ``x``, such as the nodes' texts.
+            split: In place of the masks, as of :class:`~sigraph.Task`.
+            split_index: Which split, in [0, S), where masks hold several side by side, [N, S].
+            graph, task, name, ids: What these are called; as of :class:`SampleDataset`.
+
+        Raises:
+            ValueError: It is no such ``Data``; masks hold several splits; the parts do not fit.
+        """
+        from sigraph.data.from_pyg import read_pyg
+
+        found = read_pyg(data, samples, task, split, split_index)
+        graphs = {} if found.graph is None else {graph: found.graph}
+        return cls(found.samples, graphs, {} if found.task is None else {task: found.task}, name, ids=ids)
 
     def _check_counts(self) -> None:
         if len(self) == 0:
@@ -208,9 +245,8 @@ class SampleDataset:
         """How a data set is made from a value that is none, for messages; empty where there is no telling."""
         if isinstance(value, str | Path):
             return "open it: sigraph.open_dataset(...)"
-        if isinstance(value, Tensor | pa.Table):
-            return "make one: sigraph.SampleDataset(...)"
-        return "make one: sigraph.SampleDataset(torch.tensor(...))" if hasattr(value, "__array__") else ""
+        is_samples = isinstance(value, pa.Table | list) or hasattr(value, "__array__")
+        return "make one: sigraph.SampleDataset(...)" if is_samples else ""
 
     def __len__(self) -> int:
         return len(self.store)
@@ -310,7 +346,7 @@ class SampleDataset:
         if not overwrite and path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
         with atomic_folder(path, replaces({DATASET})) as folder:
-            card = _card_to_write(self, path.name)
+            card = stated_card(self.card, self.name or path.name, self.measure(), self.tasks, self.feature_names)
             card.write(folder / CARD)
             self.store.save(folder)
             if self.ids is not None:
@@ -362,25 +398,3 @@ def _choose(kind: str, items: Mapping[str, Any], name: str | None, dataset: str)
             f"{', '.join(items)}"
         )
     return items[name]
-
-
-def stated_tasks(tasks: Mapping[str, BaseTask]) -> dict[str, CardTask]:
-    """Tasks as a card states them."""
-    stated = {}
-    for name, task in tasks.items():
-        counts = {key: value for key, value in task.measure().items() if key != "num_labelled"}
-        stated[name] = CardTask(**counts, about=task.about)
-    return stated
-
-
-def _card_to_write(dataset: SampleDataset, name: str) -> Card:
-    """The card of a prepared folder: the data set's own, or one of what is there; with what was measured."""
-    measured = dataset.measure()
-    card = dataset.card or Card(
-        dataset.name or name,
-        samples=CardSamples(**measured["samples"]),
-        graphs={key: CardGraph(num_edges=value["num_edges"]) for key, value in measured["graphs"].items()},
-        tasks=stated_tasks(dataset.tasks),
-    )
-    samples = replace(card.samples, columns=dataset.feature_names)
-    return replace(card, samples=samples, measured={**(card.measured or {}), **measured})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from torch_geometric.data import Batch, Data
@@ -11,6 +10,7 @@ from sigraph.data.edges import GivenEdges, checked_count
 from sigraph.data.foreign import way_from
 from sigraph.data.from_adjacency import read_adjacency
 from sigraph.files.arguments import said
+from sigraph.files.row_index import warn_caller
 
 _OWNER = "'PretrainGraph.from_data'"
 _EDGES = ("edge_index", "edge_weight", "num_nodes", "adj", "adj_t")
@@ -58,10 +58,9 @@ def _count(data: Data, num_nodes: int | None) -> int | None:
         count = next(iter(rows.values()))
     if count is None and data.edge_index is not None:
         count = int(data.edge_index.max()) + 1 if data.edge_index.numel() else 0
-        warnings.warn(
+        warn_caller(
             f"{_OWNER} takes the largest node of an edge for the last sample, {count} samples; samples behind it are "
-            "kept by num_nodes=...",
-            stacklevel=5,
+            "kept by num_nodes=..."
         )
     for key, found in sizes.items():  # labels and the like may also be of the graph, in one row, or of the edges
         is_of_nodes = key in _OFTEN_OF_NODES or key.startswith("node_")
@@ -94,4 +93,4 @@ def _say_left_out(data: Data, edges: GivenEdges) -> None:
         if edges.weight is None and len(shape) in (1, 2) and shape[1:] in ((), (1,)):
             way = f"; to have weights: data.edge_weight = data.{key}.view(-1)"
             break
-    warnings.warn(f"{_OWNER} keeps no edge attributes {', '.join(map(repr, dropped))}{way}", stacklevel=4)
+    warn_caller(f"{_OWNER} keeps no edge attributes {', '.join(map(repr, dropped))}{way}")

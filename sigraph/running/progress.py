@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -16,6 +17,11 @@ class Progress:
 
     A run is first planned (:meth:`start`), then reports epochs of pre-training and the end of each (arm, seed).
     """
+
+    @staticmethod
+    def way_from(value: Any) -> str:
+        """How settings go to :func:`sigraph.run` that were given in this place, for messages."""
+        return "settings that differ: overrides=..." if isinstance(value, str | list | tuple | Mapping) else ""
 
     def start(self, num_runs: int, num_epochs: int) -> None:
         """``num_runs`` pairs of arm and seed, ``num_epochs`` epochs of pre-training in all."""

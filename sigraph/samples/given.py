@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ import torch
 from scipy.sparse import issparse
 from torch import Tensor
 
-from sigraph.files.arguments import is_frame, is_of
+from sigraph.files.arguments import as_tensor, is_of, said
 from sigraph.files.paths import resolved
 from sigraph.files.precision import LARGEST, lost_in_float32, say_lost
 from sigraph.samples.base import Files, Samples
@@ -20,35 +20,79 @@ from sigraph.samples.features import Features
 from sigraph.samples.graphs import Graphs
 from sigraph.samples.records import Records
 from sigraph.samples.sparse_features import SparseFeatures
+from sigraph.samples.tables import read_table
 from sigraph.samples.token_sequences import of_table
 
 # By the file that marks each in a folder; token sequences are records with a column of them.
 KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Graphs, Records)
 
 
+class GivenSamples(NamedTuple):
+    """Samples, and what a table says besides of each row and of each feature; None: nothing."""
+
+    store: Samples
+    ids: Any = None
+    feature_names: list[str] | None = None
+
+
 def as_samples(samples: Any, owner: str = "SampleDataset") -> Samples:
+    """As :func:`read_samples`, without ids and names of features."""
+    return read_samples(samples, owner, has_ids=True).store
+
+
+def read_samples(samples: Any, owner: str = "SampleDataset", has_ids: bool = False) -> GivenSamples:
     """Samples of the kind that was given: feature rows, records, token sequences or graphs; a path is read or mapped.
+
+    Args:
+        samples: A tensor, an array or lists of numbers, dense or sparse; a table (pyarrow, pandas, polars, columns by
+            name, a list of dictionaries); texts, in a list, an array or a column; PyG graphs, in a list or a data set;
+            a path. A pyarrow Table is records; of another table whose columns are all numbers the rows are features.
+        owner: Who was given it, for messages.
+        has_ids: Whether ids are given besides, so that a table's own do not matter.
 
     Raises:
         ValueError: It is nothing of the kind; the message says what it becomes one by.
     """
     if isinstance(samples, Samples):
-        return samples
+        return GivenSamples(samples)
     if isinstance(samples, str | Path):
-        return _of_file(resolved(samples))
-    if isinstance(samples, pa.Table):
-        return of_table(samples)
+        return GivenSamples(_of_file(resolved(samples)))
+    if isinstance(samples, pa.Table | pa.RecordBatch):
+        return GivenSamples(of_table(pa.table(samples)))
     if issparse(samples) or (isinstance(samples, Tensor) and samples.layout != torch.strided):
-        return SparseFeatures.of(_checked_sparse(samples, owner))
+        return GivenSamples(SparseFeatures.of(_checked_sparse(samples, owner)))
     if _holds_graphs(samples):
-        return Graphs.of(samples, owner)
-    if not isinstance(samples, Tensor):
-        raise ValueError(
-            f"'samples' needs a float tensor [N, F], a pyarrow Table, a list of PyG graphs or a path in {owner!r} "
-            f"(got {type(samples)})"
-            f"{_way_of_samples(samples)}"
-        )
-    return Features(_checked_rows(samples, owner))
+        _refuse_one_with_masks(samples, owner)
+        return GivenSamples(Graphs.of(samples, owner))
+    if (table := read_table(samples, owner, has_ids)) is not None:
+        if table.rows is None:
+            return GivenSamples(of_table(table.records), table.ids)
+        rows = _checked_rows(torch.from_numpy(table.rows), owner)
+        return GivenSamples(Features(rows), table.ids, table.records.column_names)
+    return GivenSamples(Features(_checked_rows(_as_rows(samples, owner), owner)))
+
+
+def _as_rows(samples: Any, owner: str) -> Tensor:
+    """A tensor, an array or lists of numbers as a tensor."""
+    if isinstance(samples, Tensor):
+        return samples
+    wrong = ""
+    if isinstance(samples, np.ma.MaskedArray) and samples.mask.any():
+        wrong = f", {int(samples.mask.sum()):,} entries masked; .filled(...) gives these a value"
+    elif hasattr(samples, "__array__") or (isinstance(samples, list | tuple) and len(samples)):
+        try:
+            rows = as_tensor(samples)
+        except ValueError as error:
+            lists = isinstance(samples, list | tuple) and all(isinstance(one, list | tuple) for one in samples)
+            wrong = f": {error}" + "; lists of tokens are samples by sigraph.samples.token_table" * lists
+        else:
+            if rows.is_floating_point() or rows.is_complex() or rows.dim() != 2:
+                return rows
+            wrong = f" of {rows.dtype}, which may be numbers or tokens; numbers: numpy.asarray(samples, float)"
+    raise ValueError(
+        f"'samples' needs numbers [N, F] (a tensor, an array, a table), texts, a table of records, a list of PyG "
+        f"graphs or a path in {owner!r} (got {said(samples)}{wrong}){_way_of_samples(samples)}"
+    )
 
 
 def _holds_graphs(samples: Any) -> bool:
@@ -56,6 +100,15 @@ def _holds_graphs(samples: Any) -> bool:
     if is_of(samples, "torch_geometric.data", "Dataset"):
         return True
     return isinstance(samples, list | tuple) and any(_is_pyg(one) for one in samples)
+
+
+def _refuse_one_with_masks(samples: Any, owner: str) -> None:
+    """Refuse a single graph with a split of its nodes: these are the samples then."""
+    if len(samples) == 1 and any(str(name).endswith("_mask") for name, _ in samples[0]):
+        raise ValueError(
+            f"'samples' needs graphs that are samples in {owner!r} (got one graph, with masks over its nodes); nodes "
+            "that are samples: SampleDataset.from_pyg(data)"
+        )
 
 
 def _is_pyg(value: Any) -> bool:
@@ -83,6 +136,8 @@ def _checked_sparse(samples: Any, owner: str) -> Any:
     shape, kind = list(samples.shape), samples.dtype
     if len(shape) != 2 or shape[1] == 0:
         raise ValueError(f"'samples' needs shape [N, F], F > 0, in {owner!r} (got {shape}, sparse)")
+    if not isinstance(samples, Tensor) and kind.kind in "biu" and not lost_in_float32(torch.from_numpy(samples.data)):
+        return samples.astype(np.float32)  # counts, as scikit-learn's vectorisers give them
     if not (samples.is_floating_point() if isinstance(samples, Tensor) else np.issubdtype(kind, np.floating)):
         raise ValueError(f"'samples' needs floats in {owner!r} (got {kind}); use .float(), or .astype('float32')")
     return samples
@@ -106,14 +161,8 @@ def _checked_rows(samples: Tensor, owner: str) -> Tensor:
 
 
 def _way_of_samples(samples: Any) -> str:
-    if is_frame(samples):
-        return (
-            "; of a table: torch.tensor(frame.to_numpy()), with ids=frame.index and feature_names=frame.columns; rows "
-            "are taken in their order, whatever the index of graphs and labels is"
-        )
     if _is_pyg(samples):
         way = "samples.to_data_list()" if hasattr(samples, "to_data_list") else "[samples]"
-        return f"; graphs come in a list, each a sample: {way}"
-    if isinstance(samples, np.ndarray | list | tuple):
-        return "; use torch.tensor(samples)" if len(samples) else "; there is none in it"
-    return ""
+        nodes = "; nodes that are samples: SampleDataset.from_pyg(data)"
+        return f"; graphs come in a list, each a sample: {way}{nodes}"
+    return "; there is none in it" if isinstance(samples, list | tuple) and not len(samples) else ""

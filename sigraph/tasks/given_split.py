@@ -20,8 +20,8 @@ def read_split(split: Any, task: str, num_samples: int, what: str = "sample") ->
     """Ids of the samples (pairs, ...) of each part.
 
     Args:
-        split: By part, ids or a boolean mask over all samples. Parts are called train, valid (val, validation, dev) and
-            test, perhaps with ``_mask`` or ``_idx`` behind, as in PyG.
+        split: By part, ids or a boolean mask over all samples; or a column of text, the part of each. Parts are called
+            train, valid (val, validation, dev) and test, perhaps with ``_mask`` or ``_idx`` behind, as in PyG.
         task: Its name, for messages.
         num_samples: N, or of the items that the split is over.
         what: What such an item is called in messages.
@@ -34,10 +34,7 @@ def read_split(split: Any, task: str, num_samples: int, what: str = "sample") ->
     """
     needed = f"'split' of task {task!r} needs {', '.join(SPLITS)}"
     if not isinstance(split, Mapping):
-        raise ValueError(
-            f"{needed} as a mapping to {what} ids or boolean masks (got {type(split).__name__}); of a PyG Data: "
-            "{'train': data.train_mask, 'valid': data.val_mask, 'test': data.test_mask}"
-        )
+        split = _of_column(split, needed, num_samples, what)
     named: dict[str, Any] = {}
     unknown: list[Any] = []
     for key, value in split.items():
@@ -52,6 +49,30 @@ def read_split(split: Any, task: str, num_samples: int, what: str = "sample") ->
     if any(wrong.values()):
         raise ValueError(f"{needed} ({'; '.join(f'{word} {parts}' for word, parts in wrong.items() if parts)})")
     return {part: _ids(named[part], f"split {part!r} of task {task!r}", num_samples, what) for part in SPLITS}
+
+
+def _of_column(column: Any, needed: str, num_samples: int, what: str) -> dict[str, Any]:
+    """Ids by part, of a column that says the part of each; where it says none, the item is in none."""
+    check_index(column, needed.partition(" needs")[0], what)
+    cells = column.to_pylist() if hasattr(column, "to_pylist") else column
+    cells = list(cells) if isinstance(cells, list | tuple) or hasattr(cells, "__array__") else []
+    named = [None if not isinstance(cell, str) or not cell.strip() else cell.strip() for cell in cells]
+    if not any(named):
+        raise ValueError(
+            f"{needed} as a mapping to {what} ids or boolean masks, or a column with the part of each (got "
+            f"{type(column).__name__}); of a PyG Data: "
+            "{'train': data.train_mask, 'valid': data.val_mask, 'test': data.test_mask}"
+        )
+    if len(named) != num_samples:
+        raise ValueError(f"{needed}: a column with the part of each of {num_samples} {what}s (got {len(named)})")
+    given = [cell if cell is None else part_of(cell) or cell for cell in named]
+    return {part: [i for i, cell in enumerate(given) if cell == part] for part in dict.fromkeys(filter(None, given))}
+
+
+def part_of(key: Any) -> str | None:
+    """The part of a split that a name such as ``val_mask`` means; None: none."""
+    number = PARTS.get(_bare(key))
+    return None if number is None else SPLITS[number]
 
 
 def _bare(key: Any) -> str:

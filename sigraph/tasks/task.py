@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from sigraph.files.row_index import warn_caller
 from sigraph.samples.encoding import Encoding
 from sigraph.tasks.base import SPLITS
 from sigraph.tasks.given_split import read_split
@@ -31,7 +32,8 @@ class Task(LabelledTask):
         labels: 1-D integer = classes (-1 missing), 1-D text = classes by name, 1-D float = regression (NaN missing),
             2-D float or integer = multi-label in {0, 1} (NaN missing, or -1 in integers).
         split: Samples under ``train``, ``valid`` (or ``val``) and ``test``, as ids or boolean masks (PyG's
-            ``train_mask`` and so on are understood); disjoint, in range, labelled, none empty.
+            ``train_mask`` and so on are understood), or a column with the part of each; disjoint, in range, labelled,
+            none empty.
         metric: One of :data:`~sigraph.tasks.metrics.METRIC_NAMES` for the type, ``precision@K`` or ``hits@K``; by
             default the usual one. Several in a list: the first decides, the others are reported beside it. ``f1`` and
             what ranks (``rocauc``, ``ap``, ``mrr``, ``@K``) need two classes; class 1, the second, is the positive one.
@@ -123,7 +125,7 @@ def warn_of(task: LabelledTask, notes: Sequence[str]) -> None:
         notes: On its labels.
     """
     for note in (*notes, *unlearnable(task), *undefined(task)):
-        warnings.warn(f"task {task.name!r}: {note}", stacklevel=4)  # of whoever makes the task
+        warn_caller(f"task {task.name!r}: {note}")  # of whoever makes the task
 
 
 @contextlib.contextmanager

@@ -155,13 +155,13 @@ def test_ids_by_which_no_sample_is_found_are_refused(ids, message):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (pd.DataFrame({"a": [1.0]}), r"torch.tensor\(frame.to_numpy\(\)\), with ids=frame.index and feature_names="),
-        (np.ones((3, 2)), r"use torch.tensor\(samples\)"),
-        ([[1.0]], r"use torch.tensor\(samples\)"),
-        (sp.eye_array(3).astype(int), "needs floats .*int64"),
+        (np.ones((3, 2), int), r"int64, which may be numbers or tokens; numbers: numpy.asarray\(samples, float\)"),
+        ([[2, 3], [4]], "no array of numbers.*; lists of tokens are samples by sigraph.samples.token_table"),
+        (np.ma.array([[1.0, 2.0]], mask=[[0, 1]]), r"1 entries masked; .filled"),
+        (sp.eye_array(3) * 1j, "needs floats .*complex128"),
         (torch.eye(3).long().to_sparse(), "needs floats .*int64"),
         (torch.eye(3) * 1j, "needs floats .*complex64"),
-        (None, "needs a float tensor"),
+        (None, r"needs numbers .*\(got a NoneType"),
     ],
 )
 def test_rows_in_another_form_are_told_the_way(samples, message):
@@ -225,7 +225,6 @@ def test_default_graph_is_the_first_and_unknown_names_list_all():
         ({"samples": torch.ones(0, 2)}, "at least one sample"),
         ({"samples": torch.ones(N)}, r"needs shape \[N, F\]"),
         ({"samples": torch.ones(N, 2, dtype=torch.long)}, "needs floats .*torch.int64"),
-        ({"samples": [[1.0]] * N}, "needs a float tensor"),
         ({"graphs": PretrainGraph(num_nodes=N)}, r"'graphs' needs a mapping .*got a PretrainGraph.*{\"name\": graph}"),
         ({"graphs": [PretrainGraph(num_nodes=N)]}, r"'graphs' needs a mapping .*got a list\); give {\"name\": graph}"),
         ({"graphs": {"line": torch.zeros(2, 0)}}, "graph 'line' needs to be a PretrainGraph .*got a Tensor"),

@@ -74,7 +74,7 @@ def test_repeated_entries_are_added_zeros_dropped_and_order_does_not_count():
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
-        (sp.csr_array(np.array([[1, 0]])), "needs floats"),
+        (sp.csr_array(np.array([[2**30 + 1, 2**30]])), "needs floats"),  # would be one in float32
         (sp.csr_array(np.array([[np.nan, 0.0], [1.0, np.inf]])), "finite features .* 2 entries; first: row 0"),
         (torch.zeros(3, 0).to_sparse(), "F > 0"),
     ],

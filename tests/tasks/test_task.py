@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -206,10 +207,23 @@ def test_a_split_needs_three_parts():
         Task("toy", CLASSES, {"train": [0], "val ": [1], "test": [2]})
     with pytest.raises(ValueError, match=r"unknown \['extra'\]"):
         make(split={"extra": [5]})
-    with pytest.raises(ValueError, match=r"as a mapping to sample ids or boolean masks \(got list\)"):
+    with pytest.raises(ValueError, match=r"boolean masks, or a column with the part of each \(got list\)"):
         Task("toy", CLASSES, [[0], [1], [2]])
     with pytest.raises(ValueError, match="split 'valid' of task 'toy' needs a list of integer sample ids"):
         make(split={"valid": ["b"]})
+
+
+@pytest.mark.parametrize("column", [list, np.array, pd.Series, pa.array])
+def test_a_column_with_the_part_of_each_is_a_split(column):
+    parts = ["train", "val", None, "test", "Train_mask", "dev"]
+    task = Task("toy", torch.tensor([0, 1, 1, 0, 1, 0]), column(parts))
+    assert {part: ids.tolist() for part, ids in task.split.items()} == {"train": [0, 4], "valid": [1, 5], "test": [3]}
+    with pytest.raises(ValueError, match=r"the part of each of 6 samples \(got 5\)"):
+        Task("toy", torch.tensor([0, 1, 1, 0, 1, 0]), column(parts[:5]))
+    with pytest.raises(ValueError, match=r"unknown \['holdout'\]"):
+        Task("toy", torch.tensor([0, 1, 1, 0, 1, 0]), column([*parts[:5], "holdout"]))
+    with pytest.raises(ValueError, match="'split' of task 'toy' needs sample i in row i"):
+        Task("toy", torch.tensor([0, 1, 1, 0, 1, 0]), pd.Series(parts, index=[5, 4, 3, 2, 1, 0]))
 
 
 @pytest.mark.parametrize(

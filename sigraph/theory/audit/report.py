@@ -101,7 +101,7 @@ class AuditReport:
     """What an audit found: a row for each graph and task, in the order asked for.
 
     Example:
-        >>> print(report.table())
+        >>> print(report)  # its table
         >>> report.ranking()[0].graph
         'citation'
     """
@@ -115,6 +115,9 @@ class AuditReport:
             return VERDICTS.index(row.verdict), -(row.gain if row.gain is not None else -2.0)
 
         return sorted(self.rows, key=key)
+
+    def __str__(self) -> str:
+        return self.table()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: ``rows`` in the order asked for, each with its ``rank``."""

@@ -121,6 +121,7 @@ def test_several_graphs_and_tasks_are_ranked():
     assert [row["rank"] for row in said["rows"]] == [1, 2, 3, 4]
     assert json.loads(json.dumps(said, allow_nan=False)) == said
     table = report.table()
+    assert str(report) == table
     assert (
         table.startswith("| graph ") and "the graph has no edges" in table and "blocks × topic: **promising**" in table
     )
