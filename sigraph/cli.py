@@ -13,6 +13,7 @@ from sigraph import __version__
 from sigraph.commands.audit import add_audit_options, audit_run
 from sigraph.commands.column_halves import prepare_halves
 from sigraph.commands.embed import add_embed_options, embed_run
+from sigraph.commands.init import add_init_options, init_run
 from sigraph.commands.leaderboard import add_leaderboard_options, leaderboard_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
@@ -25,6 +26,7 @@ _ABOUT = """\
 Structure-inducing pre-training: shape an encoder's latent space with a graph over your samples.
 
   sigraph demo                                  a minute or two: what a pre-training graph gives
+  sigraph init papers.csv cites.csv --run       your own files: what they hold, an experiment, its table
   sigraph datasets                              the data sets sigraph knows
   sigraph prepare cora                          download, check and write one
   sigraph audit cora                            whether the graph can help the task, before anything is trained
@@ -155,6 +157,15 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = add("demo", demo_run, "Pre-train on the embedded data set and show what the graph gave.", "sigraph demo")
     demo.add_argument("--output-dir", default="runs", help="where results are kept (default: runs)")
+
+    add_init_options(
+        add(
+            "init",
+            init_run,
+            "From your files to an experiment: say what they hold, prepare, audit, choose, write NAME.yaml; --run it.",
+            "sigraph init papers.csv cites.csv topics.csv --run\n  sigraph init proteins.fasta edges.tsv --dry-run",
+        )
+    )
 
     run = add(
         "run",

@@ -10,6 +10,7 @@ TOP = Path(sigraph.__file__).parent
 # From what people call to what everything stands on; rooms of one floor may import each other, but in no circle.
 FLOORS = (
     ("__main__", "cli", "commands"),
+    ("proposal",),
     ("experiment", "running"),
     ("report", "export"),
     ("leaderboard",),

@@ -26,14 +26,17 @@ _OF_SAMPLES = (
 )
 
 
-def add_own_data_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say what one's own tables are."""
+def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False) -> None:
+    """The options that say what one's own tables are; ``sigraph init`` takes samples by their place."""
     own = parser.add_argument_group(
         "your own data",
         "CSV, TSV, JSONL, Parquet or .npy. What was understood is said before anything is written.",
     )
     add = own.add_argument
-    add("--samples", metavar="FILE", help="one row a sample: its id, and features (all numbers) or anything else")
+    if of_init:
+        parser.set_defaults(memory_limit=None, num_nodes=None, halves=[])
+    else:
+        add("--samples", metavar="FILE", help="one row a sample: its id, and features (all numbers) or anything else")
     add(
         "--edges",
         metavar="NAME=FILE",
@@ -52,12 +55,6 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
     add("--dry-run", action="store_true", help="say what was understood and write nothing")
     add("--name", dest="own_name", default="", help="the data set's name (default: after the samples' file)")
-    add(
-        "--memory-limit",
-        metavar="SIZE",
-        help="read edges in pieces and sort them on disk, e.g. 2GB (default: with --samples in memory, else 2GB)",
-    )
-    add("--num-nodes", type=int, metavar="N", help="of a graph without --samples (default: the largest number + 1)")
     add("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")
     add("--edge-columns", metavar="COLUMN", nargs=2, help="the ends (default: source target, ..., else the first two)")
@@ -91,7 +88,20 @@ def add_own_data_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="classification or regression",
     )
-    add(
+    if not of_init:
+        _add_of_prepare(own)
+
+
+def _add_of_prepare(own: argparse._ArgumentGroup) -> None:
+    own.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="read edges in pieces and sort them on disk, e.g. 2GB (default: with --samples in memory, else 2GB)",
+    )
+    own.add_argument(
+        "--num-nodes", type=int, metavar="N", help="of a graph without --samples (default: the largest number + 1)"
+    )
+    own.add_argument(
         "--halves",
         metavar="TASK[=SHARE]",
         action="append",

@@ -166,6 +166,7 @@ def _picture(results: Results, arms: list[str]) -> Path:
 
 
 def _show(results: Results, debug: bool) -> int:
+    from sigraph.leaderboard.latent_table import latent_table
     from sigraph.leaderboard.leakage_lines import leakage_lines
 
     config = results.config
@@ -174,7 +175,8 @@ def _show(results: Results, debug: bool) -> int:
     if not results.records:
         print("nothing was run: no arm that was asked for applies to the data")
     elif not config.finetune:
-        print(f"nothing was fine-tuned, so there is no table; the encoders are kept in {folder}")
+        print(latent_table(results.records))
+        print(f"\nnothing was fine-tuned: no task is named; mean ± unbiased standard deviation over seeds; {folder}")
     else:
         print(results.leaderboard().table())
         print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")

@@ -66,7 +66,7 @@ def plan(
         code = pretrain_hash(arm.pretrain)
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
-            timed[name] = {"code": code, **_measure(arm, own[0])}
+            timed[name] = {"code": code, **measure(arm, own[0])}
         rows.append({"arm": name, "shares": shared, "num_seeds": len(own), **timed[shared or name]})
         rows[-1] |= _trials(config, name)
     return rows
@@ -102,7 +102,7 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
     return "\n".join(text)
 
 
-def _measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
+def measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
     parts = build_parts(replace(arm.pretrain, num_workers=0), seed)
     num_steps = parts.steps_per_epoch * arm.pretrain.trainer.max_epochs
     seconds = _seconds(parts) if num_steps else 0.0

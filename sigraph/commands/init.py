@@ -1,0 +1,166 @@
+"""``sigraph init SAMPLES [EDGES] [LABELS]``: from files to an experiment, and to its table."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigraph.commands.prepare import add_own_data_options, read_own
+from sigraph.commands.run import add_run_options, experiment_run
+from sigraph.commands.target import check_target
+from sigraph.files.paths import user_path
+
+if TYPE_CHECKING:
+    from sigraph.data import SampleDataset
+    from sigraph.proposal.experiment import Proposal
+    from sigraph.tables import TableReport
+    from sigraph.theory import AuditReport
+
+
+def add_init_options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``sigraph init``."""
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="samples first, then edges and labels, if any; or a folder of them")
+    add("--minutes", type=float, default=30.0, help="that the experiment may take on this machine (default: 30)")
+    add("--run", action="store_true", help="go on to the table")
+    add("--yes", action="store_true", help="ask nothing; without a terminal nothing is asked anyway")
+    add("--force", action="store_true", help="replace a folder that sigraph wrote, and the YAML")
+    add("--no-labels", action="store_true", help="take no column of the samples for a label")
+    add_own_data_options(parser, of_init=True)
+
+
+def init_run(arguments: argparse.Namespace) -> int:
+    """Understand, show, ask, prepare, audit, choose, write; perhaps run."""
+    if not arguments.minutes > 0:
+        raise ValueError(f"--minutes needs to be above 0 (got {arguments.minutes:g})")
+    from sigraph.proposal.given_files import sort_files
+    from sigraph.tables import TableReport
+    from sigraph.tables.import_tables import source_name
+
+    files = sort_files(arguments.files, not arguments.no_header)
+    arguments.samples = files.samples
+    arguments.edges = [*files.edges, *arguments.edges]
+    arguments.task = [*files.labels, *arguments.task]
+    name = arguments.own_name or source_name(files.samples, "own")
+    folder, file = user_path(arguments.out or name), Path(f"{name}.yaml")
+    if not arguments.dry_run:
+        check_target(folder, arguments.force, "sigraph-dataset", arguments.files)
+        if file.exists() and not arguments.force:
+            raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
+    for line in files.why:
+        print(f"files    {line}")
+    _find_labels(arguments)
+    report = TableReport()
+    try:
+        dataset = read_own(arguments, report)
+    finally:
+        if str(report):
+            print(report, flush=True)
+    uses = {column.name: column.use for column in report.samples.columns} if report.samples else {}
+    found = _audited(dataset)
+    proposal = _proposed(dataset, str(arguments.out or name), uses, found, arguments, report)
+    if arguments.dry_run:
+        print(f"\n{file} would be, with --minutes {arguments.minutes:g} measured:\n\n{proposal.text()}")
+        print("nothing was written (--dry-run)")
+        return 0
+    if not _agreed(arguments, folder, file):
+        print("nothing was written")
+        return 1
+    dataset.save(folder, overwrite=arguments.force)
+    _fit_into(proposal, file, arguments.minutes)
+    print(f"\n{folder}/ holds the data, {file} the experiment; every choice stands there with its reason.")
+    command = f"sigraph run {shlex.quote(str(file))}"
+    if not arguments.run:
+        print(f"next: {command}")
+        return 0
+    print(f"{command}\n", flush=True)
+    options = argparse.ArgumentParser()
+    add_run_options(options)
+    return experiment_run(options.parse_args([str(file)], argparse.Namespace(debug=arguments.debug)))
+
+
+def _find_labels(arguments: argparse.Namespace) -> None:
+    """Columns of the samples that are plainly labels, where no other labels are given."""
+    if arguments.label or arguments.task or arguments.no_labels:
+        return
+    from sigraph.proposal.labels import label_columns
+    from sigraph.tables import TableReport
+
+    alone, report = copy.copy(arguments), TableReport()
+    alone.edges, alone.halves, alone.split, alone.metric, alone.task_type = [], [], None, [], []
+    dataset = read_own(alone, report)
+    if dataset.records is None or report.samples is None:
+        return
+    uses = {column.name: column.use for column in report.samples.columns}
+    arguments.label, why = label_columns(dataset.records, uses)
+    if arguments.label:
+        print(f"labels   {why}; --label COLUMN names another, --no-labels none")
+
+
+def _audited(dataset: SampleDataset) -> AuditReport | None:
+    """Whether the graphs can help the tasks; None where there are none of one kind."""
+    from sigraph.tasks.task import said_elsewhere
+    from sigraph.theory.audit import audit
+
+    if not dataset.held_graphs or not dataset.tasks:
+        return None
+    with said_elsewhere():
+        found = audit(dataset.held_graphs, dataset.tasks, dataset=dataset)
+    print(f"\n{found.table()}", flush=True)
+    return found
+
+
+def _proposed(
+    dataset: SampleDataset,
+    folder: str,
+    uses: dict[str, str],
+    found: AuditReport | None,
+    arguments: argparse.Namespace,
+    report: TableReport,
+) -> Proposal:
+    from sigraph.proposal.experiment import propose
+
+    proposal = propose(dataset, folder, uses, found)
+    day = datetime.date.today().isoformat()
+    command = shlex.join(["sigraph", "init", *arguments.files])
+    proposal.about = [
+        f"Written by `{command}` on {day}; yours to change. docs/experiment-file.md lists every key.",
+        "What was understood of the files:",
+        *(f"  {line}" for line in str(report).split("\n")),
+    ]
+    return proposal
+
+
+def _agreed(arguments: argparse.Namespace, folder: Path, file: Path) -> bool:
+    """Whether to go on: asked on a terminal alone."""
+    if arguments.yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    answer = input(f"\nWrite {folder}/ and {file}? [Y/n] ").strip().lower()
+    return answer in ("", "y", "yes")
+
+
+def _fit_into(proposal: Proposal, file: Path, minutes: float) -> None:
+    """Measure a few steps, set the epochs, write the file."""
+    from sigraph.config import load_config
+    from sigraph.machines.trainer import quiet_libraries
+    from sigraph.proposal.budget import epochs_within
+
+    _write(file, proposal.text())
+    quiet_libraries()
+    print("\nmeasuring a few steps ...", flush=True)
+    epochs, why = epochs_within(load_config(file), minutes)
+    proposal.with_epochs(epochs, why)
+    _write(file, proposal.text())
+    print(f"{epochs} epochs: {why}")
+
+
+def _write(file: Path, text: str) -> None:
+    from sigraph.files.atomic import atomic_file
+
+    with atomic_file(file) as own:
+        own.write_text(text, encoding="utf-8")

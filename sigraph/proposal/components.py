@@ -1,0 +1,200 @@
+"""What reads, encodes and hides samples of a kind: a first choice that trains in minutes, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sigraph.data import SampleDataset
+from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
+
+SEQUENCES = ("protein", "dna", "rna")
+_LETTERS = {"protein": 3, "dna": 6, "rna": 6}  # in a row that count as one
+_MANY = 1_000  # features: a wider encoder
+_SPARSE = 0.5  # share of zeros from which features count words
+
+
+@dataclass
+class Components:
+    """Settings of a pre-training that depend on what the samples are.
+
+    Args:
+        reader, encoder, objective: As in an experiment file.
+        near: The graph of nearest samples, for who has no edges.
+        read: Columns that are read.
+        why: The reason of each, by key, for people.
+    """
+
+    reader: dict[str, Any] | None
+    encoder: dict[str, Any]
+    objective: dict[str, Any]
+    near: dict[str, Any]
+    read: list[str]
+    why: dict[str, str] = field(default_factory=dict)
+
+
+def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Components:
+    """For molecules a graph network, for texts, sequences and tables a perceptron on counts or features.
+
+    Of several columns that could be read the first of this order is: molecules, sequences, the longest text, tokens,
+    numbers and categories together.
+
+    Args:
+        dataset: As it would be prepared.
+        uses: What each column of its records is, as :class:`~sigraph.tables.report.ColumnUse` says.
+
+    Raises:
+        ValueError: Nothing of it can be read.
+    """
+    store = dataset.store
+    if isinstance(store, TokenSequences):
+        return Components(
+            None,
+            _component("encoders.GRUEncoder", hidden_channels=128, out_channels=128),
+            _component("objectives.MaskedToken"),
+            _component("graphs.BipartiteGraph", column="tokens", max_item_degree=100),
+            ["tokens"],
+            {"encoder": "samples are token sequences", "objective": "hides tokens and predicts them"},
+        )
+    if isinstance(store, Features | SparseFeatures):
+        words = _counts_words(dataset)
+        return Components(
+            None,
+            _perceptron(dataset.in_channels or 0),
+            _masked("words" if words else "mse"),
+            _component("graphs.KNNGraph", k=10, metric="cosine" if words else "euclidean"),
+            [],
+            {
+                "encoder": f"samples are rows of {dataset.in_channels:,} numbers",
+                "objective": "hides entries and predicts them"
+                + (", as words: most are 0 and none is negative" if words else ""),
+            },
+        )
+    if not isinstance(store, Records):
+        raise ValueError(f"init knows no encoder for samples that are {store.describe()}; write the YAML by hand")
+    records = store.records()
+    assert records is not None
+    return _of_records(records, uses)
+
+
+def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
+    by_use: dict[str, list[str]] = {}
+    for name, use in uses.items():
+        if name in records.column_names:
+            by_use.setdefault(use, []).append(name)
+    if by_use.get("smiles"):
+        return _molecules(by_use["smiles"][0])
+    for kind in SEQUENCES:
+        if by_use.get(kind):
+            return _sequences(_longest(records, by_use[kind]), kind)
+    if by_use.get("text"):
+        return _texts(_longest(records, by_use["text"]), by_use["text"])
+    columns = [name for name in records.column_names if uses.get(name) in ("number", "category")]
+    if columns:
+        return _table(columns)
+    raise ValueError(
+        f"init finds nothing to read in the columns {', '.join(map(repr, records.column_names))}; say what they hold "
+        "(--text, --sequence, --smiles, --category COLUMN)"
+    )
+
+
+def _molecules(column: str) -> Components:
+    sizes = {"hidden_channels": 64, "out_channels": 64, "num_layers": 3}
+    return Components(
+        _component("readers.Molecules", column=column),
+        _component("encoders.GraphEncoder", layer="gine", node_encoder="ogb", edge_encoder="ogb", **sizes),
+        _component("objectives.AttributeMasking", node_categories="ogb", edge_categories="ogb"),
+        _component("graphs.TanimotoGraph", k=5, column=column),
+        [column],
+        {
+            "reader": f"{column} holds molecules: atoms and bonds with OGB's attributes",
+            "encoder": "a graph network of the bonds, small enough for a processor; 300 x 5 is usual on a GPU",
+            "objective": "hides atoms and bonds and predicts what they are",
+        },
+    )
+
+
+def _sequences(column: str, kind: str) -> Components:
+    most = _LETTERS[kind]
+    return Components(
+        _component("readers.TfIdf", column=column, analyzer="char", max_ngram=most, sublinear=True),
+        _perceptron(20_000),
+        _masked("words"),
+        _component("graphs.KNNGraph", k=10, metric="cosine"),
+        [column],
+        {
+            "reader": f"{column} holds {kind} sequences: counts of up to {most} letters in a row, which is fast; "
+            f"SymbolTokens with TransformerEncoder and MaskedToken read their order",
+            "encoder": "a perceptron on those counts",
+            "objective": "hides counts and predicts them",
+        },
+    )
+
+
+def _texts(column: str, columns: list[str]) -> Components:
+    others = [name for name in columns if name != column]
+    more = f"; not read: {', '.join(others)}" if others else ""
+    return Components(
+        _component("readers.TfIdf", column=column, sublinear=True),
+        _perceptron(20_000),
+        _masked("words"),
+        _component("graphs.KNNGraph", k=10, metric="cosine"),
+        [column],
+        {
+            "reader": f"{column} holds text{more}; WordTokens with TransformerEncoder and MaskedToken read its order",
+            "encoder": "a perceptron on weighted words: hard to beat where texts are few, and fast",
+            "objective": "hides words and predicts them",
+        },
+    )
+
+
+def _table(columns: list[str]) -> Components:
+    return Components(
+        _component("readers.TableFeatures", columns=columns),
+        _perceptron(len(columns)),
+        _masked("mse"),
+        _component("graphs.KNNGraph", k=10, metric="euclidean"),
+        columns,
+        {
+            "reader": "numbers scaled, a feature for each category, gaps known as gaps",
+            "encoder": "a perceptron on the features",
+            "objective": "hides features and predicts them",
+        },
+    )
+
+
+def _perceptron(num_features: int) -> dict[str, Any]:
+    wide = num_features >= _MANY
+    return _component(
+        "encoders.MLPEncoder",
+        hidden_channels=512 if wide else 256,
+        out_channels=128,
+        dropout=0.3,
+        input_dropout=0.2 if wide else 0.0,
+    )
+
+
+def _masked(loss: str) -> dict[str, Any]:
+    return _component("objectives.MaskedFeature", mask_rate=0.15, loss=loss)
+
+
+def _component(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"_target_": f"sigraph.{name}", **arguments}
+
+
+def _longest(records: pa.Table, columns: list[str]) -> str:
+    """The column with most letters."""
+    return max(columns, key=lambda name: pc.sum(pc.utf8_length(records[name].cast(pa.large_string()))).as_py() or 0)
+
+
+def _counts_words(dataset: SampleDataset) -> bool:
+    """Whether features are none below 0 and mostly 0, as those of a bag of words."""
+    if isinstance(dataset.store, SparseFeatures):
+        return bool((dataset.store.value.whole() >= 0).all())
+    rows = dataset.store.vectors()
+    assert rows is not None
+    return bool((rows >= 0).all()) and float((rows == 0).float().mean()) > _SPARSE

@@ -1,0 +1,131 @@
+"""Which of some files holds the samples, which are edges between them, which are labels of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sigraph.files.paths import user_path
+from sigraph.tables.table_file import TableFile, read_table
+
+EDGE_ENDINGS = (".mtx", ".graphml", ".edgelist", ".edges", ".ppi")  # that hold edges and nothing else
+LABEL_ENDINGS = (".anno",)
+_KNOWN = 0.5  # of the ids of a file: as many are samples' where it is about them
+_SAMPLE_ENDINGS = (".fasta", ".fa", ".faa", ".npy")
+
+
+@dataclass
+class GivenFiles:
+    """The files by what they hold."""
+
+    samples: str
+    edges: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    why: list[str] = field(default_factory=list)
+
+
+def sort_files(given: Sequence[str], header: bool = True) -> GivenFiles:
+    """Samples first, then in any order edges and labels; of a folder, what its files are.
+
+    A file whose first two columns both hold ids of samples is one of edges; any other is one of labels.
+
+    Args:
+        given: Files, the samples first; or a single folder.
+        header: Whether files name their columns.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A folder holds no table, or none whose ids the others speak of.
+    """
+    paths = [user_path(one) for one in given]
+    for path, one in zip(paths, given, strict=True):
+        if not path.exists():
+            raise FileNotFoundError(f"{one}: there is no such file")
+    if len(paths) == 1 and paths[0].is_dir():
+        return _of_folder(paths[0], header)
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"init needs files, the samples first, or a single folder of them (got the folder {path})")
+    out = GivenFiles(str(paths[0]))
+    if len(paths) > 1:
+        known = _ids(paths[0], header)
+        for path in paths[1:]:
+            _place(out, path, known, header)
+    return out
+
+
+def _of_folder(folder: Path, header: bool) -> GivenFiles:
+    """The samples are in the file whose ids the others speak of most; of several such, the largest."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = [file for file in files if file.suffix.lower() not in (".yaml", ".yml", ".md", ".py", ".json")]
+    if not files:
+        raise ValueError(f"{folder} holds no file of samples; init needs one, such as papers.csv")
+    candidates = [file for file in files if _ending(file) not in (*EDGE_ENDINGS, *LABEL_ENDINGS)] or files
+    ids = {file: _ids(file, header) for file in candidates}
+
+    def spoken_of(file: Path) -> tuple[float, bool, int]:
+        others = [_share(_first_columns(other, header), ids[file]) for other in files if other != file]
+        return sum(share > _KNOWN for share in others), _ending(file) in _SAMPLE_ENDINGS, file.stat().st_size
+
+    samples = max(candidates, key=spoken_of)
+    out = GivenFiles(str(samples), why=[f"{samples.name} holds the samples: the other files speak of its ids"])
+    for file in files:
+        if file != samples:
+            _place(out, file, ids[samples], header)
+    return out
+
+
+def _place(out: GivenFiles, path: Path, known: pa.Array | None, header: bool) -> None:
+    if _ending(path) in EDGE_ENDINGS:
+        out.edges.append(str(path))
+        out.why.append(f"{path.name} holds edges, by its ending")
+        return
+    if _ending(path) in LABEL_ENDINGS:
+        out.labels.append(str(path))
+        out.why.append(f"{path.name} holds labels, by its ending")
+        return
+    columns = _first_columns(path, header)
+    both = len(columns) > 1 and known is not None and all(_share([one], known) > _KNOWN for one in columns[:2])
+    (out.edges if both else out.labels).append(str(path))
+    what = "edges: its first two columns both hold" if both else "labels: one column alone holds"
+    out.why.append(f"{path.name} holds {what} ids of samples")
+
+
+def _ending(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return suffixes[-1] if suffixes else ""
+
+
+def _table(path: Path, header: bool) -> TableFile | None:
+    return None if _ending(path) == ".npy" else read_table(path, header)
+
+
+def _ids(path: Path, header: bool) -> pa.Array | None:
+    """Ids of the samples as text; None: they are numbered."""
+    table = _table(path, header)
+    if table is None:
+        return None
+    return _text(table, table.first_of("id") or table.table.column_names[0])
+
+
+def _first_columns(path: Path, header: bool) -> list[pa.Array]:
+    table = _table(path, header)
+    return [] if table is None else [_text(table, name) for name in table.table.column_names[:2]]
+
+
+def _text(table: TableFile, column: str) -> pa.Array:
+    cells = table.table.column(column)
+    if pa.types.is_nested(cells.type):
+        return pa.array([], pa.large_string())
+    return pc.unique(cells.cast(pa.large_string()).drop_null())
+
+
+def _share(columns: Sequence[pa.Array], known: pa.Array | None) -> float:
+    """Of the ids of the first of some columns, how many are samples'."""
+    if not columns or known is None or not len(columns[0]):
+        return 0.0
+    return pc.mean(pc.is_in(columns[0], value_set=known)).as_py()

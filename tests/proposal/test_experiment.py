@@ -1,0 +1,66 @@
+"""What is proposed for each kind of samples is an experiment that loads, names its graph and control, and says why."""
+
+import pyarrow as pa
+import pytest
+import torch
+
+from sigraph.config import load_config
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.proposal.experiment import propose
+from sigraph.tasks import Task
+
+N = 24
+EDGES = PretrainGraph(torch.stack([torch.arange(N - 1), torch.arange(1, N)]), N)
+TASK = Task("topic", torch.arange(N) % 2, {"train": range(8), "valid": range(8, 16), "test": range(16, N)})
+SAMPLES = {
+    "text": (pa.table({"text": ["some words here"] * N}), {"text": "text"}, "TfIdf"),
+    "protein": (pa.table({"seq": ["MKV" * 4] * N}), {"seq": "protein"}, "TfIdf"),
+    "smiles": (pa.table({"smiles": ["CCO"] * N}), {"smiles": "smiles"}, "Molecules"),
+    "table": (
+        pa.table({"age": range(N), "town": ["a", "b"] * 12}),
+        {"age": "number", "town": "category"},
+        "TableFeatures",
+    ),
+    "numbers": (torch.rand(N, 5), {}, None),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("edges", [True, False])
+def test_a_proposal_loads(kind, edges, tmp_path):
+    samples, uses, reader = SAMPLES[kind]
+    dataset = SampleDataset(samples, {"cites": EDGES} if edges else {}, {"topic": TASK}, name="mine")
+    proposal = propose(dataset, "mine", uses)
+    file = tmp_path / "mine.yaml"
+    file.write_text(proposal.text())
+    config = load_config(file)
+    assert config.baseline == "objective-only" and "rewired-graph" in config.arm_names
+    found = config.pretrain.reader
+    assert (found and found["_target_"].rsplit(".", 1)[1]) == reader
+    graph = config.pretrain.graph
+    assert graph.get("name") == "cites" if edges else graph["_target_"].endswith("Rewired")
+    rewired = config.arm("rewired-graph").pretrain.graph
+    assert rewired["rewire" if edges else "rate"] == 1.0
+    assert "# your edges" in file.read_text() if edges else "# no edges were given" in file.read_text()
+
+
+def test_without_labels_nothing_is_fine_tuned_and_several_graphs_are_arms(tmp_path):
+    dataset = SampleDataset(torch.rand(N, 5), {"a": EDGES, "b": EDGES}, name="mine")
+    file = tmp_path / "mine.yaml"
+    file.write_text(propose(dataset, "mine", {}).text())
+    config = load_config(file)
+    assert config.finetune == [] or not config.finetune
+    assert "sipt-b" in config.arm_names and "rewired-graph" not in config.arm_names
+    assert config.pretrain.valid_edge_rate == 0.1
+
+
+def test_items_of_a_column_are_a_graph():
+    dataset = SampleDataset(pa.table({"text": ["words"] * N, "authors": ["ann;bob"] * N}), name="mine")
+    graph = propose(dataset, "mine", {"text": "text", "authors": "terms"}).settings["pretrain"]["graph"]["graph"]
+    assert graph["_target_"].endswith("BipartiteGraph") and graph["separator"] == ";"
+
+
+def test_what_nothing_reads_is_refused_with_the_way_out():
+    dataset = SampleDataset(pa.table({"what": [[1.0], [2.0]] * 12}), {"cites": EDGES}, name="mine")
+    with pytest.raises(ValueError, match=r"nothing to read.*--text"):
+        propose(dataset, "mine", {"what": "left out"})
