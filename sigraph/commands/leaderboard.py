@@ -39,9 +39,10 @@ def leaderboard_run(arguments: argparse.Namespace) -> int:
     else:
         print(board.table(arguments.format))
     if arguments.format == "markdown":
+        from sigraph.leaderboard.hints import hint_lines
         from sigraph.leaderboard.leakage_lines import leakage_lines
 
-        if lines := leakage_lines(board.records, arguments.task):
+        if lines := [*leakage_lines(board.records, arguments.task), *hint_lines(board.records, arguments.task)]:
             print("", *lines, sep="\n")
     for record in board.records:
         if record["status"] == "unreadable":

@@ -211,6 +211,7 @@ _ABOUT_SCORED = {
     "leakage": _or_none(_table({}, _LEAKAGE)),
     "scores": _named(_SCORES),
     "predictions": _or_none(_PREDICTIONS),
+    "constant": MAYBE_TEXT,
     **dict.fromkeys(("test_hidden", "test_seen"), MAYBE_NUMBER),
 }
 SCORED = _table(_SCORED, _ABOUT_SCORED)  # a fine-tuning as it is kept by itself

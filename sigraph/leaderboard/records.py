@@ -69,6 +69,7 @@ class TaskResult(Kept):
         scores: Metric -> ``{"valid": x, "test": y}``, of all of them.
         primary: Whether the grid chooses by it; None where it is kept by itself.
         predictions: ``file`` and ``sha256`` of the test predictions; None: none were kept.
+        constant: The class that every test sample was predicted to be of; None: there are several, or no classes.
         test_hidden, test_seen: Of the test samples that pre-training did not see, and of those that it saw, where a
             share of them is hidden.
     """
@@ -96,6 +97,7 @@ class TaskResult(Kept):
     leakage: Mapping[str, Any] | None = None
     scores: Mapping[str, Mapping[str, float | None]] | None = None
     predictions: Mapping[str, str] | None = None
+    constant: str | None = None
     test_hidden: float | None = None
     test_seen: float | None = None
 

@@ -83,7 +83,8 @@ class LeakageCheck:
                 )
         if line := report.line():
             found = (home.name, task.name, *report.reasons, *report.notes)
-            self._lines[found] = f"leakage: {home.name}, {line}" if home.name else f"leakage: {line}"
+            what = "leakage" if report.reasons else "note"  # what is no danger is not called one
+            self._lines[found] = f"{what}: {home.name}, {line}" if home.name else f"{what}: {line}"
 
     def lines(self) -> list[str]:
         """What is worth saying, a line for each task; where an arm's graph says more than another's, the most."""

@@ -28,7 +28,8 @@ def keep_predictions(
         predicted: A row an item, or a part of one, in the order of the split; None: the test items were not scored.
 
     Returns:
-        The field ``predictions`` of the task's result; nothing if there is nothing to keep.
+        The fields ``predictions`` and, where all are of one class, ``constant`` of the task's result; nothing if there
+        is nothing to keep.
     """
     if predicted is None or task.type not in KINDS:
         return {}
@@ -41,7 +42,19 @@ def keep_predictions(
         ids = {name: dataset.ids.take(node[end][row].numpy()) for name, end in ends.items()}
     file = folder / PREDICTIONS / f"{name}.parquet"
     file.parent.mkdir(exist_ok=True)
-    return {"predictions": {"file": file.name, "sha256": write_predictions(file, found, ids)}}
+    kept = {"predictions": {"file": file.name, "sha256": write_predictions(file, found, ids)}}
+    return kept | ({} if (constant := _constant(task, predicted)) is None else {"constant": constant})
+
+
+def _constant(task: BaseTask, predicted: Tensor) -> str | None:
+    """The class that all items are predicted to be of, by name; None: there are several, or no classes."""
+    if task.type != "classification" or predicted.dim() != 2 or predicted.size(1) < 2 or len(predicted) < 2:
+        return None
+    number = predicted.argmax(dim=1)
+    if bool((number != number[0]).any()):
+        return None
+    names = getattr(task, "classes", None)
+    return str(int(number[0]) if names is None else names[int(number[0])])
 
 
 def lost_predictions(folder: Path, record: Mapping[str, Any]) -> str | None:
