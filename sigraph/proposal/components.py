@@ -15,6 +15,7 @@ from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
 SEQUENCES = ("protein", "dna", "rna")
 _LETTERS = {"protein": 3, "dna": 6, "rna": 6}  # in a row that count as one
 _MANY = 1_000  # features: a wider encoder
+_WORDS = 5_000  # at most, the commonest: more take longer and seldom tell more
 _SPARSE = 0.5  # share of zeros from which features count words
 
 
@@ -121,8 +122,10 @@ def _molecules(column: str) -> Components:
 def _sequences(column: str, kind: str) -> Components:
     most = _LETTERS[kind]
     return Components(
-        _component("readers.TfIdf", column=column, analyzer="char", max_ngram=most, sublinear=True),
-        _perceptron(20_000),
+        _component(
+            "readers.TfIdf", column=column, analyzer="char", max_ngram=most, max_features=_WORDS, sublinear=True
+        ),
+        _perceptron(_WORDS),
         _masked("words"),
         _component("graphs.KNNGraph", k=10, metric="cosine"),
         [column],
@@ -139,8 +142,8 @@ def _texts(column: str, columns: list[str]) -> Components:
     others = [name for name in columns if name != column]
     more = f"; not read: {', '.join(others)}" if others else ""
     return Components(
-        _component("readers.TfIdf", column=column, sublinear=True),
-        _perceptron(20_000),
+        _component("readers.TfIdf", column=column, max_features=_WORDS, sublinear=True),
+        _perceptron(_WORDS),
         _masked("words"),
         _component("graphs.KNNGraph", k=10, metric="cosine"),
         [column],
