@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from torch.optim import AdamW
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
+from sigraph.evaluation.finetune_settings import FinetuneSettings
 from sigraph.evaluation.nearest_head import check_neighbors, nearest_predictions
 from sigraph.evaluation.probe import Probe, converged_probe
 from sigraph.evaluation.task_batches import (
@@ -28,16 +28,15 @@ from sigraph.evaluation.task_batches import (
     check_parts_of,
     rows_of,
 )
-from sigraph.files.arguments import check_choices, check_flags, check_integers, check_kinds, check_numbers
+from sigraph.files.arguments import check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_seed
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
 from sigraph.tasks import Evaluator
 from sigraph.tasks.base import BaseTask, scores_of
-from sigraph.tasks.kinds import LossSettings, check_class_weight, check_label_smoothing
+from sigraph.tasks.kinds import LossSettings, check_label_smoothing
 
-HEADS = ("linear", "full", "knn")
-PAIRS = ("hadamard", "concatenate", "dot")
+__all__ = ["FinetuneModule", "FinetuneResult", "FinetuneSettings", "check_fits_task", "fine_tune"]
 
 
 class FinetuneModule(LightningModule):
@@ -162,73 +161,6 @@ class FinetuneModule(LightningModule):
 
 
 @dataclass
-class FinetuneSettings:
-    """How a task is fine-tuned.
-
-    Args:
-        head: ``linear``: a linear probe on frozen embeddings; ``full``: encoder and linear head train together;
-            ``knn``: the classes of the nearest training samples by cosine, nothing trains (one label a sample).
-        optimizer, scheduler: As in :class:`FinetuneModule`.
-        max_epochs: Epochs at most, >= 1.
-        patience: Epochs without a better validation score before training stops, >= 1.
-        batch_size: Items of the task (samples, pairs) a step; None: all training items at once, as far as they fit
-            (:mod:`~sigraph.samples.batches`).
-        k: Neighbours asked by ``knn``, >= 1.
-        dropout: Dropout on the embedding before the head, in [0, 1].
-        normalize: Scale embeddings to unit length before the head, as losses on cosines do.
-        leave_one_out: With ``knn`` every validated or tested sample asks all other samples of the split, itself left
-            out, instead of the training samples alone.
-        pair: What a head reads of a pair of samples: ``hadamard``, the product of their embeddings, number by number;
-            ``concatenate``, one behind the other where the relation is directed, else their sum and the size of their
-            difference; ``dot``, their inner product. None: ``hadamard`` where the relation is undirected, else
-            ``concatenate``. For tasks of pairs alone.
-        class_weight: Weight of each class (or of the 1s of each label column) in the loss: a list, or ``balanced``:
-            all classes count the same, and so do both answers of a label column. None: every label counts the same.
-        label_smoothing: Share of a label that is spread over all classes, in [0, 1).
-        converged: With ``linear``: the minimum of the loss plus an L2 penalty, found by scikit-learn; the strength is
-            chosen by validation among those of :data:`~sigraph.evaluation.probe.STRENGTHS`. ``optimizer``,
-            ``scheduler``, ``max_epochs``, ``patience`` and ``batch_size`` do not act.
-    """
-
-    head: str = "linear"
-    optimizer: MakesOptimizer = partial(AdamW, lr=1e-2)  # noqa: RUF009
-    scheduler: MakesScheduler | None = None
-    max_epochs: int = 300
-    patience: int = 50
-    batch_size: int | None = None
-    k: int = 5
-    dropout: float = 0.0
-    normalize: bool = False
-    leave_one_out: bool = False
-    pair: str | None = None
-    class_weight: str | Sequence[float] | Tensor | None = None
-    label_smoothing: float = 0.0
-    converged: bool = False
-
-    def __post_init__(self) -> None:
-        check_choices("FinetuneSettings", HEADS, head=self.head)
-        check_makers("FinetuneSettings", self.optimizer, self.scheduler)
-        check_integers("FinetuneSettings", 1, max_epochs=self.max_epochs, patience=self.patience, k=self.k)
-        check_integers("FinetuneSettings", 1, batch_size=1 if self.batch_size is None else self.batch_size)
-        check_numbers("FinetuneSettings", least=0, most=1, dropout=self.dropout)
-        check_flags("FinetuneSettings", normalize=self.normalize, leave_one_out=self.leave_one_out)
-        if self.leave_one_out and self.head != "knn":
-            raise ValueError(f"'leave_one_out' needs 'head' knn (got {self.head!r})")
-        if self.pair is not None:
-            check_choices("FinetuneSettings", PAIRS, pair=self.pair)
-        check_class_weight(self.class_weight, "FinetuneSettings")
-        check_label_smoothing(self.label_smoothing, "FinetuneSettings")
-        check_flags("FinetuneSettings", converged=self.converged)
-        acts = {"pair": self.pair, "class_weight": self.class_weight, "label_smoothing": self.label_smoothing or None}
-        idle = [name for name, value in acts.items() if value is not None] if self.head == "knn" else []
-        if idle:
-            raise ValueError(f"{idle[0]!r} does not act with 'head' knn, where nothing trains; leave it out")
-        if self.converged and (self.head != "linear" or self.label_smoothing or self.dropout):
-            got = f"{self.head!r}, label_smoothing {self.label_smoothing}, dropout {self.dropout}"
-            raise ValueError(f"'converged' needs 'head' linear without 'label_smoothing' and 'dropout' (got {got})")
-
-
-@dataclass
 class FinetuneResult:
     """Scores of the epoch that validation chose, and the model of that epoch."""
 
@@ -240,6 +172,7 @@ class FinetuneResult:
     predicted: Tensor | None = field(default=None, repr=False)  # of the test items, as the evaluator took it
     scores: dict[str, dict[str, float]] = field(default_factory=dict)  # of every metric: valid and test
     probe: Probe | None = None  # with ``converged``: what validation chose
+    head: nn.Module | None = field(default=None, repr=False)  # from what the task reads to predictions; of knn too
 
 
 def fine_tune(
@@ -276,12 +209,12 @@ def fine_tune(
         raise ValueError(f"'embeddings' needs shape {need} in 'fine_tune' (got {list(embeddings.shape)})")
     check_fits_task(encoder, dataset, task, settings)
     if settings.head == "knn":
-        parts = nearest_predictions(
+        nearest, parts = nearest_predictions(
             encoder, dataset, task, settings.k, settings.leave_one_out, score_test, embeddings=embeddings
         )
         scores = _scores(task, parts)
         valid, test = scores[task.metric]["valid"], scores[task.metric].get("test")
-        return FinetuneResult(valid, test, 0, 0, predicted=parts.get("test"), scores=scores)
+        return FinetuneResult(valid, test, 0, 0, predicted=parts.get("test"), scores=scores, head=nearest)
     torch.manual_seed(keyed_seed(seed, 0))
     head, loss = task.head(encoder, settings), task.loss_settings(settings)
     frozen = settings.head == "linear"
@@ -317,7 +250,7 @@ def fine_tune(
     if frozen:
         module.encoder = copy.deepcopy(encoder).requires_grad_(False).eval()
     size, test = sum(p.numel() for p in head.parameters()), scores[task.metric].get("test")
-    return FinetuneResult(best_valid, test, best_epoch, size, module, parts.get("test"), scores, probe)
+    return FinetuneResult(best_valid, test, best_epoch, size, module, parts.get("test"), scores, probe, module.head)
 
 
 def check_fits_task(encoder: Encoder, dataset: SampleDataset, task: BaseTask, settings: FinetuneSettings) -> None:

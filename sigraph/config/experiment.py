@@ -16,7 +16,17 @@ from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.inductive import Inductive, arm_suffix
 from sigraph.config.location import DEEPEST, ConfigError, Place
 from sigraph.config.overlay import Component, construct, key, put
-from sigraph.config.schema import ARM_KINDS, OF_KNN, OF_STEPS, OF_TRAINING, FinetuneConfig, Plain, PretrainConfig
+from sigraph.config.schema import (
+    ARM_KINDS,
+    BEST,
+    OF_KNN,
+    OF_STEPS,
+    OF_TRAINING,
+    SAVE_MODELS,
+    FinetuneConfig,
+    Plain,
+    PretrainConfig,
+)
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
@@ -87,6 +97,8 @@ class ExperimentConfig(Plain):
             (``pretrain.inductive``), are compared with one that differs from it in that alone, which is added.
         grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
             2,500 combinations.
+        save_models: Of which seeds the encoders that ``head: full`` fine-tunes are kept: ``best``, of each arm and task
+            that of the seed which validation prefers; ``all``; ``none``. Changes no result.
         output_dir: Folder that receives ``<name>/<arm>/...``; ``~`` is your home.
     """
 
@@ -99,6 +111,7 @@ class ExperimentConfig(Plain):
     references: bool = key(True)
     baseline: str | None = key(None)
     grid: dict[str, list[Any]] = key({}, most=100)
+    save_models: str = key(BEST, one_of=SAVE_MODELS)
     output_dir: str = key("runs")
 
     @property

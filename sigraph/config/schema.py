@@ -23,6 +23,7 @@ PAIRS = ("hadamard", "concatenate", "dot")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
 OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 OF_STEPS = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "dropout")  # nor a converged probe
+BEST, ALL, NONE = SAVE_MODELS = "best", "all", "none"  # encoders that are fine-tuned: of which seeds they are kept
 MOST = 2**31 - 1  # samples of a step
 # Keys since 0.1.0, and their defaults: where they have these, settings are what they were, and so is their hash.
 _NEW: dict[str, Any] = {

@@ -3,13 +3,54 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import neighbor_prediction
 from sigraph.tasks.base import BaseTask
 from sigraph.tasks.kinds import KINDS, label_type
+
+
+class NearestHead(nn.Module):
+    """Labels of the nearest of some samples by cosine, as a head: nothing in it trains.
+
+    Args:
+        z: Embeddings of the samples that answer. Shape [n, D].
+        labels: Theirs, as :func:`~sigraph.evaluation.neighbor_prediction` takes them. Shape [n] or [n, L].
+        k: How many of them vote, in [1, n].
+        width: Classes of a classification; 0: others.
+        gives_shares: Whether a classification gives shares of votes (of two classes, for the second), not classes.
+    """
+
+    z: Tensor
+    labels: Tensor
+
+    def __init__(self, z: Tensor, labels: Tensor, k: int, width: int = 0, gives_shares: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("z", z)
+        self.register_buffer("labels", labels)
+        self.k, self.width, self.gives_shares = k, width, gives_shares
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Predictions for embeddings [B, D], as the task's evaluator takes them."""
+        if not (self.width and self.gives_shares):
+            return neighbor_prediction(self.z, self._votes(), self.k, z)
+        shares = self.shares(z)
+        return shares[:, 1] if self.width == 2 else shares
+
+    def shares(self, z: Tensor) -> Tensor:
+        """Share of votes for each class. Shape [B, D] -> [B, width] float64."""
+        known = self.labels >= 0
+        votes = F.one_hot(self.labels[known].long(), self.width).double()
+        return neighbor_prediction(self.z[known], votes, self.k, z)
+
+    def _votes(self) -> Tensor:
+        return KINDS[label_type(self.labels)].votes(self.labels, as_shares=False)
+
+    def extra_repr(self) -> str:
+        return f"k={self.k}, {len(self.z):,} samples"
 
 
 def nearest_predictions(
@@ -20,7 +61,7 @@ def nearest_predictions(
     leave_one_out: bool = False,
     test: bool = True,
     embeddings: Tensor | None = None,
-) -> dict[str, Tensor]:
+) -> tuple[NearestHead, dict[str, Tensor]]:
     """Votes (classes) or means (labels, regression) of the nearest samples by cosine.
 
     Where a metric reads scores, the share of votes for each class (of two, for the second) in place of the class.
@@ -35,11 +76,14 @@ def nearest_predictions(
         embeddings: Of all samples, if they are there already. Shape [N, D].
 
     Returns:
-        ``valid`` and ``test``: predictions for their samples, as the evaluator takes them.
+        The head that new samples ask; and, under ``valid`` and ``test``, predictions for their samples, as the
+        evaluator takes them.
     """
     check_neighbors(task, k, leave_one_out)
     given = checked_labels(task)
-    labels = KINDS[label_type(given)].votes(given, as_shares=getattr(task, "needs_scores", False))
+    kind, gives_shares = KINDS[label_type(given)], getattr(task, "needs_scores", False)
+    labels = kind.votes(given, as_shares=gives_shares)
+    width = kind.width(given) if kind.type == "classification" else 0
 
     def z_of(ids: Tensor) -> Tensor:
         return embed(encoder, dataset, ids) if embeddings is None else embeddings[ids]
@@ -47,13 +91,15 @@ def nearest_predictions(
     asked = ["valid", "test"] if test else ["valid"]
     if leave_one_out:
         ids = torch.cat(list(task.split.values()))
-        everyone = neighbor_prediction(z_of(ids), labels[ids], k)
+        z = z_of(ids)
+        everyone = neighbor_prediction(z, labels[ids], k)
         sizes = [len(part) for part in task.split.values()]
         parts = dict(zip(task.split, torch.split(everyone, sizes), strict=True))
-        return {part: parts[part] for part in asked}
+        return NearestHead(z, given[ids], k, width, gives_shares), {part: parts[part] for part in asked}
     train = task.split["train"]
     z = z_of(train)
-    return {part: neighbor_prediction(z, labels[train], k, z_of(task.split[part])) for part in asked}
+    found = {part: neighbor_prediction(z, labels[train], k, z_of(task.split[part])) for part in asked}
+    return NearestHead(z, given[train], k, width, gives_shares), found
 
 
 def checked_labels(task: BaseTask) -> Tensor:

@@ -116,8 +116,8 @@ def _is_seen(value: Any) -> bool:
     return pair and _is_count(value[0]) and isinstance(value[1], str) and bool(_HEXADECIMAL.fullmatch(value[1]))
 
 
-def _is_file_name(value: Any) -> bool:
-    return _is_text(value) and value.endswith(".parquet") and value.isprintable() and not set(value) & set("/\\")
+def _is_file_name(value: Any, ending: str = ".parquet") -> bool:
+    return _is_text(value) and value.endswith(ending) and value.isprintable() and not set(value) & set("/\\")
 
 
 def _is_component(value: Any) -> bool:
@@ -146,6 +146,8 @@ INDUCTIVE = _kind(
 LABELS = _kind("one of none, train, all", lambda value: value in ("none", "train", "all"))
 SEEN = _kind("a count and a digest in hexadecimal", _is_seen)
 FILE_NAME = _kind("the name of a .parquet file", _is_file_name)
+HEAD_NAME = _kind("the name of a .json file", lambda value: _is_file_name(value, ".json"))
+MODEL_NAME = _kind("the name of a .safetensors file", lambda value: _is_file_name(value, ".safetensors"))
 FORMAT_NUMBER = _kind(f"a whole number from 1 to {FORMAT}", lambda value: _is_count(value) and 1 <= value <= FORMAT)
 
 
@@ -200,6 +202,8 @@ _SCORED = {
 }
 _SCORES = _table({}, dict.fromkeys(("valid", "test"), MAYBE_NUMBER))
 _PREDICTIONS = _table({"file": FILE_NAME, "sha256": SUM}, {})
+_TRAINED_HEAD = _table({"file": HEAD_NAME, "sha256": SUM}, {})
+_MODEL = _table({"file": MODEL_NAME, "sha256": SUM, "kept": TEXT}, {})
 _ABOUT_SCORED = {
     **_MADE_BY,
     **dict.fromkeys(("data", "pretrain_data"), TEXT),
@@ -212,6 +216,8 @@ _ABOUT_SCORED = {
     "scores": _named(_SCORES),
     "predictions": _or_none(_PREDICTIONS),
     "constant": MAYBE_TEXT,
+    "trained_head": _or_none(_TRAINED_HEAD),
+    "model": _or_none(_MODEL),
     **dict.fromkeys(("test_hidden", "test_seen"), MAYBE_NUMBER),
 }
 SCORED = _table(_SCORED, _ABOUT_SCORED)  # a fine-tuning as it is kept by itself

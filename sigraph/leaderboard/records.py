@@ -70,6 +70,9 @@ class TaskResult(Kept):
         primary: Whether the grid chooses by it; None where it is kept by itself.
         predictions: ``file`` and ``sha256`` of the test predictions; None: none were kept.
         constant: The class that every test sample was predicted to be of; None: there are several, or no classes.
+        trained_head: ``file`` and ``sha256`` of the head; None: none was kept.
+        model: ``file`` and ``sha256`` of the encoder that was fine-tuned with it, and ``kept``: ``all`` or ``best``,
+            in which case the file is there for the seed that validation prefers alone.
         test_hidden, test_seen: Of the test samples that pre-training did not see, and of those that it saw, where a
             share of them is hidden.
     """
@@ -98,6 +101,8 @@ class TaskResult(Kept):
     scores: Mapping[str, Mapping[str, float | None]] | None = None
     predictions: Mapping[str, str] | None = None
     constant: str | None = None
+    trained_head: Mapping[str, str] | None = None
+    model: Mapping[str, str] | None = None
     test_hidden: float | None = None
     test_seen: float | None = None
 

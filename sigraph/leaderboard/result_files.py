@@ -15,6 +15,8 @@ from sigraph.leaderboard.records import Record
 RESULTS = "results.json"
 # Beside it and in its pre-training: the weights, and what a reader learned.
 ENCODER, READER = "encoder.safetensors", "reader.json"
+# Folders in both: heads that were trained, encoders that were fine-tuned.
+HEADS, MODELS = "heads", "models"
 SETTINGS = "config.yaml"  # of the run, beside it
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 

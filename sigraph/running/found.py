@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sigraph import __version__
 from sigraph.config import ArmConfig, ConfigError, FinetuneConfig
 from sigraph.config.provenance import own_sources
+from sigraph.config.schema import NONE
 from sigraph.files.atomic import sha256
 from sigraph.leaderboard.kept import Kept
 from sigraph.leaderboard.predictions import PREDICTIONS
@@ -15,6 +16,7 @@ from sigraph.leaderboard.records import PretrainInfo, Record, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.running.data_source import fingerprint_of
 from sigraph.running.fitting import PROGRESS
+from sigraph.running.kept_models import is_linked, lost
 from sigraph.running.kinds import entries_of, kind_settings, task_file, task_hashes
 from sigraph.running.leakage_check import without_told
 from sigraph.running.parts import pretrain_hash
@@ -36,7 +38,7 @@ class Found(NamedTuple):
         return [*([] if self.pretrain is None else [self.pretrain]), *self.tasks]
 
 
-def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None:
+def found(arm: ArmConfig, seed: int, folder: Path, shared: Path, save_models: str = NONE) -> Found | None:
     """A run that needs nothing done: same settings, seed, code and data, and every file as it was written.
 
     Whatever is missing, damaged or another is None, without a word: whoever does the work says it.
@@ -46,6 +48,7 @@ def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None
         seed: Its seed.
         folder: The run's.
         shared: Of its pre-training.
+        save_models: Which fine-tuned encoders have to be there.
     """
     record = _read(Record, folder / RESULTS)
     if record is None or record.get("status") != "ok" or not record.get("visible"):
@@ -69,7 +72,8 @@ def found(arm: ArmConfig, seed: int, folder: Path, shared: Path) -> Found | None
             return None
     if len(tasks) != len(arm.finetune):
         return None
-    done = [_task(entry, task, info, folder, shared) for entry, task in zip(arm.finetune, tasks, strict=True)]
+    each = zip(arm.finetune, tasks, strict=True)
+    done = [_task(entry, task, info, folder, shared, save_models) for entry, task in each]
     if any(task is None for task in done):
         return None
     return Found(info, [task for task in done if task is not None], record["visible"], info["data"])
@@ -101,7 +105,7 @@ def _predicted(arm: ArmConfig, seed: int, record: dict[str, Any], folder: Path, 
 
 
 def _task(
-    entry: FinetuneConfig, task: dict[str, Any], info: dict[str, Any], folder: Path, shared: Path
+    entry: FinetuneConfig, task: dict[str, Any], info: dict[str, Any], folder: Path, shared: Path, save_models: str
 ) -> dict[str, Any] | None:
     """A fine-tuning as it stands in the record, if its own file says the same."""
     try:
@@ -123,9 +127,9 @@ def _task(
         return None
     if without_told([alone])[0] != said:
         return None
-    if not _has_predictions(task, folder, shared):
+    if not _has_predictions(task, folder, shared) or not is_linked(folder, shared, task):
         return None
-    return {**task, "primary": entry.primary}
+    return None if lost(shared, finetune_file(entry), task, save_models) else {**task, "primary": entry.primary}
 
 
 def _has_predictions(task: dict[str, Any], folder: Path, shared: Path) -> bool:

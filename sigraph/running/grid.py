@@ -146,7 +146,8 @@ def finished_jobs(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Job]:
         if arm is None:
             continue
         for seed in (seed for other, seed in jobs if other == name):
-            if found(arm, seed, run_folder(config, arm, seed), pretrain_folder(config, arm, seed)) is not None:
+            folders = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
+            if found(arm, seed, *folders, config.save_models) is not None:
                 done.append((name, seed))
     return done
 

@@ -24,15 +24,16 @@ from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
-from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS, SETTINGS
+from sigraph.leaderboard.result_files import ENCODER, HEADS, MODELS, READER, RESULTS, SETTINGS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.found import found
+from sigraph.running.kept_models import drop_links, drop_losers
 from sigraph.running.kinds import build_kind, entries_of, kind_settings, kind_stage, kind_told, seen_by
 from sigraph.running.leakage_check import told_by_edges, with_told, without_told
 from sigraph.running.parts import CHANGE_NOTHING, build_parts, pretrain_hash
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record, refuse_newer
-from sigraph.running.stages import LOCK, finetune_stage, pretrain_stage
+from sigraph.running.stages import LOCK, finetune_file, finetune_stage, pretrain_stage
 
 PRETRAIN_FOLDER, KIND_FOLDER = "_pretrain", "_kinds"
 HOLDER = ".holder.json"
@@ -106,14 +107,14 @@ def run_one(
         try:
             if deadline is not None and time.time() > deadline:
                 raise TimeIsUp
-            if (done := found(arm, seed, folder, shared)) is not None:
+            if (done := found(arm, seed, folder, shared, config.save_models)) is not None:
                 trials = {} if arm.kind is not None else {"trials": _trials(record)}
                 progress.epochs(f"{what}: found", arm.num_epochs)
                 record |= {"pretrain": done.pretrain, "tasks": done.tasks, "data": done.data}
                 record |= {"visible": {**done.visible, **trials}, **code_of(*done.stages)}
                 return _keep(record, config, arm, folder, shared)
             if arm.kind is None:
-                _pretrain_and_fine_tune(record, arm, seed, shared, progress, deadline)
+                _pretrain_and_fine_tune(record, arm, seed, shared, progress, deadline, config.save_models)
             else:
                 _predict(record, arm, seed, shared, progress)
         except TimeIsUp:
@@ -133,7 +134,13 @@ def run_one(
 
 
 def _pretrain_and_fine_tune(
-    record: dict[str, Any], arm: ArmConfig, seed: int, shared: Path, progress: Progress, deadline: float | None
+    record: dict[str, Any],
+    arm: ArmConfig,
+    seed: int,
+    shared: Path,
+    progress: Progress,
+    deadline: float | None,
+    save_models: str,
 ) -> None:
     """Fill the record of a pre-trained arm, as far as it comes."""
     what = f"{arm.name}, seed {seed}"
@@ -157,6 +164,7 @@ def _pretrain_and_fine_tune(
             inductive=arm.pretrain.inductive,
             embeddings=embeddings,
             pretrained_on=arm.pretrain.dataset,
+            save_models=save_models,
         )
         record["tasks"].append(with_told(done, told))
     record |= {"pretrain": info, "data": info["data"], **code_of(info, *record["tasks"])}
@@ -237,11 +245,34 @@ def _keep(
             _link(shared / ENCODER, folder / ENCODER)
         if "reader" in (record["pretrain"] or {}):
             _link(shared / READER, folder / READER)
-        for name in (task["predictions"]["file"] for task in record["tasks"] if task.get("predictions")):
-            (folder / PREDICTIONS).mkdir(exist_ok=True)
-            _link(shared / PREDICTIONS / name, folder / PREDICTIONS / name)
+        for place, name in _files_of(record["tasks"]):
+            if place == MODELS and not (shared / place / name).exists():
+                continue  # another seed's is better
+            (folder / place).mkdir(exist_ok=True)
+            try:
+                _link(shared / place / name, folder / place / name)
+            except FileNotFoundError:
+                if place != MODELS:  # which may go at any moment
+                    raise
     Record.from_dict(record).write(folder / RESULTS)
+    if record["status"] == "ok" and arm.kind is None:
+        for entry, task in zip(arm.finetune, record["tasks"], strict=True):
+            if task.get("model"):
+                drop_losers(shared, finetune_file(entry), task)
+                drop_links(folder, shared, finetune_file(entry))
     return {**record, "found": True} if same and record["status"] == "ok" else record
+
+
+def _files_of(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Files of fine-tunings: the folder that holds one, here and in the pre-training, and its name."""
+    for task in tasks:
+        if task.get("predictions"):
+            yield PREDICTIONS, task["predictions"]["file"]
+        if task.get("trained_head"):
+            yield HEADS, task["trained_head"]["file"]
+            yield HEADS, Path(task["trained_head"]["file"]).with_suffix(".safetensors").name
+        if task.get("model"):
+            yield MODELS, task["model"]["file"]
 
 
 def _is_made_by(file: Path, settings: dict[str, Any]) -> bool:

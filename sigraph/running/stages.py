@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sigraph.config import FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.config.inductive import Inductive
 from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import commit, own_sources
+from sigraph.config.schema import NONE
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder
 from sigraph.files.atomic import atomic_file, sha256
@@ -33,6 +33,7 @@ from sigraph.running.data_source import open_data
 from sigraph.running.embeddings import Embeddings
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
 from sigraph.running.ground import HEAD
+from sigraph.running.kept_models import keep, lost
 from sigraph.running.leakage_check import scored_apart, without_repeated
 from sigraph.running.optimizers import finetune_settings
 from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visible_classes
@@ -190,6 +191,7 @@ def finetune_stage(
     inductive: Inductive = False,
     embeddings: Embeddings | None = None,
     pretrained_on: DataSource | None = None,
+    save_models: str = NONE,
 ) -> dict[str, Any]:
     """Fine-tune one task for one seed, or find it done.
 
@@ -205,9 +207,11 @@ def finetune_stage(
         inductive: Of the pre-training; says which test samples are scored apart too.
         embeddings: What the encoder makes of samples, where that is asked once for all tasks.
         pretrained_on: What ``dataset`` was opened from: a task on the same is not opened again.
+        save_models: Whether an encoder that is fine-tuned is kept: ``best``, ``all`` or ``none``.
     """
     settings_of, pretrained = config.to_dict(), pretrained or {}
-    code, file = finetune_hash(config), folder / finetune_file(config)
+    code, name = finetune_hash(config), finetune_file(config)
+    file = folder / name
     opened = config.dataset is None or config.dataset == pretrained_on
     home = dataset if opened or config.dataset is None else open_data(config.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
@@ -226,7 +230,11 @@ def finetune_stage(
         "metric": task.metric,
         "greater_is_better": task.greater_is_better,
     }
-    record = read_record(file, TaskResult, asked, partial(lost_predictions, folder))
+
+    def wrong(found: Mapping[str, Any]) -> str | None:
+        return lost_predictions(folder, found) or lost(folder, name, found, save_models)
+
+    record = read_record(file, TaskResult, asked, wrong)
     if record is None:
         settings = finetune_settings(config, "finetune", accelerator)
         clock = time.perf_counter()
@@ -248,6 +256,7 @@ def finetune_stage(
         }
         if score_test:
             record |= keep_predictions(folder, file.stem, home, task, result.predicted)
+            record |= keep(folder, file.stem, task, config.head, result, save_models)
             TaskResult.from_dict(record).write(file)
     return {**record, "primary": config.primary}
 

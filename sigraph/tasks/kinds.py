@@ -218,6 +218,13 @@ class TargetUnit(nn.Module):
         self.mean = float(known.mean()) if known.numel() else 0.0
         self.scale = (float((known - self.mean).square().mean().sqrt()) if known.numel() else 0.0) or 1.0
 
+    @classmethod
+    def of(cls, mean: float, scale: float) -> TargetUnit:
+        """Of a mean and a standard deviation that are known already."""
+        unit = cls(torch.empty(0))
+        unit.mean, unit.scale = mean, scale
+        return unit
+
     def forward(self, score: Tensor) -> Tensor:
         return wide(score) * self.scale + self.mean
 
