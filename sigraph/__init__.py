@@ -37,6 +37,7 @@ _NAMES = {
     "load_encoder": "export",
     "load_reader": "export",
     "open_dataset": "recipes",
+    "predict": "export",
     "prepare": "recipes",
     "pretrain_loader": "collate",
     "run": "experiment",
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from sigraph.edges import EdgeStore
     from sigraph.encoders import embed
     from sigraph.experiment import run
-    from sigraph.export import load_encoder, load_reader
+    from sigraph.export import load_encoder, load_reader, predict
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare

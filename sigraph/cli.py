@@ -15,6 +15,8 @@ from sigraph.commands.column_halves import prepare_halves
 from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.init import add_init_options, init_run
 from sigraph.commands.leaderboard import add_leaderboard_options, leaderboard_run
+from sigraph.commands.neighbors import add_neighbors_options, neighbors_run
+from sigraph.commands.predict import add_predict_options, predict_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.files.foreign_text import guarded_output
@@ -33,6 +35,8 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
   sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
   sigraph leaderboard runs                      the table of everything that was run
   sigraph embed RUN_FOLDER --out z.parquet      embeddings by a run's encoder, no graph involved
+  sigraph predict RUN_FOLDER --samples new.csv --out p.csv     what its fine-tuned head says of new samples
+  sigraph neighbors RUN_FOLDER --query ID       the samples nearest to one in the latent space
 """
 
 
@@ -201,6 +205,24 @@ def _parser() -> argparse.ArgumentParser:
         "sigraph embed runs/mine/sipt/*/seed-0 --dataset new.csv --out new.parquet",
     )
     add_embed_options(embed)
+
+    add_predict_options(
+        add(
+            "predict",
+            predict_run,
+            "Write what a run's fine-tuned head says of samples, old or new: classes by name, probabilities, numbers.",
+            "sigraph predict runs/mine/sipt/*/seed-0 --samples new.csv --out predictions.csv",
+        )
+    )
+
+    add_neighbors_options(
+        add(
+            "neighbors",
+            neighbors_run,
+            "Show the samples nearest to others, or to new texts, in the latent space of a run's encoder.",
+            "sigraph neighbors runs/mine/sipt/*/seed-0 --query p17 -k 10",
+        )
+    )
 
     add("datasets", _datasets, "List the data sets sigraph knows.", "sigraph datasets")
 

@@ -123,3 +123,11 @@ def toy(toy_dataset, tmp_path):
         "baseline": "objective-only",
         "references": False,  # two arms are what tests count
     }
+
+
+@pytest.fixture(scope="session")
+def text_runs(tmp_path_factory):
+    """Folders of two seeds of a small run on texts, with heads of every kind; to be read, not changed."""
+    import text_run
+
+    return text_run.ran(tmp_path_factory.mktemp("texts"))

@@ -1,4 +1,4 @@
-"""load_encoder: the pre-trained encoder of a finished run, without its data set and without the graph."""
+"""load_encoder: the encoder of a finished run, or one taken home, without its data set and without the graph."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from sigraph.files.atomic import sha256
 from sigraph.files.paths import user_path
 from sigraph.files.sealed import DamagedError, read_sealed
 from sigraph.leaderboard.kept import newer
-from sigraph.leaderboard.record_fields import KINDS, MOST_BYTES, OK, PRETRAINED, misfit
+from sigraph.leaderboard.record_fields import KINDS, MOST_BYTES, OK, PRETRAIN, PRETRAINED, misfit
 from sigraph.leaderboard.result_files import ENCODER, READER, RESULTS
 from sigraph.readers import Reader
 
 logger = logging.getLogger(__name__)
 
+SAVED, SAVED_FORMAT = "encoder.json", 1  # what is said of an encoder that was saved by itself
 SHOWN = 10
 # What a record can lack for a leaderboard, but not here.
 _NEEDED = ("data", "pretrain.dataset", "pretrain.encoder", "pretrain.encoder_sha256")
@@ -35,13 +36,14 @@ _AGAIN = "run the experiment again, which makes what is missing and repeats noth
 
 
 def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None, trust: Iterable[str] = ()) -> Encoder:
-    """The encoder that a run pre-trained, on the CPU and in evaluation mode.
+    """The encoder that a run pre-trained, or one that was saved, on the CPU and in evaluation mode.
 
     It is built from the settings in ``results.json``, which can name subclasses of :class:`~sigraph.encoders.Encoder`
     alone, and its weights are read from ``encoder.safetensors``; no pickle is opened, no random state is touched.
 
     Args:
-        folder: A run's folder, ``<output_dir>/<experiment>/<arm>/<hash>/seed-<s>``.
+        folder: A run's folder, ``<output_dir>/<experiment>/<arm>/<hash>/seed-<s>``, or one of
+            :func:`~sigraph.export.save_encoder`.
         in_channels: Features of a sample, for an encoder whose record does not say.
         trust: Packages or modules that the record may name besides sigraph and what it builds on. Importing one runs
             its code; one that is not installed is looked for where you stand.
@@ -56,16 +58,27 @@ def load_encoder(folder: str | os.PathLike[str], in_channels: int | None = None,
         >>> encoder = sigraph.load_encoder("runs/mine/sipt/0a1b2c3d4e5f/seed-0")
         >>> z = sigraph.embed(encoder, sigraph.SampleDataset(new_rows))
     """
-    path, record = _open_run(folder)
-    where = f"{path / RESULTS}, pretrain.encoder"
-    component = record["pretrain"]["encoder"]
+    kept = open_kept(folder)
+    return encoder_of(kept, kept.path / ENCODER, kept.about["encoder_sha256"], in_channels, trust)
+
+
+def encoder_of(kept: KeptEncoder, weights: Path, digest: str, in_channels: int | None, trust: Iterable[str]) -> Encoder:
+    """An encoder as a folder describes it, with weights of its own or those that a fine-tuning made of them.
+
+    Args:
+        kept: From :func:`open_kept`.
+        weights: File of the weights.
+        digest: Its SHA-256.
+        in_channels, trust: As in :func:`load_encoder`.
+    """
+    component, where = kept.about["encoder"], f"{kept.file}, {kept.key}encoder"
     available = {} if in_channels is None else {"in_channels": in_channels}
     with trusting(trust):
         is_shipped(component, where)  # all that it names, before any of it is imported
         with torch.random.fork_rng(devices=[]):
             encoder = _built(component, where, available)
-        _note_changes(component, record["pretrain"].get("sources") or {}, where)
-    _load_weights(encoder, path / ENCODER, record["pretrain"]["encoder_sha256"])
+        _note_changes(component, kept.about.get("sources") or {}, where)
+    _load_weights(encoder, weights, digest, kept.file.name)
     return encoder.eval()
 
 
@@ -89,14 +102,14 @@ def load_reader(folder: str | os.PathLike[str], trust: Iterable[str] = ()) -> Re
     Raises:
         FileNotFoundError, NotADirectoryError, ValueError, ConfigError: As in :func:`load_encoder`.
     """
-    path, record = _open_run(folder)
-    component, where = record["pretrain"].get("reader"), f"{path / RESULTS}, pretrain.reader"
+    path, about, kept_in, key, _ = open_kept(folder)
+    component, where = about.get("reader"), f"{kept_in}, {key}reader"
     if component is None:
         return None
     with trusting(trust):
         is_shipped(component, where)
         reader = build(component, Reader, where)
-    file, digest = path / READER, record["pretrain"].get("reader_sha256")
+    file, digest = path / READER, about.get("reader_sha256")
     if not file.is_file():
         raise ValueError(f"{path} holds no {READER}; {_AGAIN}")
     if (got := sha256(file)) != digest:
@@ -109,10 +122,13 @@ def load_reader(folder: str | os.PathLike[str], trust: Iterable[str] = ()) -> Re
 
 
 class PretrainedOn(NamedTuple):
-    """What a run was pre-trained on: its data set as the YAML names it, the fingerprint it had, its features' names."""
+    """What a run was pre-trained on: its data set as the YAML names it, the fingerprint it had, its features' names.
 
-    dataset: DataSource
-    fingerprint: str
+    Of an encoder that was saved from Python its features' names alone may be known.
+    """
+
+    dataset: DataSource | None
+    fingerprint: str | None
     features: list[str] | None
 
 
@@ -122,13 +138,35 @@ def pretrained_on(folder: str | os.PathLike[str]) -> PretrainedOn:
     Raises:
         ValueError: As in :func:`load_encoder`.
     """
-    _, record = _open_run(folder)
-    about = record["pretrain"]
-    return PretrainedOn(about["dataset"], record["data"], about.get("features"))
+    kept = open_kept(folder)
+    data = kept.about.get("data") if kept.record is None else kept.record["data"]
+    return PretrainedOn(kept.about.get("dataset"), data, kept.about.get("features"))
 
 
-def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
-    """A run's folder and its record, of a run that ended well."""
+class KeptEncoder(NamedTuple):
+    """A folder that holds an encoder.
+
+    Args:
+        path: The folder.
+        about: Components and sums of encoder and reader, the names of features.
+        file: What says so.
+        key: Where in it, for messages.
+        record: A run's; None: an encoder that was saved by itself.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    file: Path
+    key: str
+    record: dict[str, Any] | None
+
+
+def open_kept(folder: str | os.PathLike[str]) -> KeptEncoder:
+    """A run's folder, of a run that ended well, or that of an encoder which was saved.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError, ValueError: As in :func:`load_encoder`.
+    """
     path = user_path(folder)
     if not path.exists():
         raise FileNotFoundError(
@@ -137,6 +175,8 @@ def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     if not path.is_dir():
         raise NotADirectoryError(f"{path}: a run's folder is needed, not a file in it")
     file = path / RESULTS
+    if not file.is_file() and (path / SAVED).is_file():
+        return KeptEncoder(path, _saved(path / SAVED), path / SAVED, "", None)
     if not file.is_file():
         raise ValueError(f"{path} is no run's folder: it holds no {RESULTS}{_instead(path)}")
     try:
@@ -153,7 +193,29 @@ def _open_run(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
         raise ValueError(f"{file} is no record of a run: {wrong}; {_AGAIN}")
     if record["status"] != OK:
         raise ValueError(f"{path} holds no encoder: the run {record['status']} ({record.get('reason')}); {_AGAIN}")
-    return path, record
+    return KeptEncoder(path, record["pretrain"], file, "pretrain.", record)
+
+
+def _saved(file: Path) -> dict[str, Any]:
+    """What an encoder that was saved by itself says of itself."""
+    try:
+        about = read_sealed(file, MOST_BYTES)
+    except DamagedError as error:
+        raise ValueError(f"{error}; save the encoder again") from error
+    if (found := about.get("format")) != SAVED_FORMAT:
+        raise ValueError(
+            f"{file} is of a newer sigraph (format {found}, this one reads {SAVED_FORMAT}); update sigraph"
+        )
+    wrong = _misfit(about)
+    if wrong:
+        raise ValueError(f"{file} is of no encoder: {wrong}; save the encoder again")
+    return about
+
+
+def _misfit(about: dict[str, Any]) -> str | None:
+    """What is wrong with the description of a saved encoder: the fields of a pre-training's that speak of it."""
+    needed = next((f"'{name}' is missing" for name in ("encoder", "encoder_sha256") if name not in about), None)
+    return needed or PRETRAIN({"num_parameters": {"encoder": 0, "other": 0}, "seconds": 0, **about, "format": 1}, "")
 
 
 def _instead(path: Path) -> str:
@@ -183,7 +245,7 @@ def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -
             )
 
 
-def _load_weights(encoder: Encoder, file: Path, digest: str) -> None:
+def _load_weights(encoder: Encoder, file: Path, digest: str, described: str) -> None:
     if not file.is_file():
         raise ValueError(f"{file.parent} holds no {file.name}; {_AGAIN}")
     if (got := sha256(file)) != digest:
@@ -197,6 +259,6 @@ def _load_weights(encoder: Encoder, file: Path, digest: str) -> None:
     except RuntimeError as error:
         what, kind = " ".join(str(error).split()), type(encoder).__name__
         raise ValueError(
-            f"{file} does not fit {kind!r} as {RESULTS} beside it describes it ({what}); if the class has changed "
+            f"{file} does not fit {kind!r} as {described} beside it describes it ({what}); if the class has changed "
             "since, put it back or run the experiment again"
         ) from error

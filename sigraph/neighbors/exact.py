@@ -8,22 +8,25 @@ from torch import Tensor
 from sigraph.neighbors.similarity import Similarity
 
 
-def nearest_neighbors(z: Tensor, k: int, query: Tensor | None = None, metric: str = "cosine") -> tuple[Tensor, Tensor]:
+def nearest_neighbors(
+    z: Tensor, k: int, query: Tensor | None = None, metric: str = "cosine", own: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The ``k`` embeddings closest to each query; of equally close ones those listed first.
 
     Args:
         z: Embeddings to search. Shape [N, D].
-        k: 1 <= k <= N, or <= N - 1 without ``query``.
+        k: 1 <= k <= N, or <= N - 1 where a query is one of them.
         query: Embeddings to search for, shape [Q, D]; None: each of ``z`` among the others, itself left out.
         metric: ``cosine``, ``euclidean`` or ``dot``.
+        own: Where in ``z`` each query itself is, which is left out; -1: nowhere. Shape [Q].
 
     Returns:
         Positions in ``z``, closest first, and their cosines, distances or dot products; Shape [Q, k] each.
     """
-    others = z.size(0) - (query is None)
+    others = z.size(0) - int(query is None or (own is not None and bool((own >= 0).any())))
     if not 1 <= k <= others:
         raise ValueError(f"'k' needs to be in [1, {others}] in 'nearest_neighbors' (got {k})")
-    closeness = Similarity(z, metric, query)
+    closeness = Similarity(z, metric, query, own)
     found = [closest(block, k) for _, _, block in closeness.blocks()]
     if not found:
         return torch.empty(0, k, dtype=torch.long), closeness.z.new_empty(0, k)

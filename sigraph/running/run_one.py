@@ -24,7 +24,7 @@ from sigraph.config.provenance import code_of, commit, environment, own_sources
 from sigraph.files.atomic import atomic_file, is_disk_full
 from sigraph.leaderboard.predictions import PREDICTIONS
 from sigraph.leaderboard.records import FORMAT, NewerFormatError, Record
-from sigraph.leaderboard.result_files import ENCODER, HEADS, MODELS, READER, RESULTS, SETTINGS
+from sigraph.leaderboard.result_files import ENCODER, HEADS, MODELS, PRETRAIN_FOLDER, READER, RESULTS, SETTINGS
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.found import found
 from sigraph.running.kept_models import drop_links, drop_losers
@@ -35,7 +35,7 @@ from sigraph.running.progress import Progress
 from sigraph.running.records import read_record, refuse_newer
 from sigraph.running.stages import LOCK, finetune_file, finetune_stage, pretrain_stage
 
-PRETRAIN_FOLDER, KIND_FOLDER = "_pretrain", "_kinds"
+KIND_FOLDER = "_kinds"
 HOLDER = ".holder.json"
 _MOST_OF_SETTINGS = 1 << 24  # bytes of config.yaml
 _MOST_OF_HOLDER = 1000  # bytes

@@ -27,7 +27,7 @@ from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
 from sigraph.finetune import fine_tune
 from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
-from sigraph.leaderboard.result_files import ENCODER, READER
+from sigraph.leaderboard.result_files import ENCODER, FINETUNE, READER
 from sigraph.losses import StructureLoss
 from sigraph.running.data_source import open_data
 from sigraph.running.embeddings import Embeddings
@@ -46,7 +46,7 @@ from sigraph.theory.certificates import certify
 logger = logging.getLogger(__name__)
 
 MOST_NAMES = 10_000
-PRETRAIN, FINETUNE, LOCK = "pretrain.json", "finetune", ".lock"
+PRETRAIN, LOCK = "pretrain.json", ".lock"
 _LONGEST_NAME = 80  # of a task, in the name of a file
 _ALL_PAIRS, _SOME_ANCHORS = 20_000, 2_000  # samples up to which a certificate looks at all pairs; anchors beyond
 

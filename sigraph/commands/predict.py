@@ -1,0 +1,80 @@
+"""``sigraph predict RUN_FOLDER --samples FILE --out FILE``: classes, probabilities and numbers by a run's heads."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigraph.commands.run_samples import add_sample_options, open_samples
+from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.paths import user_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which head predicts what, and where to."""
+    add = parser.add_argument
+    add("folder", metavar="RUN_FOLDER", help="<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`")
+    add_sample_options(parser)
+    add("--task", metavar="TASK", help="one of the run's tasks (default: its primary one)")
+    add("--head", metavar="HEAD", help="linear, full or knn, where the task has several; or a file's name in heads/")
+    add("--out", metavar="FILE", help="FILE.parquet, .csv or .jsonl: id, predicted, and p_<class> of each class")
+    add("--force", action="store_true", help="replace FILE if it is there")
+    add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
+
+
+def predict_run(arguments: argparse.Namespace) -> int:
+    """Read the samples, predict, write the file."""
+    target = _target(arguments.out, arguments.force)
+
+    from sigraph.export.predicted import predict_of
+
+    with trusting(arguments.trust):
+        found = predict_of(arguments.folder, open_samples(arguments), arguments.task, arguments.head, arguments.samples)
+    table = found.to_table()
+    _write(table, target)
+    what = {"classification": f"{len(found.names)} classes", "multilabel": f"{len(found.names)} label columns"}
+    note = f" {found.note}" if found.note else ""
+    print(
+        f"{target}: {table.num_rows:,} predictions of {found.head.task} ({found.head.kind}), "
+        f"{what.get(found.head.type, 'numbers')}, ids in column 'id'{note}"
+    )
+    return 0
+
+
+def _target(out: str | None, force: bool) -> Path:
+    """The file to write."""
+    if out is None:
+        raise ValueError("predict needs --out FILE.parquet, FILE.csv or FILE.jsonl; predictions are not printed")
+    path = user_path(out)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"--out needs to end in {', '.join(_SUFFIXES)} (got {out!r})")
+    if path.is_dir():
+        raise ValueError(f"--out needs a file ({path} is a folder)")
+    if path.exists() and not force:
+        raise ValueError(f"{path} exists; choose another --out, or replace it by --force")
+    return path
+
+
+def _write(table: pa.Table, target: Path) -> None:
+    """All or nothing."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    from sigraph.files.atomic import atomic_file
+
+    with atomic_file(target) as file:
+        if target.suffix.lower() == ".parquet":
+            pyarrow.parquet.write_table(table, file)
+        elif target.suffix.lower() == ".csv":
+            pyarrow.csv.write_csv(table, file)
+        else:
+            import json
+
+            with file.open("w", encoding="utf-8") as stream:
+                stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
