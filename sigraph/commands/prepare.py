@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ _WRITTEN = ("out", "dry_run")  # of own tables, and of a known data set whose ta
 _OF_SAMPLES = (
     *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
     *("split_rates", "seed", "halves", "text", "sequence", "smiles", "category"),
+    *("terms", "min_count"),
 )
 
 
@@ -86,8 +87,16 @@ def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False)
         metavar="TASK=TYPE",
         action="append",
         default=[],
-        help="classification or regression",
+        help="classification or regression; terms: as --terms",
     )
+    add(
+        "--terms",
+        metavar="TASK|COLUMN",
+        action="append",
+        default=[],
+        help="a task, or a column of the samples, whose cells are lists such as GO:1;GO:2: each term is a label",
+    )
+    add("--min-count", type=int, metavar="N", help="of --terms: samples that a term needs (default: 5)")
     if not of_init:
         _add_of_prepare(own)
 
@@ -181,11 +190,13 @@ def read_own(
         rates = arguments.split_rates and tuple(float(rate) for rate in arguments.split_rates.split(","))
     except ValueError as error:
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
+    tasks = sources("task", arguments.task)
+    labels, types = _terms(arguments, tasks)
     return from_tables(
         arguments.samples,
         sources("edges", arguments.edges),
-        sources("task", arguments.task),
-        labels=arguments.label,
+        tasks,
+        labels=labels,
         name=arguments.own_name,
         id_column=arguments.id_column,
         edge_columns=arguments.edge_columns,
@@ -196,13 +207,14 @@ def read_own(
         split_rates=rates,
         seed=arguments.seed,
         metrics=metrics_by_task("--metric", arguments.metric),
-        task_types=by_task("--task-type", arguments.task_type),
+        task_types=types,
         drop_unknown=arguments.drop_unknown,
         memory_limit=arguments.memory_limit,
         scratch=scratch,
         progress=progress,
         report=report,
         uses=asked_uses(arguments),
+        **({} if arguments.min_count is None else {"min_count": arguments.min_count}),
     )
 
 
@@ -280,6 +292,27 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
             bar.update(share - bar.n)
 
         yield tell
+
+
+def _terms(arguments: argparse.Namespace, tasks: Mapping[str, str]) -> tuple[list[str], str | dict[str, str]]:
+    """Columns that are labels, and the type of each task, where ``--terms`` names tasks or further columns."""
+    from sigraph.tables.import_tables import clean_name
+    from sigraph.tables.task_table import TERMS
+
+    types = by_task("--task-type", arguments.task_type)
+    if not arguments.terms:
+        if arguments.min_count is not None and TERMS not in (types if isinstance(types, str) else types.values()):
+            raise ValueError("--min-count is for terms: say which task or column holds them (--terms)")
+        return arguments.label, types
+    labels = list(arguments.label)
+    labels += [name for name in arguments.terms if name not in (*tasks, *labels)]
+    every = [*map(clean_name, labels), *tasks]
+    found = dict.fromkeys(every, types) if isinstance(types, str) else dict(types)
+    for name in map(clean_name, arguments.terms):
+        if found.get(name, "") not in ("", TERMS):
+            raise ValueError(f"the task {name!r} is to be {found[name]} (--task-type) and of --terms; say one of both")
+        found[name] = TERMS
+    return labels, found
 
 
 def asked_uses(arguments: argparse.Namespace) -> dict[str, str]:

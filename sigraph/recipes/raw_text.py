@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sigraph.data.graph import PretrainGraph
+from sigraph.files.fasta import fasta_records
 
 logger = logging.getLogger(__name__)
 
@@ -51,23 +52,7 @@ def read_fasta(path: Path) -> dict[str, str]:
     Raises:
         ValueError: A sequence without a header or a header without one; an accession that stands there twice.
     """
-    parts: dict[str, list[str]] = {}
-    current: list[str] | None = None
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.startswith(">"):
-            name = (line[1:].split() or [""])[0]
-            name = name.split("|")[1] if name.count("|") == 2 else name
-            if not name or name in parts:
-                raise ValueError(f"{path}, line {number}: needs an accession of its own (got {name!r}, {line!r:.60})")
-            current = parts[name] = []
-        elif line.strip():
-            if current is None:
-                raise ValueError(f"{path}, line {number}: needs a header '>...' before the first sequence")
-            current.append(line.strip())
-    empty = [name for name, lines in parts.items() if not lines]
-    if empty:
-        raise ValueError(f"{path}: {len(empty)} headers have no sequence (first: {empty[0]!r})")
-    return {name: "".join(lines) for name, lines in parts.items()}
+    return {one.accession: one.sequence for one in fasta_records(read_lines(path), str(path))}
 
 
 def read_terms(path: Path) -> dict[str, list[str]]:

@@ -18,8 +18,8 @@ from sigraph.samples.tokens import TOKENS
 from sigraph.tables.report import ColumnUse, some
 
 ALPHABETS = ("protein", "dna", "rna")
-ASKED = ("text", "sequence", "smiles", "category", "terms", *ALPHABETS)  # what an option or `uses` may say
-TERM_MARKS = ";|,"
+ASKED = ("text", "sequence", "smiles", "category", *ALPHABETS)  # what an option or `uses` may say
+TERM_MARKS = ";|,"  # what separates terms, the likeliest first
 _LOOKED_AT = 2_000  # cells from which a use is told
 _PARSED = 100  # of them, molecules that rdkit reads
 _TWO, _FEW, _MOST_CATEGORIES = 2, 20, 100  # different values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +15,8 @@ from sigraph.tables.ids import IdIndex
 from sigraph.tables.table_file import TableFile
 
 
-def guess_ends(file: TableFile, index: IdIndex | None) -> list[str]:
-    """The columns that hold an edge's ends, by name, else the first two that are no weights and no row numbers.
-
-    Args:
-        file: The edges, or their columns alone.
-        index: The samples' ids, by which a missing header is noticed; None: integers alone are ids.
-    """
+def guess_ends(file: TableFile) -> list[str]:
+    """The columns that hold an edge's ends, by name, else the first two that are no weights and no row numbers."""
     for names in ENDS:
         found = [file.first_of(name) for name in names]
         if found[0] is not None and found[1] is not None:
@@ -29,9 +26,24 @@ def guess_ends(file: TableFile, index: IdIndex | None) -> list[str]:
     ends = (others if len(others) > 1 else file.table.column_names)[:2]
     if len(ends) < 2:
         raise ValueError(f"{file.name} needs two columns of ids (there is only {ends})")
-    if not file.is_typed and (index.holds(ends) if index else all(name.isdigit() for name in ends)):
-        raise ValueError(f"{file.name}: its first row, {', '.join(ends)}, is an edge: no header? Say so (--no-header)")
     return ends
+
+
+def is_edge(ends: Sequence[str], index: IdIndex | None) -> bool:
+    """Whether what should be two names of columns are the ends of an edge, so that nothing names the columns.
+
+    Args:
+        ends: Two names.
+        index: The samples' ids, of which one of them is one; None: both are integers.
+    """
+    if index is None:
+        return all(name.isdigit() for name in ends)
+    return any(index.holds([name]) for name in ends)
+
+
+def say_no_header(ends: Sequence[str]) -> str:
+    """That the first row is an edge."""
+    return f"its first row, {', '.join(ends)}, is an edge, so that no row names the columns"
 
 
 def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:

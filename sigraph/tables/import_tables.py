@@ -14,9 +14,9 @@ import torch
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.sample_graph import StoredGraph
 from sigraph.files.columns import as_numbers
+from sigraph.tables.edge_file import read_edges
 from sigraph.tables.edge_table import (
     count_different_weights,
-    guess_ends,
     nothing_left,
     read_weights,
     say_different_weights,
@@ -28,8 +28,9 @@ from sigraph.tables.labels import labels_of_samples, read_labels
 from sigraph.tables.out_of_core import Progress, build_store
 from sigraph.tables.report import GraphRead, TableReport
 from sigraph.tables.sample_table import SampleTable, read_samples
-from sigraph.tables.table_file import Source, TableFile, is_array_file, read_array, read_table
+from sigraph.tables.table_file import Source
 from sigraph.tables.task_table import make_task
+from sigraph.tables.term_lists import MIN_COUNT
 from sigraph.tasks.splits import SplitRule
 from sigraph.tasks.task import Task
 
@@ -60,6 +61,7 @@ def from_tables(
     report: TableReport | None = None,
     content: Sequence[str] = (),
     uses: Mapping[str, str] | None = None,
+    min_count: int = MIN_COUNT,
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
@@ -91,7 +93,8 @@ def from_tables(
         seed: Of the draw.
         metrics: Metric by task, or one for all; by default the usual one of the type. In place of one name a list, of
             which the first decides and the others are reported beside it.
-        task_types: classification or regression by task, or one for all, where the cells leave it open.
+        task_types: classification or regression by task, or one for all, where the cells leave it open; ``terms`` where
+            a cell is a list such as ``GO:1;GO:2``, or an id has several rows: each term is a label of 0 and 1.
         drop_unknown: Drop edges and labels of ids that no sample has, rather than refuse them.
         memory_limit: Of the process, such as ``2GB``: edges are read in pieces and sorted on disk. None: in memory.
         scratch: With ``memory_limit``, the folder where graphs are built; it has to stay until the data set is saved.
@@ -101,6 +104,7 @@ def from_tables(
             being the first one; where the first is one of them and none is called ``id``, samples are numbered.
         uses: What columns of the samples are for, by column: text, sequence, protein, dna, rna, smiles, category or
             terms; of the others it is guessed, and said in the report.
+        min_count: Of a task of terms, samples that a term needs; rarer ones are left out, which the report says.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -149,7 +153,7 @@ def from_tables(
             rows = labels_of_samples(table, label_of[key], rule.group_column)
         else:
             rows = read_labels(task_sources[key], table, key, id_column, rule.group_column, header, drop_unknown)
-        task, task_read = make_task(key, rows, table, rule, kind.get(key, ""), metric.get(key, ""))
+        task, task_read = make_task(key, rows, table, rule, kind.get(key, ""), metric.get(key, ""), min_count)
         found[key] = task
         report.tasks.append(task_read)
     name = clean_name(name) if name else source_name(samples, "own")
@@ -171,8 +175,7 @@ def read_graph(
     Raises:
         ValueError: Ids that no sample has, unless ``drop_unknown``; ids or weights that are missing or wrong.
     """
-    file = edge_array(source) if is_array_file(source) else read_table(source, header, f"edges {name!r}")
-    ends = [file.find(column) for column in columns] if columns else guess_ends(file, table.index)
+    file, ends = read_edges(source, header, f"edges {name!r}", columns, table.index)
     weight = file.find(weight) if weight else file.first_of("weight")
     pair = [read_ids(file, column) for column in ends]
     position = np.stack([table.index.find(column) for column in pair])  # [2, E]
@@ -231,19 +234,6 @@ def source_name(source: Source, fallback: str) -> str:
     if not isinstance(source, str | Path):
         return fallback
     return clean_name(re.sub(r"(\.[A-Za-z]+){1,2}$", "", Path(source).name))
-
-
-def edge_array(source: Source) -> TableFile:
-    """Edges from a ``.npy`` file of shape [E, 2] or [2, E], as a table."""
-    array = np.asarray(read_array(source))
-    if array.ndim != 2 or 2 not in array.shape or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{source} needs integer ids of shape [E, 2] or [2, E] (got {array.dtype} {list(array.shape)})"
-        )
-    if array.shape == (2, 2):
-        raise ValueError(f"{source} has shape [2, 2]: is an edge a row or a column? Give two edges as a text file")
-    array = array if array.shape[1] == 2 else array.T
-    return TableFile(str(source), pa.table({"source": np.ascontiguousarray(array[:, 0]), "target": array[:, 1].copy()}))
 
 
 def _named(kind: str, sources: Source | Sequence[Source] | Mapping[str, Source]) -> dict[str, Source]:

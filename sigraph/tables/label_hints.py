@@ -30,7 +30,7 @@ def classes_alike(values: pa.ChunkedArray) -> list[str]:
     return [f"the classes {', '.join(map(repr, alike[:3]))} differ in blanks or case alone; write alike what is one"]
 
 
-def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
+def lists_of_terms(name: str, column: str, values: pa.ChunkedArray) -> list[str]:
     """A note on cells that seem to be lists of terms, of which each combination became a class."""
     mark = term_mark(values)
     if mark is None:
@@ -42,8 +42,8 @@ def lists_of_terms(column: str, values: pa.ChunkedArray) -> list[str]:
     example = cells.filter(pc.match_substring(cells, mark))[0].as_py()
     return [
         f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {quoted(example)}): "
-        f"{different:,} terms, but each of {classes:,} combinations is a class; for multi-label give a column "
-        "of 0 and 1 for each term"
+        f"{different:,} terms, but each of {classes:,} combinations is a class; to have each term be a "
+        f"label: --terms {name}"
     ]
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 from sigraph.data.sample_graph import StoredGraph
 from sigraph.files.columns import is_text
 from sigraph.files.paths import user_path
-from sigraph.tables.edge_table import guess_ends
+from sigraph.tables.edge_file import read_edges
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
-from sigraph.tables.import_tables import edge_array
 from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes
 from sigraph.tables.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
 from sigraph.tables.sample_table import SampleTable
@@ -95,8 +94,7 @@ def read_labelled_graphs(
 
 
 def _read_ends(name: str, path: str, columns: tuple[str, str] | None, header: bool, notes: list[str]) -> Ends:
-    file = edge_array(path) if is_array_file(path) else read_table(path, header, f"edges {name!r}")
-    u, v = [file.find(column) for column in columns] if columns else guess_ends(file, None)
+    file, (u, v) = read_edges(path, header, f"edges {name!r}", columns)
     notes += [f"graph {name!r}: {note}" for note in file.notes]
     unused = [column for column in file.table.column_names if column not in (u, v)]
     if unused:

@@ -82,11 +82,10 @@ def read_labels(
     file = read_table(source, header, f"task {name!r}")
     own = [column.lower() for column in (id_column, "id", table.id_column) if column]
     found = file.first_of(*own) or file.table.column_names[0]
-    if not file.is_typed and found.lower() not in own and table.index.holds([found]):
-        raise ValueError(
-            f"{file.name}: its first row names the sample {found!r}: no header? Add a first line such as 'id,label', "
-            "or say so (--no-header), which files that plainly have one are read with all the same"
-        )
+    if header and not file.is_typed and found.lower() not in own and table.index.holds([found]):
+        unnamed = read_labels(source, table, name, None, group, False, drop_unknown)
+        unnamed.notes.append(f"its first row names the sample {found!r}, so that no row names the columns")
+        return unnamed
     ids = read_ids(file, found)
     position = table.index.find(ids)
     known, notes = position >= 0, list(file.notes)
@@ -125,7 +124,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
     """
     if kind not in ("", "classification", "regression"):
         raise ValueError(
-            f"--task-type ('task_types') needs classification or regression for task {name!r} (got {kind!r})"
+            f"--task-type ('task_types') needs classification, regression or terms for task {name!r} (got {kind!r})"
         )
     (column, values), *more = rows.labels.items()
     if least and len(values) and all(cells.null_count == len(cells) for cells in rows.labels.values()):
@@ -144,7 +143,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
         classes, index = _numbered(table)
     else:
         if not more and is_text(values.type):
-            rows.notes += [*classes_alike(values), *lists_of_terms(column, values)]
+            rows.notes += [*classes_alike(values), *lists_of_terms(name, column, values)]
         elif not more and is_number(values.type) and (lost := lost_digits(values, np.float64)):
             rows.notes.append(f"targets are float64: {lost}; subtract an offset")
         found = label_values(table, what, kind, at=rows.at, is_dense=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,15 @@ from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
 from sigraph.files.ownership import GRAPHS, replaces
 from sigraph.files.paths import user_path
-from sigraph.tables.edge_table import guess_ends, nothing_left, read_weights, say_different_weights, say_no_weights
+from sigraph.tables.edge_table import (
+    guess_ends,
+    is_edge,
+    nothing_left,
+    read_weights,
+    say_different_weights,
+    say_no_header,
+    say_no_weights,
+)
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import SHOWN, IdColumn, IdIndex, read_ids
 from sigraph.tables.report import GraphRead
@@ -146,14 +155,21 @@ class _EdgeReader:
         drop_unknown: bool,
     ) -> None:
         head = stream.head()
+        ends = [head.find(column) for column in columns] if columns else guess_ends(head)
+        no_header = ""
+        if not columns and not head.is_typed and stream.header and is_edge(ends, index):
+            no_header = say_no_header(ends)
+            stream = replace(stream, header=False)
+            head = stream.head()
+            ends = guess_ends(head)
         self.stream, self.index, self.drop_unknown = stream, index, drop_unknown
         self.limit = len(index) if index is not None else MAX_NODES if num_nodes is None else num_nodes
-        self.ends = [head.find(column) for column in columns] if columns else guess_ends(head, index)
+        self.ends = ends
         self.weight = head.find(weight) if weight else head.first_of("weight")
         self.num_rows = self.self_loops = self.num_dropped = 0
         self.largest = -1
         self._unknown: dict[str, None] = {}  # the first ids that no sample has
-        self._notes = list(head.notes)
+        self._notes = [*head.notes, *([no_header] if no_header else [])]
         self._marks: dict[str, str] = {}  # of decimals, in the pieces so far
         self._has_weight = False  # above 0
         self._lost = ""  # of the weights' digits

@@ -71,8 +71,8 @@ def read_samples(
         header: Whether a text file names its columns.
         content: Columns that are known to describe a sample: none of them is taken for the id for being the first one.
             If the first column is one of them, and none is called ``id``, rows are numbered from 0 on.
-        uses: What columns are for, where it is not to be guessed: text, sequence, protein, dna, rna, smiles, category
-            or terms, by column. Numbers that are to be text or categories become text.
+        uses: What columns are for, where it is not to be guessed: text, sequence, protein, dna, rna, smiles or
+            category, by column. Numbers that are to be text or categories become text.
 
     Raises:
         ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
+from sigraph.tables.dialect import DELIMITERS, Dialect, find_dialect, find_ragged_row, header_alone
 from sigraph.tables.table_file import BLOCK, PARQUET, TableFile, check_names, file_kind, plain_table
 from sigraph.tables.text_faults import find_encoding_fault, one_line, open_bytes, refuse_long_lines
 
@@ -86,7 +86,7 @@ class TableStream:
             names = [name.strip() or name for name in written]
         else:
             written = self._text_columns()
-            names = column_names(written, self.dialect.has_header)
+            names = self.dialect.columns(written)
         check_names(self.path, names)
         return dict(zip(names, written, strict=True))
 
@@ -137,7 +137,10 @@ class TableStream:
 
     def _open_csv(self, file: pa.NativeFile, block: int, columns: list[str] | None) -> pa_csv.CSVStreamingReader:
         read = pa_csv.ReadOptions(
-            block_size=block, autogenerate_column_names=not self.dialect.has_header, use_threads=False
+            block_size=block,
+            skip_rows=self.dialect.skip,
+            autogenerate_column_names=not self.dialect.has_header,
+            use_threads=False,
         )
         convert = pa_csv.ConvertOptions(strings_can_be_null=False, quoted_strings_can_be_null=False)
         if columns is not None:

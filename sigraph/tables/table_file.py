@@ -17,14 +17,16 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from sigraph.files.columns import decimal_marks, is_number, is_number_text, typed_column
+from sigraph.files.fasta import fasta_records
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 from sigraph.files.sums import NOT_PLAIN
-from sigraph.tables.dialect import DELIMITERS, Dialect, column_names, find_dialect, find_ragged_row, header_alone
+from sigraph.tables.dialect import DELIMITERS, Dialect, find_dialect, find_ragged_row, header_alone
 from sigraph.tables.text_faults import (
     find_encoding_fault,
     find_json_fault,
+    lines_of,
     longest_row,
     one_line,
     open_bytes,
@@ -33,6 +35,8 @@ from sigraph.tables.text_faults import (
 )
 
 PARQUET = (".parquet", ".pq")
+GRAPHS = (".mtx", ".graphml")  # read as edges alone
+FASTA = (".fasta", ".fa", ".faa", ".fna", ".fas")
 _LOOKED_AT = 1 << 8  # rows of Parquet, to know what all of them take
 BLOCK = 1 << 24  # bytes parsed at a time; a row must fit
 
@@ -135,7 +139,9 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
     """Read a table.
 
     Args:
-        source: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file (text also as ``.gz``), or a pyarrow Table.
+        source: A ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.fasta`` or ``.parquet`` file (text also as ``.gz``), or a
+            pyarrow Table. Lines above a text table that begin with ``#`` or ``%`` are comments; the last of them names
+            the columns if it has as many cells as a row.
         header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ... unless
             it plainly names them.
         name: How messages call a source that is no file.
@@ -162,8 +168,15 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
         return _table_file(str(path), _read_json(path))
     if kind in PARQUET:
         return _table_file(str(path), _read_parquet(path))
+    if kind in FASTA:
+        return TableFile(str(path), _read_fasta(path))
+    if kind in GRAPHS:
+        raise ValueError(f"{path} is a graph, no table: give it as edges (--edges)")
     packed = f"{kind} packed as .gz, which is for text: unpack it" if path.suffix.lower() == ".gz" and kind else kind
-    raise ValueError(f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {packed or 'no ending'})")
+    raise ValueError(
+        f"{path} needs to be a .csv, .tsv, .jsonl, .parquet or .npy file (got {packed or 'no ending'}); .txt is read "
+        "too, .fasta for samples, .mtx and .graphml for edges"
+    )
 
 
 def is_array_file(source: Source) -> bool:
@@ -204,6 +217,19 @@ def file_kind(path: Path) -> str:
     return (suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])) or ""
 
 
+def _read_fasta(path: Path) -> pa.Table:
+    """Columns ``id``, ``sequence`` and, if there is any, ``description``."""
+    refuse_long_lines(path, longest_row())
+    fault = find_encoding_fault(path)
+    if fault:
+        raise ValueError(fault)
+    records = list(fasta_records((line.encode("latin-1").decode() for line in lines_of(path)), str(path)))
+    columns = {"id": [one.accession for one in records], "sequence": [one.sequence for one in records]}
+    if any(one.description for one in records):
+        columns["description"] = [one.description for one in records]
+    return pa.table({name: pa.array(cells, pa.large_string()) for name, cells in columns.items()})
+
+
 def _read_parquet(path: Path) -> pa.Table:
     try:
         file = pq.ParquetFile(path)
@@ -227,7 +253,8 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
     dialect = find_dialect(path, usual, header, free_memory())
 
     def options(block: int) -> pa_csv.ReadOptions:
-        return pa_csv.ReadOptions(block_size=block, autogenerate_column_names=not dialect.has_header)
+        unnamed = not dialect.has_header
+        return pa_csv.ReadOptions(block_size=block, skip_rows=dialect.skip, autogenerate_column_names=unnamed)
 
     def read(block: int) -> pa.Table:
         start_options, parse = options(min(block, 1 << 20)), dialect.parse_options
@@ -249,7 +276,7 @@ def _read_delimited(path: Path, usual: str, header: bool) -> TableFile:
         if alone is None:
             raise ValueError(fault or f"{path} cannot be read: {one_line(error)}") from error
         table = pa.table([pa.array([], pa.string())] * len(alone), names=alone)
-    names = column_names(table.column_names, dialect.has_header)
+    names = dialect.columns(table.column_names)
     unnamed = tuple(name for name, written in zip(names, table.column_names, strict=True) if not written.strip())
     table = table.rename_columns(names)
     if table.num_rows and "\n" in table.column(-1)[-1].as_py():  # perhaps the rest of the file, behind an open quote

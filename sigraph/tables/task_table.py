@@ -20,9 +20,12 @@ from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, 
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.tables.report import TaskRead, some
 from sigraph.tables.sample_table import SampleTable
+from sigraph.tables.term_lists import MIN_COUNT, terms_as_columns
 from sigraph.tasks.scorable import check_scorable, score_notes
 from sigraph.tasks.splits import SplitRule
 from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
+
+TERMS = "terms"  # the type of a task whose cells are lists
 
 
 def make_task(
@@ -32,6 +35,7 @@ def make_task(
     rule: SplitRule,
     kind: str = "",
     metric: str | Sequence[str] = "",
+    min_count: int = MIN_COUNT,
 ) -> tuple[Task, TaskRead]:
     """Labels over all samples, and their split.
 
@@ -40,12 +44,16 @@ def make_task(
         rows: Labels, each of a known sample.
         table: The samples; their ``split`` and group columns serve tasks that have none.
         rule: How the split is drawn if none is given, or if it was asked for.
-        kind: classification or regression; by default integers and text are classes, other numbers regression.
+        kind: classification, regression or terms (lists of them, a label each); by default integers and text are
+            classes, other numbers regression.
         metric: Of several in a list the first decides; by default the usual one of the type.
+        min_count: With terms, samples that each needs, >= 1; rarer ones are left out.
 
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
     """
+    if kind == TERMS:
+        rows, kind = terms_as_columns(name, rows, table, min_count), ""
     given = None if rule.is_asked else split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, given, table)
     labels, classes = encode_labels(name, rows, kind)

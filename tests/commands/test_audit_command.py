@@ -238,14 +238,14 @@ def test_a_picture(files, capsys):
         (["numbers.csv", "short.npy"], "short.npy says that there are 10 nodes, from 0 on"),
         (["edges.csv", "a b=topic.csv"], "sigraph: a b=topic.csv: the name 'a b' needs letters"),
         (["edges.csv", "topic.csv", "--task-type", "ranking"], "--task-type ('task_types') needs classification or"),
-        (["text.txt", "topic.csv"], "text.txt is no table of edges"),
+        (["text.doc", "topic.csv"], "text.doc is no table of edges"),
         (["edges.csv", "topic.csv", "--draws", "1"], "'draws' needs to be an integer >= 2"),
     ],
 )
 def test_wrong_requests_say_what_to_do(files, capsys, arguments, message):
     (files / "stranger.csv").write_text("id,topic\nz1,a\nz2,b\n")
     (files / "twice.csv").write_text("id,topic\np1,a\np1,b\n")
-    (files / "text.txt").write_text("p1 p2\n")
+    (files / "text.doc").write_text("p1 p2\n")
     np.save(files / "short.npy", np.arange(10) % 2)
     assert main(["audit", *arguments]) == 2
     said = capsys.readouterr()

@@ -305,9 +305,9 @@ def test_the_cell_that_makes_text_of_the_only_column_is_named(small, capsys, cel
 def test_labels_without_a_header_beside_tables_with_one(small, capsys):
     folder, rows, ask = small
     table(folder, "t.tsv", *((row[0], row[1]) for row in rows), mark="\t")
-    assert ask(label=("--task", str(folder / "t.tsv"))) == 2
-    assert "Add a first line such as 'id,label', or say so (--no-header)" in capsys.readouterr().err
-    assert ask("--no-header", label=("--task", str(folder / "t.tsv"))) == 0  # the way out works
+    assert ask(label=("--task", str(folder / "t.tsv"))) == 0
+    assert "names the sample '0', so that no row names the columns" in capsys.readouterr().out
+    assert ask("--no-header", label=("--task", str(folder / "t.tsv"))) == 0
 
 
 @pytest.mark.parametrize("limit", [(), ("--memory-limit", "9GB")])
@@ -317,7 +317,7 @@ def test_edges_without_a_header_beside_tables_with_one(small, capsys, limit):
     assert ask() == 0
     (folder / "e.csv").write_text(lines[1])
     capsys.readouterr()
-    assert ask(*limit) == 2 and "no header? Say so (--no-header)" in capsys.readouterr().err
+    assert ask(*limit) == 0 and "is an edge, so that no row names the columns" in capsys.readouterr().out
     assert ask("--no-header", *limit) == 0
     said = capsys.readouterr().out
     assert "ids in 'column1' and 'column2'" in said and "its first row names the columns, though --no-header" in said

@@ -57,7 +57,7 @@ def test_fasta_joins_wrapped_lines_under_the_accession(written):
         ("MKV\n>P1\nM\n", r"line 1: needs a header"),
         (">P1\nM\n>sp|P1|X\nMM\n", r"line 3: needs an accession of its own \(got 'P1'"),
         (">\nM\n", r"line 1: needs an accession of its own \(got ''"),
-        (">P1\n>P2\nM\n", r"1 headers have no sequence \(first: 'P1'\)"),
+        (">P1\n>P2\nM\n", "the header 'P1' has no sequence"),
     ],
 )
 def test_fasta_that_is_none_is_refused(written, text, message):

@@ -122,7 +122,7 @@ def test_the_quick_look_at_quotes_says_what_the_slow_one_says(tmp_path, rows, ma
             patch.setattr("sigraph.tables.text_faults.PIECE", 10 * size)
             is_plain = _closes_in_line(path, mark)
         if is_plain:
-            assert _read_quoted(path, mark)[1] is None
+            assert _read_quoted(path, mark, 0)[1] is None
             assert len(list(csv.reader(lines_of(path), delimiter=mark))) == len(list(lines_of(path)))
 
 
@@ -135,11 +135,8 @@ def test_one_cell_without_end_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("source target\n0 1\n1 2\n", r"has blanks between its cells \('source target'\): write a comma"),
-        ("0  1\n1  2\n", "has blanks between its cells"),
-        ("# Nodes: 3, Edges: 2\n# From\tTo\n0\t1\n1\t2\n", r"begins with a comment \('# Nodes: 3, Edges: 2'\)"),
-        ("# a comment\nsource,target\n0,1\n", "begins with a comment"),
-        ("# a comment\nsource target\n0 1\n", "begins with a comment"),
+        ("0  1\n1  2\n", "has several blanks between its cells"),
+        ("0 1 \n1 2 \n", r"blanks around them \('0 1 '\): write one blank"),
     ],
 )
 @pytest.mark.parametrize("name", ["e.csv", "e.tsv"])
@@ -149,6 +146,34 @@ def test_forms_that_are_not_read_are_told(tmp_path, text, message, name, header,
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
         read(tmp_path / name, header)
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.tsv", "e.txt", "e.txt.gz"])
+@pytest.mark.parametrize("read", [read_table, lambda path: next(TableStream(path).pieces(["source", "target"]))[0]])
+@pytest.mark.parametrize(
+    ("text", "is_commented"),
+    [
+        ("source target\n0 1\n1 2\n", False),
+        ('# "Nodes": 3, Edges: 2\n# source\ttarget\n0\t1\n1\t2\n', True),
+        ("% sym unweighted\n\n% 3 2\nsource\ttarget\n0\t1\n1\t2\n", True),
+        ("# one, two, three\nsource,target\n0,1\n1,2\n", True),
+        ("# a comment\r\nsource target\r\n0 1\r\n1 2\r\n", True),
+    ],
+)
+def test_comments_and_blanks_are_read(tmp_path, text, is_commented, name, read):
+    opened = gzip.open if name.endswith("gz") else open
+    with opened(tmp_path / name, "wb") as file:
+        file.write(text.encode())
+    found = read(tmp_path / name)
+    assert found.values("source").to_pylist() == [0, 1] and found.values("target").to_pylist() == [1, 2]
+    assert is_commented == any("of comments above the table" in note for note in found.notes)
+
+
+def test_the_line_below_comments_is_named(tmp_path):
+    (tmp_path / "e.txt").write_text("# one comment\n\n# and some more\n" + "0 1\n" * 25 + "5\n")
+    for read in (read_table, lambda path: list(TableStream(path).pieces(["0", "1"]))):
+        with pytest.raises(ValueError, match="line 29: 1 cells, but the header has 2"):
+            read(tmp_path / "e.txt")
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def cells(*values):
     ],
 )
 def test_cells_that_hold_lists_of_terms(values, mark):
-    notes = lists_of_terms("go", pa.chunked_array([pa.array(values, pa.string())]))
+    notes = lists_of_terms("go", "terms", pa.chunked_array([pa.array(values, pa.string())]))
     assert bool(notes) == (mark is not None)
-    assert not mark or (f"separated by {mark!r}" in notes[0] and "a column of 0 and 1 for each term" in notes[0])
+    assert not mark or (f"separated by {mark!r}" in notes[0] and "each term be a label: --terms go" in notes[0])
 
 
 def test_classes_that_differ_in_blanks_or_case():

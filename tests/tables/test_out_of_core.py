@@ -121,11 +121,12 @@ def test_pieces_of_text_files_and_row_numbers_over_pieces(tmp_path, little_room,
     (tmp_path / "n.csv").write_text("\n".join(f"{a},{b}" for a, b in zip(u, v, strict=True)))
     build_store(tmp_path / "n.csv", tmp_path / "n", header=False)
     same(PretrainGraph.open(tmp_path / "n"), PretrainGraph.open(tmp_path / "g"))
-    with pytest.raises(ValueError, match="is an edge: no header"):
-        build_store(tmp_path / "n.csv", tmp_path / "o")
+    read = build_store(tmp_path / "n.csv", tmp_path / "o")
+    assert "is an edge, so that no row names the columns" in read.notes[0]
+    same(PretrainGraph.open(tmp_path / "o"), PretrainGraph.open(tmp_path / "g"))
     file.write_text(file.read_text() + "5,\n")
     with pytest.raises(ValueError, match=r"'target' lacks ids in 1 rows \(row 101\)"):
-        build_store(file, tmp_path / "o")
+        build_store(file, tmp_path / "p")
 
 
 @pytest.mark.parametrize(

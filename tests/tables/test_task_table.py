@@ -50,7 +50,7 @@ def test_the_type_can_be_said():
             "classification",
             r"column 'label' needs classes as whole numbers \(got 0.5 at row 1 and 11 more\)",
         ),
-        ([0, 1] * 6, "ranking", "needs classification or regression"),
+        ([0, 1] * 6, "ranking", "needs classification, regression or terms"),
     ):
         with pytest.raises(ValueError, match=message):
             task(labels, task_types=kind)
