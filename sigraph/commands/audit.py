@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from sigraph.tasks.base import BaseTask
     from sigraph.theory import AuditReport
 
-_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".npy")
+_TABLES = (
+    *(".csv", ".tsv", ".tab", ".txt", ".edges", ".edgelist", ".links", ".pairs", ".ppi"),
+    *(".jsonl", ".ndjson", ".parquet", ".pq", ".npy", ".mtx", ".graphml"),
+)
 _PICTURES = {".png": (b"\x89PNG",), ".svg": (b"<?xml", b"<svg"), ".pdf": (b"%PDF",)}  # how their files begin
 _OWN = ("id_column", "edge_columns", "no_header", "task_type", "edges")
 

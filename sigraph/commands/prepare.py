@@ -297,7 +297,7 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
 def _terms(arguments: argparse.Namespace, tasks: Mapping[str, str]) -> tuple[list[str], str | dict[str, str]]:
     """Columns that are labels, and the type of each task, where ``--terms`` names tasks or further columns."""
     from sigraph.tables.import_tables import clean_name
-    from sigraph.tables.task_table import TERMS
+    from sigraph.tables.term_lists import TERMS
 
     types = by_task("--task-type", arguments.task_type)
     if not arguments.terms:

@@ -20,6 +20,7 @@ from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes
 from sigraph.tables.labels import LabelTable, encode_labels, read_labels, refuse_conflicts, split_parts
 from sigraph.tables.sample_table import SampleTable
 from sigraph.tables.table_file import is_array_file, read_array, read_table
+from sigraph.tables.term_lists import TERMS, terms_as_columns
 from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
 
 Ends = tuple[IdColumn, IdColumn]
@@ -60,7 +61,7 @@ def read_labelled_graphs(
         id_column: Of tasks; by default ``id``, else the first.
         edge_columns: By default source/target, src/dst, from/to or u/v, else the first two.
         header: Whether CSV and TSV files name their columns.
-        task_types: classification or regression by task, where the cells leave it open.
+        task_types: classification, regression or terms by task, where the cells leave it open.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -162,6 +163,8 @@ def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str]
 
 
 def _add_labels(out: LabelledGraphs, name: str, rows: LabelTable, table: SampleTable, kind: str) -> None:
+    if kind == TERMS:
+        rows, kind = terms_as_columns(name, rows, table), ""
     parts = split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, parts, table)
     labels, classes = encode_labels(name, rows, kind, least=0)  # that there is nothing to tell, the audit says

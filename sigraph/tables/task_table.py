@@ -20,12 +20,10 @@ from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, 
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.tables.report import TaskRead, some
 from sigraph.tables.sample_table import SampleTable
-from sigraph.tables.term_lists import MIN_COUNT, terms_as_columns
+from sigraph.tables.term_lists import MIN_COUNT, TERMS, terms_as_columns
 from sigraph.tasks.scorable import check_scorable, score_notes
 from sigraph.tasks.splits import SplitRule
 from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
-
-TERMS = "terms"  # the type of a task whose cells are lists
 
 
 def make_task(

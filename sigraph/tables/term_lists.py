@@ -14,6 +14,7 @@ from sigraph.tables.labels import LabelTable, refuse_conflicts, split_parts
 from sigraph.tables.report import some
 from sigraph.tables.sample_table import SampleTable
 
+TERMS = "terms"  # the type of a task whose cells are lists
 MIN_COUNT = 5  # samples of a term, by default: rarer ones are neither learned nor told apart in a part of a split
 LARGEST = 1 << 31  # cells of 0 and 1
 

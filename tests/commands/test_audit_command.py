@@ -237,7 +237,7 @@ def test_a_picture(files, capsys):
         (["edges.csv", "labels.npy"], "mixed id types"),
         (["numbers.csv", "short.npy"], "short.npy says that there are 10 nodes, from 0 on"),
         (["edges.csv", "a b=topic.csv"], "sigraph: a b=topic.csv: the name 'a b' needs letters"),
-        (["edges.csv", "topic.csv", "--task-type", "ranking"], "--task-type ('task_types') needs classification or"),
+        (["edges.csv", "topic.csv", "--task-type", "ranking"], "('task_types') needs classification, regression"),
         (["text.doc", "topic.csv"], "text.doc is no table of edges"),
         (["edges.csv", "topic.csv", "--draws", "1"], "'draws' needs to be an integer >= 2"),
     ],

@@ -186,13 +186,13 @@ def test_nothing_is_left_when_writing_fails(folder, tmp_path, monkeypatch):
         (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/wide"], "reads 6 features a sample, {tmp}/wide holds 5 features"),
         (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/words"], "reads 6 features a sample, {tmp}/words holds records"),
         (["--out", "{tmp}/z.npy", "--dataset", "corra"], "did you mean 'cora'"),
-        (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/z.txt"], "needs to be a .csv"),
+        (["--out", "{tmp}/z.npy", "--dataset", "{tmp}/z.doc"], "needs to be a .csv"),
         (["--out", "{tmp}/z.npy", "--ignore", "topic"], "--ignore is for a table of samples"),
     ],
 )
 def test_requests_that_cannot_be_carried_out(folder, arguments, message, tmp_path, capsys):
     (tmp_path / "folder.npy").mkdir()
-    (tmp_path / "z.txt").write_text("1")
+    (tmp_path / "z.doc").write_text("1")
     SampleDataset(torch.zeros(3, 5)).save(tmp_path / "wide")
     SampleDataset(pa.table({"text": ["a", "b"]})).save(tmp_path / "words")
     assert main(["embed", str(folder), *(text.format(tmp=tmp_path) for text in arguments)]) == 2
