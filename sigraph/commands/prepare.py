@@ -214,6 +214,7 @@ def read_own(
         progress=progress,
         report=report,
         uses=asked_uses(arguments),
+        gaps=True,
         **({} if arguments.min_count is None else {"min_count": arguments.min_count}),
     )
 
@@ -297,9 +298,11 @@ def _bar(arguments: argparse.Namespace) -> Iterator[Callable[[str, float], None]
 def _terms(arguments: argparse.Namespace, tasks: Mapping[str, str]) -> tuple[list[str], str | dict[str, str]]:
     """Columns that are labels, and the type of each task, where ``--terms`` names tasks or further columns."""
     from sigraph.tables.import_tables import clean_name
-    from sigraph.tables.term_lists import TERMS
+    from sigraph.tables.term_lists import ANNOTATION, TERMS
 
     types = by_task("--task-type", arguments.task_type)
+    if not types:
+        types = {name: TERMS for name, file in tasks.items() if file.removesuffix(".gz").endswith(ANNOTATION)}
     if not arguments.terms:
         if arguments.min_count is not None and TERMS not in (types if isinstance(types, str) else types.values()):
             raise ValueError("--min-count is for terms: say which task or column holds them (--terms)")

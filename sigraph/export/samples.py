@@ -71,7 +71,7 @@ def read_samples(
             raise FileNotFoundError(f"{name}: there is no such file")
         return read_by(reader, _in_order(open_dataset(name), about.features, name), about)
     content = (about.features or []) if reader is None else reader.wanted
-    reading = {"id_column": id_column, "header": header, "content": content}
+    reading = {"id_column": id_column, "header": header, "content": content, "gaps": reader is not None}
     dataset, notes = _of_table(table, name, ignore, reading, about.features, reader is not None)
     return read_by(reader, dataset, about, notes)
 

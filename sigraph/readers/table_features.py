@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from sigraph.files.arguments import check_integers
-from sigraph.files.columns import as_numbers, is_number, is_text
+from sigraph.files.columns import as_numbers, is_number, is_text, missing_as_null
 from sigraph.readers.base import Reader, column_of, stated
 from sigraph.samples import Features
 
@@ -132,6 +132,7 @@ class TableFeatures(Reader):
     def _values(self, name: str, cells: pa.ChunkedArray) -> np.ndarray:
         if pa.types.is_boolean(cells.type):
             cells = cells.cast(pa.int8())
+        cells = missing_as_null(cells)
         if cells.null_count == len(cells):  # a new table may hold no number at all
             return np.full(len(cells), np.nan)
         if not is_number(cells.type):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sigraph.files.columns import is_number, is_text, list_width, type_name
+from sigraph.files.columns import is_number, is_text, list_width, missing_as_null, type_name
 from sigraph.files.foreign_text import quoted
 from sigraph.files.suggestions import did_you_mean
 from sigraph.samples.molecules import parsed
@@ -98,6 +98,8 @@ def _of_others(name: str, cells: pa.ChunkedArray) -> tuple[str, str]:
     """The use of a column that holds no text."""
     kind = cells.type
     if is_number(kind):
+        if missing := missing_as_null(cells).null_count:
+            return "number", f"{type_name(kind)}, {missing:,} missing"
         if not pa.types.is_integer(kind):
             return "number", type_name(kind)
         cells = cells.slice(0, _LOOKED_AT)

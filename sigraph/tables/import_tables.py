@@ -62,6 +62,7 @@ def from_tables(
     content: Sequence[str] = (),
     uses: Mapping[str, str] | None = None,
     min_count: int = MIN_COUNT,
+    gaps: bool = False,
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
@@ -105,6 +106,7 @@ def from_tables(
         uses: What columns of the samples are for, by column: text, sequence, protein, dna, rna, smiles, category or
             terms; of the others it is guessed, and said in the report.
         min_count: Of a task of terms, samples that a term needs; rarer ones are left out, which the report says.
+        gaps: Whether numbers of the samples may be missing: they are records then, which ``TableFeatures`` reads.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -119,7 +121,9 @@ def from_tables(
     edge_sources, task_sources = _named("edges", edges), {} if tasks is None else _named("task", tasks)
     label_of = _unique("task", [(clean_name(column), column) for column in labels])
     _unique("task", [(key, key) for key in (*task_sources, *label_of)])
-    table, report.samples = read_samples(samples, id_column, labels, rule.group_column, ignore, header, content, uses)
+    table, report.samples = read_samples(
+        samples, id_column, labels, rule.group_column, ignore, header, content, uses, gaps
+    )
     graphs: dict[str, StoredGraph] = {}
     if (memory_limit is None) != (scratch is None):
         raise ValueError("'memory_limit' and 'scratch' need each other in 'from_tables'")

@@ -18,6 +18,7 @@ from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
 from sigraph.tables.column_use import checked_uses, guess_use, set_apart
 from sigraph.tables.float_digits import as_float32, lost_digits
+from sigraph.tables.gaps import columns_with_gaps, say_gaps, words_as_gaps
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
 from sigraph.tables.report import ColumnUse, SamplesRead
 from sigraph.tables.row_numbers import row_number_columns, say_unnamed
@@ -59,6 +60,7 @@ def read_samples(
     header: bool = True,
     content: Sequence[str] = (),
     uses: Mapping[str, str] | None = None,
+    gaps: bool = False,
 ) -> tuple[SampleTable, SamplesRead]:
     """Read the samples.
 
@@ -73,6 +75,7 @@ def read_samples(
             If the first column is one of them, and none is called ``id``, rows are numbered from 0 on.
         uses: What columns are for, where it is not to be guessed: text, sequence, protein, dna, rna, smiles or
             category, by column. Numbers that are to be text or categories become text.
+        gaps: Whether numbers may be missing, blank or by a word such as NA: the samples are records then, for a reader.
 
     Raises:
         ValueError: No column can be the id, ids occur twice, features are missing or not finite, nothing is left.
@@ -102,22 +105,28 @@ def read_samples(
         )
     if not kept:
         raise ValueError(f"{file.name} has no column left to describe a sample (besides {id_column!r} and labels)")
-    values = {column: _as_asked(file.values(column), uses.get(column, "")) for column in kept}
+    asked = [column for column in kept if column in uses]
+    values = {column: file.values(column) for column in kept}
+    said_gaps: list[str] = []
+    if gaps:
+        values, said_gaps = words_as_gaps(values, file.decimal_comma)
+    values |= {column: _as_asked(file, column) for column in asked}
+    missing = columns_with_gaps(values) if gaps else {}
     blocks = {column: _is_block(column_values) for column, column_values in values.items()}
     notes = [*file.notes, *([f"left out: {', '.join(map(repr, sorted(ignored)))}"] if ignored else [])]
-    notes += say_unnamed(file, numbers)
+    notes += [*say_unnamed(file, numbers), *said_gaps]
     samples: Tensor | pa.Table
     features, is_read = None, True
     if has_tokens(file.table) and TOKENS in kept:  # also where all have one length
         kind, samples = "records", _token_samples(file, {**id_cells, **values})
         notes += [f"token sequences over a vocabulary of {TokenColumn(samples).num_tokens}"]
-    elif all(blocks.values()):
+    elif all(blocks.values()) and not missing:
         kind, samples = "features", torch.from_numpy(_feature_rows(file, values))
         notes += _lost_in_float32(values)
         features = [each for column, cells in values.items() for each in _feature_names(column, list_width(cells))]
     else:
         kind, samples, is_read = "records", pa.table({**id_cells, **values}), False
-        notes += _why_records(values, blocks)
+        notes += [say_gaps(missing)] if all(blocks.values()) else _why_records(values, blocks)
     table = SampleTable(file.name, index, samples, {c: file.values(c) for c in apart}, split, id_column, features)
     described = f"column {id_column!r}, {ids.kind}, such as {ids.show(ids.text[:1])}"
     if id_column is None:
@@ -126,9 +135,10 @@ def read_samples(
     return table, SamplesRead(file.name, len(index), described, kind, columns, notes, is_read, kept)
 
 
-def _as_asked(cells: pa.ChunkedArray, use: str) -> pa.ChunkedArray:
-    """Cells of a column that is to be text or categories as text; others as they are."""
-    return cells.cast(pa.large_string()) if use and is_number(cells.type) else cells
+def _as_asked(file: TableFile, column: str) -> pa.ChunkedArray:
+    """Cells of a column that is said to be text, sequences, molecules or categories: as they are written."""
+    cells = file.table.column(column)
+    return cells.cast(pa.large_string()) if is_number(cells.type) else cells
 
 
 def _uses(

@@ -15,6 +15,7 @@ from sigraph.tables.report import some
 from sigraph.tables.sample_table import SampleTable
 
 TERMS = "terms"  # the type of a task whose cells are lists
+ANNOTATION = ".anno"  # how a file ends that holds an id and its terms a line
 MIN_COUNT = 5  # samples of a term, by default: rarer ones are neither learned nor told apart in a part of a split
 LARGEST = 1 << 31  # cells of 0 and 1
 

@@ -2,6 +2,7 @@
 
 import csv
 
+import pyarrow as pa
 import pytest
 import torch
 import yaml
@@ -10,6 +11,7 @@ from sigraph.cli import main
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import run
+from sigraph.readers import TableFeatures
 
 YAML = """\
 name: mine
@@ -191,9 +193,9 @@ def small(tmp_path):
     table(tmp_path, "s.csv", ("id", "topic", "x1", "x2"), *rows)
     table(tmp_path, "e.csv", ("source", "target"), *((i, i + 3) for i in range(57)))
 
-    def ask(*more, samples="s.csv", edges="e.csv", label=("--label", "topic")):
+    def ask(*more, samples="s.csv", edges="e.csv", label=("--label", "topic"), dry_run=True):
         paths = ["--samples", str(tmp_path / samples), "--edges", str(tmp_path / edges)]
-        return main(["prepare", *paths, *label, "--dry-run", *more])
+        return main(["prepare", *paths, *label, *["--dry-run"] * dry_run, *more])
 
     return tmp_path, rows, ask
 
@@ -294,12 +296,31 @@ def test_records_are_said_with_what_reads_them(small, capsys):
     assert "{_target_: sigraph.readers.TableFeatures, columns: [x1, colour]}`" in said
 
 
-@pytest.mark.parametrize("cell", ["NA", "1_0", "\u22121.5"])
+@pytest.mark.parametrize("cell", ["1_0", "unknown", "\u22121.5"])
 def test_the_cell_that_makes_text_of_the_only_column_is_named(small, capsys, cell):
     folder, rows, ask = small
     table(folder, "s.csv", ("id", "topic", "x"), *((i, y, cell if i == 6 else x) for i, y, x, *_ in rows))
     assert ask() == 0
     assert f"since 'x' holds no numbers (row 7: {cell!r})" in capsys.readouterr().out
+
+
+def test_numbers_with_gaps_and_categories_are_records_that_a_reader_reads(small, capsys):
+    folder, rows, ask = small
+    wide = [(i, y, "NA" if i % 9 == 4 else x, "" if i == 2 else z, i % 4) for i, y, x, z in rows]
+    table(folder, "s.csv", ("id", "topic", "x1", "x2", "site"), *wide)
+    assert ask("--out", str(folder / "all"), dry_run=False) == 0
+    said = capsys.readouterr().out
+    assert "7 cells are 'NA' in 'x1', taken for missing numbers" in said
+    assert "integers, 4 different; are they names? --category site" in said
+    assert "records, since 'x1' lacks 7 of its numbers, and so do 1 more columns: TableFeatures reads" in said
+    assert ask("--category", "site", "--out", str(folder / "out"), dry_run=False) == 0
+    records = SampleDataset.open(folder / "out").records
+    reader = TableFeatures()
+    reader.fit(records)
+    x = reader.read(records).vectors()
+    assert x.shape == (60, 2 + 2 + 5) and x[4].tolist()[:2] == [0, 1] and x[:, 1].sum() == 7 and x[:, 3].sum() == 1
+    new = records.slice(0, 3).set_column(1, "x1", [pa.array(["", "", ""])])  # as a table of new samples may be
+    assert reader.read(new).vectors()[:, :2].tolist() == [[0, 1]] * 3
 
 
 def test_labels_without_a_header_beside_tables_with_one(small, capsys):
