@@ -14,7 +14,19 @@ __version__ = "0.1.0"
 
 _FOLDERS = (
     *("data", "edges", "encoders", "evaluation", "export", "graphs", "leaderboard", "losses", "neighbors"),
-    *("objectives", "readers", "recipes", "report", "samplers", "samples", "synthetic", "tables", "tasks", "theory"),
+    *(
+        "objectives",
+        "readers",
+        "recipes",
+        "report",
+        "samplers",
+        "samples",
+        "sklearn",
+        "synthetic",
+        "tables",
+        "tasks",
+        "theory",
+    ),
 )
 _NAMES = {
     "EdgeStore": "edges",

@@ -9,7 +9,7 @@ import sigraph
 TOP = Path(sigraph.__file__).parent
 # From what people call to what everything stands on; rooms of one floor may import each other, but in no circle.
 FLOORS = (
-    ("__main__", "cli", "commands"),
+    ("__main__", "cli", "commands", "sklearn"),
     ("proposal",),
     ("experiment", "running"),
     ("report", "export"),
