@@ -11,6 +11,7 @@ import yaml
 from sigraph.leaderboard.comparison import Group
 from sigraph.leaderboard.external_data import External, external_data
 from sigraph.leaderboard.ogb_rules import broken_rules
+from sigraph.leaderboard.record_fields import CLOSED_FORM
 
 OGB_VERSION = "1.3.6"  # whose tables of facts and evaluators ours are compared with by tests
 OPEN = "TO BE FILLED IN"
@@ -116,7 +117,9 @@ def tuned(group: Group, heads: Sequence[str] = ()) -> str:
         parts.append(f"{key}: [{', '.join(t + '*' * (t == _plain(value)) for t in texts)}]")
     if len(tried := list(dict.fromkeys(heads))) > 1:
         parts.append(f"head: [{', '.join(head + '*' * (head == group.row['head']) for head in tried)}]")
-    if group.row["head"] != "knn":
+    if group.record.kind == CLOSED_FORM:  # nothing trains in epochs
+        parts += [f"of its own: {trials} settings, by validation*"] if (trials := group.row["trials"] or 1) > 1 else []
+    elif group.row["head"] != "knn":
         parts.append("fine-tuning epochs: early-stop*")
     if grid is None:
         parts.append(f"{OPEN}: what was tuned by hand, all tried values")

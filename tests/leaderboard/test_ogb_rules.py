@@ -86,7 +86,12 @@ def test_three_seeds_are_enough_for_the_largest():
 
 
 def test_an_arm_that_pre_trains_nothing_asks_by_its_settings(tmp_path):
-    records = [{**one, "kind": "closed-form", "pretrain": None} for one in ten()]
+    seen = {"inductive": "no", "samples": [1513, "ab" * 6], "edges": None, "labels": "none"}
+    seen |= {"graph_at_inference": False, "trials": 5}
+    records = [{**one, "kind": "closed-form", "pretrain": None, "visible": seen} for one in ten()]
     assert rules(records) == ["official-split"]
     (entry,) = Leaderboard.from_folder(write(tmp_path, records, {"pretrain": {"dataset": NAME}})).ogb_entries()
     assert entry["refused"] == [] and entry["form"]["External data"] == "No" and entry["form"]["#Params"] == "5"
+    assert entry["form"]["Tuned hyper-parameters"].startswith(
+        "of its own: 5 settings, by validation*, TO BE"
+    )  # no epochs
