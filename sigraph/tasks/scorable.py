@@ -13,6 +13,7 @@ from sigraph.tasks.metrics import METRICS, Metric
 SCORED = ("valid", "test")
 LARGEST_TARGET = 1e100  # of a regression; its squares, added up, stay far from the largest float64
 RARE = 0.1  # share of a rarer class, below which accuracy says little
+_TWO = 2  # classes, of which one is the rarer
 _SHOWN = 4  # classes and columns that a message names
 _PER_OUTPUT = 1000  # class ids beyond so many times the labelled samples are no class ids
 
@@ -91,8 +92,8 @@ def score_notes(task: Labelled) -> list[str]:
     notes = []
     if task.is_ranking:
         notes.append(f"{task.metric} ranks by the score of {task.called(1)!r}, the second of the two classes")
-    if task.metric == "accuracy":
-        notes += rare_class(y, task.called)
+    if task.type == "classification":
+        notes += rare_class(y, task.called, task.metric == "accuracy")
     if task.type == "multilabel":
         for part in SCORED:
             left = (~_both(task.part_labels(part))).nonzero().view(-1).tolist()
@@ -103,12 +104,13 @@ def score_notes(task: Labelled) -> list[str]:
     return notes
 
 
-def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
-    """A note where nearly all samples are of one class, so that accuracy says little.
+def rare_class(y: Tensor, called: Callable[[int], str | int], is_accuracy: bool = True) -> list[str]:
+    """A note where nearly all samples are of one class, so that accuracy says little and the loss sees few others.
 
     Args:
         y: Classes that are looked at, -1 missing. Shape [n].
         called: What the user calls a class.
+        is_accuracy: Whether accuracy decides, which others fit better than.
     """
     values, counts = y[y >= 0].unique(return_counts=True)
     share = float(counts.max() / counts.sum()) if values.numel() > 1 else 0.0
@@ -116,12 +118,15 @@ def rare_class(y: Tensor, called: Callable[[int], str | int]) -> list[str]:
         return []
     largest = called(int(values[counts.argmax()]))
     what, metrics = f"all classes but {largest!r} have", "macro_f1"
-    if values.numel() == 2:
+    if values.numel() == _TWO:
         ranked = "rocauc, ap or " if int(counts.min()) >= len(SCORED) else ""  # which need both in each scored part
         what, metrics = f"class {called(int(values[counts.argmin()]))!r} has", f"{ranked}macro_f1"
+    weight = f"finetune.class_weight: balanced gives {'it' if values.numel() == _TWO else 'them'} weight in the loss"
+    if not is_accuracy:
+        return [f"{what} {1 - share:.1%} of the labels; {weight}"]
     return [
         f"{what} {1 - share:.1%} of the labels: always {largest!r} gives accuracy {share:.3f}; "
-        f"metrics that fit: {metrics} (--metric)"
+        f"metrics that fit: {metrics} (--metric); {weight}"
     ]
 
 

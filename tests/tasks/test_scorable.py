@@ -78,13 +78,19 @@ def test_a_rare_class_and_the_positive_one_are_said():
     (note,) = score_notes(Task("t", labels, split, classes=["no", "yes"]))
     assert note == (
         "class 'yes' has 1.5% of the labels: always 'no' gives accuracy 0.985; "
-        "metrics that fit: rocauc, ap or macro_f1 (--metric)"
+        "metrics that fit: rocauc, ap or macro_f1 (--metric); "
+        "finetune.class_weight: balanced gives it weight in the loss"
     )
-    (note,) = score_notes(Task("t", labels, split, "rocauc", classes=["no", "yes"]))
-    assert note == "rocauc ranks by the score of 'yes', the second of the two classes"
+    assert score_notes(Task("t", labels, split, "rocauc", classes=["no", "yes"])) == [
+        "rocauc ranks by the score of 'yes', the second of the two classes",
+        "class 'yes' has 1.5% of the labels; finetune.class_weight: balanced gives it weight in the loss",
+    ]
     labels[[1, 71, 141]] = 2
     (note,) = score_notes(Task("t", labels, split))
-    assert note.startswith("all classes but 0 have 3.0% of the labels") and note.endswith("fit: macro_f1 (--metric)")
+    assert (
+        note.startswith("all classes but 0 have 3.0% of the labels")
+        and "fit: macro_f1 (--metric); finetune.class_weight: balanced gives them" in note
+    )
     assert score_notes(Task("t", torch.arange(8) % 2, SPLIT)) == []
 
 

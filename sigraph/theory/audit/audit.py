@@ -181,8 +181,8 @@ def _fill(
     numbers = list(range(y.size(1))) if y.dim() == 2 else []
     if row.type == "classification":
         y, numbers = compact_classes(y)
-        if not isinstance(task, BaseTask) or task.metric == "accuracy":
-            row.notes += rare_class(y, _names(task, numbers).__getitem__)
+        is_accuracy = not isinstance(task, BaseTask) or task.metric == "accuracy"
+        row.notes += rare_class(y, _names(task, numbers).__getitem__, is_accuracy)
     row.notes += undefined(task) if isinstance(task, LabelledTask) else []
     found = node_agreement(store, y)
     problem = _undefined(found, y, known, row)
