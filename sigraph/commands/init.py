@@ -153,7 +153,9 @@ def _fit_into(proposal: Proposal, file: Path, minutes: float) -> None:
     _write(file, proposal.text())
     quiet_libraries()
     print("\nmeasuring a few steps ...", flush=True)
-    epochs, why = epochs_within(load_config(file), minutes)
+    once = load_config(file)
+    asked = [f"pretrain.trainer.max_epochs={once.pretrain.valid_every}"]
+    epochs, why = epochs_within(load_config(file, asked), minutes)
     proposal.with_epochs(epochs, why)
     _write(file, proposal.text())
     print(f"{epochs} epochs: {why}")

@@ -17,22 +17,23 @@ def epochs_within(config: ExperimentConfig, minutes: float) -> tuple[int, str]:
     The arms of ``config`` that pre-train are taken to cost as much as its first one, of which a few steps are timed.
 
     Args:
-        config: The experiment, with one epoch.
+        config: The experiment, with as many epochs as its validations of pre-training are apart.
         minutes: All of it should take on this machine, > 0.
     """
     trained = [name for name in config.arm_names if _trains(config, name)]
     row = measure(config.arm(trained[0]), config.seeds[0])
     runs = len(trained) * len(config.seeds)
-    an_epoch = max(row["seconds"], 1e-3)
+    timed = config.pretrain.trainer.max_epochs
+    an_epoch, steps = max(row["seconds"] / timed, 1e-3), max(row["num_steps"] // timed, 1)
     within = SHARE * 60 * minutes / (runs * an_epoch)
-    enough = max(10, math.ceil(ENOUGH_STEPS / max(row["num_steps"], 1)))
+    enough = max(10, math.ceil(ENOUGH_STEPS / steps))
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, enough, math.floor(within)))
     pre_training = runs * epochs * an_epoch / 60
     cost = f"{an_epoch:.2g} s an epoch here, {len(trained)} arms x {len(config.seeds)} seeds: {pre_training:.1f} min"
     if within < LEAST_EPOCHS:
         return epochs, f"{cost}, more than {minutes:g} min allow; fewer seeds or arms, or a smaller encoder, take less"
     if epochs < math.floor(within):
-        return epochs, f"{cost}; {epochs * row['num_steps']:,} steps are enough to begin with"
+        return epochs, f"{cost}; {epochs * steps:,} steps are enough to begin with"
     return epochs, f"{cost} of the {minutes:g} that you gave; fine-tuning comes on top"
 
 
