@@ -54,7 +54,7 @@ def init_run(arguments: argparse.Namespace) -> int:
             raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
     for line in files.why:
         print(f"files    {line}")
-    _find_labels(arguments)
+    _complete(arguments)
     report = TableReport()
     try:
         dataset = read_own(arguments, report)
@@ -84,22 +84,29 @@ def init_run(arguments: argparse.Namespace) -> int:
     return experiment_run(options.parse_args([str(file)], argparse.Namespace(debug=arguments.debug)))
 
 
-def _find_labels(arguments: argparse.Namespace) -> None:
-    """Columns of the samples that are plainly labels, where no other labels are given."""
-    if arguments.label or arguments.task or arguments.no_labels:
-        return
-    from sigraph.proposal.labels import label_columns
+def _complete(arguments: argparse.Namespace) -> None:
+    """What nobody said: which columns of the samples are labels; a split by scaffold for molecules."""
+    from sigraph.proposal.labels import is_two_classes, label_columns
     from sigraph.tables import TableReport
 
     alone, report = copy.copy(arguments), TableReport()
-    alone.edges, alone.halves, alone.split, alone.metric, alone.task_type = [], [], None, [], []
+    alone.edges, alone.task, alone.split, alone.metric, alone.task_type = [], [], None, [], []
     dataset = read_own(alone, report)
     if dataset.records is None or report.samples is None:
         return
     uses = {column.name: column.use for column in report.samples.columns}
-    arguments.label, why = label_columns(dataset.records, uses)
-    if arguments.label:
-        print(f"labels   {why}; --label COLUMN names another, --no-labels none")
+    if not (arguments.label or arguments.task or arguments.no_labels):
+        arguments.label, why = label_columns(dataset.records, uses)
+        if arguments.label:
+            print(f"labels   {why}; --label COLUMN names another, --no-labels none")
+            if not arguments.metric and all(is_two_classes(dataset.records[name]) for name in arguments.label):
+                arguments.metric = ["rocauc"]
+                print("metric   rocauc, as there are two classes; --metric names another")
+    molecules = [name for name, use in uses.items() if use == "smiles"]
+    is_split = "split" in uses.values() or arguments.split or arguments.split_rates or arguments.task
+    if molecules and arguments.label and not is_split:
+        arguments.split = f"scaffold:{molecules[0]}"
+        print("split    by scaffold, as molecules that come later are of new kinds; --split random draws one")
 
 
 def _audited(dataset: SampleDataset) -> AuditReport | None:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from sigraph.data import SampleDataset
 from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
+from sigraph.samples.molecules import parsed
+from sigraph.samples.normal_forms import has_rdkit
 
 SEQUENCES = ("protein", "dna", "rna")
 _LETTERS = {"protein": 3, "dna": 6, "rna": 6}  # in a row that count as one
@@ -28,6 +30,7 @@ class Components:
         near: The graph of nearest samples, for who has no edges.
         read: Columns that are read.
         why: The reason of each, by key, for people.
+        arms: What such samples should be compared with besides.
     """
 
     reader: dict[str, Any] | None
@@ -36,6 +39,7 @@ class Components:
     near: dict[str, Any]
     read: list[str]
     why: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, Any] = field(default_factory=dict)
 
 
 def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Components:
@@ -88,7 +92,7 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
         if name in records.column_names:
             by_use.setdefault(use, []).append(name)
     if by_use.get("smiles"):
-        return _molecules(by_use["smiles"][0])
+        return _molecules(by_use["smiles"][0], records)
     for kind in SEQUENCES:
         if by_use.get(kind):
             return _sequences(_longest(records, by_use[kind]), kind)
@@ -103,19 +107,24 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
     )
 
 
-def _molecules(column: str) -> Components:
+def _molecules(column: str, records: pa.Table) -> Components:
     sizes = {"hidden_channels": 64, "out_channels": 64, "num_layers": 3}
+    text = records[column].cast(pa.large_string()).combine_chunks()
+    unreadable = sum(one is None for one in parsed(text)) if has_rdkit() else 0
+    how = {"unreadable": "unknown"} if unreadable else {}
+    said = f"; {unreadable:,} that rdkit cannot read are one unknown atom" if unreadable else ""
     return Components(
-        _component("readers.Molecules", column=column),
+        _component("readers.Molecules", column=column, **how),
         _component("encoders.GraphEncoder", layer="gine", node_encoder="ogb", edge_encoder="ogb", **sizes),
         _component("objectives.AttributeMasking", node_categories="ogb", edge_categories="ogb"),
         _component("graphs.TanimotoGraph", k=5, column=column),
         [column],
         {
-            "reader": f"{column} holds molecules: atoms and bonds with OGB's attributes",
+            "reader": f"{column} holds molecules: atoms and bonds with OGB's attributes{said}",
             "encoder": "a graph network of the bonds, small enough for a processor; 300 x 5 is usual on a GPU",
             "objective": "hides atoms and bonds and predicts what they are",
         },
+        {"morgan": {"kind": _component("arms.MorganFingerprints", column=column, **how)}},
     )
 
 

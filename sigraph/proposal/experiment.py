@@ -80,6 +80,7 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
     arms: dict[str, Any] = {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}}
     arms |= {"rewired-graph": rewired} if tasks else {}
     arms["no-pretraining"] = {"pretrain.trainer.max_epochs": 0}
+    arms |= components.arms if tasks else {}
     others = [name for name in dataset.held_graphs if name != graph.get("name")]
     arms |= {f"sipt-{name}": {"pretrain.graph": {"name": name, "rewire": 0.0}} for name in others}
     asked = f"the graph {graph['name']}" if "name" in graph else "a graph made of the samples"
@@ -114,6 +115,10 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
         "arms.objective-only": "the graph plays no part: what sipt has to beat",
         "arms.rewired-graph": "the same degrees, shuffled ends: as good as sipt only if the graph says nothing",
         "arms.no-pretraining": "the encoder as initialised",
+        "arms.morgan": "fingerprints and a linear model: seconds, and hard to beat",
+    }
+    why = {
+        key: reason for key, reason in why.items() if not key.startswith("arms.") or key.removeprefix("arms.") in arms
     }
     if not tasks:
         why["finetune"] = "no labels: the embeddings are measured against edges that were held out"

@@ -38,6 +38,11 @@ def label_columns(records: pa.Table, uses: Mapping[str, str]) -> tuple[list[str]
     return [], ""
 
 
+def is_two_classes(cells: pa.ChunkedArray) -> bool:
+    """Whether there are two different values."""
+    return len(pc.unique(cells.drop_null())) == 2
+
+
 def _is_binary(cells: pa.ChunkedArray) -> bool:
     if not is_number(cells.type):
         return False
