@@ -54,6 +54,7 @@ def init_run(arguments: argparse.Namespace) -> int:
             raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
     for line in files.why:
         print(f"files    {line}")
+    arguments.drop_unknown = True  # the report says how many, and which
     _complete(arguments)
     report = TableReport()
     try:
@@ -118,7 +119,7 @@ def _audited(dataset: SampleDataset) -> AuditReport | None:
         return None
     with said_elsewhere():
         found = audit(dataset.held_graphs, dataset.tasks, dataset=dataset)
-    print(f"\n{found.table()}", flush=True)
+    print("", *found.table().split("\n\n")[:2], sep="\n", flush=True)  # `sigraph audit` shows shapes and classes too
     return found
 
 

@@ -15,6 +15,8 @@ from sigraph.theory import AuditReport
 
 SEEDS = [0, 1, 2]
 _LARGEST_BATCH, _SMALLEST_BATCH = 1024, 32
+_MOST_CONVERGED = 20  # label columns of a probe that is trained to its end
+_WIDEST = 160  # letters of a comment about the files
 _STEPS_AN_EPOCH = 8  # at least, as far as samples allow
 _VERDICTS = ("promising", "weak", "suspicious", "useless")  # which graph first
 
@@ -42,7 +44,8 @@ class Proposal:
 
     def text(self) -> str:
         """The YAML, with its comments."""
-        lines = [f"# {line}".rstrip() for line in self.about]
+        about = [line if len(line) <= _WIDEST else f"{line[:_WIDEST]}..." for line in self.about]
+        lines = [f"# {line}".rstrip() for line in about]
         for key, value in self.settings.items():
             if key in ("pretrain", "arms"):
                 lines.append(f"{key}:")
@@ -103,7 +106,7 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
             "optimizer": {"_target_": "torch.optim.AdamW", "lr": 1.0e-3},
             "trainer": {"max_epochs": 1},
         },
-        "finetune": _heads(tasks),
+        "finetune": _heads(dataset, tasks),
         "arms": arms,
         "baseline": "objective-only",
     }
@@ -165,12 +168,21 @@ def _separator(dataset: SampleDataset, column: str) -> str:
     return ""
 
 
-def _heads(tasks: Sequence[str]) -> list[dict[str, Any]]:
-    probes = [{"task": task, "head": "linear", "normalize": True, "converged": True} for task in tasks]
-    full = [{"task": task, "head": "full", "max_epochs": 30, "patience": 10} for task in tasks[:1]]
-    if probes:
-        probes[0] |= {"primary": True}
-    return [*probes, *full]
+def _heads(dataset: SampleDataset, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """A probe for each task; the encoder too for the first of them."""
+    probes: list[dict[str, Any]] = []
+    for name in tasks:
+        labels = dataset.task(name).labels
+        columns = labels.size(1) if labels.dim() == 2 else 1
+        how = {"converged": True} if columns <= _MOST_CONVERGED else {"max_epochs": 30, "patience": 5}
+        probes.append({"task": name, "head": "linear", "normalize": True, **how})
+    if not probes:
+        return []
+    return [
+        probes[0] | {"primary": True},
+        *probes[1:],
+        {"task": tasks[0], "head": "full", "max_epochs": 30, "patience": 10},
+    ]
 
 
 def _batch_size(num_samples: int) -> int:
