@@ -93,7 +93,9 @@ def _line_for(command: str) -> str:
     """What is said when a command is interrupted; one of several processes says it for all."""
     if os.environ.get("RANK", "0") != "0" or os.environ.get("SLURM_PROCID", "0") != "0":
         return ""
-    return f"\nsigraph: interrupted; the same command {'resumes' if command in ('run', 'demo') else 'starts again'}"
+    again = {"run": "the same command resumes", "demo": "the same command resumes"}
+    again["init"] = "`sigraph run NAME.yaml` goes on, where that was written"
+    return f"\nsigraph: interrupted; {again.get(command, 'the same command starts again')}"
 
 
 def _said(error: Exception) -> str:
