@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+RANKS = ("rocauc", "ap")  # metrics that do not ask which class was said
 WAYS = (
     "finetune.class_weight: balanced gives rare classes their weight in the loss, and a metric such as macro_f1, or "
     "rocauc for two classes, sees them"
@@ -23,7 +24,7 @@ def hint_lines(records: list[dict[str, Any]], only: str | None = None) -> list[s
             continue
         for task in record.get("tasks") or []:
             constant = task.get("constant")
-            if isinstance(constant, str) and only in (None, task["task"]):
+            if isinstance(constant, str) and task["metric"] not in RANKS and only in (None, task["task"]):
                 where = f"{record['arm']} ({task['head']})"
                 found.setdefault((str(task["task"]), constant), {})[where] = None
     return [

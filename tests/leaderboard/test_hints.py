@@ -3,8 +3,8 @@
 from sigraph.leaderboard.hints import hint_lines
 
 
-def record(arm, constant, head="linear", **more):
-    return {"arm": arm, "tasks": [{"task": "tox", "head": head, "constant": constant}], **more}
+def record(arm, constant, head="linear", metric="accuracy", **more):
+    return {"arm": arm, "tasks": [{"task": "tox", "head": head, "metric": metric, "constant": constant}], **more}
 
 
 def test_arms_that_never_leave_the_commonest_class_are_named_once():
@@ -14,6 +14,7 @@ def test_arms_that_never_leave_the_commonest_class_are_named_once():
         record("objective-only", None),
         record("none", "no", "full"),
         record("majority", "no", kind="closed-form"),
+        record("ranked", "no", metric="rocauc"),
         {"arm": "failed", "tasks": []},
     ]
     (line,) = hint_lines(records)
