@@ -53,6 +53,7 @@ _NAMES = {
     "prepare": "recipes",
     "pretrain_loader": "collate",
     "run": "experiment",
+    "save_encoder": "export",
 }
 
 __all__ = sorted([*_NAMES, *_FOLDERS])
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from sigraph.edges import EdgeStore
     from sigraph.encoders import embed
     from sigraph.experiment import run
-    from sigraph.export import load_encoder, load_reader, predict
+    from sigraph.export import load_encoder, load_reader, predict, save_encoder
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare

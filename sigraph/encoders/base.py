@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sigraph.config.described import Described
 from sigraph.data.dataset import SampleDataset
 from sigraph.files.arguments import said
 from sigraph.samples.encoding import Encoding
@@ -15,7 +16,7 @@ from sigraph.samples.encoding import Encoding
 __all__ = ["Encoder", "Encoding", "samples_of"]
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Described, nn.Module, ABC):
     """Maps samples, one by one, to embeddings; it never sees the graph.
 
     Implement :meth:`forward` and set :attr:`out_channels`. Constructor arguments named ``in_channels`` (width of the

@@ -2,5 +2,6 @@
 
 from sigraph.export.load import load_encoder, load_reader, pretrained_on
 from sigraph.export.predicted import Predicted, predict
+from sigraph.export.save import save_encoder
 
-__all__ = ["Predicted", "load_encoder", "load_reader", "predict", "pretrained_on"]
+__all__ = ["Predicted", "load_encoder", "load_reader", "predict", "pretrained_on", "save_encoder"]

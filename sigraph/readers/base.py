@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigraph.config.described import Described
 from sigraph.files.arguments import said
 from sigraph.files.columns import is_text
 from sigraph.files.suggestions import did_you_mean
@@ -18,7 +19,7 @@ from sigraph.samples import Samples
 SHOWN = 5
 
 
-class Reader(ABC):
+class Reader(Described, ABC):
     """Makes samples of the records of a data set: features, token sequences, graphs.
 
     It learns what it needs (a vocabulary, means) from the samples that are pre-trained on, and goes home with the
