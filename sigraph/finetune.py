@@ -30,6 +30,7 @@ from sigraph.evaluation.task_batches import (
 )
 from sigraph.files.arguments import check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_seed
+from sigraph.machines.layer_rates import FreezeFirst, by_layer
 from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_makers, optimization
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
 from sigraph.tasks import Evaluator
@@ -222,9 +223,8 @@ def fine_tune(
     body: Encoder = _Identity(encoder.out_channels)  # embeddings are computed once, then only the head works
     if isinstance(source, Fetched):
         body = copy.deepcopy(encoder).requires_grad_(True).train()
-    module = FinetuneModule(
-        body, head, task, frozen, settings.optimizer, settings.scheduler, seed, loss.target_scale, *loss[:2]
-    )
+    optimizer = by_layer(settings.optimizer, body, settings.encoder_lr_scale, settings.layer_decay)
+    module = FinetuneModule(body, head, task, frozen, optimizer, settings.scheduler, seed, loss.target_scale, *loss[:2])
     if isinstance(body, _Identity):
         body.train()  # its mode means nothing, and Lightning warns of modules in evaluation mode
     loaders = {part: batches(source, part, settings.batch_size, seed) for part in task.split}
@@ -235,8 +235,9 @@ def fine_tune(
         probe = converged_probe(task, head, rows["train"], rows["valid"][0], loss)
         best_valid, best_epoch = probe.valid, 0
     else:
-        best = KeepBest(f"valid_{task.metric}", task.greater_is_better, settings.patience)
-        trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best])
+        best = KeepBest(f"valid_{task.metric}", task.greater_is_better, settings.patience, settings.freeze_epochs)
+        held = [FreezeFirst(body, settings.freeze_epochs)] if settings.freeze_epochs else []
+        trainer = quiet_trainer(max_epochs=settings.max_epochs, accelerator=accelerator, callbacks=[best, *held])
         fit(trainer, module, loaders["train"], loaders["valid"])
         best.restore(module)
         probe, best_valid, best_epoch = None, best.score, best.epoch
@@ -268,7 +269,10 @@ def check_fits_task(encoder: Encoder, dataset: SampleDataset, task: BaseTask, se
         return
     task.loss_settings(settings)
     with torch.random.fork_rng(devices=[]):
-        task.head(encoder, settings)
+        head = task.head(encoder, settings)
+    maker = by_layer(settings.optimizer, encoder, settings.encoder_lr_scale, settings.layer_decay)
+    if maker is not settings.optimizer:  # not every optimiser takes several learning rates
+        maker([*head.parameters(), *encoder.parameters()])
     if task.reads_parts:
         check_parts_of(encoder, dataset, task)
 

@@ -15,10 +15,11 @@ from typing import Any
 from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.inductive import Inductive, arm_suffix
 from sigraph.config.location import DEEPEST, ConfigError, Place
-from sigraph.config.overlay import Component, construct, key, put
+from sigraph.config.overlay import FROM, Component, construct, key, put
 from sigraph.config.schema import (
     ARM_KINDS,
     BEST,
+    OF_FULL,
     OF_KNN,
     OF_STEPS,
     OF_TRAINING,
@@ -155,6 +156,8 @@ class ExperimentConfig(Plain):
             tree = put(ExperimentConfig, tree, path, value, place)
         if kind is not None:
             _check_looked_at(own, place)
+        if kind is not None and FROM in tree["pretrain"]["encoder"]:
+            tree["pretrain"]["encoder"] = {}  # it has none, and reads no samples as that of a folder does
         pretrain = construct(PretrainConfig, tree["pretrain"], place / "pretrain")
         finetune = construct(list[FinetuneConfig], tree["finetune"], place / "finetune")
         finetune = complete_finetune(finetune, pretrain.dataset, place, tuple(chosen or ()))
@@ -197,6 +200,7 @@ class ExperimentConfig(Plain):
                 idle.append(whole)
             elif whole not in open_keys:
                 idle += [f"{whole}.{key}" for key in OF_KNN if "knn" not in heads]
+                idle += [f"{whole}.{key}" for key in OF_FULL if "full" not in heads]
                 idle += [f"{whole}.{key}" for key in OF_TRAINING if heads == ["knn"]]
                 converged = all(open_keys.get(f"{whole}.converged", [entry.converged]))
                 idle += [f"{whole}.{key}" for key in OF_STEPS if converged and heads == ["linear"]]

@@ -25,6 +25,7 @@ Keys = tuple[str, ...]
 
 DATASET_GRAPH = "sigraph.graphs.DatasetGraph"
 WORLDS = "sigraph.synthetic"
+ENCODERS, FROM = "sigraph.encoders", "from"  # an encoder may be that of a folder: {from: FOLDER}
 _LARGEST = 10**300  # of integers that are read as floats
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NAMES: dict[Any, str] = {int: "an int", float: "a float", str: "a str", bool: "true or false"}
@@ -122,7 +123,8 @@ def put(hint: Any, base: Any, keys: Keys, value: Any, place: Place, meta: Any = 
                 what = "null" if base is None else repr(base)
                 raise place.error(f"{str(place)!r} is {what}, so it has no {head!r}; set '{place}._target_' first")
             base = {}
-        target = {"_target_": base["_target_"]} if "_target_" in base and head != "_target_" else {}
+        afresh = head == "_target_" or (meta["home"] == ENCODERS and head == FROM)
+        target = {"_target_": base["_target_"]} if "_target_" in base and not afresh else {}
         return overlay(hint, base, {**target, **_nest(base, keys, value, place)}, place, meta)
     if get_origin(hint) is list:
         index = _index(base, head, place)
@@ -200,6 +202,8 @@ def _overlay_component(home: str, base: Any, new: Any, place: Place, partial: bo
         way = "; put quotes around it" if home == WORLDS and type(new) in (int, float) else ""
         raise place.error(f"{str(place)!r} needs to be {what} or a mapping with '_target_' (got {new!r}){way}")
     base, new = base if isinstance(base, dict) else {}, plain(new, place)
+    if home == ENCODERS and (FROM in new or (FROM in base and "_target_" not in new)):
+        return _of_folder(base, new, place)
     if "_target_" in new:
         new["_target_"] = _dotted(home, new["_target_"], place / "_target_")
     elif home == "sigraph.graphs" and (not base or ("name" in new and "name" not in base)):
@@ -210,6 +214,19 @@ def _overlay_component(home: str, base: Any, new: Any, place: Place, partial: bo
             return merged
         raise place.error(f"{str(place)!r} needs '_target_', the class to build, e.g. {home}.… (got {new!r})")
     return {"_target_": merged.pop("_target_"), **merged}
+
+
+def _of_folder(base: Component, new: Component, place: Place) -> Component:
+    """An encoder that a folder holds."""
+    folder, others = new.get(FROM, base.get(FROM)), [name for name in new if name != FROM]
+    if others:
+        raise (place / others[0]).error(
+            f"{str(place / others[0])!r} does not act beside '{place}.{FROM}': the folder says what the encoder is; "
+            "leave one of them out"
+        )
+    if not isinstance(folder, str) or not folder:
+        raise (place / FROM).error(f"'{place}.{FROM}' needs the folder of a run, or of an encoder (got {folder!r})")
+    return {FROM: folder}
 
 
 def _overlay_mapping(hint: Any, base: Any, new: Any, place: Place) -> dict[str, Any]:

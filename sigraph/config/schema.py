@@ -14,13 +14,14 @@ from typing import Any
 
 from sigraph.config.class_weight import SAID, checked_class_weight
 from sigraph.config.inductive import KINDS, Inductive, checked_inductive
-from sigraph.config.overlay import WORLDS, Component, DataSource, key
+from sigraph.config.overlay import ENCODERS, WORLDS, Component, DataSource, key
 
 ARM_KINDS = "sigraph.arms"  # the package that bare names of kinds refer to
 TEST_PAIRS = ("refuse", "leave-out", "allow")
 HEADS = ("linear", "full", "knn")
 PAIRS = ("hadamard", "concatenate", "dot")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
+OF_FULL = ("encoder_lr_scale", "layer_decay", "freeze_epochs")  # keys that act where the encoder trains alone
 OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
 OF_STEPS = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "dropout")  # nor a converged probe
 BEST, ALL, NONE = SAVE_MODELS = "best", "all", "none"  # encoders that are fine-tuned: of which seeds they are kept
@@ -33,6 +34,9 @@ _NEW: dict[str, Any] = {
     "class_weight": None,
     "label_smoothing": 0.0,
     "converged": False,
+    "encoder_lr_scale": 1.0,
+    "layer_decay": 1.0,
+    "freeze_epochs": 0,
 }
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
@@ -88,7 +92,10 @@ class PretrainConfig(Plain):
         dataset: A card's name, or the path of a prepared folder; or a component, a world that generates its samples.
         graph: The pre-training graph: a graph of the card by name, ``{name: ..., hops: ...}``, or a component.
         reader: Component: raw records -> samples, learned from those that are pre-trained on; null: as prepared.
-        encoder: Component: sample -> embedding.
+        encoder: Component: sample -> embedding. Or ``{from: FOLDER}``, a run's folder or one that ``save_encoder``
+            wrote: training starts from its weights (with ``max_epochs: 0`` they are what is fine-tuned), and samples
+            are read by its reader unless ``reader`` names one that learns the same. What the folder holds, wherever it
+            lies, is what the settings' hash is made of.
         sampler: Component: which samples meet in a step.
         structure_loss: Component: the loss between samples.
         objective: Component: the loss within a sample; null: none.
@@ -115,7 +122,7 @@ class PretrainConfig(Plain):
     dataset: DataSource = key(home=WORLDS)
     graph: Component = key(home="sigraph.graphs")
     reader: Component | None = key(None, home="sigraph.readers")
-    encoder: Component = key(home="sigraph.encoders")
+    encoder: Component = key(home=ENCODERS)
     sampler: Component = key({"_target_": "sigraph.samplers.NeighborPairSampler"}, home="sigraph.samplers")
     structure_loss: Component = key({"_target_": "sigraph.losses.MultiSimilarityLoss"}, home="sigraph.losses")
     objective: Component | None = key(None, home="sigraph.objectives")
@@ -163,6 +170,10 @@ class FinetuneConfig(Plain):
         converged: The minimum of the loss plus an L2 penalty, its strength chosen by validation (``linear``), in place
             of ``max_epochs`` of ``optimizer``; keys of these steps (``optimizer``, ``scheduler``, ``max_epochs``,
             ``patience``, ``batch_size``, ``dropout``) are refused beside it.
+        encoder_lr_scale: Learning rate of the encoder's highest layer as a share of the head's, above 0 (``full``).
+        layer_decay: By which each layer's learning rate is that of the one above it, above 0 and at most 1 (``full``).
+        freeze_epochs: Epochs at first in which the head trains alone, fewer than ``max_epochs``; ``patience`` counts
+            from their end (``full``).
     """
 
     task: str = key()
@@ -182,6 +193,9 @@ class FinetuneConfig(Plain):
     class_weight: str | list[float] | None = key(None, check=checked_class_weight, is_said=SAID)
     label_smoothing: float = key(0.0, low=0, below=1)
     converged: bool = key(False)
+    encoder_lr_scale: float = key(1.0, low=0)
+    layer_decay: float = key(1.0, low=0, high=1)
+    freeze_epochs: int = key(0, low=0, high=MOST)
 
 
 def settings_hash(plain: Any) -> str:

@@ -44,6 +44,11 @@ class FinetuneSettings:
         converged: With ``linear``: the minimum of the loss plus an L2 penalty, found by scikit-learn; the strength is
             chosen by validation among those of :data:`~sigraph.evaluation.probe.STRENGTHS`. ``optimizer``,
             ``scheduler``, ``max_epochs``, ``patience`` and ``batch_size`` do not act.
+        encoder_lr_scale: With ``full``: learning rate of the encoder's highest layer, as a share of the head's, > 0.
+        layer_decay: With ``full``: by which the learning rate of each layer of the encoder is that of the one above, in
+            (0, 1] (:mod:`~sigraph.machines.layer_rates`).
+        freeze_epochs: With ``full``: epochs at first in which the head trains alone, >= 0 and below ``max_epochs``;
+            ``patience`` counts from their end.
     """
 
     head: str = "linear"
@@ -60,6 +65,9 @@ class FinetuneSettings:
     class_weight: str | Sequence[float] | Tensor | None = None
     label_smoothing: float = 0.0
     converged: bool = False
+    encoder_lr_scale: float = 1.0
+    layer_decay: float = 1.0
+    freeze_epochs: int = 0
 
     def __post_init__(self) -> None:
         check_choices("FinetuneSettings", HEADS, head=self.head)
@@ -75,6 +83,19 @@ class FinetuneSettings:
         check_class_weight(self.class_weight, "FinetuneSettings")
         check_label_smoothing(self.label_smoothing, "FinetuneSettings")
         check_flags("FinetuneSettings", converged=self.converged)
+        check_numbers("FinetuneSettings", above=0, encoder_lr_scale=self.encoder_lr_scale)
+        check_numbers("FinetuneSettings", above=0, most=1, layer_decay=self.layer_decay)
+        check_integers("FinetuneSettings", 0, freeze_epochs=self.freeze_epochs)
+        of_full = {"encoder_lr_scale": self.encoder_lr_scale != 1, "layer_decay": self.layer_decay != 1}
+        of_full["freeze_epochs"] = self.freeze_epochs > 0
+        if self.head != "full" and any(of_full.values()):
+            name = next(name for name, acts in of_full.items() if acts)
+            raise ValueError(
+                f"{name!r} acts with 'head' full, where the encoder trains (got {self.head!r}); leave it out"
+            )
+        if self.freeze_epochs >= self.max_epochs:
+            got = f"{self.freeze_epochs} of {self.max_epochs}"
+            raise ValueError(f"'freeze_epochs' needs to be below 'max_epochs', or the encoder never trains (got {got})")
         acts = {"pair": self.pair, "class_weight": self.class_weight, "label_smoothing": self.label_smoothing or None}
         idle = [name for name, value in acts.items() if value is not None] if self.head == "knn" else []
         if idle:

@@ -185,6 +185,7 @@ PRETRAIN = _table(
         "reader_sha256": SUM,
         "encoder": COMPONENT,
         "encoder_sha256": SUM,
+        "encoder_from": TEXT,
         "validation": _each(_named(MAYBE_NUMBER)),
         "certificate": _or_none(_table({}, _CERTIFICATE)),
     },

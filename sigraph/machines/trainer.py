@@ -49,10 +49,12 @@ class KeepBest(Callback):
         monitor: Name of the logged score.
         greater_is_better: Which way is better; on a tie the earlier epoch stays.
         patience: Epochs without a better score before training stops.
+        start: The first epoch that patience counts.
     """
 
-    def __init__(self, monitor: str, greater_is_better: bool, patience: int) -> None:
+    def __init__(self, monitor: str, greater_is_better: bool, patience: int, start: int = 0) -> None:
         self.monitor, self.sign, self.patience = monitor, 1 if greater_is_better else -1, patience
+        self.start = start
         self.score, self.epoch = float("nan"), -1
         self.state: dict[str, Tensor] = {}
 
@@ -63,7 +65,7 @@ class KeepBest(Callback):
         if self.epoch < 0 or self.sign * score > self.sign * self.score:
             self.score, self.epoch = score, trainer.current_epoch
             self.state = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
-        elif trainer.current_epoch - self.epoch >= self.patience:
+        elif trainer.current_epoch - max(self.epoch, self.start - 1) >= self.patience:
             trainer.should_stop = True
 
     def restore(self, module: LightningModule) -> None:

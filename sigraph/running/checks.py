@@ -11,6 +11,7 @@ import torch
 from sigraph.arms import ArmKind
 from sigraph.config import ArmConfig, ConfigError, FinetuneConfig, PretrainConfig, settings_hash
 from sigraph.config.build import Bases, check, is_shipped, working
+from sigraph.config.overlay import FROM
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder
 from sigraph.files.memory import check_processes
@@ -28,6 +29,7 @@ from sigraph.running.leakage_check import LeakageCheck
 from sigraph.running.optimizers import finetune_settings, makers_of
 from sigraph.running.parts import SIZES, Parts, build_parts, pretrain_hash, said_of
 from sigraph.running.reading import read_alike
+from sigraph.running.start import start_of
 from sigraph.samplers import PairSampler
 
 Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid sets, and the arm with it
@@ -137,6 +139,11 @@ class _Look:
             self._ground = None
             self._ground = code, build_ground(config, self.seed)
         self._note(self._ground[1].whole)
+        if config.encoder.get(FROM) is not None:
+            self.notes[
+                f"the encoder starts from {config.encoder[FROM]}: which samples and labels it has seen is not looked "
+                "at, so that a gain over arms that start anew may come from there"
+            ] = None
         self._pairs[code] = self._ground[1].pairs
         parts = build_parts(config, self.seed, self._ground[1])
         _draw_once(parts)
@@ -210,7 +217,9 @@ def check_components(arm: ArmConfig) -> None:
     with said_of(arm):
         for slot, base, late in slots:
             component = getattr(config, slot)
-            if component is not None and is_shipped(component, f"pretrain.{slot}"):
+            if slot == "encoder" and FROM in component:
+                start_of(config)
+            elif component is not None and is_shipped(component, f"pretrain.{slot}"):
                 check(component, base, f"pretrain.{slot}", **late)
         sections: list[tuple[str, PretrainConfig | FinetuneConfig]] = [("pretrain", config)]
         sections += [*((f"finetune.{i}", entry) for i, entry in enumerate(arm.finetune))]

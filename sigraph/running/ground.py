@@ -21,6 +21,7 @@ from sigraph.graphs.label_graph import labels_read
 from sigraph.running.data_source import fingerprint_of, open_data
 from sigraph.running.label_objective import learns_labels
 from sigraph.running.reading import read_for_pretraining
+from sigraph.running.start import check_reader, reader_of, reader_to_use
 from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight
 from sigraph.theory.leakage.pairs import held_pairs, tested_pairs
 
@@ -101,7 +102,7 @@ def ground_hash(config: PretrainConfig) -> str:
 
 
 def _of_observed(config: PretrainConfig) -> list[Any]:
-    return [config.dataset, config.reader, config.graph, config.inductive, config.test_pairs]
+    return [config.dataset, reader_of(config), config.graph, config.inductive, config.test_pairs]
 
 
 def build_ground(config: PretrainConfig, seed: int) -> Ground:
@@ -131,12 +132,13 @@ def build_ground(config: PretrainConfig, seed: int) -> Ground:
 
 def seen_data(config: PretrainConfig) -> tuple[SampleDataset, SampleDataset, Sight]:
     """All samples as the reader reads them, those that pre-training may see, and which these are; opened once."""
-    key = fingerprint_of(config.dataset), settings_hash([config.dataset, config.reader, config.inductive])
+    key = fingerprint_of(config.dataset), settings_hash([config.dataset, reader_of(config), config.inductive])
     if (kept := _seen.get(*key)) is not None:
         return kept
     whole = open_data(config.dataset)
     found = sight(whole, config.inductive)
-    whole = read_for_pretraining(whole, config.reader, found.samples)
+    whole = read_for_pretraining(whole, config.reader, found.samples, reader_to_use(config))
+    check_reader(config, whole)
     return _seen.put((whole, shown_samples(whole, found), found), 0, *key)
 
 

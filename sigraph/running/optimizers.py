@@ -73,6 +73,9 @@ def finetune_settings(config: FinetuneConfig, where: str, accelerator: str) -> F
             config.class_weight,
             config.label_smoothing,
             config.converged,
+            config.encoder_lr_scale,
+            config.layer_decay,
+            config.freeze_epochs,
         )
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error

@@ -29,6 +29,7 @@ from sigraph.running.embeddings import Embeddings
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
 from sigraph.running.label_objective import reads_labels
 from sigraph.running.optimizers import makers_of
+from sigraph.running.start import settings_of, start_of, started_encoder
 from sigraph.running.visible import shown_labels
 from sigraph.samplers import PairSampler
 from sigraph.tasks import Task
@@ -64,7 +65,7 @@ def pretrain_hash(config: PretrainConfig) -> str:
 
     How many processes share a batch does, as each draws for itself.
     """
-    plain = config.to_dict()
+    plain = settings_of(config)
     for key in CHANGE_NOTHING:
         plain.pop(key)
     for key in ("devices", "num_nodes", "strategy"):
@@ -132,7 +133,11 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
     dataset, graph = ground.dataset, ground.graph
     makers = makers_of(config, "pretrain", config.trainer.accelerator)
     torch.manual_seed(keyed_seed(seed, INIT))
-    encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
+    start = start_of(config)
+    if start is None:
+        encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
+    else:
+        encoder = started_encoder(start, dataset)
     check_width(encoder)
     encoder.check_samples(dataset)
     objective = None

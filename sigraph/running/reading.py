@@ -21,19 +21,22 @@ WHERE = "pretrain.reader"
 _kept: OrderedDict[tuple[str, ...], SampleDataset] = OrderedDict()
 
 
-def read_for_pretraining(dataset: SampleDataset, component: Component | None, visible: Tensor | None) -> SampleDataset:
+def read_for_pretraining(
+    dataset: SampleDataset, component: Component | None, visible: Tensor | None, learned: Reader | None = None
+) -> SampleDataset:
     """The data set as a reader reads it that learns from the samples which are pre-trained on.
 
     Args:
         dataset: Of records.
         component: The reader's settings; None: the samples are read as they are prepared.
         visible: Sample ids that it may learn from. Shape [M]; None: all.
+        learned: A reader that has learned already, to be used without a component.
 
     Raises:
         ConfigError: The reader cannot be built, or does not fit the records.
     """
     if component is None:
-        return dataset
+        return dataset if learned is None else _read_as_learned(dataset, learned)
     # Arms that read the same records in the same way share them.
     which = "" if visible is None else hashlib.sha256(visible.numpy().tobytes()).hexdigest()
     key = dataset.name, dataset.fingerprint, json.dumps(component, sort_keys=True), which
@@ -48,6 +51,14 @@ def read_for_pretraining(dataset: SampleDataset, component: Component | None, vi
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return found
+
+
+def _read_as_learned(dataset: SampleDataset, reader: Reader) -> SampleDataset:
+    _records(dataset, reader, None)
+    try:
+        return dataset.read(reader)
+    except ValueError as error:
+        raise ConfigError(f"{WHERE}, that of the encoder's folder: {error}") from error
 
 
 def _records(dataset: SampleDataset, reader: Reader, visible: Tensor | None) -> pa.Table:

@@ -40,6 +40,7 @@ from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visib
 from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
+from sigraph.running.start import start_of
 from sigraph.running.visible import hidden_test
 from sigraph.theory.certificates import certify
 
@@ -120,7 +121,9 @@ def pretrain_stage(
 
 def _asked(parts: Parts) -> dict[str, Any]:
     """What the record of a pre-training says before anything is trained, and what one that is found has to say."""
-    config = parts.config
+    config, start = parts.config, start_of(parts.config)
+    component = config.encoder if start is None else start.component
+    reader = config.reader if start is None or config.reader is not None else start.reader
     return {
         **made_from(parts),
         "version": __version__,
@@ -128,8 +131,9 @@ def _asked(parts: Parts) -> dict[str, Any]:
         "seed": parts.seed,
         "dataset": plain(config.dataset),
         "graph": plain(config.graph),
-        **({} if config.reader is None else {"reader": plain(config.reader)}),
-        "encoder": plain({**_late_channels(parts.module.encoder, parts.whole), **config.encoder}),
+        **({} if reader is None else {"reader": plain(reader)}),
+        "encoder": plain({**_late_channels(parts.module.encoder, parts.whole), **component}),
+        **({} if start is None else {"encoder_from": start.digest}),
         "transductive": not config.inductive,
         "num_steps": parts.steps_per_epoch * config.trainer.max_epochs,
     }
