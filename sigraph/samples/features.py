@@ -26,7 +26,7 @@ class Features(Samples):
         path: The file of the user's that they are mapped from, so that they travel to other processes as that.
 
     Guide:
-        given: float tensor ``[N, F]``; a ``.npy`` file, mapped
+        given: floats ``[N, F]`` in a tensor, an array, lists; a table of numbers of pandas, polars; a ``.npy`` file
         an encoder is given: rows ``[B, F]``
     """
 

@@ -33,7 +33,7 @@ class Records(Samples):
             travels itself.
 
     Guide:
-        given: any other pyarrow Table; a ``.parquet`` file
+        given: texts; any other table, list of dictionaries; a ``.parquet`` file
         an encoder is given: dictionaries, or what a reader makes of them
     """
 

@@ -30,7 +30,7 @@ class TokenSequences(Records):
         ValueError: A sequence is missing or empty or not of integers; an id is outside the vocabulary.
 
     Guide:
-        given: pyarrow Table with a column ``tokens``
+        given: table with a column ``tokens`` of lists
         an encoder is given: ``Tokens``, padded
     """
 
