@@ -31,7 +31,8 @@ def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False)
     """The options that say what one's own tables are; ``sigraph init`` takes samples by their place."""
     own = parser.add_argument_group(
         "your own data",
-        "CSV, TSV, JSONL, Parquet or .npy. What was understood is said before anything is written.",
+        "CSV, TSV, JSONL, Parquet or .npy; FASTA or a folder of texts for samples; text, .mtx or .graphml for edges. "
+        "What was understood is said before anything is written.",
     )
     add = own.add_argument
     if of_init:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from sigraph.files.paths import user_path
 from sigraph.tables.table_file import TableFile, read_table
+from sigraph.tables.text_folder import is_text_folder
 
 EDGE_ENDINGS = (".mtx", ".graphml", ".edgelist", ".edges", ".ppi")  # that hold edges and nothing else
 LABEL_ENDINGS = (".anno",)
@@ -34,7 +35,7 @@ def sort_files(given: Sequence[str], header: bool = True) -> GivenFiles:
     A file whose first two columns both hold ids of samples is one of edges; any other is one of labels.
 
     Args:
-        given: Files, the samples first; or a single folder.
+        given: Files, the samples first, which may be a folder of texts, a file each; or a single folder of them all.
         header: Whether files name their columns.
 
     Raises:
@@ -45,10 +46,10 @@ def sort_files(given: Sequence[str], header: bool = True) -> GivenFiles:
     for path, one in zip(paths, given, strict=True):
         if not path.exists():
             raise FileNotFoundError(f"{one}: there is no such file")
-    if len(paths) == 1 and paths[0].is_dir():
+    if len(paths) == 1 and paths[0].is_dir() and not is_text_folder(paths[0]):
         return _of_folder(paths[0], header)
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and not (path == paths[0] and is_text_folder(path)):
             raise ValueError(f"init needs files, the samples first, or a single folder of them (got the folder {path})")
     out = GivenFiles(str(paths[0]))
     if len(paths) > 1:

@@ -66,7 +66,8 @@ def from_tables(
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
-    Tables are CSV, TSV (both also ``.gz``), JSONL or Parquet files or pyarrow Tables; ``.npy`` files hold feature rows
+    Tables are CSV, TSV, text with blanks and comments, FASTA (all also ``.gz``), JSONL or Parquet files or pyarrow
+    Tables, a folder of texts is one too, and Matrix Market and GraphML hold edges; ``.npy`` files hold feature rows
     [N, F], edges [E, 2] or [2, E], and labels [N] or [N, num_columns], with 0 ... N - 1 for ids. Ids are integers or
     text, never changed: ``001`` is text and another sample than ``1``.
 

@@ -33,6 +33,7 @@ from sigraph.tables.text_faults import (
     refuse_deep_rows,
     refuse_long_lines,
 )
+from sigraph.tables.text_folder import read_text_folder
 
 PARQUET = (".parquet", ".pq")
 GRAPHS = (".mtx", ".graphml")  # read as edges alone
@@ -141,7 +142,7 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
     Args:
         source: A ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.fasta`` or ``.parquet`` file (text also as ``.gz``), or a
             pyarrow Table. Lines above a text table that begin with ``#`` or ``%`` are comments; the last of them names
-            the columns if it has as many cells as a row.
+            the columns if it has as many cells as a row. A folder of ``.txt`` files is a table of a row a file.
         header: Whether the first row of a CSV or TSV file names the columns; else they are column1, column2, ... unless
             it plainly names them.
         name: How messages call a source that is no file.
@@ -159,6 +160,8 @@ def read_table(source: Source, header: bool = True, name: str = "") -> TableFile
             "DataFrame becomes one by pyarrow.Table.from_pandas(frame, preserve_index=False)"
         )
     path = user_path(source)
+    if path.is_dir():
+        return TableFile(str(path), read_text_folder(path))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file")
     kind = file_kind(path)
