@@ -15,6 +15,7 @@ from sigraph.files.columns import first_odd, is_text, missing_as_null
 from sigraph.readers.base import text_column
 from sigraph.samples.given import as_samples
 from sigraph.samples.molecules import murcko_scaffolds, need_rdkit
+from sigraph.tables.column_use import term_mark
 from sigraph.tables.giveaways import say_giveaways
 from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, rare_classes
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
@@ -189,6 +190,11 @@ def _several_samples(name: str, rows: LabelTable, y: Tensor, classes: list[str |
     row = first_odd(values) if is_text(values.type) else -1
     kind = f"text (such as {values[row].as_py()!r:.40})" if row >= 0 else "integers"
     way = "write numbers as 1000 or 0.05" if row >= 0 else f"if they are numbers: --task-type {name}=regression"
+    if is_text(values.type) and term_mark(values):
+        return (
+            f"task {name!r} ({rows.where}): {len(classes):,} classes of {labelled:,} samples, since each list of terms "
+            f"(such as {values[row].as_py()!r:.40}) is a class of its own; to have each term be a label: --terms {name}"
+        )
     return (
         f"task {name!r} ({rows.where}): {len(classes):,} classes of {labelled:,} samples, since the labels are {kind}, "
         f"and each different one is a class, which needs several samples; {way}; if they are ids, they are no labels"

@@ -60,6 +60,15 @@ def test_the_way_out_is_suggested_and_works(folder, capsys):
         assert message in capsys.readouterr().err
 
 
+def test_lists_that_are_classes_each_are_refused_with_the_way_out(folder):
+    lists = [f"{a};{b}" for a in "abcde" for b in "vwxyz"]
+    (folder / "c.csv").write_text("id,go\n" + "".join(f"P{i},{one}\n" for i, one in enumerate(lists)))
+    with pytest.raises(
+        ValueError, match=r"25 classes of 25 samples, since each list of terms \(such as 'a;v'\).*--terms go"
+    ):
+        from_tables(folder / "s.fasta", folder / "ring.txt", {"go": folder / "c.csv"})
+
+
 def test_a_column_of_the_samples(folder, capsys):
     (folder / "s.csv").write_text("id,text,go\n" + "".join(f"{i},word,{';'.join(t)}\n" for i, t in enumerate(TERMS)))
     given = ["prepare", "--samples", str(folder / "s.csv"), "--split-rates", "0.4,0.3,0.3", "--dry-run"]
