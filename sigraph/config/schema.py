@@ -16,6 +16,7 @@ from sigraph.config.class_weight import SAID, checked_class_weight
 from sigraph.config.inductive import KINDS, Inductive, checked_inductive
 from sigraph.config.overlay import ENCODERS, WORLDS, Component, DataSource, key
 
+LOGGERS = "lightning.pytorch.loggers"  # and of loggers
 ARM_KINDS = "sigraph.arms"  # the package that bare names of kinds refer to
 TEST_PAIRS = ("refuse", "leave-out", "allow")
 HEADS = ("linear", "full", "knn")
@@ -30,6 +31,7 @@ MOST = 2**31 - 1  # samples of a step
 _NEW: dict[str, Any] = {
     "test_pairs": "refuse",
     "reader": None,
+    "logger": None,
     "pair": None,
     "class_weight": None,
     "label_smoothing": 0.0,
@@ -114,6 +116,9 @@ class PretrainConfig(Plain):
         valid_every: Epochs between validations.
         valid_queries: Samples at most that a validation asks about, which caps its cost; null: all. Changes no result.
         num_workers: Processes that prepare batches; 0: the main one does. Changes no result.
+        logger: Component: a logger of Lightning's, such as ``TensorBoardLogger``, beside the CSV file that every
+            pre-training keeps (``_pretrain/<hash>/seed-<s>/log-<i>/metrics.csv``); it writes there too, unless
+            ``save_dir`` says otherwise. Changes no result.
         optimizer: Component: how the weights are moved.
         scheduler: Component: the learning-rate schedule; null: none.
         trainer: Length, precision, device.
@@ -134,6 +139,7 @@ class PretrainConfig(Plain):
     valid_every: int = key(10, low=1)
     valid_queries: int | None = key(10_000, low=1, high=MOST)
     num_workers: int = key(0, low=0, high=100_000)
+    logger: Component | None = key(None, home=LOGGERS)
     optimizer: Component = key({"_target_": "torch.optim.AdamW", "lr": 1e-3}, home="torch.optim")
     scheduler: Component | None = key(None, home="torch.optim.lr_scheduler")
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)

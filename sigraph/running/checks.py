@@ -26,6 +26,7 @@ from sigraph.running.data_source import open_data
 from sigraph.running.ground import Ground, build_ground, ground_hash, seen_data
 from sigraph.running.kinds import as_pretrained, build_kind, entries_of, look_up, missing_of
 from sigraph.running.leakage_check import LeakageCheck
+from sigraph.running.loggers import check_logger
 from sigraph.running.optimizers import finetune_settings, makers_of
 from sigraph.running.parts import SIZES, Parts, build_parts, pretrain_hash, said_of
 from sigraph.running.reading import read_alike
@@ -101,6 +102,7 @@ class _Look:
         if arm.kind is not None:
             self._look_at_kind(arm)
             return
+        check_logger(arm.pretrain.logger)
         code, graph = pretrain_hash(arm.pretrain), None
         built = self._last[1] if self._last is not None and self._last[0] == code else self._built.get(code)
         if built is None:
@@ -221,6 +223,7 @@ def check_components(arm: ArmConfig) -> None:
                 start_of(config)
             elif component is not None and is_shipped(component, f"pretrain.{slot}"):
                 check(component, base, f"pretrain.{slot}", **late)
+        check_logger(config.logger)
         sections: list[tuple[str, PretrainConfig | FinetuneConfig]] = [("pretrain", config)]
         sections += [*((f"finetune.{i}", entry) for i, entry in enumerate(arm.finetune))]
         for where, section in sections:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch.distributed as dist
 from lightning.pytorch.callbacks import WeightAveraging
-from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load, save
 from torch.optim.swa_utils import get_ema_avg_fn
 
@@ -26,6 +25,7 @@ from sigraph.machines.leader import run_apart
 from sigraph.machines.trainer import SaveProgress, Tick, fit, process_backend, quiet_trainer, shared_training
 from sigraph.pretrain import HeldOutValidation
 from sigraph.running.ground import STEPS
+from sigraph.running.loggers import loggers_of
 from sigraph.running.parts import Parts, build_parts, pretrain_hash, visible_classes
 from sigraph.samplers import HardNegativeSampler
 from sigraph.samplers.refresh import RefreshNegatives
@@ -122,7 +122,7 @@ def _fit(parts: Parts, folder: Path, tick: Ticks, deadline: float | None) -> Fit
         max_epochs=config.trainer.max_epochs,
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,
-        logger=CSVLogger(folder, name="", version=f"log-{_attempts(folder)}"),
+        logger=loggers_of(config.logger, folder, _attempts(folder)),
         callbacks=[*average, *refreshing(parts), validation, Tick(tick), saver],
         **options,
     )

@@ -34,7 +34,7 @@ from sigraph.running.visible import shown_labels
 from sigraph.samplers import PairSampler
 from sigraph.tasks import Task
 
-CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries")  # of what is trained
+CHANGE_NOTHING = ("num_workers", "valid_every", "valid_queries", "logger")  # of what is trained
 OPEN = ("max_length",)  # limits that are open by themselves: a YAML that leaves them out means that
 SIZES = (
     "in_channels",
