@@ -6,12 +6,14 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 
 from sigraph import __version__
 from sigraph.commands.audit import add_audit_options, audit_run
 from sigraph.commands.column_halves import prepare_halves
+from sigraph.commands.datasets import datasets_run
 from sigraph.commands.embed import add_embed_options, embed_run
 from sigraph.commands.init import add_init_options, init_run
 from sigraph.commands.leaderboard import add_leaderboard_options, leaderboard_run
@@ -20,6 +22,7 @@ from sigraph.commands.predict import add_predict_options, predict_run
 from sigraph.commands.prepare import add_own_data_options, is_own_data, prepare_own
 from sigraph.commands.run import add_run_options, demo_run, experiment_run
 from sigraph.files.foreign_text import guarded_output
+from sigraph.files.suggestions import did_you_mean
 from sigraph.machines.interrupts import interruptible
 
 _LONGEST = 2000  # characters of a line of a message
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # argparse takes positionals in one run only; overrides may also stand behind options.
     strange = [text for text in late if arguments.command != "run" or text.startswith("-")]
     if strange:
-        parser.error(f"unrecognized arguments: {' '.join(strange)}")
+        (arguments.parser or parser).error(f"unrecognized arguments: {' '.join(strange)}")
     if late:
         arguments.overrides = [*arguments.overrides, *late]
     if arguments.command is None:
@@ -106,19 +109,6 @@ def _said(error: Exception) -> str:
     return "\n".join(line if len(line) <= _LONGEST else f"{line[:1000]} [...] {line[-500:]}" for line in lines)
 
 
-def _datasets(arguments: argparse.Namespace) -> int:
-    from sigraph.data.card import card_names, load_card
-    from sigraph.data.ogb_facts import ogb_names
-
-    for name in card_names():
-        card = load_card(name)
-        graphs = ", ".join(f"{key} ({graph.num_edges:,} edges)" for key, graph in card.graphs.items())
-        tasks = ", ".join(f"{key} ({task.type}, {task.metric})" for key, task in card.tasks.items())
-        print(f"{name}\n  {card.title}\n  {card.samples.count:,} samples; graph {graphs or 'none'}; task {tasks}")
-    print(f"OGB's, from their official files:\n  {', '.join(ogb_names())}")
-    return 0
-
-
 def _prepare(arguments: argparse.Namespace) -> int:
     if is_own_data(arguments):
         return prepare_own(arguments)
@@ -158,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=text,
             allow_abbrev=False,  # --trust, which elsewhere names a module, would else be --trust-recipe
         )
-        command.set_defaults(function=function)
+        command.set_defaults(function=function, parser=command)
         return command
 
     demo = add("demo", demo_run, "Pre-train on the embedded data set and show what the graph gave.", "sigraph demo")
@@ -226,7 +216,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
-    add("datasets", _datasets, "List the data sets sigraph knows.", "sigraph datasets")
+    datasets = add(
+        "datasets", datasets_run, "List the data sets sigraph knows, or say what is in one.", "sigraph datasets cora"
+    )
+    datasets.add_argument("name", nargs="?", metavar="NAME", help="of one, to be told about it")
 
     prepare = add(
         "prepare",
@@ -240,4 +233,15 @@ def _parser() -> argparse.ArgumentParser:
         "--trust-recipe", action="store_true", help="run the prepare.py of a folder that sigraph did not ship"
     )
     add_own_data_options(prepare)
+
+    about = add("help", partial(_help, parser, commands.choices), "Say what a command does.", "sigraph help run")
+    about.add_argument("of", nargs="?", metavar="COMMAND", help="whose help is shown")
     return parser
+
+
+def _help(parser: _Parser, commands: Mapping[str, argparse.ArgumentParser], arguments: argparse.Namespace) -> int:
+    if arguments.of is not None and arguments.of not in commands:
+        near = did_you_mean(arguments.of, list(commands))
+        raise ValueError(f"there is no command {arguments.of!r}{near}; there are: {', '.join(commands)}")
+    (parser if arguments.of is None else commands[arguments.of]).print_help()
+    return 0
