@@ -92,11 +92,12 @@ def _complete(arguments: argparse.Namespace) -> None:
 
     alone, report = copy.copy(arguments), TableReport()
     alone.edges, alone.task, alone.split, alone.metric, alone.task_type = [], [], None, [], []
+    alone.terms, alone.min_count = [], None
     dataset = read_own(alone, report)
     if dataset.records is None or report.samples is None:
         return
     uses = {column.name: column.use for column in report.samples.columns}
-    if not (arguments.label or arguments.task or arguments.no_labels):
+    if not (arguments.label or arguments.task or arguments.terms or arguments.no_labels):
         arguments.label, why = label_columns(dataset.records, uses)
         if arguments.label:
             print(f"labels   {why}; --label COLUMN names another, --no-labels none")
