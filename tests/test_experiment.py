@@ -85,7 +85,7 @@ def test_run_folders_hold_what_the_design_says(tree, tmp_path):
     progress = Recorder()
     results = run(config, progress)
     assert progress.planned == (4, 8) and progress.done == 8 and len(progress.lines) == 5
-    assert progress.lines[0].startswith("leakage: toy, task 'odd': transductive: 18 test samples")
+    assert progress.lines[0].startswith("note: toy, task 'odd': transductive: 18 test samples")
     folder = run_folder(config, config.arm("sipt"), 1)
     assert folder.parts[-4:-2] == ("toy-experiment", "sipt") and folder.name == "seed-1"
     assert {"config.yaml", "results.json", "encoder.safetensors"} <= {file.name for file in folder.iterdir()}
