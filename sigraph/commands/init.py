@@ -82,7 +82,7 @@ def init_run(arguments: argparse.Namespace) -> int:
     print(f"{command}\n", flush=True)
     options = argparse.ArgumentParser()
     add_run_options(options)
-    return experiment_run(options.parse_args([str(file)], argparse.Namespace(debug=arguments.debug)))
+    return experiment_run(options.parse_args([str(file), "--picture"], argparse.Namespace(debug=arguments.debug)))
 
 
 def _complete(arguments: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
     add("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
     add("--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing")
+    add("--picture", action="store_true", help="draw the latent spaces of the baseline and the first arm: latent.png")
     add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
     add("--list", action="store_true", help="print one command for each run, for a scheduler; --dry-run checks more")
 
@@ -79,7 +80,24 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     from sigraph.running.progress import BarProgress
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
-    return _show(run(config, BarProgress(), arguments.jobs, seconds, wanted), arguments.debug)
+    results = run(config, BarProgress(), arguments.jobs, seconds, wanted)
+    code = _show(results, arguments.debug)
+    if arguments.picture and code == 0:
+        print(_drawn(results))
+    return code
+
+
+def _drawn(results: Results) -> str:
+    """Draw the baseline and the first other arm that pre-trains; what was drawn, or why nothing was."""
+    config = results.config
+    shown = {record["arm"] for record in results.records if record["seed"] == config.seeds[0]}
+    trained = [name for name in config.arm_names if name in shown and config.arm(name).kind is None]
+    trained = [name for name in trained if config.arm(name).pretrain.trainer.max_epochs]
+    arms = [name for name in (config.baseline, *trained) if name in trained]
+    arms = list(dict.fromkeys(arms))[:2]
+    if not arms:
+        return "no picture: no arm pre-trained with the first seed"
+    return f"the latent spaces of {' and '.join(arms)}: {_picture(results, arms)}"
 
 
 def _check_output(output_dir: str, is_written: bool) -> None:
@@ -151,6 +169,8 @@ The encoder sees one sample at a time: the graph is used in pre-training only.
 
 def _picture(results: Results, arms: list[str]) -> Path:
     """The latent spaces of two arms of a finished run, first seed."""
+    import torch
+
     from sigraph.report import latent_figure
     from sigraph.running.parts import load_parts
     from sigraph.running.run_one import run_folder
@@ -160,9 +180,15 @@ def _picture(results: Results, arms: list[str]) -> Path:
     for name in arms:
         arm = config.arm(name)
         panels[name], dataset, observed = load_parts(arm.pretrain, seed, run_folder(config, arm, seed))
-    task = dataset.task(config.finetune[0].task)
+    found = [task for task in dataset.tasks.values() if task.type == "classification"]
+    first = config.finetune[0].task if config.finetune else None
+    task = next((one for one in found if one.name == first), found[0] if found else None)
     path = Path(config.output_dir) / config.name / "latent.png"
-    return latent_figure(panels, task.labels, path, observed.local_consistency(task.labels), task.name, seed)
+    if task is None:  # nothing to colour by
+        unknown = torch.full((len(dataset),), -1)
+        return latent_figure(panels, unknown, path, seed=seed)
+    consistency = observed.local_consistency(task.labels)
+    return latent_figure(panels, task.labels, path, consistency, task.name, seed, task.classes)
 
 
 def _show(results: Results, debug: bool) -> int:
