@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 from sigraph import __version__
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # argparse takes positionals in one run only; overrides may also stand behind options.
     strange = [text for text in late if arguments.command != "run" or text.startswith("-")]
     if strange:
-        (arguments.parser or parser).error(f"unrecognized arguments: {' '.join(strange)}")
+        (arguments.parser or parser).error(_unrecognized(arguments, strange))
     if late:
         arguments.overrides = [*arguments.overrides, *late]
     if arguments.command is None:
@@ -69,6 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if interruption.number:  # its exception got lost, or came too late
             return interruption.end()
         return code
+
+
+def _unrecognized(arguments: argparse.Namespace, strange: list[str]) -> str:
+    """What the command does not take, with what was probably meant."""
+    if arguments.command in ("predict", "embed", "neighbors") and Path(strange[0]).is_dir():
+        return f"{1 + len(strange)} run folders were given, perhaps by a glob; name one (got {' '.join(strange)} too)"
+    options = [] if arguments.parser is None else list(arguments.parser._option_string_actions)
+    said = [
+        f"{text}{did_you_mean(text.partition('=')[0], options) if text.startswith('--') else ''}" for text in strange
+    ]
+    return f"unrecognized arguments: {' '.join(said)}"
 
 
 def _carried_out(arguments: argparse.Namespace) -> int:
@@ -126,6 +139,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        wrong = re.fullmatch(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong:
+            known = re.findall(r"'(.*?)'", wrong[2]) or wrong[2].split(", ")
+            message = f"there is no command {wrong[1]!r}{did_you_mean(wrong[1], known)}; there are: {', '.join(known)}"
         self.print_usage(sys.stderr)
         self.exit(2, f"sigraph: {message}; see {self.prog} --help\n")
 

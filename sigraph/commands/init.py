@@ -54,7 +54,9 @@ def init_run(arguments: argparse.Namespace) -> int:
             raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
     for line in files.why:
         print(f"files    {line}")
-    arguments.drop_unknown = True  # the report says how many, and which
+    if files.unknown and not arguments.drop_unknown:
+        raise ValueError(f"{'; '.join(files.unknown)}; --drop-unknown leaves them out")
+    arguments.drop_unknown = True  # a few; the report says how many, and which
     _complete(arguments)
     report = TableReport()
     try:
@@ -99,7 +101,9 @@ def _complete(arguments: argparse.Namespace) -> None:
     uses = {column.name: column.use for column in report.samples.columns}
     if not (arguments.label or arguments.task or arguments.terms or arguments.no_labels):
         arguments.label, why = label_columns(dataset.records, uses)
-        if arguments.label:
+        if not arguments.label:
+            print("labels   none found: --label COLUMN names one of the samples' columns")
+        else:
             print(f"labels   {why}; --label COLUMN names another, --no-labels none")
             if not arguments.metric and all(is_two_classes(dataset.records[name]) for name in arguments.label):
                 arguments.metric = ["rocauc"]

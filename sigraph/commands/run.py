@@ -52,6 +52,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
+    _check_place(arguments.file, config.pretrain.dataset)
     for name in arguments.arm or config.arm_names:
         refuse_unknown_names(config.arm(name).to_dict(), f"arm {name!r}: ")
     _check_output(config.output_dir, is_written=not arguments.list)
@@ -98,6 +99,20 @@ def _drawn(results: Results) -> str:
     if not arms:
         return "no picture: no arm pre-trained with the first seed"
     return f"the latent spaces of {' and '.join(arms)}: {_picture(results, arms)}"
+
+
+def _check_place(file: str, dataset: object) -> None:
+    """Refuse to look where you stand for a folder that is beside the file."""
+    from sigraph.recipes.prepare import MANIFEST, dataset_names
+
+    beside = Path(file).parent
+    if not isinstance(dataset, str) or dataset in dataset_names():
+        return
+    if not Path(dataset).exists() and beside != Path() and (beside / dataset / MANIFEST).is_file():
+        raise ValueError(
+            f"'pretrain.dataset' is looked for where you stand, and {dataset!r} is beside {file}: cd {beside}, or "
+            f"add pretrain.dataset={beside / dataset}"
+        )
 
 
 def _check_output(output_dir: str, is_written: bool) -> None:

@@ -31,10 +31,12 @@ def epochs_within(config: ExperimentConfig, minutes: float) -> tuple[int, str]:
     pre_training = runs * epochs * an_epoch / 60
     cost = f"{an_epoch:.2g} s an epoch here, {len(trained)} arms x {len(config.seeds)} seeds: {pre_training:.1f} min"
     if within < LEAST_EPOCHS:
-        return epochs, f"{cost}, more than {minutes:g} min allow; fewer seeds or arms, or a smaller encoder, take less"
-    if epochs < math.floor(within):
-        return epochs, f"{cost}; {epochs * steps:,} steps are enough to begin with"
-    return epochs, f"{cost} of the {minutes:g} that you gave; fine-tuning comes on top"
+        said = f"more than {minutes:g} min allow; fewer seeds or arms, or a smaller encoder, take less"
+    elif epochs < math.floor(within):
+        said = f"{epochs * steps:,} steps are enough to begin with"
+    else:
+        said = f"of the {minutes:g} that you gave"
+    return epochs, f"{cost}, {said}; fine-tuning comes on top"
 
 
 def _trains(config: ExperimentConfig, name: str) -> bool:

@@ -14,6 +14,7 @@ from sigraph.tasks import Task
 from sigraph.theory import AuditReport
 
 SEEDS = [0, 1, 2]
+FEWEST = 20  # samples
 _LARGEST_BATCH, _SMALLEST_BATCH = 1024, 32
 _MOST_CONVERGED = 20  # label columns of a probe that is trained to its end
 _WIDEST = 160  # letters of a comment about the files
@@ -75,8 +76,10 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
         audit: Of its graphs and tasks, where it has both.
 
     Raises:
-        ValueError: No encoder reads the samples.
+        ValueError: No encoder reads the samples, or there are too few.
     """
+    if len(dataset) < FEWEST:
+        raise ValueError(f"init needs at least {FEWEST} samples to learn from (got {len(dataset)})")
     components = choose_components(dataset, uses)
     graph, rewired, why_graph = _graph(dataset, uses, components, audit)
     tasks = [name for name, task in dataset.tasks.items() if isinstance(task, Task)]

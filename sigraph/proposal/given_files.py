@@ -15,6 +15,7 @@ from sigraph.tables.text_folder import is_text_folder
 
 EDGE_ENDINGS = (".mtx", ".graphml", ".edgelist", ".edges", ".ppi")  # that hold edges and nothing else
 LABEL_ENDINGS = (".anno",)
+MOST_UNKNOWN = 0.1  # of a file's ids that init leaves out unasked
 _KNOWN = 0.5  # of the ids of a file: as many are samples' where it is about them
 _SAMPLE_ENDINGS = (".fasta", ".fa", ".faa", ".npy")
 
@@ -27,6 +28,7 @@ class GivenFiles:
     edges: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     why: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # files of which many ids are no sample, in words
 
 
 def sort_files(given: Sequence[str], header: bool = True) -> GivenFiles:
@@ -81,19 +83,38 @@ def _of_folder(folder: Path, header: bool) -> GivenFiles:
 
 
 def _place(out: GivenFiles, path: Path, known: pa.Array | None, header: bool) -> None:
-    if _ending(path) in EDGE_ENDINGS:
-        out.edges.append(str(path))
-        out.why.append(f"{path.name} holds edges, by its ending")
-        return
-    if _ending(path) in LABEL_ENDINGS:
-        out.labels.append(str(path))
-        out.why.append(f"{path.name} holds labels, by its ending")
-        return
+    for endings, found, what in ((EDGE_ENDINGS, out.edges, "edges"), (LABEL_ENDINGS, out.labels, "labels")):
+        if _ending(path) in endings:
+            found.append(str(path))
+            out.why.append(f"{path.name} holds {what}, by its ending")
+            return
     columns = _first_columns(path, header)
-    both = len(columns) > 1 and known is not None and all(_share([one], known) > _KNOWN for one in columns[:2])
+    shares = [_share([one], known) for one in columns]
+    if known is not None and columns and not any(shares):
+        first = ", ".join(map(repr, columns[0][:3].to_pylist()))
+        samples = ", ".join(map(repr, known[:3].to_pylist()))
+        raise ValueError(
+            f"{path}: no id in its first columns is a sample of {out.samples} (got {first}; samples are {samples}); is "
+            "it the right file, and --id-column the right column?"
+        )
+    both = len(columns) > 1 and all(share > _KNOWN for share in shares[:2])
+    _say_unknown(out, path, columns[: 1 + both], known)
     (out.edges if both else out.labels).append(str(path))
     what = "edges: its first two columns both hold" if both else "labels: one column alone holds"
     out.why.append(f"{path.name} holds {what} ids of samples")
+
+
+def _say_unknown(out: GivenFiles, path: Path, columns: list[pa.Array], known: pa.Array | None) -> None:
+    """Keep in words that a file speaks of many samples that are not there."""
+    if known is None or not columns:
+        return
+    ids = pc.unique(pa.chunked_array(columns))
+    strange = ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
+    if len(strange) > MOST_UNKNOWN * len(ids):
+        first = ", ".join(map(repr, strange[:3].to_pylist()))
+        out.unknown.append(
+            f"{path}: {len(strange):,} of {len(ids):,} ids are no sample of {out.samples} ({first}, ...)"
+        )
 
 
 def _ending(path: Path) -> str:

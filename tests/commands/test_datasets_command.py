@@ -19,3 +19,17 @@ def test_help_is_of_the_command(capsys):
     with pytest.raises(SystemExit):
         main(["run", "x.yaml", "--nope"])
     assert capsys.readouterr().err.startswith("usage: sigraph run")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "there is no command 'rnu' (did you mean 'run'?)"),
+        (["init", "x.csv", "--minuts", "3"], "--minuts (did you mean '--minutes'?)"),
+        (["predict", ".", ".", "--samples", "x.csv", "--out", "y.csv"], "2 run folders were given"),
+    ],
+)
+def test_what_was_meant_is_said(words, said, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert said in capsys.readouterr().err

@@ -49,8 +49,12 @@ def test_a_dry_run_and_a_no_write_nothing(files, capsys, monkeypatch):
         (["papers.csv", "--minutes", "0"], "--minutes needs to be above 0"),
         (["no.csv"], "no.csv: there is no such file"),
         (["papers.csv", "."], "a single folder"),
+        (["few.csv"], "at least 20 samples"),
+        (["papers.csv", "half.csv"], "--drop-unknown leaves them out"),
     ],
 )
 def test_what_cannot_be_is_said(files, words, said, capsys):
+    (files / "few.csv").write_text("id,text\na,some words\nb,other words\nc,more words\n")
+    (files / "half.csv").write_text("source,target\np1,p2\np2,z3\np5,p7\n")
     assert main(["init", *words]) == 2
     assert said in capsys.readouterr().err

@@ -30,6 +30,15 @@ def test_a_folder_is_sorted_by_what_its_files_speak_of(folder):
     assert names(sort_files([str(folder)])) == ["papers.csv", "cites.csv", "topics.csv"]
 
 
+def test_files_of_other_samples_are_refused_and_many_unknown_ids_said(folder):
+    (folder / "other.csv").write_text("id,label\nz1,a\nz2,b\n")
+    with pytest.raises(ValueError, match=r"no id .* is a sample of .*papers.csv \(got 'z1', 'z2'; samples are 'p0'"):
+        sort_files([str(folder / "papers.csv"), str(folder / "other.csv")])
+    (folder / "half.csv").write_text("source,target\np1,p2\np2,z3\np5,p7\n")
+    (said,) = sort_files([str(folder / "papers.csv"), str(folder / "half.csv")]).unknown
+    assert "1 of 5 ids are no sample" in said and "'z3'" in said
+
+
 def test_what_is_missing_or_empty_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no\.csv: there is no such file"):
         sort_files([str(tmp_path / "no.csv")])
