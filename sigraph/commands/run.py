@@ -169,9 +169,13 @@ def demo_run(arguments: argparse.Namespace) -> int:
     code = _show(results, arguments.debug)
     if code == 0:
         print(f"\nthe latent spaces, without and with the graph: {_picture(results, ['objective-only', 'sipt'])}")
+        print(_NEXT)
     return code
 
 
+_NEXT = """
+next: sigraph init papers.csv cites.csv --run            your own files to such a table
+      sigraph run experiments/manifold-torus/demo.yaml   this one as a file, yours to change; KEY=VALUE overrides it"""
 _DEMO_TEXT = """\
 1,200 samples lie on a torus; each shows only 16 noisy words. The pre-training graph joins samples that lie close
 together. Which of 8 topics is a sample about? 40 labels to train on, 1,000 test samples, {num_seeds} seeds, four arms:

@@ -18,10 +18,12 @@ from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.files.markdown import markdown_table
 from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.fitting import refreshing, validation_of
+from sigraph.running.found import found
 from sigraph.running.grid import check_all, own_baselines
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.kinds import build_kind
 from sigraph.running.parts import Parts, build_parts, pretrain_hash
+from sigraph.running.run_one import pretrain_folder, run_folder
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
 # Of an arm that pre-trains nothing: what it fits is not known before, and takes seconds.
@@ -35,9 +37,10 @@ def plan(
     """One row an arm, from building it and timing a few real steps on its first seed; nothing is kept.
 
     ``seconds`` is the pre-training of one seed with its validations, ``num_seeds`` how many of them there are,
-    ``trials`` what the grid tries on the first one, ``pretrainings`` how many different pre-trainings that takes. Arms
-    that pre-train the same share it. Fine-tuning is not in it: how long it takes depends on when validation stops it.
-    An arm of a kind pre-trains nothing; ``kind`` says what it does.
+    ``num_found`` how many of these are finished (of an arm with a grid that is not known: 0), ``trials`` what the grid
+    tries on the first one, ``pretrainings`` how many different pre-trainings that takes. Arms that pre-train the same
+    share it. Fine-tuning is not in it: how long it takes depends on when validation stops it. An arm of a kind
+    pre-trains nothing; ``kind`` says what it does.
 
     Args:
         config: The experiment.
@@ -51,24 +54,25 @@ def plan(
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    found = check_all(config, list(seeds))
-    for line in [*own_baselines(config, list(seeds)), *found.lines]:
+    checked = check_all(config, list(seeds))
+    for line in [*own_baselines(config, list(seeds)), *checked.lines]:
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
     for name, own in seeds.items():
         arm = config.arm(name)
-        if name in found.left_out:
+        if name in checked.left_out:
             continue
         if arm.kind is not None:
             rows.append({"arm": name, "kind": build_kind(arm).kind, "shares": None, "num_seeds": len(own), **_NOTHING})
+            rows[-1]["num_found"] = _num_found(config, arm, own)
             continue
         code = pretrain_hash(arm.pretrain)
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
             timed[name] = {"code": code, **measure(arm, own[0])}
         rows.append({"arm": name, "shares": shared, "num_seeds": len(own), **timed[shared or name]})
-        rows[-1] |= _trials(config, name)
+        rows[-1] |= _trials(config, name) | {"num_found": _num_found(config, arm, own)}
     return rows
 
 
@@ -84,17 +88,18 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> s
             cells.append([row["arm"], f"{row['kind']}: pre-trains nothing", *[""] * 5])
             continue
         own = 0.0 if row["shares"] else row["seconds"]
-        total += own * (row["num_seeds"] - 1 + row["pretrainings"])
+        total += own * max(row["num_seeds"] - 1 + row["pretrainings"] - row["num_found"], 0)
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         sizes = [f"{row[name]:,}" for name in ("num_parameters", "num_samples", "num_edges", "num_steps")]
         cells.append([row["arm"], *sizes, shown, grid])
     peak = max((row["peak_memory_mb"] for row in rows), default=0.0)
-    runs = sum(row["num_seeds"] for row in rows)
+    runs, done = (sum(row[name] for row in rows) for name in ("num_seeds", "num_found"))
     text = [
         markdown_table(titles, cells),
         "",
-        f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each",
+        f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each"
+        + (f"; {done} are finished and not run again" if done else ""),
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
         f"memory: about {peak:,.0f} MB a process",
         *notes,
@@ -154,6 +159,17 @@ def _seconds(parts: Parts) -> float:
     each = time.perf_counter() - start
     num_epochs = config.trainer.max_epochs
     return num_epochs * an_epoch * clock.seconds + math.ceil(num_epochs / config.valid_every) * each
+
+
+def _num_found(config: ExperimentConfig, arm: ArmConfig, seeds: Sequence[int]) -> int:
+    """How many of an arm's runs are finished; of one whose settings a grid chooses that is not known."""
+    if config.grid_of(arm.name):
+        return 0
+    done = 0
+    for seed in seeds:
+        folder, shared = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
+        done += found(arm, seed, folder, shared, config.save_models) is not None
+    return done
 
 
 def _trials(config: ExperimentConfig, name: str) -> dict[str, int]:
