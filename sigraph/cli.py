@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import os
 import re
 import sys
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out, 130 after
     Ctrl-C, 143 after SIGTERM."""
     parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could follow (extra `completion`)
+        importlib.import_module("argcomplete").autocomplete(parser)
     arguments, late = parser.parse_known_args(argv)
     # argparse takes positionals in one run only; overrides may also stand behind options.
     strange = [text for text in late if arguments.command != "run" or text.startswith("-")]

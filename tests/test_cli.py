@@ -1,5 +1,6 @@
 """The command line, as a user meets it."""
 
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,15 @@ def test_help_is_fast_and_shows_an_example(command):
     done = sigraph(*command, "--help")
     assert time.perf_counter() - start < 0.5 + 0.3  # half a second, and some for a busy machine
     assert done.returncode == 0 and "sigraph " in done.stdout and (not command or "example:" in done.stdout)
+
+
+def test_a_shell_is_told_what_could_follow(tmp_path):
+    pytest.importorskip("argcomplete")
+    line = "sigraph lea"
+    shell = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_SHELL": "bash"}
+    out = tmp_path / "told"
+    done = sigraph(env={**os.environ, **shell, "_ARGCOMPLETE_STDOUT_FILENAME": str(out)})
+    assert done.returncode == 0 and out.read_text().strip() == "leaderboard"
 
 
 def test_importing_sigraph_imports_no_torch():
