@@ -83,9 +83,28 @@ class TfIdf(Reader):
         return SparseFeatures.of(self._fitted().transform(text))
 
     def note(self, records: pa.Table) -> str:
-        rows = self._fitted().transform(text_column(records, self.column, "TfIdf", is_new=True).to_pylist())
-        empty = int((np.diff(rows.indptr) == 0).sum())
-        return f"{empty:,} texts hold no word that was learned: rows of zeros" if empty else ""
+        text = text_column(records, self.column, "TfIdf", is_new=True).to_pylist()
+        total, unknown = self._count(text)
+        empty = int((np.diff(self._fitted().transform(text).indptr) == 0).sum())
+        said = []
+        if unknown:
+            what = "words" if self.analyzer == "word" else "letters"
+            said.append(f"{unknown:,} of {total:,} {what} are not among those that were learned: left out")
+        if empty:
+            said.append(f"{empty:,} texts hold no word that was learned: rows of zeros")
+        return "; ".join(said)
+
+    def _count(self, text: list[str]) -> tuple[int, int]:
+        """Single words (letters) of some texts, and those of them that were not learned."""
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        counter = CountVectorizer(analyzer=self.analyzer)
+        try:
+            count = np.asarray(counter.fit_transform(text).sum(axis=0)).reshape(-1)
+        except ValueError:  # there is no word at all
+            return 0, 0
+        known = np.fromiter((word in self._fitted().vocabulary_ for word in counter.get_feature_names_out()), bool)
+        return int(count.sum()), int(count[~known].sum())
 
     def _fitted(self) -> Any:
         if self._vectorizer is None:
