@@ -100,7 +100,7 @@ def test_a_command_says_what_resumes_it(number, error, command, line, capsys, mo
             raise error or KeyboardInterrupt from None
 
     monkeypatch.setattr(cli, "experiment_run", interrupted)
-    monkeypatch.setattr(cli, "_datasets", interrupted)
+    monkeypatch.setattr(cli, "datasets_run", interrupted)
     arguments = [command, *["x.yaml"] * (command == "run"), *["--debug"] * (error is not None)]
     assert cli.main(arguments) == 128 + number
     assert capsys.readouterr().err == f"\nsigraph: interrupted; {line}\n"
@@ -108,7 +108,7 @@ def test_a_command_says_what_resumes_it(number, error, command, line, capsys, mo
 
 def test_one_of_several_processes_speaks_for_all(capsys, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(cli, "_datasets", lambda arguments: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(cli, "datasets_run", lambda arguments: signal.raise_signal(signal.SIGTERM))
     assert cli.main(["datasets"]) == 143 and capsys.readouterr().err == ""
 
 
@@ -116,7 +116,7 @@ def test_what_nobody_foresaw_is_one_line_unless_asked(capsys, monkeypatch):
     def fail(arguments):
         raise RuntimeError("size mismatch\n  in a library")
 
-    monkeypatch.setattr(cli, "_datasets", fail)
+    monkeypatch.setattr(cli, "datasets_run", fail)
     assert cli.main(["datasets"]) == 2
     assert capsys.readouterr().err == "sigraph: RuntimeError: size mismatch; --debug shows where it comes from\n"
     with pytest.raises(RuntimeError):

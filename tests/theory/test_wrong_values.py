@@ -96,7 +96,7 @@ CALLS = {  # the function, arguments that fit, and by argument what does not
             "graph": NO_GRAPH,
             "task": [*NEVER, None, "topic", 5, Y, DATASET],
             "ids": [*NEVER, "abc", 5, [1.5] * N, list(range(N - 1)), X, torch.eye(N).to_sparse()],
-            "samples": [*NEVER, "x", 5, X[:5], X * float("nan"), Y, X.numpy(), Y.to_sparse()],
+            "samples": [*NEVER, "x", 5, X[:5], X * float("nan"), Y, Y.to_sparse()],
             "graph_labels": [*NEVER, "topic", 5, Y[:5], torch.ones(N, 2, 2), torch.eye(N).to_sparse()],
             "pretraining": NO_DATASET,
             "cosine": [*NEVER, "x", 0, 1.5, True, float("nan"), X],
@@ -267,7 +267,7 @@ def test_a_bilinear_loss_of_another_width_is_named():
 
 
 def test_ways_out_are_said():
-    for what, way in (("toy", "sigraph.open_dataset"), (X, "sigraph.SampleDataset"), (X.numpy(), "torch.tensor")):
+    for what, way in (("toy", "sigraph.open_dataset"), (X, "sigraph.SampleDataset"), (X.numpy(), "sigraph.SampleDataset")):
         with pytest.raises(ValueError, match=f"'dataset' needs to be a SampleDataset in 'audit' .*{way}"):
             audit(GRAPH, TASK, dataset=what)
     with pytest.raises(ValueError, match=r"open it: sigraph.audit\(sigraph.open_dataset"):
