@@ -267,7 +267,11 @@ def test_a_bilinear_loss_of_another_width_is_named():
 
 
 def test_ways_out_are_said():
-    for what, way in (("toy", "sigraph.open_dataset"), (X, "sigraph.SampleDataset"), (X.numpy(), "sigraph.SampleDataset")):
+    for what, way in (
+        ("toy", "sigraph.open_dataset"),
+        (X, "sigraph.SampleDataset"),
+        (X.numpy(), "sigraph.SampleDataset"),
+    ):
         with pytest.raises(ValueError, match=f"'dataset' needs to be a SampleDataset in 'audit' .*{way}"):
             audit(GRAPH, TASK, dataset=what)
     with pytest.raises(ValueError, match=r"open it: sigraph.audit\(sigraph.open_dataset"):
