@@ -50,6 +50,8 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 if a run failed, 2 if the request cannot be carried out, 130 after
     Ctrl-C, 143 after SIGTERM."""
+    # Threads of torch that wait shall sleep: where others work on the same cores, spinning takes most of the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported, which is later
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what could follow (extra `completion`)
         importlib.import_module("argcomplete").autocomplete(parser)
