@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from sigraph.tasks.base import BaseTask
@@ -19,6 +20,7 @@ STRENGTHS = tuple(10.0**power for power in range(2, -7, -1))  # of L2, for each 
 _NEVER = -1e4  # logit of a class that no training row has
 _SURE = 10.0  # logit of a label column that training rows know one answer of
 _MOST_STEPS = 20_000
+_LARGE = 10_000_000  # numbers from which several threads are worth it
 
 
 class Probe(NamedTuple):
@@ -77,7 +79,8 @@ def converged_probe(
     best: tuple[float, float, Tensor, Tensor] | None = None
     better = 1 if task.greater_is_better else -1
     for strength in strengths:
-        found = fit(strength)
+        with threadpool_limits(1 if x.numel() < _LARGE else None):  # else threads wait for each other longest
+            found = fit(strength)
         if found is None:
             continue
         weight, bias = found[0] / std, found[1] - (found[0] * (mean / std)).sum(dim=1)
