@@ -103,16 +103,19 @@ def _drawn(results: Results) -> str:
 
 def _check_place(file: str, dataset: object) -> None:
     """Refuse to look where you stand for a folder that is beside the file."""
-    from sigraph.recipes.prepare import MANIFEST, dataset_names
+    from sigraph.files.ownership import MANIFEST
 
     beside = Path(file).parent
-    if not isinstance(dataset, str) or dataset in dataset_names():
+    if not isinstance(dataset, str) or beside == Path() or Path(dataset).exists():
         return
-    if not Path(dataset).exists() and beside != Path() and (beside / dataset / MANIFEST).is_file():
-        raise ValueError(
-            f"'pretrain.dataset' is looked for where you stand, and {dataset!r} is beside {file}: cd {beside}, or "
-            f"add pretrain.dataset={beside / dataset}"
-        )
+    if (beside / dataset / MANIFEST).is_file():
+        from sigraph.recipes.prepare import dataset_names
+
+        if dataset not in dataset_names():
+            raise ValueError(
+                f"'pretrain.dataset' is looked for where you stand, and {dataset!r} is beside {file}: cd {beside}, or "
+                f"add pretrain.dataset={beside / dataset}"
+            )
 
 
 def _check_output(output_dir: str, is_written: bool) -> None:
