@@ -1,30 +1,9 @@
 """Ego-networks of the human protein interactions of node2vec, from the text files of BioNEV."""
 
-import torch
-
-from sigraph.data import SampleDataset
-from sigraph.recipes import ego_networks, node_kinds
-from sigraph.recipes.raw_text import graph_between, multi_hot, read_label_numbers, read_rows
-from sigraph.samples import Graphs
-from sigraph.tasks import Task
-from sigraph.tasks.splits import SplitRule
-
-NUM_LABELS = 50
-HOPS, MAX_NODES = 2, 64
-SPLIT = SplitRule("group", rates=(0.6, 0.2, 0.2), seed=0, column="sample")  # equal samples stay together
+from sigraph.recipes.protein_networks import protein_networks, read_node2vec_ppi
 
 
 def prepare(files, card):
     """A graph around each protein, the graph ``interaction``, the task ``hallmark`` with a drawn split."""
-    rows = read_rows(files["node2vec_ppi/node2vec_PPI.edgelist"], 3)
-    labels = read_label_numbers(files["node2vec_ppi/node2vec_PPI_labels.txt"], NUM_LABELS)
-    nodes = sorted({int(node) for row in rows for node in row[:2]} | labels.keys())
-    columns = [str(number) for number in range(1, NUM_LABELS + 1)]
-    label = multi_hot([labels.get(node) for node in nodes], columns)
-    graph = graph_between(rows, [str(node) for node in nodes])
-    samples = ego_networks(graph, HOPS, MAX_NODES, node_kinds(graph))
-    alike = torch.from_numpy(Graphs.alike([samples], None, None).loosest)
-    known = (~label.isnan()).all(dim=1).nonzero().view(-1)
-    split = SPLIT.draw(known, groups=alike[known])
-    task = Task("hallmark", label, split, about=f"split drawn: {SPLIT}", classes=columns)
-    return SampleDataset(samples, {"interaction": graph}, {"hallmark": task}, name=card.name, ids=nodes)
+    nodes, graph, label, columns = read_node2vec_ppi(files)
+    return protein_networks(card.name, graph, nodes, "hallmark", label, columns)

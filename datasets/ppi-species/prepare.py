@@ -4,18 +4,13 @@ from collections import Counter
 
 import torch
 
-from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.recipes import ego_networks, node_kinds
+from sigraph.data import PretrainGraph
+from sigraph.recipes.protein_networks import protein_networks
 from sigraph.recipes.raw_text import graph_between, multi_hot, read_rows, read_terms
-from sigraph.samples import Graphs
-from sigraph.tasks import Task
-from sigraph.tasks.splits import SplitRule
 
 SPECIES = ["go2ppi_yeast/SC", "go2ppi_species/AT", "go2ppi_species/MM"]  # yeast, thale cress, mouse: groups 0, 1, 2
 LEAST = 10  # carriers of a term in each species
 BINDING = "GO:0005515"  # annotated from interactions, which are what a sample is
-HOPS, MAX_NODES = 2, 64
-SPLIT = SplitRule("group", rates=(0.6, 0.2, 0.2), seed=0, column="sample")  # equal samples stay together
 
 
 def prepare(files, card):
@@ -29,12 +24,7 @@ def prepare(files, card):
     label = multi_hot([found.get(name) for some, found in zip(members, terms, strict=True) for name in some], columns)
     plain = graph_between([pair for some in pairs for pair in some], names)
     graph = PretrainGraph(plain.edge_index, len(names), group=species)
-    samples = ego_networks(plain, HOPS, MAX_NODES, node_kinds(plain))
-    alike = torch.from_numpy(Graphs.alike([samples], None, None).loosest)
-    known = (~label.isnan()).all(dim=1).nonzero().view(-1)
-    split = SPLIT.draw(known, groups=alike[known])
-    task = Task("go", label, split, about=f"split drawn: {SPLIT}", classes=columns)
-    return SampleDataset(samples, {"interaction": graph}, {"go": task}, name=card.name, ids=names)
+    return protein_networks(card.name, graph, names, "go", label, columns)
 
 
 def shared(terms):

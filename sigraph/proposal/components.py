@@ -79,10 +79,9 @@ def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Compon
                 + (", as words: most are 0 and none is negative" if words else ""),
             },
         )
-    if not isinstance(store, Records):
+    records = store.records() if isinstance(store, Records) else None
+    if records is None:
         raise ValueError(f"init knows no encoder for samples that are {store.describe()}; write the YAML by hand")
-    records = store.records()
-    assert records is not None
     return _of_records(records, uses)
 
 
@@ -208,5 +207,4 @@ def _counts_words(dataset: SampleDataset) -> bool:
     if isinstance(dataset.store, SparseFeatures):
         return bool((dataset.store.value.whole() >= 0).all())
     rows = dataset.store.vectors()
-    assert rows is not None
-    return bool((rows >= 0).all()) and float((rows == 0).float().mean()) > _SPARSE
+    return rows is not None and bool((rows >= 0).all()) and float((rows == 0).float().mean()) > _SPARSE
