@@ -202,7 +202,7 @@ def _of_dataset(dataset: SampleDataset) -> _Wanted:
 
 
 def _of_files(arguments: argparse.Namespace) -> _Wanted:
-    from sigraph.commands.prepare import by_task, sources
+    from sigraph.commands.own_tables import by_task, sources
     from sigraph.tables.labelled_graph import read_labelled_graphs
 
     edges, tasks = sources("edges", [arguments.what, *arguments.edges], ""), sources("task", arguments.more, "")

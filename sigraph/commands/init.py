@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.commands.prepare import add_own_data_options, read_own
+from sigraph.commands.own_tables import read_own
+from sigraph.commands.prepare import add_own_data_options
 from sigraph.commands.run import add_run_options, experiment_run
 from sigraph.commands.target import check_target
 from sigraph.files.paths import user_path

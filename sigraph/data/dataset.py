@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from sigraph.data.card import Card
-from sigraph.data.given import checked_ids, checked_names, named_items, refuse_ambiguous_ids, refuse_other_names
+from sigraph.data.given import checked_ids, checked_names, chosen, named_items, refuse_ambiguous_ids, refuse_other_names
 from sigraph.data.held_graphs import HeldGraphs
 from sigraph.data.prepared import (
     IDS,
@@ -25,11 +25,10 @@ from sigraph.data.prepared import (
 )
 from sigraph.data.sample_graph import SampleGraph, StoredGraph
 from sigraph.data.stated import stated_card
-from sigraph.files.arguments import check_kinds, checked_node, said, shown
+from sigraph.files.arguments import check_kinds, checked_node, said
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.paths import resolved
-from sigraph.files.suggestions import did_you_mean
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import open_samples, read_samples
@@ -270,11 +269,11 @@ class SampleDataset:
 
     def graph(self, name: str | None = None) -> PretrainGraph:
         """A pre-training graph by name; without a name the first."""
-        return _choose("graph", self._graphs, name, self.name)
+        return chosen("graph", self._graphs, name, self.name)
 
     def task(self, name: str | None = None) -> Any:
         """A task by name; without a name the first."""
-        return _choose("task", self._tasks, name, self.name)
+        return chosen("task", self._tasks, name, self.name)
 
     def replace(self, graphs: Mapping[str, SampleGraph] | None = None, tasks: Mapping[str, BaseTask] | None = None):
         """The same samples with other graphs or tasks; mapped samples stay mapped."""
@@ -384,17 +383,3 @@ class SampleDataset:
         out._fingerprint = manifest.hash()
         out._check_counts()
         return out
-
-
-def _choose(kind: str, items: Mapping[str, Any], name: str | None, dataset: str) -> Any:
-    if not items:
-        way = "; make one with a constructor of sigraph.graphs, such as KNNGraph or LabelCliques" * (kind == "graph")
-        raise ValueError(f"data set {dataset!r} has no {kind}{way}")
-    if name is None:
-        return items[next(iter(items))]
-    if not isinstance(name, str) or name not in items:
-        raise ValueError(
-            f"unknown {kind} {shown(name)} of data set {dataset!r}{did_you_mean(str(name), items)}; there are: "
-            f"{', '.join(items)}"
-        )
-    return items[name]

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sigraph.data.foreign import way_from
 from sigraph.data.sample_graph import SampleGraph
-from sigraph.files.arguments import said
+from sigraph.files.arguments import said, shown
 from sigraph.files.columns import is_text
+from sigraph.files.suggestions import did_you_mean
 
 
 def named_items(kind: str, items: Any, expected: Any) -> dict[str, Any]:
@@ -129,3 +130,18 @@ def checked_names(names: Sequence[str] | None, width: int | None) -> list[str] |
             f"'feature_names' needs a name for each of {width or 0} features in 'SampleDataset' (got {got})"
         )
     return found
+
+
+def chosen(kind: str, items: Mapping[str, Any], name: str | None, dataset: str) -> Any:
+    """The graph or task of a name; without one the first."""
+    if not items:
+        way = "; make one with a constructor of sigraph.graphs, such as KNNGraph or LabelCliques" * (kind == "graph")
+        raise ValueError(f"data set {dataset!r} has no {kind}{way}")
+    if name is None:
+        return items[next(iter(items))]
+    if not isinstance(name, str) or name not in items:
+        raise ValueError(
+            f"unknown {kind} {shown(name)} of data set {dataset!r}{did_you_mean(str(name), items)}; there are: "
+            f"{', '.join(items)}"
+        )
+    return items[name]
