@@ -65,7 +65,8 @@ def test_there_are_experiments():
     assert {"cora/mlp.yaml", "manifold-torus/demo.yaml"} <= {"/".join(file.parts[-2:]) for file in FILES}
 
 
-SLOW = {"molecules/masking.yaml"}  # six arms, eleven fine-tunings each; molecules/context.yaml has their like
+# Six arms of eleven fine-tunings, as molecules/context.yaml has them; and networks as the other networks are.
+SLOW = {"molecules/masking.yaml", "networks/hu-networks.yaml"}
 
 
 def of(file):

@@ -105,6 +105,7 @@ def start(code, file, *options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow  # a minute; the next test kills once
 def test_killed_after_every_file_it_writes(hard, tmp_path):
     hard["pretrain"]["trainer"]["max_epochs"] = 3
     del hard["arms"]["objective-only"]
