@@ -225,7 +225,8 @@ def _parser() -> argparse.ArgumentParser:
             "predict",
             predict_run,
             "Write what a run's fine-tuned head says of samples, old or new: classes by name, probabilities, numbers.",
-            "sigraph predict runs/mine/sipt/*/seed-0 --samples new.csv --out predictions.csv",
+            "sigraph predict runs/mine --samples new.csv --out predictions.csv\n"
+            "  sigraph predict runs/mine --samples new.fasta --pairs pairs.csv --out pairs.parquet",
         )
     )
 
@@ -234,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
             "neighbors",
             neighbors_run,
             "Show the samples nearest to others, or to new texts, in the latent space of a run's encoder.",
-            "sigraph neighbors runs/mine/sipt/*/seed-0 --query p17 -k 10",
+            "sigraph neighbors runs/mine --query p17 -k 10",
         )
     )
 

@@ -131,3 +131,11 @@ def text_runs(tmp_path_factory):
     import text_run
 
     return text_run.ran(tmp_path_factory.mktemp("texts"))
+
+
+@pytest.fixture(scope="session")
+def letter_run(tmp_path_factory):
+    """Folder of a small run on sequences, with heads of pairs, links and letters; to be read, not changed."""
+    import letter_run
+
+    return letter_run.ran(tmp_path_factory.mktemp("letters"))

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from pages import blocks, read
@@ -70,7 +71,9 @@ def test_the_page_runs(folder, capsys):
 
     write(folder / "new.csv", ("id", "smiles"), ("a", "OCc1ccccc1"), ("b", "no molecule"))
     embed = expanded(embed)
-    assert main(embed) != 0 and "cannot read 1 of 2 cells" in capsys.readouterr().err
+    assert main(embed) == 0 and "1 of 2 samples cannot be read, such as 'no molecule'" in capsys.readouterr().out
+    assert pq.read_table("z.parquet").slice(1)["z0"].null_count == 1
+    Path("z.parquet").unlink()
     write(folder / "new.csv", ("id", "smiles"), ("a", "CCO"), ("b", "c1ccccc1O"))
     names = {}
     capsys.readouterr()

@@ -230,10 +230,11 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     from sigraph.config.inductive import arm_suffix
     from sigraph.files.random import keyed_generator
     from sigraph.graphs import GraphConstructor
-    from sigraph.running.data_source import open_data, shown
+    from sigraph.running.data_source import open_data
     from sigraph.running.ground import GRAPH
     from sigraph.running.parts import said_of
     from sigraph.running.visible import make_graph, sight
+    from sigraph.synthetic.generated import shown
     from sigraph.theory.leakage.label_edges import labels_in_edges
 
     config = load_config(file, overrides)

@@ -7,14 +7,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.commands.run_samples import add_sample_options, open_samples
+from sigraph.commands.run_samples import RUN_HELP, add_sample_options, open_run, open_samples
 from sigraph.config.trust import OPTION_HELP, trusting
 from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sigraph.data import SampleDataset
+    from sigraph.export.samples import ReadSamples
 
 _SUFFIXES = (".npy", ".parquet")
 
@@ -22,7 +22,7 @@ _SUFFIXES = (".npy", ".parquet")
 def add_embed_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which encoder embeds what, and where to."""
     add = parser.add_argument
-    add("folder", metavar="RUN_FOLDER", help="<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`")
+    add("folder", metavar="RUN_FOLDER", help=RUN_HELP)
     add_sample_options(parser)
     add(
         "--out", metavar="FILE", help="FILE.parquet: columns id, z0, z1, ...; FILE.npy: [N, D], ids in FILE.ids.parquet"
@@ -43,14 +43,17 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     from sigraph.encoders import embed
     from sigraph.export.samples import fitting_encoder
 
-    dataset, note = open_samples(arguments)
+    open_run(arguments)
+    samples = open_samples(arguments)
+    dataset, note = samples.dataset, samples.note
     encoder = fitting_encoder(arguments.folder, dataset, note, arguments.samples)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         z = embed(encoder, dataset)
     note += "".join(f" ({warning.message})" for warning in said)
-    _write(z, dataset, targets)
-    own = dataset.ids is not None
+    z = samples.spread(z, float("nan"))
+    _write(z, samples, targets)
+    own = samples.ids is not None
     ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"
     print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}{note}")
     return 0
@@ -72,19 +75,20 @@ def _targets(out: str | None, force: bool) -> list[Path]:
     return targets
 
 
-def _write(z: Tensor, dataset: SampleDataset, targets: list[Path]) -> None:
-    """All or nothing. Ids of another data set never stay beside new embeddings."""
+def _write(z: Tensor, samples: ReadSamples, targets: list[Path]) -> None:
+    """All or nothing. Ids of another data set never stay beside new embeddings; what was not read is null, or NaN."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from sigraph.files.atomic import atomic_file
 
-    ids = dataset.ids
+    ids, empty = samples.ids, ~samples.is_read.numpy()
     with atomic_file(targets[0]) as file:
         if len(targets) == 1:
-            columns = {"id": pa.array(np.arange(len(dataset))) if ids is None else ids}
-            pq.write_table(pa.table(columns | {f"z{i}": z[:, i].numpy() for i in range(z.size(1))}), file)
+            columns = {"id": pa.array(np.arange(len(z))) if ids is None else ids}
+            columns |= {f"z{i}": pa.array(z[:, i].numpy(), mask=empty) for i in range(z.size(1))}
+            pq.write_table(pa.table(columns), file)
             return
         with file.open("wb") as stream:
             np.save(stream, z.numpy(), allow_pickle=False)

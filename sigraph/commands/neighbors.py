@@ -6,7 +6,7 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING
 
-from sigraph.commands.run_samples import add_sample_options, open_samples
+from sigraph.commands.run_samples import RUN_HELP, add_sample_options, open_run, open_samples
 from sigraph.config.trust import OPTION_HELP, trusting
 from sigraph.files.foreign_text import printable
 
@@ -22,7 +22,7 @@ _CALLED = {"cosine": "cosine", "euclidean": "distance", "dot": "dot product"}
 def add_neighbors_options(parser: argparse.ArgumentParser) -> None:
     """The options that say whose neighbours are asked for, and among which samples."""
     add = parser.add_argument
-    add("folder", metavar="RUN_FOLDER", help="<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`")
+    add("folder", metavar="RUN_FOLDER", help=RUN_HELP)
     add(
         "--query",
         metavar="ID|TEXT",
@@ -49,6 +49,7 @@ def _neighbors(arguments: argparse.Namespace) -> int:
     from sigraph.export.samples import fitting_encoder
     from sigraph.neighbors.exact import nearest_neighbors
 
+    open_run(arguments)
     samples = open_samples(arguments)
     dataset = samples.dataset
     places = [_place(query, dataset) for query in arguments.query]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.commands.run_samples import add_sample_options, open_samples
+from sigraph.commands.run_samples import RUN_HELP, add_sample_options, open_run, open_samples
 from sigraph.config.trust import OPTION_HELP, trusting
 from sigraph.files.paths import user_path
 
@@ -14,16 +14,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SUFFIXES = (".parquet", ".csv", ".jsonl")
+_ROWS = {"sample": "ids in column 'id'", "token": "a row for each 'id' and 'position', from 0"}
 
 
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which head predicts what, and where to."""
     add = parser.add_argument
-    add("folder", metavar="RUN_FOLDER", help="<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`")
+    add("folder", metavar="RUN_FOLDER", help=RUN_HELP)
     add_sample_options(parser)
+    add(
+        "--pairs",
+        metavar="FILE",
+        help="of a task of pairs, which: two columns of ids, of the samples or else of the run's own",
+    )
     add("--task", metavar="TASK", help="one of the run's tasks (default: its primary one)")
     add("--head", metavar="HEAD", help="linear, full or knn, where the task has several; or a file's name in heads/")
-    add("--out", metavar="FILE", help="FILE.parquet, .csv or .jsonl: id, predicted, and p_<class> of each class")
+    add("--out", metavar="FILE", help="FILE.parquet, .csv or .jsonl: id, predicted, p_<class> of each class, known")
     add("--force", action="store_true", help="replace FILE if it is there")
     add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
 
@@ -32,17 +38,21 @@ def predict_run(arguments: argparse.Namespace) -> int:
     """Read the samples, predict, write the file."""
     target = _target(arguments.out, arguments.force)
 
-    from sigraph.export.predicted import predict_of
+    from sigraph.export.predicted import check_pairs, predict_by
+    from sigraph.export.trained_heads import trained_head
 
     with trusting(arguments.trust):
-        found = predict_of(arguments.folder, open_samples(arguments), arguments.task, arguments.head, arguments.samples)
+        run = open_run(arguments, arguments.task, arguments.head)
+        trained = trained_head(run, arguments.task, arguments.head)
+        check_pairs(trained.head, arguments.pairs is not None)
+        found = predict_by(trained, open_samples(arguments), arguments.samples, arguments.pairs)
     table = found.to_table()
     _write(table, target)
     what = {"classification": f"{len(found.names)} classes", "multilabel": f"{len(found.names)} label columns"}
     note = f" {found.note}" if found.note else ""
     print(
         f"{target}: {table.num_rows:,} predictions of {found.head.task} ({found.head.kind}), "
-        f"{what.get(found.head.type, 'numbers')}, ids in column 'id'{note}"
+        f"{what.get(found.head.type, 'numbers')}, {_ROWS.get(found.head.item, 'pairs of ids in id_0 and id_1')}{note}"
     )
     return 0
 

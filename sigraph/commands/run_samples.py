@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigraph.files.paths import resolved, user_path
-
 if TYPE_CHECKING:
-    from sigraph.data import SampleDataset
-    from sigraph.export.load import PretrainedOn
     from sigraph.export.samples import ReadSamples
+
+RUN_HELP = (
+    "<output_dir>/<experiment>/<arm>/<hash>/seed-<s> of `sigraph run`; or a folder above it: then the run that "
+    "validation prefers, of the arm `sipt` or whichever is the first that uses the graph"
+)
 
 
 def add_sample_options(parser: argparse.ArgumentParser) -> None:
@@ -31,53 +32,33 @@ def add_sample_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def open_run(arguments: argparse.Namespace, task: str | None = None, head: str | None = None) -> Path:
+    """The run that is meant by ``arguments.folder``, which becomes its own; one that was chosen is said.
+
+    Args:
+        arguments: Of the command.
+        task, head: By whose validation runs are compared; None: the primary ones.
+    """
+    from sigraph.export.chosen_run import chosen_run
+
+    run = chosen_run(arguments.folder, task, head)
+    if run.note:
+        print(run.note)
+    arguments.folder = str(run.path)
+    return run.path
+
+
 def open_samples(arguments: argparse.Namespace) -> ReadSamples:
     """The samples as the run's reader reads them, and what is worth saying of them.
 
     Raises:
         ValueError: They do not fit the run, or its own cannot be found.
     """
-    from sigraph.export.load import load_reader, pretrained_on
-    from sigraph.export.samples import read_by, read_samples, refuse_options
+    from sigraph.export.own_samples import own_samples
+    from sigraph.export.samples import read_samples, refuse_options
 
     header = not arguments.no_header
     if arguments.samples is not None:
         return read_samples(arguments.folder, arguments.samples, arguments.ignore, arguments.id_column, header)
     refuse_options(arguments.ignore, arguments.id_column, header)
-    about = pretrained_on(arguments.folder)
-    return read_by(load_reader(arguments.folder), own_dataset(arguments.folder, about), about)
-
-
-def own_dataset(folder: str, about: PretrainedOn) -> SampleDataset:
-    """The data set that a run was pre-trained on, from wherever it is asked.
-
-    A relative path is of the folder in which `sigraph run` was typed: it is looked for where you stand, then in every
-    folder around the run's, and taken if it holds the data that the run saw.
-
-    Raises:
-        ValueError: It is not there, or has changed.
-    """
-    from sigraph.data.prepared import read_manifest
-    from sigraph.running.data_source import open_data, shown
-
-    own, around = about.dataset, []
-    if own is None:
-        raise ValueError(f"{folder} holds an encoder and no run; say what samples are: --samples")
-    if isinstance(own, str) and not Path(own).expanduser().is_absolute():
-        around = [place / own for place in resolved(user_path(folder)).parents]
-    for place in around:
-        try:
-            if read_manifest(place).hash() == about.fingerprint:
-                return open_data(str(place))
-        except (ValueError, OSError):
-            continue
-    try:
-        dataset = open_data(own)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"the run's data set {shown(own)!r} cannot be opened ({error}); say where it is: --dataset"
-        ) from error
-    if dataset.fingerprint != about.fingerprint:
-        way = f"to embed it as it is now: --dataset {own}" if isinstance(own, str) else "run the experiment again"
-        raise ValueError(f"the data set {shown(own)!r} has changed since the run; {way}")
-    return dataset
+    return own_samples(arguments.folder)

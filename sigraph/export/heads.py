@@ -23,6 +23,7 @@ from sigraph.tasks.pairs import PairFeatures
 logger = logging.getLogger(__name__)
 
 FORMAT = 1  # of a head's file
+SAMPLE, PAIRS, PART = "sample", ("pair", "link"), "token"  # items of tasks whose heads predict by themselves
 MOST_BYTES = 1 << 28  # of a head: that of nearest neighbours holds the embeddings that it asks
 
 Described = dict[str, Any]
@@ -35,7 +36,7 @@ class Head:
     Args:
         task: Name of the task.
         kind: ``linear``, ``full`` or ``knn``.
-        item: What it predicts something of: ``sample``, ``pair``, ``token``, ...
+        item: What it predicts something of: ``sample``, ``pair``, ``link``, ``token``, ...
         type: Of labels: ``classification``, ``multilabel``, ``regression``; empty: others.
         metric: The first of the task's.
         classes: What class (or label column) 0, 1, ... is called; None: nothing but its number.
@@ -51,34 +52,47 @@ class Head:
     classes: list[str | int] | None
     module: nn.Module | None
 
+    def check(self) -> None:
+        """Refuse what predicts nothing by itself.
+
+        Raises:
+            ValueError: Its items are other than samples, pairs and parts, its labels of no usual type, or its layers of
+                the user's own.
+        """
+        known = self.item in (SAMPLE, *PAIRS, PART) and self.type in KINDS
+        if not known or self.module is None:
+            own = f"is of {self.item}s, and what is predicted are samples, pairs and parts of samples"
+            what = "has layers of your own, which are not kept" if known else own
+            raise ValueError(
+                f"the head of task {self.task!r} {what}; take the encoder home (sigraph.load_encoder) and predict from "
+                "its embeddings"
+            )
+
     @torch.no_grad()
     def predict(self, z: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Predictions of samples from their embeddings.
+        """Predictions from embeddings.
 
         Args:
-            z: Shape [N, D].
+            z: What the task reads of embeddings: of samples [N, D], of both samples of a pair [N, 2, D], of parts
+                [N, D'].
 
         Returns:
             Classes, of a classification [N]; and the probability of each class (share of the neighbours' votes of
             ``knn``) [N, C], of a 1 in each label column [N, L], or numbers in the unit of the labels [N].
 
         Raises:
-            ValueError: It predicts nothing of single samples, or its layers are not known.
+            ValueError: As in :meth:`check`.
         """
-        if self.item != "sample" or self.type not in KINDS or self.module is None:
-            own = "layers of your own" if self.module is None else f"labels of {self.item}s"
-            raise ValueError(
-                f"the head of task {self.task!r} has {own}, and predictions are for single samples; take the encoder "
-                "home (sigraph.load_encoder) and predict from its embeddings"
-            )
-        nearest = self.module if isinstance(self.module, NearestHead) else None
+        self.check()
+        module: Any = self.module
+        nearest = module if isinstance(module, NearestHead) else None
         if self.type == "classification":
             if nearest is None:
-                scores = self.module(z).double().softmax(dim=1)
+                scores = module(z).double().softmax(dim=1)
                 return scores.argmax(dim=1), scores
             plain = NearestHead(nearest.z, nearest.labels, nearest.k)
             return plain(z), nearest.shares(z)
-        found = self.module(z)
+        found = module(z)
         if self.type == "regression":
             return None, found.double().view(-1)
         return None, found.double() if nearest is not None else found.double().sigmoid()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 SAVED, SAVED_FORMAT = "encoder.json", 1  # what is said of an encoder that was saved by itself
 SHOWN = 10
+METHOD = "sipt"  # what names of arms that use the graph begin with
 # What a record can lack for a leaderboard, but not here.
 _NEEDED = ("data", "pretrain.dataset", "pretrain.encoder", "pretrain.encoder_sha256")
 _AGAIN = "run the experiment again, which makes what is missing and repeats nothing else"
@@ -220,7 +221,7 @@ def _misfit(about: dict[str, Any]) -> str | None:
 
 def _instead(path: Path) -> str:
     """What to give instead of a folder that is no run's."""
-    found = list(_runs_below(path))
+    found = runs_below(path)
     if found:
         listed = "".join(f"\n  {run}" for run in found[:SHOWN])
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -230,11 +231,14 @@ def _instead(path: Path) -> str:
     return ", nor does any folder below it; a run's is <output_dir>/<experiment>/<arm>/<hash>/seed-<s>"
 
 
-def _runs_below(path: Path) -> Iterator[Path]:
+def runs_below(path: Path) -> list[Path]:
+    """Folders of runs below one, those of arms that use the graph first; stages that runs share are none."""
+    found = []
     for folder, below, files in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("_"))
         if RESULTS in files:
-            yield Path(folder)
+            found.append(Path(folder))
+    return sorted(found, key=lambda run: not any(part.startswith(METHOD) for part in run.relative_to(path).parts))
 
 
 def _note_changes(component: dict[str, Any], then: dict[str, str], where: str) -> None:

@@ -11,30 +11,65 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder
 from sigraph.export.load import PretrainedOn, load_encoder, load_reader, pretrained_on
 from sigraph.files.arguments import said as shown
+from sigraph.files.foreign_text import quoted
 from sigraph.files.paths import user_path
+from sigraph.files.suggestions import did_you_mean
 from sigraph.readers import Reader
+from sigraph.readers.base import UnreadableRecordsError
 from sigraph.recipes import open_dataset
 from sigraph.tables import TableReport, from_tables
 from sigraph.tables.sample_table import MissingCellsError
 from sigraph.tables.table_file import is_array_file, read_table
+
+SHOWN = 3
 
 
 class ReadSamples(NamedTuple):
     """Samples as an encoder reads them.
 
     Args:
-        dataset: Read by the run's reader, their features in the order of the pre-training.
+        dataset: Read by the run's reader, their features in the order of the pre-training; without those that the
+            reader cannot read.
         note: What is worth saying of them, each in parentheses: rows and words that are not known, counted.
+        ids: Of all samples that were given, unread ones too; None: sample i is row i.
+        row: Where among these each sample of ``dataset`` is, where some could not be read. Shape [M]; None: all were.
     """
 
     dataset: SampleDataset
     note: str
+    ids: pa.Array | None
+    row: Tensor | None = None
+    num_unread: int = 0
+
+    @property
+    def num_given(self) -> int:
+        """N, how many samples were given."""
+        return len(self.dataset) + self.num_unread
+
+    def spread(self, values: Tensor, empty: float) -> Tensor:
+        """A row for each sample that was given, of those of ``dataset``; ``empty`` where one could not be read.
+
+        Args:
+            values: Shape [M, ...] -> [N, ...].
+            empty: What stands for nothing.
+        """
+        if self.row is None:
+            return values
+        spread = values.new_full((self.num_given, *values.shape[1:]), empty)
+        spread[self.row] = values
+        return spread
+
+    @property
+    def is_read(self) -> Tensor:
+        """Which of the samples that were given could be read. Shape [N] bool."""
+        return self.spread(torch.ones(len(self.dataset), dtype=torch.bool), False)
 
 
 def read_samples(
@@ -56,8 +91,10 @@ def read_samples(
         id_column: Of a table; None: ``id``, else the first.
         header: Whether a CSV or TSV file names its columns.
 
+    Samples that the reader cannot read, such as a SMILES that is none, are left out and said.
+
     Raises:
-        ValueError: The samples lack what the pre-training had; says what, and the way out.
+        ValueError: The samples lack what the pre-training had, or none can be read; says what, and the way out.
     """
     about, reader = pretrained_on(folder), load_reader(folder)
     if isinstance(samples, SampleDataset):
@@ -73,7 +110,17 @@ def read_samples(
     content = (about.features or []) if reader is None else reader.wanted
     reading = {"id_column": id_column, "header": header, "content": content, "gaps": reader is not None}
     dataset, notes = _of_table(table, name, ignore, reading, about.features, reader is not None)
-    return read_by(reader, dataset, about, notes)
+    if reader is not None and (records := dataset.records) is not None:
+        missing = [column for column in reader.wanted if column not in records.column_names]
+        if missing:
+            raise ValueError(
+                f"{name} has no column {missing[0]!r}{did_you_mean(missing[0], records.column_names)}, which the run "
+                f"reads (besides ids it has {', '.join(map(repr, records.column_names))})"
+            )
+    try:
+        return read_by(reader, dataset, about, notes)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def fitting_encoder(
@@ -127,11 +174,46 @@ def read_by(reader: Reader | None, dataset: SampleDataset, about: PretrainedOn, 
         note: What is worth saying besides.
     """
     if reader is None or dataset.reader is not None:
-        return ReadSamples(dataset, note)
-    read = dataset.read(reader)
+        return ReadSamples(dataset, note, dataset.ids)
     new = dataset.fingerprint != about.fingerprint and dataset.records is not None
-    unknown = reader.note(dataset.records) if new else ""
-    return ReadSamples(read, f"{note} ({unknown})" if unknown else note)
+    read, row, cells = _readable(reader, dataset)
+    if row is not None:
+        note += f" ({_unread(dataset, row, cells)})"
+    unknown = reader.note(read.records) if new else ""
+    note = f"{note} ({unknown})" if unknown else note
+    return ReadSamples(read, note, dataset.ids, row, len(dataset) - len(read))
+
+
+def _readable(reader: Reader, dataset: SampleDataset) -> tuple[SampleDataset, Tensor | None, list[str]]:
+    """The samples that a reader can read, their rows (None: all), and what it could not read of the first others."""
+    row, part = torch.arange(len(dataset)), dataset
+    cells: list[str] = []
+    while True:
+        try:
+            return part.read(reader), None if part is dataset else row, cells
+        except UnreadableRecordsError as error:
+            kept = torch.ones(len(row), dtype=torch.bool)
+            kept[torch.from_numpy(error.rows)] = False
+            if not kept.any():
+                raise
+            row, cells = row[kept], cells or error.cells
+            part = dataset.replace(graphs={}, tasks={}).subset(row)
+
+
+def _unread(dataset: SampleDataset, row: Tensor, cells: list[str]) -> str:
+    """How many samples could not be read, and the first of them."""
+    there = torch.ones(len(dataset), dtype=torch.bool)
+    there[row] = False
+    first = there.nonzero().view(-1)
+    first_ids = [
+        f"row {i + 1}" if dataset.ids is None else repr(dataset.ids[i].as_py()) for i in first[:SHOWN].tolist()
+    ]
+    more = ", ..." if len(first) > SHOWN else ""
+    of = f"such as {quoted(cells[0])}" if cells else ""
+    return (
+        f"{len(first):,} of {len(dataset):,} samples cannot be read{f', {of}' if of else ''}, and are left empty: "
+        f"{', '.join(first_ids)}{more}"
+    )
 
 
 def _as_table(samples: Any, reader: Reader | None) -> Path | pa.Table | None:

@@ -121,6 +121,11 @@ def first_odd(column: pa.ChunkedArray) -> int:
     return pc.index(_odd(column).combine_chunks(), pa.scalar(True)).as_py()
 
 
+def odd_cells(column: pa.ChunkedArray) -> np.ndarray:
+    """Which cells of a column of text are neither a number nor missing. Shape [N] bool."""
+    return _odd(column).to_numpy()
+
+
 def is_mostly_numbers(column: pa.ChunkedArray) -> bool:
     """Whether most cells of a column of text that are not missing are numbers."""
     present = len(column) - missing_as_null(column).null_count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,20 @@ from sigraph.files.suggestions import did_you_mean
 from sigraph.samples import Samples
 
 SHOWN = 5
+
+
+class UnreadableRecordsError(ValueError):
+    """Some records cannot be read, and the others can: who pre-trains is told so, who predicts leaves them out.
+
+    Args:
+        message: For who needs all of them: which, and the way out.
+        rows: Their rows, ascending. Shape [M], M >= 1
+        cells: What cannot be read, of the first of them.
+    """
+
+    def __init__(self, message: str, rows: np.ndarray, cells: Sequence[str]) -> None:
+        super().__init__(message)
+        self.rows, self.cells = rows, list(cells)
 
 
 class Reader(Described, ABC):
@@ -40,6 +54,7 @@ class Reader(Described, ABC):
         """Samples of records, these or others; row i becomes sample i.
 
         Raises:
+            UnreadableRecordsError: Of some records nothing can be made; the others can be read without them.
             ValueError: As in :meth:`fit`.
         """
 
@@ -64,6 +79,14 @@ class Reader(Described, ABC):
     def note(self, records: pa.Table) -> str:
         """What of some records is not known and read as unknown, counted in words; empty: everything is known."""
         return ""
+
+    def known(self, records: pa.Table) -> np.ndarray | None:
+        """How much of each record is known, of its words, letters or cells: what is predicted from 0 is from nothing.
+
+        Returns:
+            Shares in [0, 1], 0 where there is nothing at all. Shape [N] float64; None: the reader cannot tell.
+        """
+        return None
 
 
 def text_column(records: pa.Table, column: str, owner: str, is_new: bool = False) -> pa.Array:
@@ -112,6 +135,12 @@ def first_rows(where: np.ndarray) -> str:
     """The first of some rows, for a message."""
     rows = np.flatnonzero(where)
     return ", ".join(str(row + 1) for row in rows[:SHOWN]) + (", ..." if rows.size > SHOWN else "")
+
+
+def shares(known: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Share of what is known of each record, whose words or letters stand in a row; 0 of none. [M], [N + 1] -> [N]"""
+    until = np.concatenate([[0], np.cumsum(known)])[offset]
+    return np.diff(until) / np.maximum(np.diff(offset), 1)
 
 
 def stated(state: Mapping[str, Any], name: str, kind: type | tuple[type, ...], owner: str) -> Any:

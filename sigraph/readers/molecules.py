@@ -12,7 +12,7 @@ import torch
 
 from sigraph.files.arguments import shown
 from sigraph.files.foreign_text import quoted
-from sigraph.readers.base import SHOWN, Reader, stated, text_column
+from sigraph.readers.base import SHOWN, Reader, UnreadableRecordsError, stated, text_column
 from sigraph.readers.kept import read_once
 from sigraph.readers.molecule_attributes import KINDS, OGB, Attributes, attributes
 from sigraph.samples import Graphs
@@ -89,6 +89,16 @@ class Molecules(Reader):
                 words = f"1 molecule {one}" if number == 1 else f"{number:,} molecules {several}"
                 said.append(words + which * (name == "fragments"))
         return "; ".join(said)
+
+    def known(self, records: pa.Table) -> np.ndarray:
+        """1; 0 of one unknown atom."""
+        graphs = self._read(records)[0]
+        start = graphs.node_ptr.whole()
+        is_alone = (start.diff() == 1).nonzero().view(-1)
+        unknown = torch.tensor(attributes(self.attributes, "Molecules").unknown)
+        share = np.ones(len(records))
+        share[is_alone.numpy()] = (graphs.x.take(start[is_alone]).long() != unknown).any(dim=1).numpy()
+        return share
 
     def _read(self, records: pa.Table) -> tuple[Graphs, dict[str, int]]:
         text = text_column(records, self.column, "Molecules", is_new=True)
@@ -184,14 +194,17 @@ def refuse_unreadable(owner: str, column: str, text: pa.Array, wrong: np.ndarray
         otherwise: What they are read as by ``unreadable: unknown``.
 
     Raises:
-        ValueError: Always.
+        UnreadableRecordsError: Always.
     """
     rows = np.flatnonzero(wrong)
-    which = ", ".join(f"row {row + 1}: {quoted(text[int(row)].as_py())}" for row in rows[:SHOWN])
-    raise ValueError(
+    cells = text.take(pa.array(rows[:SHOWN])).to_pylist()
+    which = ", ".join(f"row {row + 1}: {quoted(cell)}" for row, cell in zip(rows, cells, strict=False))
+    raise UnreadableRecordsError(
         f"{owner!r} cannot read {len(rows):,} of {len(text):,} cells of column {column!r} ({which}"
         f"{', ...' if len(rows) > SHOWN else ''}); leave these rows out, or read them as {otherwise} by "
-        "unreadable: unknown"
+        "unreadable: unknown",
+        rows,
+        cells,
     )
 
 

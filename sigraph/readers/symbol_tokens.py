@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.arguments import check_integers
-from sigraph.readers.base import Reader, first_rows, stated, text_column
+from sigraph.readers.base import Reader, first_rows, shares, stated, text_column
 from sigraph.samples import FIRST_TOKEN, TokenSequences, token_table
 
 # The twenty, selenocysteine and pyrrolysine; then what stands for several of them or any (IUPAC-IUB, 1984).
@@ -75,6 +75,11 @@ class SymbolTokens(Reader):
         if empty.any():
             said.append(f"{int(empty.sum()):,} sequences are empty (row {first_rows(empty)})")
         return "; ".join(said)
+
+    def known(self, records: pa.Table) -> np.ndarray:
+        """Share of the letters that are in the alphabet."""
+        offset, byte = self._bytes(records)
+        return shares(self._code[byte] != UNKNOWN, offset)
 
     def _bytes(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Where each sequence begins [N + 1], and the letters of all in a row, a byte each."""

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import torch
 
 from sigraph.files.arguments import check_integers
-from sigraph.files.columns import as_numbers, is_number, is_text, missing_as_null
-from sigraph.readers.base import Reader, column_of, stated
+from sigraph.files.columns import as_numbers, is_number, is_text, missing_as_null, odd_cells
+from sigraph.readers.base import SHOWN, Reader, UnreadableRecordsError, column_of, stated
 from sigraph.samples import Features
 
 _MISSING = "\0missing"
@@ -109,6 +109,18 @@ class TableFeatures(Reader):
                 said.append(f"{gaps:,} cells of {name!r} are missing, read as the mean")
         return "; ".join(said)
 
+    def known(self, records: pa.Table) -> np.ndarray:
+        """Share of the columns whose cell is there and, if it is a category, was learned."""
+        known = np.zeros(len(records))
+        for name in self._order:
+            cells = self._column(records, name)
+            if name in self._numbers:
+                known += ~np.isnan(self._values(name, cells))
+            else:
+                learned = pa.array([one for one in self._categories[name] if one != _MISSING], pa.large_string())
+                known += pc.is_in(self._texts(name, cells), value_set=learned).to_numpy()
+        return known / len(self._order)
+
     def _scaled(self, name: str, cells: pa.ChunkedArray) -> list[np.ndarray]:
         mean, scale, had_gaps = self._numbers[name]
         values = self._values(name, cells)
@@ -135,15 +147,18 @@ class TableFeatures(Reader):
         cells = missing_as_null(cells)
         if cells.null_count == len(cells):  # a new table may hold no number at all
             return np.full(len(cells), np.nan)
+        where = f"column {name!r} of 'TableFeatures' needs"
+        if is_text(cells.type):
+            odd = np.flatnonzero(odd_cells(cells))
+            if len(odd) == len(cells) - cells.null_count:
+                raise ValueError(f"{where} numbers, as learned (got {cells.type})")
+            _refuse(odd, cells, f"{where} numbers, as learned")
+            cells = pc.cast(pc.replace_substring_regex(cells, r"^\s*\+?|\s+$", ""), pa.float64())
         if not is_number(cells.type):
-            raise ValueError(f"column {name!r} of 'TableFeatures' needs numbers, as learned (got {cells.type})")
+            raise ValueError(f"{where} numbers, as learned (got {cells.type})")
         values = as_numbers(cells, np.float64)
-        if np.isinf(values).any():
-            row = int(np.flatnonzero(np.isinf(values))[0]) + 1
-            raise ValueError(f"column {name!r} of 'TableFeatures' needs finite numbers (got infinity in row {row})")
-        if (large := np.flatnonzero(np.abs(values) > _LARGEST)).size:
-            got = f"{values[large[0]]:g} in row {large[0] + 1}"
-            raise ValueError(f"column {name!r} of 'TableFeatures' needs numbers within {_LARGEST:g} (got {got})")
+        _refuse(np.flatnonzero(np.isinf(values)), cells, f"{where} finite numbers")
+        _refuse(np.flatnonzero(np.abs(values) > _LARGEST), cells, f"{where} numbers within {_LARGEST:g}")
         return values
 
     def _texts(self, name: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -168,3 +183,10 @@ class TableFeatures(Reader):
         self._categories = {name: [str(value) for value in values] for name, values in categories.items()}
         if set(self._order) != {*self._numbers, *self._categories}:
             raise ValueError(f"the state of {owner!r} needs to say of each column in 'order' what was learned")
+
+
+def _refuse(rows: np.ndarray, cells: pa.ChunkedArray, needs: str) -> None:
+    """Refuse records with cells that are no numbers one can reckon with, if there are any."""
+    if rows.size:
+        got = [str(cells[int(row)].as_py()) for row in rows[:SHOWN]]
+        raise UnreadableRecordsError(f"{needs} (got {got[0]!r:.40} in row {rows[0] + 1})", rows, got)

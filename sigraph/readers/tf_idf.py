@@ -84,7 +84,8 @@ class TfIdf(Reader):
 
     def note(self, records: pa.Table) -> str:
         text = text_column(records, self.column, "TfIdf", is_new=True).to_pylist()
-        total, unknown = self._count(text)
+        there, known = self._counts(text)
+        total, unknown = int(there.sum()), int(there.sum() - known.sum())
         empty = int((np.diff(self._fitted().transform(text).indptr) == 0).sum())
         said = []
         if unknown:
@@ -94,17 +95,22 @@ class TfIdf(Reader):
             said.append(f"{empty:,} texts hold no word that was learned: rows of zeros")
         return "; ".join(said)
 
-    def _count(self, text: list[str]) -> tuple[int, int]:
-        """Single words (letters) of some texts, and those of them that were not learned."""
+    def known(self, records: pa.Table) -> np.ndarray:
+        """Share of the single words (letters) that were learned."""
+        there, known = self._counts(text_column(records, self.column, "TfIdf", is_new=True).to_pylist())
+        return known / np.maximum(there, 1)
+
+    def _counts(self, text: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """How many single words (letters) each text has, and how many of them were learned. [N] each"""
         from sklearn.feature_extraction.text import CountVectorizer
 
         counter = CountVectorizer(analyzer=self.analyzer)
         try:
-            count = np.asarray(counter.fit_transform(text).sum(axis=0)).reshape(-1)
+            count = counter.fit_transform(text)
         except ValueError:  # there is no word at all
-            return 0, 0
+            return np.zeros(len(text), int), np.zeros(len(text), int)
         known = np.fromiter((word in self._fitted().vocabulary_ for word in counter.get_feature_names_out()), bool)
-        return int(count.sum()), int(count[~known].sum())
+        return count @ np.ones(len(known), int), count @ known.astype(int)
 
     def _fitted(self) -> Any:
         if self._vectorizer is None:

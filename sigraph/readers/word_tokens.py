@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.arguments import check_flags, check_integers
-from sigraph.readers.base import Reader, first_rows, stated, text_column
+from sigraph.readers.base import Reader, first_rows, shares, stated, text_column
 from sigraph.samples import FIRST_TOKEN, TokenSequences, token_table
 
 UNKNOWN = FIRST_TOKEN  # a word that the vocabulary lacks, and what a text without any word is
@@ -77,6 +77,11 @@ class WordTokens(Reader):
         if empty.any():
             said.append(f"{int(empty.sum()):,} texts have no word (row {first_rows(empty)})")
         return "; ".join(said)
+
+    def known(self, records: pa.Table) -> np.ndarray:
+        """Share of the words that are in the vocabulary."""
+        offset, code = self._coded(records)
+        return shares(code != UNKNOWN, offset)
 
     def _coded(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         if not self.words:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import json
-
 from sigraph.config import ConfigError
-from sigraph.config.build import build, working
 from sigraph.config.overlay import DataSource
 from sigraph.data import SampleDataset
 from sigraph.data.prepared import read_manifest
 from sigraph.recipes import open_dataset
 from sigraph.recipes.prepare import prepared_folder
-from sigraph.synthetic import World
-
-KEPT = 8  # generated data sets
+from sigraph.synthetic.generated import generated
 
 
 def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleDataset:
@@ -32,7 +26,7 @@ def open_data(source: DataSource, where: str = "pretrain.dataset") -> SampleData
             return open_dataset(source)
         except (ValueError, FileNotFoundError) as error:
             raise ConfigError(f"{where}: {error}") from error
-    return _generated(json.dumps(source, sort_keys=True), where)
+    return generated(source, where)
 
 
 def fingerprint_of(source: DataSource, where: str = "pretrain.dataset") -> str | None:
@@ -47,19 +41,3 @@ def fingerprint_of(source: DataSource, where: str = "pretrain.dataset") -> str |
         return read_manifest(prepared_folder(source)).hash()
     except (ValueError, FileNotFoundError) as error:
         raise ConfigError(f"{where}: {error}") from error
-
-
-def shown(source: DataSource) -> str:
-    """A data set's name or path, or its world with all that is stated of it, for people."""
-    if isinstance(source, str):
-        return source
-    settings = ", ".join(f"{name}={value}" for name, value in source.items() if name != "_target_")
-    return f"{source['_target_'].rpartition('.')[2]}({settings})"
-
-
-@functools.lru_cache(maxsize=KEPT)
-def _generated(component: str, where: str) -> SampleDataset:
-    settings = json.loads(component)
-    world: World = build(settings, World, where)
-    with working(type(world).__name__, settings, where):
-        return world.generate(world.seed)

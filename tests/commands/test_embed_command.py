@@ -201,9 +201,10 @@ def test_requests_that_cannot_be_carried_out(folder, arguments, message, tmp_pat
     assert "Traceback" not in captured.err and captured.out == "" and not (tmp_path / "z.npy").exists()
 
 
-def test_a_folder_above_the_run_lists_the_runs(folder, tmp_path, capsys):
-    assert main(["embed", str(folder.parent), "--out", str(tmp_path / "z.npy")]) == 2
-    assert f"\n  {folder}" in capsys.readouterr().err
+def test_a_folder_above_the_run_stands_for_it_and_says_so(folder, toy_dataset, tmp_path, capsys):
+    assert main(["embed", str(folder.parent), "--out", str(tmp_path / "z.npy")]) == 0
+    assert f"run {folder}: arm sipt, seed 0\n" in capsys.readouterr().out
+    assert np.array_equal(np.load(tmp_path / "z.npy"), embed(load_encoder(folder), toy_dataset).numpy())
 
 
 def test_the_runs_data_set_needs_to_be_what_it_was(folder, toy, toy_dataset, tmp_path, capsys):

@@ -25,7 +25,7 @@ def test_every_form_of_file_says_the_same(text_runs, new, tmp_path, capsys):
     assert "3 predictions of topic (linear), 3 classes, ids in column 'id'" in said
     assert "1 of 8 words are not in the vocabulary" in said
     table = pq.read_table(tmp_path / "p.parquet")
-    assert table.column_names == ["id", "predicted", "p_cells", "p_galaxies", "p_markets"]
+    assert table.column_names == ["id", "predicted", "p_cells", "p_galaxies", "p_markets", "known"]
     assert table["id"].to_pylist() == ["x1", "x2", "x3"]
     assert pyarrow.csv.read_csv(tmp_path / "p.csv").to_pydict() == table.to_pydict()
     assert [json.loads(line) for line in (tmp_path / "p.jsonl").open()] == table.to_pylist()

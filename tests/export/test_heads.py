@@ -71,12 +71,16 @@ def test_a_head_of_ones_own_is_kept_and_not_guessed(task, tmp_path):
         head.predict(torch.randn(2, 4))
 
 
-def test_a_head_of_pairs_says_that_it_predicts_no_samples(task, tmp_path):
-    pairs = type("Pairs", (), {"name": "links", "item": "pair", "type": "classification", "metric": "rocauc"})
+@pytest.mark.parametrize("item", ["pair", "triple"])
+def test_a_head_of_pairs_predicts_them_and_one_of_other_items_says_that_it_does_not(item, tmp_path):
+    pairs = type("Pairs", (), {"name": "links", "item": item, "type": "classification", "metric": "rocauc"})
     pairs.classes = None
     head = nn.Sequential(nn.Dropout(0.0), PairFeatures("hadamard", False), nn.Linear(4, 2)).eval()
     read = read_head(tmp_path, keep_head(tmp_path, "p", pairs, "linear", head)["trained_head"])
     z = torch.randn(5, 2, 4)
     assert torch.equal(read.module(z), head(z))
-    with pytest.raises(ValueError, match="labels of pairs"):
-        read.predict(torch.randn(2, 4))
+    if item == "triple":
+        with pytest.raises(ValueError, match="is of triples, and what is predicted are samples, pairs and parts"):
+            read.predict(z)
+        return
+    assert torch.equal(read.predict(z)[1], head(z).double().softmax(dim=1))

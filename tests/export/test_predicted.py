@@ -12,6 +12,8 @@ import torch
 import sigraph
 from sigraph.files.sealed import read_sealed, write_sealed
 from sigraph.leaderboard.result_files import MODELS, RESULTS
+from sigraph.readers import WordTokens
+from sigraph.readers.base import UnreadableRecordsError
 
 
 @pytest.fixture
@@ -58,9 +60,48 @@ def test_new_texts_are_read_by_the_runs_reader_and_what_it_does_not_know_is_coun
     found = sigraph.predict(copied[0], texts, head="linear")
     assert found.head.task == "topic" and found.names == text_run.TOPICS and found.value.shape == (3, 3)
     assert "2 of 7 words are not in the vocabulary" in found.note and "1 texts have no word" in found.note
+    assert found.known.tolist() == [1, 1 / 3, 0] and "1 of 3 samples hold nothing that the run knows" in found.note
     table = pa.table({"text": texts, "name": ["a", "b", "c"]})
     again = sigraph.predict(copied[0], table.select(["name", "text"]), head="linear")
     assert torch.equal(again.value, found.value) and again.ids.to_pylist() == ["a", "b", "c"]
+
+
+def test_a_missing_column_names_the_file(copied, tmp_path):
+    (tmp_path / "new.csv").write_text("id,texts\na,enzyme\n")
+    with pytest.raises(
+        ValueError, match=r"new.csv has no column 'text' \(did you mean 'texts'\?\), which the run reads"
+    ):
+        sigraph.predict(copied[0], tmp_path / "new.csv")
+
+
+class Picky(WordTokens):
+    """Cannot read texts with a question mark."""
+
+    def read(self, records):
+        odd = np.array(["?" in text for text in records[self.column].to_pylist()])
+        if odd.any():
+            raise UnreadableRecordsError("questions", np.flatnonzero(odd), ["why?"])
+        return super().read(records)
+
+
+def test_what_the_reader_cannot_read_is_left_empty_in_its_row(copied, monkeypatch):
+    texts = ["enzyme tissue", "why?", "price bond yield", "how?"]
+    whole = sigraph.predict(copied[0], [texts[0], texts[2]], head="linear").to_table().to_pydict()
+    monkeypatch.setattr("sigraph.export.samples.load_reader", lambda folder: picky(copied[0]))
+    found = sigraph.predict(copied[0], texts, head="linear")
+    table = found.to_table().to_pydict()
+    assert table["predicted"] == [whole["predicted"][0], None, whole["predicted"][1], None]
+    assert table["p_cells"] == [whole["p_cells"][0], None, whole["p_cells"][1], None] and table["known"][1] == 0
+    assert "2 of 4 samples cannot be read, such as 'why?', and are left empty: 1, 3" in found.note
+    assert "nothing that the run knows" not in found.note
+    with pytest.raises(ValueError, match="the table: questions"):
+        sigraph.predict(copied[0], ["a?"])
+
+
+def picky(run):
+    reader = Picky(min_count=1)
+    reader.restore(sigraph.load_reader(run).state())
+    return reader
 
 
 def test_what_is_not_there_is_said_with_the_way_to_it(copied):

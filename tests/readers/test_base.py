@@ -118,3 +118,9 @@ def test_what_was_not_learned_cannot_be_read(kind):
         EXAMPLES[kind.__name__]().read(RECORDS)
     with pytest.raises(ValueError, match="needs a pyarrow Table"):
         EXAMPLES[kind.__name__]().fit("x")
+
+
+@every_reader
+def test_what_is_known_of_a_record_is_a_share(kind):
+    known = fitted(kind).known(RECORDS)
+    assert known is None or (known.shape == (5,) and known.min() >= 0 and known.max() == 1)

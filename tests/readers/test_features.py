@@ -7,6 +7,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sigraph.readers import TableFeatures, TfIdf
+from sigraph.readers.base import UnreadableRecordsError
 
 
 def test_tf_idf_is_scikit_learns():
@@ -73,3 +74,26 @@ def test_letters_in_a_row_are_counted_as_words_are():
         torch.testing.assert_close(found, torch.from_numpy(theirs).float())
     with pytest.raises(ValueError, match="'analyzer' needs to be one of word, char in 'TfIdf'"):
         TfIdf(analyzer="kmer")
+
+
+def test_cells_that_are_no_numbers_are_refused_by_row_and_what_is_known_is_a_share():
+    reader = TableFeatures(["x", "c"])
+    reader.fit(pa.table({"x": [1.0, 3.0, 5.0], "c": ["u", None, "v"]}))
+    new = pa.table({"x": ["1", "many", "", " +2.5e0", "inf"], "c": ["u", "v", "w", None, "u"]})
+    with pytest.raises(
+        UnreadableRecordsError, match=r"'x' .* needs numbers, as learned \(got 'many' in row 2\)"
+    ) as raised:
+        reader.read(new)
+    assert raised.value.rows.tolist() == [1]
+    with pytest.raises(UnreadableRecordsError, match="finite numbers") as raised:
+        reader.read(new.filter(pa.array([True, False, True, True, True])))
+    assert raised.value.rows.tolist() == [3]
+    rest = new.take(pa.array([0, 2, 3]))
+    assert reader.read(rest).vectors()[2, 0] == pytest.approx((2.5 - 3) / np.std([1, 3, 5]))
+    assert reader.known(rest).tolist() == [1, 0, 0.5]
+    with pytest.raises(ValueError, match="needs numbers, as learned") as raised:
+        reader.read(pa.table({"x": ["a", "b", ""], "c": ["u"] * 3}))
+    assert not isinstance(raised.value, UnreadableRecordsError)  # another column, not some odd rows
+    text = TfIdf(min_count=1)
+    text.fit(pa.table({"text": ["a word or two", "two words"]}))
+    assert text.known(pa.table({"text": ["word two more", "nothing", ""]})).tolist() == [2 / 3, 0, 0]

@@ -11,6 +11,7 @@ import torch
 
 from sigraph.data import SampleDataset
 from sigraph.readers import Molecules, molecule_attributes
+from sigraph.readers.base import UnreadableRecordsError
 
 pytest.importorskip("rdkit")
 ODD = ["CCO", "", "[Na+].[Cl-]", "no molecule", "[He]", "CC(=O)[O-].[Na+].O", None, "C1CC1", "*", "C/C=C/C"]
@@ -78,6 +79,10 @@ def test_what_cannot_be_read_is_refused_by_row_or_read_as_unknown_and_all_that_i
     for i in (1, 3, 6):
         one = graph_of(samples, i)
         assert one.x.tolist() == [[118, 4, 11, 11, 9, 5, 5, 0, 0]] and one.edge_index.shape == (2, 0)
+    assert reader.known(table(ODD)).tolist() == [1, 0, 1, 0, 1, 1, 0, 1, 1, 1]
+    with pytest.raises(UnreadableRecordsError) as raised:
+        Molecules().read(table(ODD))
+    assert raised.value.rows.tolist() == [1, 3, 6] and raised.value.cells[1] == "no molecule"
     note = reader.note(table(ODD))
     for words in (
         "2 molecules are empty",

@@ -10,7 +10,7 @@ from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict, load_config
 from sigraph.experiment import run
 from sigraph.files.sealed import read_sealed
-from sigraph.running.data_source import open_data, shown
+from sigraph.running.data_source import open_data
 from sigraph.running.plan import plan_table
 from sigraph.running.run_one import run_folder
 from sigraph.synthetic import ManifoldWorld
@@ -53,8 +53,6 @@ def test_names_and_paths_stay_what_they_were(toy_dataset, tmp_path):
     assert open_data(str(tmp_path / "toy")).fingerprint
     with pytest.raises(ValueError, match="no-such-set"):
         open_data("no-such-set")
-    assert shown("cora") == "cora"
-    assert shown(WORLD) == "ManifoldWorld(manifold=torus, num_samples=60)"
 
 
 def test_entries_change_the_world_of_their_arm(tree):
@@ -156,6 +154,6 @@ def test_a_run_of_a_world_that_changed_is_not_embedded(tree, tmp_path, monkeypat
     run(config)
     folder = run_folder(config, config.arm("sipt"), 0)
     changed = open_data({**WORLD, "seed": 1})
-    monkeypatch.setattr("sigraph.running.data_source.open_data", lambda source: changed)
+    monkeypatch.setattr("sigraph.export.own_samples.generated", lambda source, where: changed)
     assert main(["embed", str(folder), "--out", str(tmp_path / "z.npy")]) != 0
     assert "ManifoldWorld(manifold=torus, num_samples=60)' has changed since the run" in capsys.readouterr().err
