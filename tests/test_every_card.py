@@ -12,7 +12,7 @@ from sigraph.recipes.prepare import open_dataset, prepare
 def test_the_promised_data_sets_are_shipped():
     assert {"cora", "citeseer", "pubmed", "manifold-torus"} <= set(card_names())
     assert {"cane-cora", "yeast-go", "yeast-ppi", "node2vec-ppi", "citation-intent", "stability"} <= set(card_names())
-    assert {"human-ppi", "yeast-ego", "ppi-species"} <= set(card_names())
+    assert {"human-ppi", "yeast-ego", "ppi-species", "arxiv-2023"} <= set(card_names())
     assert not (shipped_folder() / "__init__.py").exists()
 
 

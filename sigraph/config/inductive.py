@@ -1,4 +1,4 @@
-"""The meanings of ``pretrain.inductive``: what of validation and test samples a pre-training does not see."""
+"""The meanings of ``pretrain.inductive``: what of a data set a pre-training does not see."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ MEANINGS = {
     "yes": "no sample that a task of the data set validates or tests on, and none of its edges",
     "test": "no sample that a task tests on, and none of its edges",
     "edges": "all samples, but no edge of one that a task validates or tests on",
+    "outside-train": "samples that a task of the data set trains on and none validates or tests on, and the edges "
+    "among them: what is in no split is not seen either",
     "share": "all but this share of each task's test samples, and none of their edges; hidden and seen ones are scored "
     "apart",
 }
-WORDS = ("test", "edges")  # as a YAML says them, beside false, true and {share: s}
-KINDS = "`false`, `true`, `test`, `edges` or `{share: s}`, s in (0, 1)"  # for the reference of keys
+WORDS = ("test", "edges", "outside-train")  # as a YAML says them, beside false, true and {share: s}
+KINDS = "`false`, `true`, `test`, `edges`, `outside-train` or `{share: s}`, s in (0, 1)"  # for the reference of keys
 
 
 def checked_inductive(value: Any, place: Place) -> Inductive:
@@ -28,7 +30,7 @@ def checked_inductive(value: Any, place: Place) -> Inductive:
     Raises:
         ConfigError: It is none.
     """
-    need = f"{str(place)!r} needs to be false, true, test, edges or {{share: s}} with s in (0, 1)"
+    need = f"{str(place)!r} needs to be false, true, test, edges, outside-train or {{share: s}} with s in (0, 1)"
     if isinstance(value, bool) or (isinstance(value, str) and value in WORDS):
         return value
     if isinstance(value, str):

@@ -10,7 +10,13 @@ from sigraph.leaderboard.kept import Kept
 from sigraph.leaderboard.record_fields import VISIBLE, Check
 
 # How a table names what was hidden in pre-training; "share 0.2" is made of its number.
-HIDDEN = {"no": "transductive", "yes": "inductive", "test": "test hidden", "edges": "edges hidden"}
+HIDDEN = {
+    "no": "transductive",
+    "yes": "inductive",
+    "test": "test hidden",
+    "edges": "edges hidden",
+    "outside-train": "all but train hidden",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +25,8 @@ class Visible(Kept):
 
     Args:
         inductive: What was hidden: ``no``, ``yes`` (validation and test samples), ``test`` (test samples), ``edges``
-            (those that touch validation or test samples), ``share 0.2`` (that share of the test samples).
+            (those that touch validation or test samples), ``outside-train`` (every sample that no task trains on),
+            ``share 0.2`` (that share of the test samples).
         samples: Count and digest of the ids of the samples that pre-training may see under that meaning.
         edges: Count and digest of the edges that it may see; None: the method uses none.
         labels: Whose labels pre-training uses: ``none``, ``train``, or ``all`` where a graph is made of them

@@ -1,4 +1,4 @@
-"""Raw text files of data sets: lines, FASTA, edges between named samples, lists of terms."""
+"""Raw text files of data sets: lines, columns, FASTA, edges between samples, lists of terms."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
 import torch
 from torch import Tensor
 
@@ -44,6 +46,31 @@ def read_rows(path: Path, num_fields: int, separator: str | None = None) -> list
         if len(rows[-1]) != num_fields:
             raise ValueError(f"{path}, line {number}: needs {num_fields} fields (got {len(rows[-1])}: {line!r:.60})")
     return rows
+
+
+def read_columns(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Columns of a CSV file with a header, by name and of the types that are asked for; perhaps packed (``.gz``).
+
+    A text is what stands there: ``2010.07920`` stays itself, ``NA`` is a text, and an empty cell is an empty text. A
+    blank line is a row, as it may stand for a sample.
+
+    Args:
+        path: The file.
+        types: By column; others are not read.
+
+    Raises:
+        ValueError: A column is missing, a cell is not of its type, a row has another number of cells, or the file
+            cannot be unpacked; the message names the file.
+    """
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict(types), include_columns=[*types], null_values=[], strings_can_be_null=False
+    )
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+    try:
+        return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        needed = ", ".join(f"{name!r} ({kind})" for name, kind in types.items())
+        raise ValueError(f"{path} needs to be a CSV file with the columns {needed} (got: {error})") from error
 
 
 def read_fasta(path: Path) -> dict[str, str]:
@@ -142,16 +169,37 @@ def graph_between(pairs: Iterable[Sequence[str]], names: Sequence[str], drop_unk
         unknown = next(end for pair in pairs for end in pair[:2] if end not in place)
         raise ValueError(f"{len(pairs) - len(known)} edges have an end that is no sample (first: {unknown!r})")
     given = torch.tensor([[place[a], place[b]] for a, b, *_ in known], dtype=torch.long).view(-1, 2).t()
-    apart = given[:, given[0] != given[1]]
-    edges = apart.sort(dim=0).values.unique(dim=1)
-    if edges.numel() == 0:
-        raise ValueError(f"'pairs' needs an edge between two samples (got {len(pairs)} lines, {len(known)} of samples)")
+    return numbered_graph(given, len(names), len(pairs) - len(known))
+
+
+def numbered_graph(index: Tensor, num_nodes: int, num_unknown: int = 0) -> PretrainGraph:
+    """The graph whose edges are pairs of sample numbers; one in both directions is one edge, self-loops are dropped.
+
+    Args:
+        index: The two ends of each line. Shape [2, n].
+        num_nodes: N.
+        num_unknown: Further lines, which had an end that is no sample.
+
+    What was left out is counted in the log.
+
+    Raises:
+        ValueError: A number is outside of [0, N); no edge is left.
+    """
+    if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < num_nodes:
+        raise ValueError(
+            f"'index' needs sample numbers in [0, {num_nodes}) (got {int(index.min())} to {int(index.max())})"
+        )
+    apart = index[:, index[0] != index[1]].sort(dim=0).values
+    key = (apart[0] * num_nodes + apart[1]).unique()
+    if key.numel() == 0:
+        lines = index.size(1) + num_unknown
+        raise ValueError(f"'pairs' needs an edge between two samples (got {lines} lines, {index.size(1)} of samples)")
     logger.info(
         "%d lines, %d with an end that is no sample, %d self-loops, %d repeats: %d undirected edges",
-        len(pairs),
-        len(pairs) - len(known),
-        len(known) - apart.size(1),
-        apart.size(1) - edges.size(1),
-        edges.size(1),
+        index.size(1) + num_unknown,
+        num_unknown,
+        index.size(1) - apart.size(1),
+        apart.size(1) - key.numel(),
+        key.numel(),
     )
-    return PretrainGraph(edges, num_nodes=len(names))
+    return PretrainGraph(torch.stack([key // num_nodes, key % num_nodes]), num_nodes=num_nodes)

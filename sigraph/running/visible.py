@@ -42,7 +42,10 @@ def sight(dataset: SampleDataset, inductive: Inductive) -> Sight:
     word = meaning(inductive)
     if word == "no":
         return Sight(None, None)
-    hidden = torch.zeros(len(dataset), dtype=torch.bool)
+    hidden = torch.full((len(dataset),), word == "outside-train")
+    if word == "outside-train":
+        for task in dataset.tasks.values():
+            hidden[task.part_samples("train")] = False
     for task in dataset.tasks.values():
         if (share := share_of(inductive)) is not None:
             hidden[_drawn(task, share)] = True

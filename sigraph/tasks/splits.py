@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sigraph.files.arguments import check_integers
 from sigraph.files.random import keyed_generator
 from sigraph.tasks.scaffold_split import scaffold_parts
 from sigraph.tasks.task import SPLITS
@@ -115,6 +116,29 @@ def stratified_parts(classes: Tensor, rates: tuple[float, ...], generator: torch
     in_train = torch.zeros_like(sizes).index_add_(0, classes, (part == 0).long())
     part[order[start[in_train == 0]]] = 0
     return part
+
+
+def few_per_class(ids: Tensor, classes: Tensor, count: int, seed: int = 0) -> Tensor:
+    """Some samples, at most so many of each class; all of a class that has no more.
+
+    Samples are put in an order that the seed draws and the first of each class are taken, so that what a smaller
+    ``count`` keeps is part of what a larger one does.
+
+    Args:
+        ids: The samples. Shape [n].
+        classes: Class of each of them. Shape [n].
+        count: Samples of a class, >= 1.
+        seed: Of the draw: the same seed, samples and classes give the same.
+
+    Returns:
+        Ids, sorted. Shape [m].
+    """
+    check_integers("few_per_class", 1, count=count)
+    order = torch.randperm(ids.numel(), generator=keyed_generator(seed))
+    order = order[classes[order].argsort(stable=True)]  # class by class, at random within
+    sizes = classes.unique(return_counts=True)[1]
+    rank = torch.arange(ids.numel()) - torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
+    return ids[order[rank < count]].sort().values
 
 
 def group_parts(groups: Tensor, rates: tuple[float, ...], generator: torch.Generator) -> Tensor:

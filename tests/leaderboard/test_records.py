@@ -148,6 +148,7 @@ def test_a_gain_is_told_only_against_an_arm_that_saw_the_same(ours, theirs, said
 
 
 def test_what_was_hidden_has_its_published_name():
-    names = ["transductive", "inductive", "test hidden", "edges hidden", "20 % of test hidden"]
-    assert [seen(inductive=word).reach for word in ("no", "yes", "test", "edges", "share 0.2")] == names
+    names = ["transductive", "inductive", "test hidden", "edges hidden", "all but train hidden", "20 % of test hidden"]
+    words = ("no", "yes", "test", "edges", "outside-train", "share 0.2")
+    assert [seen(inductive=word).reach for word in words] == names
     assert seen(graph_at_inference=True).reach == "transductive, graph at inference"

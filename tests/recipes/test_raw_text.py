@@ -1,7 +1,9 @@
 """Readers of raw text on small files with the traps of real ones: blank lines, CRLF, repeats, loops, empty lists."""
 
+import gzip
 import logging
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -9,6 +11,8 @@ from sigraph.recipes.raw_text import (
     commonest,
     graph_between,
     multi_hot,
+    numbered_graph,
+    read_columns,
     read_fasta,
     read_lines,
     read_rows,
@@ -44,6 +48,20 @@ def test_rows_have_the_fields_they_need(written):
     assert read_rows(written("1 2\t3 \n"), 3) == [["1", "2", "3"]]
     with pytest.raises(ValueError, match=r"raw\.txt, line 3: needs 2 fields \(got 3: '1 2 3'\)"):
         read_rows(written("1 2\n\n1 2 3\n"), 2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last_end", [True, False])
+def test_columns_keep_text_as_it_stands_and_blank_lines_in_place(tmp_path, end, last_end):
+    path = tmp_path / "ids.csv.gz"
+    text = end.join(["id", "2010.07920", "", "NA", '"a, ""b"""', "007"]) + end * last_end
+    path.write_bytes(gzip.compress(text.encode()))
+    assert read_columns(path, {"id": pa.string()})["id"].to_pylist() == ["2010.07920", "", "NA", 'a, "b"', "007"]
+    with pytest.raises(ValueError, match=r"ids\.csv\.gz needs .* with the columns 'id' \(int64\) \(got: "):
+        read_columns(path, {"id": pa.int64()})
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"ids\.csv\.gz needs to be a CSV file"):
+        read_columns(path, {"id": pa.string()})
 
 
 def test_fasta_joins_wrapped_lines_under_the_accession(written):
@@ -102,3 +120,13 @@ def test_edges_of_unknown_names_are_refused_unless_said():
         graph_between([("p", "x"), ("q", "q")], ["p", "q"], drop_unknown=True)
     with pytest.raises(ValueError, match=r"distinct names in 'graph_between' \(got 1 repeats\)"):
         graph_between([("p", "q")], ["p", "q", "p"])
+
+
+def test_edges_between_numbers(recwarn):
+    graph = numbered_graph(torch.tensor([[0, 2, 3, 2, 0], [2, 0, 3, 1, 2]]), 5)
+    assert (
+        graph.num_nodes == 5 and graph.edge_index.t().tolist() == [[0, 2], [1, 2], [2, 0], [2, 1]] and not recwarn.list
+    )
+    for wrong in (5, -1):
+        with pytest.raises(ValueError, match=r"needs sample numbers in \[0, 5\) \(got"):
+            numbered_graph(torch.tensor([[0], [wrong]]), 5)

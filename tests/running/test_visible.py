@@ -19,7 +19,7 @@ from sigraph.tasks import Task
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 NUM = 48
 SHARE = {"share": 0.4}
-KINDS = (True, "test", "edges", SHARE)
+KINDS = (True, "test", "edges", "outside-train", SHARE)
 KNN = {"_target_": "sigraph.graphs.KNNGraph", "k": 3}
 CLIQUES = {"_target_": "sigraph.graphs.LabelCliques", "labels": "block"}
 CARD = {"_target_": "sigraph.graphs.DatasetGraph", "name": "near"}
@@ -154,7 +154,7 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize("inductive", [True, "test", SHARE], ids=meaning)
+@pytest.mark.parametrize("inductive", [True, "test", "outside-train", SHARE], ids=meaning)
 @pytest.mark.parametrize("reader", READERS)
 def test_what_is_hidden_teaches_no_reader_and_makes_no_items(world, tmp_path, reader, inductive):
     states, graphs = [], []
@@ -191,7 +191,10 @@ def test_each_meaning_hides_what_it_says(world):
     looked_at = torch.cat([tested, block.split["valid"], size.split["valid"]])
     everyone = torch.arange(NUM)
     assert sight(world, False) == (None, None)
-    for value, hidden in ((True, looked_at), ("test", tested), ("edges", looked_at)):
+    trained = torch.cat([block.split["train"], size.split["train"]])
+    outside = everyone[~torch.isin(everyone, trained) | torch.isin(everyone, looked_at)]
+    assert not torch.isin(outside, looked_at).all()  # some are in no split, and hidden all the same
+    for value, hidden in ((True, looked_at), ("test", tested), ("edges", looked_at), ("outside-train", outside)):
         found = sight(world, value)
         assert torch.equal(found.joined, everyone[~torch.isin(everyone, hidden)])
         assert (found.samples is None) is (value == "edges")
@@ -247,7 +250,7 @@ def test_groups_of_samples_without_edges_are_kept(world, tmp_path):
 )
 def test_what_is_no_meaning_is_said(toy, value, message):
     toy["pretrain"]["inductive"] = value
-    with pytest.raises(ConfigError, match=rf"'pretrain.inductive' needs to be false, true, test, edges .*{message}"):
+    with pytest.raises(ConfigError, match=rf"'pretrain.inductive' needs to be false, true, test, edges, .*{message}"):
         config_from_dict(toy)
 
 
@@ -255,8 +258,9 @@ def test_overrides_and_hashes(toy):
     def of(*overrides):
         return config_from_dict(toy, overrides).arm("sipt").pretrain
 
-    values = [of(f"pretrain.inductive={text}").inductive for text in ("test", "edges", "true", "{share: 0.25}")]
-    assert values == ["test", "edges", True, {"share": 0.25}]
+    texts = ("test", "edges", "outside-train", "{share: 0.25}")
+    values = [of(f"pretrain.inductive={text}").inductive for text in (*texts, "true")]
+    assert values == [*texts[:3], {"share": 0.25}, True]
     assert of("pretrain.inductive.share=0.5").inductive == {"share": 0.5}
     assert len({pretrain_hash(of(f"pretrain.inductive={v}")) for v in ("false", "true", "test", "edges")}) == 4
     assert (

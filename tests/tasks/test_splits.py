@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sigraph.tasks.splits import SplitRule
+from sigraph.tasks.splits import SplitRule, few_per_class
 
 
 def sizes(split):
@@ -78,3 +78,15 @@ def test_rules_that_are_none(arguments, message):
 
 def test_a_rule_reads_as_words():
     assert str(SplitRule.parse("group:team", seed=2)) == "by group 'team', 0.8, 0.1, 0.1, seed 2"
+
+
+def test_few_of_each_class_are_drawn_and_fewer_are_some_of_them():
+    classes = torch.tensor([3] * 50 + [1] * 4 + [7])[torch.randperm(55, generator=torch.Generator().manual_seed(0))]
+    ids = torch.arange(100, 155)
+    ten, again, other = (few_per_class(ids, classes, 10, seed) for seed in (0, 0, 1))
+    assert torch.equal(ten, again) and not torch.equal(ten, other) and torch.equal(ten, ten.sort().values)
+    assert classes[ten - 100].bincount().tolist() == [0, 4, 0, 10, 0, 0, 0, 1]
+    assert torch.isin(few_per_class(ids, classes, 2), ten).all()
+    assert torch.equal(few_per_class(ids, classes, 50), ids)
+    with pytest.raises(ValueError, match="'count' needs"):
+        few_per_class(ids, classes, 0)
