@@ -65,7 +65,7 @@ def test_there_are_experiments():
     assert {"cora/mlp.yaml", "manifold-torus/demo.yaml"} <= {"/".join(file.parts[-2:]) for file in FILES}
 
 
-# Six arms of eleven fine-tunings, as molecules/context.yaml has them; networks as the other networks are; and seven tasks
+# Six arms of eleven fine-tunings, as molecules/context.yaml has them; networks as the others are; and seven tasks
 # of 39 classes.
 SLOW = {"molecules/masking.yaml", "networks/hu-networks.yaml", "arxiv-2023/tfidf.yaml"}
 
