@@ -24,6 +24,7 @@ _FOLDERS = (
         "sklearn",
         "synthetic",
         "tables",
+        "targets",
         "tasks",
         "theory",
     ),

@@ -81,10 +81,11 @@ class PretrainModule(LightningModule):
             raise ValueError(
                 f"'objective' is needed in 'PretrainModule' when 'structure_weight' is below 1 (got {structure_weight})"
             )
-        if isinstance(structure_loss, CrossBatchMemory) and structure_loss.sampler is None:
-            if sampler is None:
-                raise ValueError("'sampler' is needed in 'PretrainModule' with a 'CrossBatchMemory' (got None)")
-            structure_loss.sampler = sampler
+        for loss in structure_loss.modules():
+            if isinstance(loss, CrossBatchMemory) and loss.sampler is None:
+                if sampler is None:
+                    raise ValueError("'sampler' is needed in 'PretrainModule' with a 'CrossBatchMemory' (got None)")
+                loss.sampler = sampler
         self.encoder, self.structure_loss, self.objective = encoder, structure_loss, objective
         self.structure_weight, self.sampler, self.seed = float(structure_weight), sampler, seed
         self._make_optimizer, self._make_scheduler = optimizer, scheduler

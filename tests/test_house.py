@@ -18,7 +18,7 @@ FLOORS = (
     ("pretrain", "finetune", "collate"),
     ("theory",),
     ("evaluation",),
-    ("losses", "samplers", "graphs", "synthetic", "objectives", "encoders"),
+    ("losses", "samplers", "graphs", "synthetic", "objectives", "encoders", "targets"),
     ("recipes", "tables"),
     ("data",),
     ("tasks", "readers"),

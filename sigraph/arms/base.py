@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.samples.vectors import has_vectors
 from sigraph.tasks import Task
 
 KINDS = ("closed-form", "reference")
@@ -53,6 +54,14 @@ class Given:
     def full_graph(self) -> PretrainGraph:
         """The observed edges among all samples of the pre-training data set: for a graph at inference."""
         return self._make_full_graph()
+
+
+def without_vectors(given: Given) -> str:
+    """Why samples have no rows of numbers, in words; empty: they have."""
+    for dataset in (given.dataset, given.visible):
+        if not has_vectors(dataset.store):
+            return f"needs features, tokens or columns of text (the samples are {dataset.store.describe()})"
+    return ""
 
 
 class Prediction(NamedTuple):

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from sigraph.arms.choice import Candidate
-from sigraph.arms.vectors import Rows
 from sigraph.files.arguments import is_number, shown
+from sigraph.samples.vectors import Rows
 from sigraph.tasks import Task
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # of ridge; logistic regression's C is one over it

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from sklearn.decomposition import TruncatedSVD
 
-from sigraph.arms.base import ArmKind, Given, Prediction
+from sigraph.arms.base import ArmKind, Given, Prediction, without_vectors
 from sigraph.arms.choice import Candidate, better_of
 from sigraph.arms.linear import PENALTIES, check_penalties, linear_candidates
-from sigraph.arms.vectors import Vectors, without_vectors
 from sigraph.files.arguments import check_integers
+from sigraph.samples.vectors import Vectors
 from sigraph.tasks import Task
 
 
@@ -36,10 +36,10 @@ class LSA(ArmKind):
         return without_vectors(given)
 
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
-        vectors = Vectors(given, idf_power=1.0)
-        own = vectors(given.visible)
+        vectors = Vectors(given.visible.store, idf_power=1.0)
+        own = vectors(given.visible.store)
         reduced = TruncatedSVD(min(self.num_channels, *own.shape), random_state=0).fit(own)
-        rows = {part: reduced.transform(vectors(given.dataset, node)) for part, node in task.split.items()}
+        rows = {part: reduced.transform(vectors(given.dataset.store, node)) for part, node in task.split.items()}
         candidates = linear_candidates(task, rows, self.penalties)
         more = reduced.components_.size
         return better_of(task, (Candidate(one.predict, one.num_parameters + more) for one in candidates), score_test)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sigraph.arms.base import ArmKind, Given, Prediction
 from sigraph.arms.choice import better_of
 from sigraph.arms.linear import PENALTIES, check_penalties, linear_candidates
-from sigraph.arms.vectors import sparse_rows
+from sigraph.samples.vectors import sparse_rows
 from sigraph.data import SampleDataset
 from sigraph.files.arguments import check_choices, check_integers
 from sigraph.graphs.molecules import distinct_text, smiles_of

@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.linear_model import Ridge as RidgeRegression
 from sklearn.preprocessing import normalize
 
-from sigraph.arms.base import ArmKind, Given, Prediction
+from sigraph.arms.base import ArmKind, Given, Prediction, without_vectors
 from sigraph.arms.choice import Candidate, better_of
 from sigraph.arms.linear import PENALTIES, check_penalties, linear_candidates
-from sigraph.arms.propagated import propagated_features
-from sigraph.arms.vectors import Rows, Vectors, without_vectors
+from sigraph.edges.propagation import Propagation
 from sigraph.files.arguments import check_integers, check_numbers
+from sigraph.samples.vectors import Rows, Vectors
+from sigraph.targets.reduced import propagated_features
 from sigraph.tasks import Task
 
 _DENSE = 4096  # samples or features up to which the normal equations are solved directly
@@ -57,11 +58,11 @@ class Ridge(ArmKind):
         return without_vectors(given)
 
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
-        vectors = Vectors(given, idf_power=0.5)
-        own = vectors(given.visible)
-        target = propagated_features(given.graph.store, own, self.num_channels, self.restart, self.num_steps)
-        target = normalize(target)
-        rows = {part: vectors(given.dataset, node) for part, node in task.split.items()}
+        vectors = Vectors(given.visible.store, idf_power=0.5)
+        own = vectors(given.visible.store)
+        spread = Propagation(given.graph.store, self.restart, self.num_steps)
+        target = normalize(propagated_features(spread, own, self.num_channels))
+        rows = {part: vectors(given.dataset.store, node) for part, node in task.split.items()}
         return better_of(task, self._candidates(task, own, target, rows), score_test)
 
     def _candidates(self, task: Task, own: Rows, target: np.ndarray, rows: dict[str, Rows]) -> Iterator[Candidate]:

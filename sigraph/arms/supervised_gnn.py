@@ -14,8 +14,7 @@ from torch.utils.data import DataLoader
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from torch_geometric.nn.models import GCN, GIN, GraphSAGE
 
-from sigraph.arms.base import ArmKind, Given, Prediction
-from sigraph.arms.vectors import Vectors, as_tensor, without_vectors
+from sigraph.arms.base import ArmKind, Given, Prediction, without_vectors
 from sigraph.arms.whole_graph import LayeredInference
 from sigraph.data import PretrainGraph
 from sigraph.edges import EdgeStore
@@ -24,6 +23,7 @@ from sigraph.files.arguments import check_choices, check_integers, check_numbers
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.finetune import FinetuneModule
 from sigraph.machines.trainer import KeepBest, fit, quiet_trainer
+from sigraph.samples.vectors import Vectors, as_tensor
 from sigraph.tasks import Task
 from sigraph.tasks.kinds import TargetUnit
 
@@ -232,10 +232,10 @@ class _Nodes:
 
 def _features(given: Given) -> Tensor:
     """Dense rows of all samples; very many features are reduced, as visible samples have them."""
-    vectors = Vectors(given)
-    rows = vectors(given.dataset)
+    vectors = Vectors(given.visible.store)
+    rows = vectors(given.dataset.store)
     if rows.shape[0] * rows.shape[1] > MOST_NUMBERS:
-        reduced = TruncatedSVD(min(_REDUCED, rows.shape[1]), random_state=0).fit(vectors(given.visible))
+        reduced = TruncatedSVD(min(_REDUCED, rows.shape[1]), random_state=0).fit(vectors(given.visible.store))
         rows = reduced.transform(rows).astype("float32")
     return as_tensor(rows)
 

@@ -32,6 +32,7 @@ NESTED_BASES = {
     "sigraph.graphs": "GraphConstructor",
     "sigraph.readers": "Reader",
     "sigraph.synthetic": "World",
+    "sigraph.targets": "Target",
     "sigraph.arms": "ArmKind",
 }
 Bases = type | tuple[type, ...]

@@ -25,6 +25,7 @@ Keys = tuple[str, ...]
 
 DATASET_GRAPH = "sigraph.graphs.DatasetGraph"
 WORLDS = "sigraph.synthetic"
+LOSSES, JOINT_LOSS = "sigraph.losses", "sigraph.losses.JointLoss"  # a list of losses is one
 ENCODERS, FROM = "sigraph.encoders", "from"  # an encoder may be that of a folder: {from: FOLDER}
 _LARGEST = 10**300  # of integers that are read as floats
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -197,6 +198,8 @@ def _overlay_component(home: str, base: Any, new: Any, place: Place, partial: bo
         if home == "sigraph.graphs":
             return {"_target_": DATASET_GRAPH, "name": name}
         return {"_target_": _dotted(home, name, place)}
+    if isinstance(new, list) and home == LOSSES:
+        new = _weighted(new, place)
     if not isinstance(new, dict):
         what = "the name or path of a data set" if home == WORLDS else "a class name"
         way = "; put quotes around it" if home == WORLDS and type(new) in (int, float) else ""
@@ -214,6 +217,16 @@ def _overlay_component(home: str, base: Any, new: Any, place: Place, partial: bo
             return merged
         raise place.error(f"{str(place)!r} needs '_target_', the class to build, e.g. {home}.… (got {new!r})")
     return {"_target_": merged.pop("_target_"), **merged}
+
+
+def _weighted(new: list[Any], place: Place) -> Component:
+    """Several losses, each with its ``weight``, as one."""
+    if not new:
+        raise place.error(f"{str(place)!r} needs at least one loss (got [])")
+    parts = [{"_target_": one} if isinstance(one, str) else one for one in new]
+    losses = [_overlay_component(LOSSES, None, part, place / i) for i, part in enumerate(parts)]
+    weights = [loss.pop("weight", 1.0) for loss in losses if isinstance(loss, dict)]
+    return {"_target_": JOINT_LOSS, "losses": losses, "weights": weights}
 
 
 def _of_folder(base: Component, new: Component, place: Place) -> Component:

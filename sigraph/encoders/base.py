@@ -45,6 +45,13 @@ class Encoder(Described, nn.Module, ABC):
             ValueError: What the encoder needs, and what the samples are.
         """
 
+    def prepare(self, dataset: SampleDataset) -> None:  # noqa: B027 -- most learn by training alone
+        """Learn from samples, before the first step, what takes no training, such as scales of features.
+
+        Args:
+            dataset: The samples that pre-training sees.
+        """
+
     def note_samples(self, dataset: SampleDataset) -> str:
         """What of new samples this encoder does not know and reads as unknown, in words; empty: it knows everything.
 

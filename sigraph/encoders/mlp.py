@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 from torch_geometric.nn import MLP
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, Encoding, samples_of
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
+
+_BLOCK = 8192  # samples looked at at a time
 
 
 class MLPEncoder(Encoder):
@@ -29,6 +33,10 @@ class MLPEncoder(Encoder):
         input_dropout: Share of input features dropped in training, in [0, 1).
         normalize_input: Scale each row to L1 norm 1 times ``in_channels`` ** 0.5, as the field does with bags of words
             of different lengths; a row of zeros stays.
+        weigh_input: Weigh each feature by its inverse document frequency among the samples that pre-training sees,
+            :math:`\ln\frac{1 + n}{1 + n_f} + 1` where :math:`n_f` of n samples have it, and scale each row to length 1
+            times ``in_channels`` ** 0.5: tf-idf of bags of words. The weights are learned by :meth:`prepare` and kept
+            with the encoder.
 
     Shapes:
         - **inputs:** [B, in_channels] float  ->  **z:** [B, D]
@@ -36,6 +44,8 @@ class MLPEncoder(Encoder):
     Guide:
         reads: feature rows
     """
+
+    idf: Tensor  # [in_channels], with weigh_input
 
     def __init__(
         self,
@@ -46,14 +56,20 @@ class MLPEncoder(Encoder):
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         normalize_input: bool = False,
+        weigh_input: bool = False,
     ) -> None:
         super().__init__()
         check_integers("MLPEncoder", 1, in_channels=in_channels, hidden_channels=hidden_channels)
         check_integers("MLPEncoder", 1, out_channels=out_channels)
         check_integers("MLPEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates("MLPEncoder", dropout=dropout, input_dropout=input_dropout)
-        check_flags("MLPEncoder", normalize_input=normalize_input)
-        self.in_channels, self.out_channels, self.normalize_input = in_channels, out_channels, normalize_input
+        check_flags("MLPEncoder", normalize_input=normalize_input, weigh_input=weigh_input)
+        if normalize_input and weigh_input:
+            raise ValueError("'normalize_input' and 'weigh_input' scale rows both in 'MLPEncoder'; choose one")
+        if weigh_input:
+            self.register_buffer("idf", torch.ones(in_channels))
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.normalize_input, self.weigh_input = normalize_input, weigh_input
         self.input_dropout = nn.Dropout(input_dropout)
         channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
         sizes = {"in_channels": in_channels, "hidden_channels": hidden_channels, "out_channels": out_channels}
@@ -68,6 +84,14 @@ class MLPEncoder(Encoder):
                 f"are {dataset.store.describe()}; {way}"
             )
 
+    def prepare(self, dataset: SampleDataset) -> None:
+        if not self.weigh_input:
+            return
+        found = torch.zeros(self.in_channels)
+        for node in torch.arange(len(dataset)).split(_BLOCK):
+            found += (dataset.fetch(node) != 0).sum(dim=0)
+        self.idf.copy_(torch.log((1 + len(dataset)) / (1 + found)) + 1)
+
     def forward(self, inputs: Tensor) -> Encoding:
         if not isinstance(inputs, Tensor):
             raise ValueError(f"'inputs' needs feature rows, a tensor, in 'MLPEncoder' (got {type(inputs).__name__})")
@@ -75,4 +99,6 @@ class MLPEncoder(Encoder):
             raise ValueError(f"'inputs' needs shape [B, {self.in_channels}] in 'MLPEncoder' (got {list(inputs.shape)})")
         if self.normalize_input:
             inputs = inputs / inputs.abs().sum(dim=1, keepdim=True).clamp(min=1e-12) * self.in_channels**0.5
+        if self.weigh_input:
+            inputs = normalize(inputs * self.idf, dim=1) * self.in_channels**0.5
         return Encoding(self.mlp(self.input_dropout(inputs)))

@@ -18,6 +18,7 @@ CARD = "card.yaml"  # of a data set
 DATASET, CSR, LABEL_SETS = "sigraph-dataset", "sigraph-csr", "sigraph-label-sets"
 GRAPHS = (CSR, LABEL_SETS)
 READ = "sigraph-read-samples"  # what a reader made of records, kept to be found again
+TARGET = "sigraph-target"  # what embeddings are regressed onto, kept to be found again
 VERSION = 2
 _SHOWN = 5
 
@@ -34,13 +35,14 @@ def check_owned(path: Path, formats: Collection[str]) -> None:
 
     Args:
         path: The folder.
-        formats: What it may be: ``sigraph-dataset``, ``sigraph-csr``, ``sigraph-label-sets``, ``sigraph-read-samples``.
+        formats: What it may be: ``sigraph-dataset``, ``sigraph-csr``, ``sigraph-label-sets``, ``sigraph-read-samples``,
+            ``sigraph-target``.
 
     Raises:
         FileExistsError: It must not be replaced; the message says why, and names what it holds besides.
     """
     path = resolved(path)
-    what = "prepared data set" if DATASET in formats else "cache" if READ in formats else "graph's folder"
+    what = "prepared data set" if DATASET in formats else "cache" if {READ, TARGET} & {*formats} else "graph's folder"
     mark = MANIFEST if DATASET in formats else HEADER
     stays = "so it is not replaced; choose another place, or remove it yourself"
     if home := _home(path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
 from sigraph.machines.distributed import denominator
 
@@ -61,6 +62,15 @@ class StructureLoss(nn.Module, ABC):
         their number, so that the mean of their losses is the loss of one process that has all samples.
         """
         return denominator(counts)
+
+    def prepare(self, dataset: SampleDataset, graph: PretrainGraph, seed: int) -> None:
+        """Told what pre-training sees, before the first step: for what is computed once of samples and graph.
+
+        Args:
+            dataset: The samples that are pre-trained on.
+            graph: Over them, node i is sample i.
+            seed: Of everything random.
+        """
 
     @property
     def additive(self) -> bool:

@@ -19,7 +19,7 @@ from sigraph.files.random import keyed_generator
 from sigraph.graphs import GraphConstructor, hold_out_edges
 from sigraph.graphs.label_graph import labels_read
 from sigraph.running.data_source import fingerprint_of, open_data
-from sigraph.running.label_objective import learns_labels
+from sigraph.running.learnt_labels import learns_labels
 from sigraph.running.reading import read_for_pretraining
 from sigraph.running.start import check_reader, reader_of, reader_to_use
 from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight

@@ -15,7 +15,7 @@ from sigraph.config.build import build
 from sigraph.config.inductive import share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
-from sigraph.running.label_objective import check_learnt_labels
+from sigraph.running.learnt_labels import check_learnt_labels
 from sigraph.running.visible import lifted, sight
 from sigraph.tasks import Task
 from sigraph.tasks.base import BaseTask

@@ -27,7 +27,7 @@ from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.embeddings import Embeddings
 from sigraph.running.ground import GRAPH, INIT, STEPS, Ground, build_ground
-from sigraph.running.label_objective import reads_labels
+from sigraph.running.learnt_labels import reads_labels
 from sigraph.running.optimizers import makers_of
 from sigraph.running.start import settings_of, start_of, started_encoder
 from sigraph.running.visible import shown_labels
@@ -140,17 +140,19 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
         encoder = started_encoder(start, dataset)
     check_width(encoder)
     encoder.check_samples(dataset)
+    if start is None:
+        encoder.prepare(dataset)
     objective = None
+    labels = {"labels": shown_labels(ground.whole, ground.sight)} if reads_labels(config) else {}
+    late = {"encoder_channels": encoder.out_channels, **labels}
     if config.objective is not None:
-        late = {"encoder_channels": encoder.out_channels, "part_channels": encoder.part_channels}
-        if reads_labels(config):
-            late["labels"] = shown_labels(ground.whole, ground.sight)
-        objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **late)
+        of_parts = {**late, "part_channels": encoder.part_channels}
+        objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **of_parts)
         _check_vocabulary(encoder, objective)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     module = PretrainModule(
         encoder,
-        build(config.structure_loss, StructureLoss, "pretrain.structure_loss", encoder_channels=encoder.out_channels),
+        build(config.structure_loss, StructureLoss, "pretrain.structure_loss", **late),
         objective,
         config.structure_weight,
         sampler,
@@ -158,8 +160,10 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
         seed=keyed_seed(seed, STEPS) >> 1,
     )
     _check_shared(config, module)
-    if isinstance(loss := module.structure_loss, CrossBatchMemory):
-        loss.check_size(encoder.out_channels)
+    for loss in module.structure_loss.modules():
+        if isinstance(loss, CrossBatchMemory):
+            loss.check_size(encoder.out_channels)
+    module.structure_loss.prepare(dataset, graph, seed)
     return Parts(config, seed, ground, module, sampler, objective)
 
 

@@ -5,6 +5,7 @@ from sigraph.samplers.degree_balanced import DegreeBalancedSampler
 from sigraph.samplers.hard_negative import HardNegativeSampler
 from sigraph.samplers.neighbor import NeighborPairSampler
 from sigraph.samplers.random_walk import RandomWalkSampler
+from sigraph.samplers.seeds_only import SeedsOnly
 from sigraph.samplers.subgraph import SubgraphSampler
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "NeighborPairSampler",
     "PairSampler",
     "RandomWalkSampler",
+    "SeedsOnly",
     "SubgraphSampler",
 ]

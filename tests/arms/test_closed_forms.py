@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from arm_cases import N, dataset, given, predict
+from arm_cases import N, dataset, predict
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.linear_model import Ridge as RidgeRegression
@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from sigraph.arms import LSA, LabelPropagation, Majority, RawFeatures, Ridge
 from sigraph.arms.linear import linear_candidates
-from sigraph.arms.propagated import propagated_features
-from sigraph.arms.vectors import Vectors
 from sigraph.edges.propagation import Propagation
+from sigraph.samples.vectors import Vectors
+from sigraph.targets.reduced import propagated_features
 from sigraph.tasks import Task
 
 
@@ -56,7 +56,7 @@ def test_numbers_are_ridge_regression_in_any_unit(sparse):
 def test_vectors_standardise_numbers_and_weigh_counts():
     numbers = dataset("numbers")
     x = numbers.store.vectors().numpy()
-    found = Vectors(given(numbers, torch.arange(30)))(numbers)
+    found = Vectors(numbers.store.take(torch.arange(30)))(numbers.store)
     wanted = StandardScaler().fit(x[:30].astype(np.float64)).transform(x)
     np.testing.assert_allclose(found[:, [0, 1, 7]], wanted[:, [0, 1, 7]], atol=1e-4)
     assert not found[:, 5].any()  # constant
@@ -64,11 +64,11 @@ def test_vectors_standardise_numbers_and_weigh_counts():
     x = counts.store.vectors().numpy()
     idf = np.log((1 + N) / (1 + (x > 0).sum(axis=0))) + 1
     for power in (0.0, 0.5, 1.0):
-        found = Vectors(given(counts), power)
-        np.testing.assert_allclose(found(counts), normalize(x * idf**power), atol=1e-6)
-        rows = found(dataset("sparse"), torch.tensor([3, 59]))
+        found = Vectors(counts.store, power)
+        np.testing.assert_allclose(found(counts.store), normalize(x * idf**power), atol=1e-6)
+        rows = found(dataset("sparse").store, torch.tensor([3, 59]))
         assert not rows[1].toarray().any()
-        np.testing.assert_allclose(rows.toarray(), found(counts)[[3, 59]], atol=1e-6)
+        np.testing.assert_allclose(rows.toarray(), found(counts.store)[[3, 59]], atol=1e-6)
 
 
 def test_text_is_tf_idf_and_tokens_are_bags():
@@ -77,30 +77,29 @@ def test_text_is_tf_idf_and_tokens_are_bags():
     x[59] = 0
     idf = np.log((1 + N) / (1 + x.sum(axis=0))) + 1
     seen = np.flatnonzero(x.any(axis=0))
-    np.testing.assert_allclose(Vectors(given(text))(text).toarray(), normalize(x * idf)[:, seen], atol=1e-6)
-    bags = Vectors(given(tokens))(tokens).toarray()
+    np.testing.assert_allclose(Vectors(text.store)(text.store).toarray(), normalize(x * idf)[:, seen], atol=1e-6)
+    bags = Vectors(tokens.store)(tokens.store).toarray()
     np.testing.assert_allclose(bags[:59, 2:10], normalize(x)[:59], atol=1e-6)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_propagated_features_are_the_singular_vectors_of_dense_propagation(sparse):
     data = dataset("sparse" if sparse else "rows", weighted=True)
-    x, store = Vectors(given(data), 0.5)(data), data.graph().store
+    x, store = Vectors(data.store, 0.5)(data.store), data.graph().store
     h = Propagation(store, 0.15, 12)(torch.from_numpy(x.toarray() if sparse else x).double()).numpy()
     left, value, _ = np.linalg.svd(h, full_matrices=False)
-    found = propagated_features(store, x, 4)
+    found = propagated_features(Propagation(store), x, 4)
     wanted = left[:, :4] * value[:4]
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), atol=1e-4)  # signs are free
-    np.testing.assert_allclose(
-        propagated_features(store, x, 256) @ propagated_features(store, x, 256).T, h @ h.T, atol=1e-3
-    )
+    all_of_it = propagated_features(Propagation(store), x, 256)
+    np.testing.assert_allclose(all_of_it @ all_of_it.T, h @ h.T, atol=1e-3)
 
 
 def test_ridge_predicts_from_what_the_regression_says():
     data, task = dataset(), dataset().task()
-    vectors = Vectors(given(data), 0.5)
-    x = vectors(data)
-    target = normalize(propagated_features(data.graph().store, x, 3))
+    vectors = Vectors(data.store, 0.5)
+    x = vectors(data.store)
+    target = normalize(propagated_features(Propagation(data.graph().store), x, 3))
     weight = np.linalg.solve(x.T @ x + 0.4 * np.eye(8), x.T @ target)
     model = LogisticRegression(C=1.0, max_iter=1000).fit(x[:20] @ weight, task.labels[:20])
     found = predict(Ridge(num_channels=3, ridges=[0.4], penalties=[1.0]), data)

@@ -9,7 +9,7 @@ from sigraph.config import ConfigError, config_from_dict
 from sigraph.config.inductive import meaning
 from sigraph.data import SampleDataset
 from sigraph.experiment import run
-from sigraph.running.label_objective import learns_labels, reads_labels
+from sigraph.running.learnt_labels import learns_labels, reads_labels
 from sigraph.running.parts import build_parts
 from sigraph.tasks import Task
 

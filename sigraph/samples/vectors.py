@@ -14,10 +14,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import normalize
 from torch import Tensor
 
-from sigraph.arms.base import Given
-from sigraph.data import SampleDataset
-from sigraph.samples import Records, Samples, SparseFeatures, TokenSequences
-from sigraph.samples.records import column_kind
+from sigraph.samples.base import Samples
+from sigraph.samples.records import Records, column_kind
+from sigraph.samples.sparse_features import SparseFeatures
+from sigraph.samples.token_sequences import TokenSequences
 
 Rows = Any  # float32 [n, F]: an array or scipy's csr_matrix
 MOST_WORDS = 20_000
@@ -26,22 +26,22 @@ SPARSE = 0.5  # share of zeros from which rows of numbers >= 0 are taken for cou
 
 
 class Vectors:
-    """Rows of samples; what they need to know of all samples is learned from the visible ones.
+    """Rows of samples; what they need to know of all samples is learned from those that are given.
 
     Feature rows are taken as they are, token sequences as counts of their tokens, records as counts of the words in
     their columns of text. Counts (numbers >= 0, at least half of them zero) are weighted by the inverse document
     frequency to a power and scaled to unit length; other numbers are standardised, zeros of sparse rows staying zeros.
 
     Args:
-        given: What the arm may look at.
+        store: Samples that it may learn from.
         idf_power: 0: plain counts; 1: tf-idf; 0.5 in between. Of counts only. None: 1 of text, 0 of other counts.
     """
 
-    def __init__(self, given: Given, idf_power: float | None = None) -> None:
-        self._words = _Words(given.visible.store) if _columns_of_text(given.visible.store) else None
+    def __init__(self, store: Samples, idf_power: float | None = None) -> None:
+        self._words = _Words(store) if _columns_of_text(store) else None
         if idf_power is None:
             idf_power = 0.0 if self._words is None else 1.0
-        rows = self._raw(given.visible.store)
+        rows = self._raw(store)
         zeros = 1 - (rows.nnz if issparse(rows) else np.count_nonzero(rows)) / max(1, rows.shape[0] * rows.shape[1])
         lowest = (rows.data if issparse(rows) else rows).min(initial=0.0)
         self.are_counts = bool(lowest >= 0 and zeros >= SPARSE)
@@ -62,13 +62,13 @@ class Vectors:
         """F."""
         return len(self._scale)
 
-    def __call__(self, dataset: SampleDataset, node: Tensor | None = None) -> Rows:
-        """Rows of some samples of a data set of the same kind. Shape [n, F]; None: of all."""
-        rows = self._raw(dataset.store if node is None else dataset.store.take(node))
+    def __call__(self, store: Samples, node: Tensor | None = None) -> Rows:
+        """Rows of some samples of the same kind. Shape [n, F]; ``node`` None: of all."""
+        rows = self._raw(store if node is None else store.take(node))
         if rows.shape[1] != self.num_features:
             raise ValueError(
-                f"data set {dataset.name!r} has rows of {rows.shape[1]} features, those that pre-training may see "
-                f"have {self.num_features}"
+                f"these samples have rows of {rows.shape[1]} features, those that may be learned from have "
+                f"{self.num_features}"
             )
         if self.are_counts:
             scaled = rows @ diags(self._scale) if issparse(rows) else rows * self._scale
@@ -99,14 +99,10 @@ def sparse_rows(store: SparseFeatures) -> csr_matrix:
     return csr_matrix(tuple(parts), shape=(len(store), store.in_channels))
 
 
-def without_vectors(given: Given) -> str:
-    """Why samples have no rows of numbers, in words; empty: they have."""
-    for dataset in (given.dataset, given.visible):
-        store = dataset.store
-        has_rows = type(store).vectors is not Samples.vectors or isinstance(store, TokenSequences)
-        if not has_rows and not _columns_of_text(store):
-            return f"needs features, tokens or columns of text (the samples are {store.describe()})"
-    return ""
+def has_vectors(store: Samples) -> bool:
+    """Whether :class:`Vectors` makes rows of such samples; nothing is read."""
+    has_rows = type(store).vectors is not Samples.vectors or isinstance(store, TokenSequences)
+    return has_rows or bool(_columns_of_text(store))
 
 
 def as_tensor(rows: Rows) -> Tensor:

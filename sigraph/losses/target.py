@@ -1,0 +1,144 @@
+"""TargetLoss: embeddings regressed onto a target that was computed once, before training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sigraph.data import PretrainGraph, SampleDataset
+from sigraph.data.pairs import Pairs
+from sigraph.files.arguments import check_choices, check_integers
+from sigraph.losses.base import StructureLoss
+from sigraph.targets import Target
+
+MEASURES = ("cosine", "relational")
+
+
+class TargetLoss(StructureLoss):
+    r"""How far embeddings are from target rows that samples and graph gave them: no positives, no negatives.
+
+    With target rows :math:`t_i`, looked up by the pairs' ids, and unit vectors :math:`\hat z`, :math:`\hat t`:
+
+    ``cosine``: :math:`L=\frac{1}{n}\sum_{i}\big(1-\cos(Wz_i,t_i)\big)` over the n anchors with a target. W is a linear
+    map where the widths differ, trained with the encoder and dropped afterwards; else the identity.
+
+    ``relational``: :math:`L=\frac{1}{nm}\sum_{i}\sum_{j}\big(\hat z_i\cdot\hat z_j-\hat t_i\cdot\hat t_j\big)^2` over n
+    anchors and m candidates: the target's similarities among the samples of a step, in any width and any rotation.
+
+    Args:
+        target: A :class:`~sigraph.targets.Target`, computed when training starts from the samples and the graph that
+            pre-training sees; or rows, one a sample, zeros where a sample has none. Shape [N, D].
+        measure: ``cosine`` or ``relational``.
+        encoder_channels: Width of the embeddings; filled in from the encoder. Only ``cosine`` needs it.
+
+    Shapes:
+        - **z:** [A, E].  **pairs:** A anchors with ids, C candidates with ids.  **returns:** scalar; ``cosine`` in
+          [0, 2], ``relational`` in [0, 4].
+
+    Rows of zeros, in ``target``, take no part. O((A + C) D) memory for both: ``relational`` is computed from D x D
+    matrices of moments, never from the A x C similarities. Exact on several processes. A step needs no other samples
+    than its seeds: use :class:`~sigraph.samplers.SeedsOnly`.
+
+    Raises:
+        ValueError: Pairs come without ids, an id has no row, or ``encoder_channels`` is needed and missing.
+
+    Source: the regression onto a teacher's embedding: Grill et al., "Bootstrap your own latent", NeurIPS 2020, Eq. 2;
+    ``relational``: Tung & Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, Eq. 4, on unit rows and
+    without the normalisation of each row of similarities.
+
+    Guide:
+        minimises: 1 - cosine of an embedding and its target; or squared differences of the similarities of both
+        use it when: the graph, with the samples' own features, says where a sample should lie: papers and their words
+        start with: ``{target: {_target_: sigraph.targets.PropagatedFeatures}}``, sampler ``SeedsOnly``
+        costs: no A × C
+        anchor without a positive: as any other
+        anchor without a negative: as any other
+        several processes: yes
+        in a memory: of no use
+    """
+
+    def __init__(self, target: Target | Tensor, measure: str = "cosine", encoder_channels: int | None = None) -> None:
+        super().__init__()
+        check_choices("TargetLoss", MEASURES, measure=measure)
+        rows = None
+        if isinstance(target, Tensor):
+            rows = _checked_rows(target)
+        elif not isinstance(target, Target):
+            raise ValueError(f"'target' needs a Target or rows [N, D] in 'TargetLoss' (got {type(target).__name__})")
+        width = target.size(1) if isinstance(target, Tensor) else target.out_channels
+        self.measure, self._rows = measure, rows
+        self._target = target if isinstance(target, Target) else None
+        self._ground: tuple[SampleDataset, PretrainGraph, int] | None = None
+        self.projection: nn.Module = nn.Identity()
+        if measure == "cosine":
+            if encoder_channels is None:
+                encoder_channels = width  # an encoder of another width is refused by its first step
+            check_integers("TargetLoss", 1, encoder_channels=encoder_channels)
+            if encoder_channels != width:
+                self.projection = nn.Linear(encoder_channels, width, bias=False)
+        self.in_channels, self.out_channels = encoder_channels, width
+
+    def prepare(self, dataset: SampleDataset, graph: PretrainGraph, seed: int) -> None:
+        if self._target is not None:
+            self._rows, self._ground = None, (dataset, graph, seed)
+
+    @property
+    def rows(self) -> Tensor:
+        """The target of each sample, computed when it is first asked for, or found where it is kept. Shape [N, D]."""
+        if self._rows is None:
+            if self._target is None or self._ground is None:
+                raise ValueError(
+                    "'TargetLoss' has no samples to compute its target from; call loss.prepare(dataset, graph, seed), "
+                    "or give it the rows: TargetLoss(target.fit(dataset, graph))"
+                )
+            dataset, graph, seed = self._ground
+            self._rows = self._target.fit(dataset, graph, seed=seed, keep=True)
+        return self._rows
+
+    def terms(self, z: Tensor, pairs: Pairs, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        target, known = self._of(pairs.anchor_id, z)
+        if self.measure == "cosine":
+            if z.size(1) != self.in_channels:
+                raise ValueError(
+                    f"'encoder_channels' needs to be {z.size(1)}, the width of the embeddings, in 'TargetLoss' "
+                    f"(got {self.in_channels})"
+                )
+            found = 1 - (normalize(self.projection(z), dim=1) * target).sum(dim=1)  # [A]
+            return (found * known).sum().view(1), known.sum().view(1)
+        others, there = (target, known) if candidates is z else self._of(pairs.candidate_id, candidates)
+        mine, theirs = normalize(z, dim=1) * known[:, None], normalize(candidates, dim=1) * there[:, None]
+        target, others = target * known[:, None], others * there[:, None]
+        # (z z' - t t')^2 summed over all pairs, by traces of products of moments.
+        found = (mine.T @ mine * (theirs.T @ theirs)).sum()
+        found = found - 2 * (mine.T @ target * (theirs.T @ others)).sum()
+        found = found + (target.T @ target * (others.T @ others)).sum()
+        return found.view(1), (known.sum() * there.sum()).view(1)
+
+    def _of(self, ids: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit target rows of some samples, [A, D], and which have one, [A] of 0 and 1."""
+        if ids is None:
+            raise ValueError(
+                "'pairs' needs node ids in 'TargetLoss' (got none); a PairSampler's pairs() has them, by hand they are "
+                "Pairs(..., anchor_id=node, candidate_id=node)"
+            )
+        rows, ids = self.rows, ids.cpu()
+        if ids.numel() and int(ids.max()) >= len(rows):
+            raise ValueError(
+                f"'target' needs a row a sample in 'TargetLoss' (got {len(rows)} rows, and a sample {int(ids.max())})"
+            )
+        found = rows[ids].to(like.device, like.dtype, non_blocking=True)
+        length = found.norm(dim=1, keepdim=True)
+        return found / length.clamp(min=1e-12), (length.view(-1) > 0).to(like.dtype)
+
+
+def _checked_rows(rows: Tensor) -> Tensor:
+    if rows.dim() != 2 or not rows.size(0) or not rows.size(1) or not rows.is_floating_point():
+        raise ValueError(f"'target' needs floats [N, D] in 'TargetLoss' (got {rows.dtype} {list(rows.shape)})")
+    if not bool(torch.isfinite(rows).all()):
+        bad = (~torch.isfinite(rows).all(dim=1)).nonzero().view(-1)
+        raise ValueError(
+            f"'target' needs finite rows in 'TargetLoss' (got NaN or infinity in {bad.numel()}, first {int(bad[0])}); "
+            "a sample without a target has a row of zeros"
+        )
+    return rows.detach().cpu()
