@@ -23,11 +23,13 @@ from sigraph.losses import (
     ContrastiveLoss,
     CrossBatchMemory,
     InfoNCELoss,
+    JointLoss,
     LinkPredictionLoss,
     MultiSimilarityLoss,
     NPairLoss,
     SmoothnessLoss,
     StructureLoss,
+    TargetLoss,
     TripletLoss,
 )
 from sigraph.machines.distributed import gather, joint
@@ -38,7 +40,8 @@ from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
 from sigraph.samples import Tokens, token_table
 
-WRAPPERS = {"CrossBatchMemory", "PMLLoss"}  # hold another loss: the first has tests of its own, the second is refused
+# What takes arguments: a queue has tests of its own, the second is refused, the others are made below.
+WRAPPERS = {"CrossBatchMemory", "PMLLoss", "JointLoss", "TargetLoss"}
 NUM_NODES, NUM_FEATURES = 24, 5
 # Node ids of each process. Edges: 0 .. 19 at random in two groups; 20 .. 23 have one neighbour each, 0 .. 3.
 SCENARIOS = {
@@ -57,7 +60,12 @@ STEPS = [([0, 1, 2, 3], [4, 5]), ([6, 7, 0], [8, 9, 10]), ([11, 12, 1], [6, 13, 
 def losses() -> dict[str, StructureLoss]:
     """Every loss of the package that several processes can share, with settings that matter to them."""
     torch.manual_seed(3)  # of losses with parameters
+    rows = torch.randn(NUM_NODES, 3)
+    rows[[2, 21]] = 0.0  # without a target
     found = {
+        "TargetLoss, cosine": TargetLoss(rows, encoder_channels=4),
+        "TargetLoss, relational": TargetLoss(rows, "relational"),
+        "JointLoss": JointLoss([TargetLoss(rows, encoder_channels=4), InfoNCELoss()], [0.7, 2.0]),
         "ContrastiveLoss, two margins": ContrastiveLoss(0.1, 1.2),
         "MultiSimilarityLoss, mining": MultiSimilarityLoss(beta=10.0, epsilon=0.1),
         "InfoNCELoss, in": InfoNCELoss(variant="in"),

@@ -40,6 +40,10 @@ def made(name, **settings):
         settings["loss"] = pytest.importorskip("pytorch_metric_learning.losses").ContrastiveLoss()
     elif name == "CrossBatchMemory":
         settings["loss"] = InfoNCELoss()
+    elif name == "JointLoss":
+        settings["losses"] = [InfoNCELoss()]
+    elif name == "TargetLoss":
+        settings["target"] = torch.ones(9, 4)
     return getattr(sigraph.losses, name)(**settings)
 
 
@@ -75,7 +79,7 @@ def test_what_an_anchor_that_lacks_a_kind_of_pair_does(lacking):
     is_positive = torch.eye(3, 6, dtype=torch.bool)
     is_positive[0] = lacking == "negative"
     for name, (*_, no_positive, no_negative, _, _) in table(re.escape("loss | start with")).items():
-        if name not in ("PMLLoss", "CrossBatchMemory"):
+        if name not in ("PMLLoss", "CrossBatchMemory", "JointLoss", "TargetLoss"):
             loss = made(name)
             whole, rest = (loss(z[i:], Pairs(is_positive[i:].nonzero().t(), 3 - i, 6), candidates) for i in (0, 1))
             cell = no_positive if lacking == "positive" else no_negative

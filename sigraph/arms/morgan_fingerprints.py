@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from sigraph.arms.base import ArmKind, Given, Prediction
 from sigraph.arms.choice import better_of
 from sigraph.arms.linear import PENALTIES, check_penalties, linear_candidates
-from sigraph.samples.vectors import sparse_rows
 from sigraph.data import SampleDataset
 from sigraph.files.arguments import check_choices, check_integers
 from sigraph.graphs.molecules import distinct_text, smiles_of
@@ -16,6 +15,7 @@ from sigraph.readers.kept import read_once
 from sigraph.readers.molecules import KEPT_FROM, UNREADABLE, refuse_unreadable
 from sigraph.samples import SparseFeatures
 from sigraph.samples.molecules import morgan_fingerprints
+from sigraph.samples.vectors import sparse_rows
 from sigraph.tasks import Task
 
 

@@ -35,6 +35,7 @@ NESTED_BASES = {
     "sigraph.targets": "Target",
     "sigraph.arms": "ArmKind",
 }
+_ALSO_NESTED = ("encoder_channels",)  # filled in at any depth, by default too: a loss in another reads the same z
 Bases = type | tuple[type, ...]
 _PLAIN = (str, int, float, bool, list, dict, NoneType)
 _DEPTHS = ("layers", "blocks", "depth", "hops")  # endings of arguments that a constructor loops over
@@ -49,7 +50,8 @@ def build(component: Component, expected: Bases, where: str, **available: Any) -
         expected: Base class, or several, that the target needs to derive from.
         where: The component's dotted key, for messages, e.g. ``pretrain.encoder``.
         available: Late-bound values, e.g. ``in_channels``. Each is passed if the constructor has such a parameter and
-            the component does not give it; to nested components only where they cannot do without.
+            the component does not give it; to nested components only where they cannot do without, and the width of
+            the embedding.
 
     Raises:
         ConfigError: A target is missing or of the wrong kind, an argument does not fit, or a constructor refuses.
@@ -311,7 +313,8 @@ def _arguments(
     arguments = {name: value for name, value in component.items() if name != "_target_"}
     for parameter in _parameters(target, late) or ():
         wanted = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if nested and (parameter.default is not parameter.empty or available.get(parameter.name) is None):
+        needed = parameter.default is parameter.empty or parameter.name in _ALSO_NESTED
+        if nested and (not needed or available.get(parameter.name) is None):
             wanted = False  # None: the samples have no such size
         if wanted and parameter.name in available and parameter.name not in arguments:
             arguments[parameter.name] = available[parameter.name]

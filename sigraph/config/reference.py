@@ -33,12 +33,13 @@ LATE = {
     "reader": (),
     "encoder": ("in_channels", "num_tokens", "pad_token", "mask_token", "node_channels", "edge_channels"),
     "sampler": ("graph",),
-    "structure_loss": ("encoder_channels",),
+    "structure_loss": ("encoder_channels", "labels"),
     "objective": (
         *("in_channels", "num_tokens", "pad_token", "mask_token", "node_channels", "edge_channels"),
         *("encoder_channels", "part_channels", "labels"),
     ),
 }
+TARGETS = "sigraph.targets"
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -80,6 +81,9 @@ def components() -> str:
         base = NESTED_BASES[home]
         parts.append(f"### `{slot}`: subclasses of `{home}.{base}`")
         parts += [_class_reference(found, late) for found in _shipped(home, base)]
+    base = NESTED_BASES[TARGETS]
+    parts.append(f"### `target` of `TargetLoss`: subclasses of `{TARGETS}.{base}`")
+    parts += [_class_reference(found, ("labels",)) for found in _shipped(TARGETS, base)]
     base = NESTED_BASES[ARM_KINDS]
     parts.append(f"### `kind` of an arm: subclasses of `{ARM_KINDS}.{base}`")
     parts += [_class_reference(found, ()) for found in _shipped(ARM_KINDS, base)]

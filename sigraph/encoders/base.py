@@ -45,7 +45,7 @@ class Encoder(Described, nn.Module, ABC):
             ValueError: What the encoder needs, and what the samples are.
         """
 
-    def prepare(self, dataset: SampleDataset) -> None:  # noqa: B027 -- most learn by training alone
+    def prepare(self, dataset: SampleDataset) -> None:
         """Learn from samples, before the first step, what takes no training, such as scales of features.
 
         Args:

@@ -28,6 +28,9 @@ class JointLoss(StructureLoss):
     Shapes:
         - **z:** [A, D].  **pairs:** A anchors, C candidates.  **returns:** scalar.
 
+    Source: (1 - lambda) L_M + lambda L_SI of McDermott et al. 2023, Eq. 1, has one L_SI; a sum of several is the same
+    with several ways to say what is close.
+
     Guide:
         minimises: a weighted sum of other losses
         use it when: pairs and a target say different things
@@ -35,7 +38,7 @@ class JointLoss(StructureLoss):
         costs: as its losses
         anchor without a positive: as its losses say
         anchor without a negative: as its losses say
-        several processes: if all of its losses
+        several processes: yes
         in a memory: each of its losses, rather than the sum
     """
 

@@ -50,7 +50,7 @@ class TargetLoss(StructureLoss):
     Guide:
         minimises: 1 - cosine of an embedding and its target; or squared differences of the similarities of both
         use it when: the graph, with the samples' own features, says where a sample should lie: papers and their words
-        start with: ``{target: {_target_: sigraph.targets.PropagatedFeatures}}``, sampler ``SeedsOnly``
+        start with: ``PropagatedFeatures`` as ``target``, sampler ``SeedsOnly`` (docs/targets.md)
         costs: no A × C
         anchor without a positive: as any other
         anchor without a negative: as any other

@@ -34,7 +34,7 @@ def latent_figure(
     """Draw latent spaces side by side, projected to the plane by t-SNE on cosines and coloured by class.
 
     Titles say the leave-one-out nearest-neighbour accuracy of each latent space (all labelled samples, in the full
-    space, not in the picture); the local consistency of the graph, which it is measured against, stands above.
+    space, not in the picture; none where nobody has a class); the local consistency of the graph, which it is measured against, stands above.
 
     Args:
         panels: Name and embeddings of each latent space. Shape [N, D] each.
@@ -66,7 +66,8 @@ def latent_figure(
             mine = (y[drawn] == c).numpy()
             called = printable(str(c if names is None else names[c]))
             axis.scatter(*place[mine].T, s=9, color=colors(i % colors.N), label=called, linewidths=0)
-        axis.set_title(f"{printable(name)}\nnearest-neighbour accuracy {label_agreement(z, y):.3f}", fontsize=12)
+        said = f"\nnearest-neighbour accuracy {label_agreement(z, y):.3f}" if classes else ""
+        axis.set_title(f"{printable(name)}{said}", fontsize=12)
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_aspect("equal", adjustable="datalim")

@@ -21,6 +21,8 @@ class SeedsOnly(PairSampler):
 
     Shapes:
         - **seeds:** [S]  ->  **node:** [B], B <= S: each seed once
+
+    Source: plain minibatches; sigraph's for losses of a sample and its target.
     """
 
     def __init__(self, graph: PretrainGraph, exclude_hops: int = 1) -> None:

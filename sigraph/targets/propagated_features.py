@@ -17,7 +17,7 @@ from sigraph.graphs.knn import nearest_pairs, undirected
 from sigraph.samples.vectors import Rows
 from sigraph.targets.base import Target, rows_of
 from sigraph.targets.reduced import propagated_features
-from sigraph.targets.rows import centred_unit, rotated
+from sigraph.targets.rows import centred_unit, principal, rotated
 
 _RESTART, _STEPS = 0.15, 12  # of the spreading that neighbours are sought in
 _RECALL = 0.95  # of neighbours, where there are too many samples to compare every pair
@@ -86,15 +86,17 @@ class PropagatedFeatures(Target):
             stores.append((nearest, float(self.complete["weight"])))
         spread = Propagation(stores, self.restart, self.num_steps, degree_exponent=self.degree_exponent)
         found = self._reduced(spread, rows, keyed_seed(seed, 1))
-        return rotated(found, self.out_channels, seed if self.rotate else None)
+        return rotated(principal(found, self.out_channels), self.out_channels, seed if self.rotate else None)
 
     def _nearest(self, graph: PretrainGraph, rows: Rows, neighbors: int, seed: int) -> CSRStore:
         """The nearest neighbours in the smoothed features, both ways, by their cosines."""
         smooth = self._reduced(Propagation(graph.store, _RESTART, _STEPS), rows, keyed_seed(seed, 0))
-        count = len(smooth)
-        size, generator = min(neighbors, count - 1), keyed_generator(seed, 2)
-        row, col, _ = nearest_pairs(smooth, size, "euclidean", None, _RECALL, generator, "PropagatedFeatures")
-        pair = undirected(row, col, count)
+        count, some = len(smooth), (smooth != 0).any(dim=1).nonzero().view(-1)  # rows of zeros are near nobody
+        size, generator = min(neighbors, len(some) - 1), keyed_generator(seed, 2)
+        if size < 1:
+            return CSRStore.from_edges(torch.empty(2, 0, dtype=torch.long), count, torch.empty(0))
+        row, col, _ = nearest_pairs(smooth[some], size, "euclidean", None, _RECALL, generator, "PropagatedFeatures")
+        pair = some[undirected(row, col, len(some))]
         cosine = torch.cat([(smooth[a] * smooth[b]).sum(dim=1) for a, b in pair.split(1 << 20, dim=1)])
         return CSRStore.from_edges(torch.cat([pair, pair.flip(0)], dim=1), count, cosine.clamp(min=0).repeat(2))
 

@@ -25,10 +25,7 @@ def centred_unit(x: Tensor) -> Tensor:
 
 
 def principal(x: Tensor, num_channels: int) -> Tensor:
-    """Rows in the basis of their principal channels, the first ones; no mean is taken off. [N, D] -> [N, <= D]."""
-    if x.size(1) <= num_channels:
-        return x
-    x = x.float()
+    """Rows in the basis of their principal channels, the largest first; no mean is taken off. [N, D] -> [N, <= D]."""
     _, basis = torch.linalg.eigh((x.T @ x).double())  # ascending
     return x @ basis.flip(1)[:, :num_channels].float()
 

@@ -6,13 +6,23 @@ from contracts import concrete_subclasses
 
 import sigraph.losses
 from sigraph.data.pairs import Pairs
-from sigraph.losses import CrossBatchMemory, PairSets, PMLLoss, StructureLoss
+from sigraph.losses import (
+    CrossBatchMemory,
+    InfoNCELoss,
+    JointLoss,
+    MultiSimilarityLoss,
+    PairSets,
+    PMLLoss,
+    StructureLoss,
+    TargetLoss,
+)
 
 OPTIONS = [(), ("weight",), ("ignore", "self"), ("ids",), ("groups", "weight"), ("negative", "ignore", "ids", "groups")]
 
 
-# A memory holds another loss and a queue: test_memory.py.
-LOSSES = [loss for loss in concrete_subclasses(StructureLoss, sigraph.losses) if loss is not CrossBatchMemory]
+# A memory holds another loss and a queue: test_memory.py. A target is no pair: test_target.py.
+APART = (CrossBatchMemory, TargetLoss)
+LOSSES = [loss for loss in concrete_subclasses(StructureLoss, sigraph.losses) if loss not in APART]
 every_loss = pytest.mark.parametrize("loss_type", LOSSES)
 
 
@@ -22,7 +32,8 @@ def contrastive_of_pml() -> StructureLoss:
 
 
 # Losses that cannot do without arguments.
-MADE = {"PMLLoss": contrastive_of_pml}
+MADE = {"PMLLoss": contrastive_of_pml, "JointLoss": lambda: JointLoss([InfoNCELoss(), MultiSimilarityLoss()], [0.3, 2])}
+SAYS = {"JointLoss": "InfoNCELoss"}  # what looks at the input
 # Not only sums over pairs: the spread of the samples counts too, wherever in the batch they stand.
 WITH_SPREAD = {"SmoothnessLoss"}
 
@@ -172,7 +183,7 @@ def test_a_positive_listed_twice_counts_once(loss_type):
 
 @every_loss
 def test_bad_input_is_named(loss_type):
-    loss, z, name = make(loss_type), embeddings(), loss_type.__name__
+    loss, z, name = make(loss_type), embeddings(), SAYS.get(loss_type.__name__, loss_type.__name__)
     broken = z.clone()
     broken[2, 1], broken[4, 0] = float("nan"), float("inf")
     with pytest.raises(ValueError, match=rf"'z' needs finite embeddings in '{name}'.*2: rows 2, 4"):
