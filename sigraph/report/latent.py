@@ -34,7 +34,8 @@ def latent_figure(
     """Draw latent spaces side by side, projected to the plane by t-SNE on cosines and coloured by class.
 
     Titles say the leave-one-out nearest-neighbour accuracy of each latent space (all labelled samples, in the full
-    space, not in the picture; none where nobody has a class); the local consistency of the graph, which it is measured against, stands above.
+    space, not in the picture; nothing where nobody has a class); the local consistency of the graph, which it is
+    measured against, stands above.
 
     Args:
         panels: Name and embeddings of each latent space. Shape [N, D] each.
