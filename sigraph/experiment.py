@@ -10,8 +10,9 @@ from functools import partial
 from os import PathLike
 from typing import Any
 
-from sigraph.config import ArmConfig, ExperimentConfig, config_from_dict, load_config
+from sigraph.config import ExperimentConfig, config_from_dict, load_config
 from sigraph.config.provenance import own_sources
+from sigraph.config.search import refuse_search
 from sigraph.config.trust import trusting
 from sigraph.files.arguments import check_kinds, is_number, shown
 from sigraph.files.memory import check_processes
@@ -20,11 +21,14 @@ from sigraph.machines.launch import Launch, launched
 from sigraph.machines.leader import check_size, follow, leading
 from sigraph.machines.pool import Killed, in_processes
 from sigraph.machines.trainer import TimeIsUp
+from sigraph.running.arm_settings import Settled, check_all, finished_jobs, own_baselines, search_lines, settle
 from sigraph.running.fitting import fit_share
-from sigraph.running.grid import check_all, choose, finished_jobs, own_baselines
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.progress import Progress
 from sigraph.running.run_one import experiment_folder, record_failure, run_folder, run_one
+from sigraph.running.searching.draws import check_optuna
+
+_LATE = "the time was up in the grid or the search of settings; the same command resumes"
 
 
 @dataclass
@@ -63,11 +67,13 @@ def run(
     only: Sequence[Job] | None = None,
     trust: Iterable[str] = (),
     overrides: Iterable[str] | Mapping[str, Any] = (),
+    search: int | None = None,
 ) -> Results:
     """Pre-train and fine-tune every arm for every seed; finished work is recognised, interrupted work resumed.
 
     A run that fails is a record with its reason and does not stop the others; settings that cannot work at all are an
-    error before anything trains. With a ``grid``, each arm's settings are chosen first.
+    error before anything trains. With a ``grid``, each arm's settings are chosen first; with a ``search``, those that
+    were found by ``search=N`` trials, now or before.
 
     Where torchrun or srun started several processes, each calls this; the first one does everything and the others take
     part in its pre-trainings. All return the same results.
@@ -83,6 +89,8 @@ def run(
             its code; one that is not installed is looked for where you stand.
         overrides: What differs from ``config``, by dotted key: ``{"pretrain.structure_weight": 0.3}``, or a list such
             as ``["seeds=[0, 1]"]`` as the command line takes it.
+        search: Trials of each arm within the experiment's ``search`` space, in all: those that were made before count.
+            None: none are added. Needs the extra ``search``.
 
     Raises:
         ConfigError, ValueError: An arm cannot be built: a component, the data set or the graph does not fit; an arm or
@@ -96,6 +104,9 @@ def run(
     check_processes("jobs", jobs)
     if max_seconds is not None and (not is_number(max_seconds) or math.isnan(max_seconds)):
         raise ValueError(f"'max_seconds' needs to be a number, or None, in 'run' (got {shown(max_seconds)})")
+    if search is not None:
+        refuse_search(config.search, search)
+        check_optuna()
     launch = launched()
     if launch is not None:
         config = _spread(config, launch, jobs)
@@ -105,7 +116,7 @@ def run(
     deadline = None if max_seconds is None else time.time() + max_seconds
     results = Results(config)
     with trusting(trust), leading(results.records):
-        _run(results, progress, jobs, deadline, only)
+        _run(results, progress, jobs, deadline, only, search)
     return results
 
 
@@ -134,7 +145,14 @@ def _spread(config: ExperimentConfig, launch: Launch, jobs: int) -> ExperimentCo
     return config
 
 
-def _run(results: Results, progress: Progress, jobs: int, deadline: float | None, only: Sequence[Job] | None) -> None:
+def _run(
+    results: Results,
+    progress: Progress,
+    jobs: int,
+    deadline: float | None,
+    only: Sequence[Job] | None,
+    search: int | None,
+) -> None:
     config = results.config
     wanted = check_jobs(config, only)
     names = list(dict.fromkeys(name for name, _ in wanted))
@@ -143,15 +161,15 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
             check_size(arm.pretrain.trainer.devices, arm.pretrain.trainer.num_nodes)
     for line in own_baselines(config, names):
         progress.say(line)
-    done = finished_jobs(config, wanted)
+    done = finished_jobs(config, wanted, search)
     if unfinished := [name for name in names if any(job[0] == name and job not in done for job in wanted)]:
-        found = check_all(config, unfinished)
+        found = check_all(config, unfinished, search is not None)
         for line in found.lines:
             progress.say(line)
         wanted = [(name, seed) for name, seed in wanted if name not in found.left_out]
     progress.start(len(wanted), sum(config.arm(name).num_epochs for name, _ in wanted))
     try:
-        for record in _records(config, wanted, done, progress, jobs, deadline):
+        for record in _records(config, wanted, done, progress, jobs, deadline, search):
             results.records.append(record)
             progress.say(f"[{len(results.records)}/{len(wanted)}] {_summary(record)}")
     finally:
@@ -161,35 +179,48 @@ def _run(results: Results, progress: Progress, jobs: int, deadline: float | None
 
 
 def _records(
-    config: ExperimentConfig, wanted: list[Job], done: list[Job], progress: Progress, jobs: int, deadline: float | None
+    config: ExperimentConfig,
+    wanted: list[Job],
+    done: list[Job],
+    progress: Progress,
+    jobs: int,
+    deadline: float | None,
+    search: int | None,
 ) -> Iterator[dict[str, Any]]:
     """The records as they come; those of runs that are done need no process of their own."""
+    every = list(dict.fromkeys(name for name, _ in wanted))
     if here := wanted if jobs == 1 else done:
-        chosen = _choose_all(config, list(dict.fromkeys(name for name, _ in here)), progress, deadline)
+        chosen = _choose_all(config, list(dict.fromkeys(name for name, _ in here)), progress, deadline, search)
+        for line in search_lines(config, every) if jobs == 1 else ():
+            progress.say(line)
         for name, seed in here:
             yield _one(config, name, seed, chosen, progress, deadline)
     if not (wanted := [job for job in wanted if job not in here]):
         return
     names = list(dict.fromkeys(name for name, _ in wanted))
     plain = config.to_dict()
-    if config.grid:  # the searches run side by side; each is kept on disk, where the runs find it
-        for _ in in_processes(partial(_choose_job, plain, deadline=deadline), names, jobs):
+    if config.grid or search is not None:  # side by side; what they find is kept on disk, where the runs find it
+        for _ in in_processes(partial(_choose_job, plain, deadline=deadline, search=search), names, jobs):
             pass
-    for (name, seed), record in in_processes(partial(_run_job, plain, deadline=deadline), wanted, jobs):
+    for line in search_lines(config, every):
+        progress.say(line)
+    for (name, seed), record in in_processes(partial(_run_job, plain, deadline=deadline, search=search), wanted, jobs):
         progress.epochs(f"{name}, seed {seed}", config.arm(name).num_epochs)
         if isinstance(record, Killed):
             record = record_failure(config, config.arm(name), seed, record.reason, _about(config, name, seed, {}))
         yield record
 
 
-Chosen = dict[str, tuple[ArmConfig, dict[str, Any] | None]]
+Chosen = dict[str, Settled]
 
 
-def _choose_all(config: ExperimentConfig, names: list[str], progress: Progress, deadline: float | None) -> Chosen:
+def _choose_all(
+    config: ExperimentConfig, names: list[str], progress: Progress, deadline: float | None, search: int | None
+) -> Chosen:
     """Settings of the wanted arms and of their baselines, without which a comparison cannot be named."""
     names = list(dict.fromkeys([*names, *filter(None, map(config.baseline_of, names))]))
     try:
-        return {name: choose(config, name, progress, deadline) for name in names}
+        return {name: settle(config, name, search, progress, deadline) for name in names}
     except TimeIsUp:
         return {}
 
@@ -199,12 +230,9 @@ def _one(
 ) -> dict[str, Any]:
     if not chosen:
         base = {"experiment": config.name, "arm": name, "seed": seed, "hash": "", "tasks": []}
-        return {**base, "status": "unfinished", "reason": "the time was up in the grid; the same command resumes"}
-    arm, grid = chosen[name]
-    about = _about(config, name, seed, chosen)
-    if grid is not None:
-        about["grid"] = grid
-    return run_one(config, arm, seed, progress, deadline, about)
+        return {**base, "status": "unfinished", "reason": _LATE}
+    about = _about(config, name, seed, chosen) | chosen[name].about
+    return run_one(config, chosen[name].arm, seed, progress, deadline, about)
 
 
 def _about(config: ExperimentConfig, name: str, seed: int, chosen: Chosen) -> dict[str, Any]:
@@ -216,19 +244,19 @@ def _about(config: ExperimentConfig, name: str, seed: int, chosen: Chosen) -> di
     if twin == name != config.baseline:
         about["baseline_of"] = config.baseline
     if twin in chosen:
-        arm = chosen[twin][0]
+        arm = chosen[twin].arm
         about["baseline_hash"] = run_folder(config, arm, seed).parent.name
         about["baseline_sources"] = own_sources(arm.to_dict())
     return about
 
 
-def _choose_job(plain: dict[str, Any], name: str, *, deadline: float | None) -> None:
-    _choose_all(config_from_dict(plain), [name], Progress(), deadline)
+def _choose_job(plain: dict[str, Any], name: str, *, deadline: float | None, search: int | None = None) -> None:
+    _choose_all(config_from_dict(plain), [name], Progress(), deadline, search)
 
 
-def _run_job(plain: dict[str, Any], job: Job, *, deadline: float | None) -> dict[str, Any]:
+def _run_job(plain: dict[str, Any], job: Job, *, deadline: float | None, search: int | None = None) -> dict[str, Any]:
     config, (name, seed) = config_from_dict(plain), job
-    return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline), Progress(), deadline)
+    return _one(config, name, seed, _choose_all(config, [name], Progress(), deadline, search), Progress(), deadline)
 
 
 def _summary(record: dict[str, Any]) -> str:

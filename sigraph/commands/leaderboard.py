@@ -14,7 +14,13 @@ def add_leaderboard_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``sigraph leaderboard``."""
     add = parser.add_argument
     add("folder", metavar="DIR", help="an output_dir of `sigraph run`, or a folder in it")
-    add("--format", choices=("markdown", "csv", "json", "ogb"), default="markdown", help="ogb: OGB's submission form")
+    formats = ("markdown", "csv", "json", "ogb", "trials")
+    add(
+        "--format",
+        choices=formats,
+        default="markdown",
+        help="ogb: OGB's submission form; trials: all settings that were tried to choose the arms', in Markdown",
+    )
     add("--experiment", metavar="NAME", help="this experiment alone")
     add("--task", metavar="NAME", help="this task alone")
     add(
@@ -32,6 +38,15 @@ def leaderboard_run(arguments: argparse.Namespace) -> int:
 
     if arguments.check is not None and arguments.format != "ogb":
         raise ValueError("--check looks at entries for OGB's leaderboard; add --format ogb")
+    if arguments.format == "trials":
+        from sigraph.leaderboard.trials import read_tried, trials_page
+
+        found = read_tried(arguments.folder)
+        print(trials_page(found, arguments.experiment, arguments.task))
+        for one in found:
+            if one.found is None:
+                print(f"sigraph: trials of {one.arm}, {one.experiment}: {one.reason}", file=sys.stderr)
+        return 0
     board = Leaderboard.from_folder(arguments.folder).only(arguments.experiment, arguments.task)
     code = 0
     if arguments.check is not None:

@@ -27,6 +27,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--arm", action="append", metavar="NAME", help="only this arm; repeat for more")
     add("--seed", action="append", type=int, metavar="SEED", help="only this seed; repeat for more")
     add("--max-time", type=float, metavar="MINUTES", help="save and stop then; the same command resumes")
+    add(
+        "--search",
+        type=int,
+        metavar="N",
+        help="N settings of each arm from the file's search space; best by validation",
+    )
     add("--dry-run", action="store_true", help="say what would run: parameters, memory, time; keep nothing")
     add("--picture", action="store_true", help="draw the latent spaces of the baseline and the first arm: latent.png")
     add("--trust", action="append", default=[], metavar="NAME", help=OPTION_HELP)
@@ -52,6 +58,10 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     if launch is not None and launch.rank:
         return 0 if arguments.list or arguments.dry_run else _follow()
     config = load_config(arguments.file, overrides)
+    if arguments.search is not None:
+        from sigraph.config.search import refuse_search
+
+        refuse_search(config.search, arguments.search)
     _check_place(arguments.file, config.pretrain.dataset)
     for name in arguments.arm or config.arm_names:
         refuse_unknown_names(config.arm(name).to_dict(), f"arm {name!r}: ")
@@ -73,7 +83,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
         from sigraph.config.provenance import own_sources
         from sigraph.running.plan import plan_table
 
-        print(plan_table(config, wanted))
+        print(plan_table(config, wanted, arguments.search))
         if own := own_sources(*(config.arm(name).to_dict() for name, _ in wanted)):
             print(f"code of your own, which was run: {', '.join(own)}")
         return 0
@@ -81,7 +91,7 @@ def _experiment_run(arguments: argparse.Namespace) -> int:
     from sigraph.running.progress import BarProgress
 
     seconds = None if arguments.max_time is None else 60 * arguments.max_time
-    results = run(config, BarProgress(), arguments.jobs, seconds, wanted)
+    results = run(config, BarProgress(), arguments.jobs, seconds, wanted, search=arguments.search)
     code = _show(results, arguments.debug)
     if arguments.picture and code == 0:
         print(_drawn(results))
@@ -149,8 +159,9 @@ def _list(arguments: argparse.Namespace, overrides: list[str], wanted: list[tupl
     import shlex
 
     trust = [word for name in arguments.trust for word in ("--trust", name)]
+    options = [*trust, *([] if arguments.search is None else ["--search", str(arguments.search)])]
     for name, seed in wanted:
-        command = ["sigraph", "run", arguments.file, *overrides, *trust, "--arm", name, "--seed", str(seed)]
+        command = ["sigraph", "run", arguments.file, *overrides, *options, "--arm", name, "--seed", str(seed)]
         print(shlex.join(command))
     return 0
 

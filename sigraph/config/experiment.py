@@ -15,23 +15,13 @@ from typing import Any
 from sigraph.config.defaults import complete_finetune, complete_pretrain
 from sigraph.config.inductive import Inductive, arm_suffix
 from sigraph.config.location import DEEPEST, ConfigError, Place
+from sigraph.config.open_keys import open_keys
 from sigraph.config.overlay import FROM, Component, construct, key, put
-from sigraph.config.schema import (
-    ARM_KINDS,
-    BEST,
-    OF_FULL,
-    OF_KNN,
-    OF_STEPS,
-    OF_TRAINING,
-    SAVE_MODELS,
-    FinetuneConfig,
-    Plain,
-    PretrainConfig,
-)
+from sigraph.config.schema import ARM_KINDS, BEST, SAVE_MODELS, FinetuneConfig, Plain, PretrainConfig
+from sigraph.config.search import MOST_TRIALS, Dimension, SearchConfig, check_search
 from sigraph.files.paths import user_path
 from sigraph.files.suggestions import did_you_mean
 
-MOST_TRIALS = 2_500  # combinations of a grid
 _INDUCTIVE, _LONGEST_TWIN = "pretrain.inductive", 60  # characters of a baseline's name in that of its twin
 # Rows that stand in every table unless `references` is false or the file has arms of these names.
 REFERENCES = {
@@ -98,6 +88,7 @@ class ExperimentConfig(Plain):
             (``pretrain.inductive``), are compared with one that differs from it in that alone, which is added.
         grid: Dotted key -> values to try; chosen per arm by validation of its primary task on the first seed. At most
             2,500 combinations.
+        search: What ``sigraph run FILE --search N`` draws settings from, for each arm; null: nothing. See below.
         save_models: Of which seeds the encoders that ``head: full`` fine-tunes are kept: ``best``, of each arm and task
             that of the seed which validation prefers; ``all``; ``none``. Changes no result.
         output_dir: Folder that receives ``<name>/<arm>/...``; ``~`` is your home.
@@ -112,6 +103,7 @@ class ExperimentConfig(Plain):
     references: bool = key(True)
     baseline: str | None = key(None)
     grid: dict[str, list[Any]] = key({}, most=100)
+    search: SearchConfig | None = key(None)
     save_models: str = key(BEST, one_of=SAVE_MODELS)
     output_dir: str = key("runs")
 
@@ -132,7 +124,7 @@ class ExperimentConfig(Plain):
         Args:
             name: One of :attr:`arm_names`.
             source: What error messages start with.
-            chosen: Values of :attr:`grid` keys; what the arm itself states wins.
+            chosen: Values of keys of :attr:`grid` and :attr:`search`; what the arm itself states wins.
 
         Raises:
             ConfigError: There is no such arm, or its overrides do not fit.
@@ -176,39 +168,30 @@ class ExperimentConfig(Plain):
             return self.baseline
         return _same_arm(_twin(base, value), map(self.arm, self.arm_names))
 
-    def grid_of(self, name: str) -> dict[str, list[Any]]:
+    def grid_of(self, name: str, searched: Mapping[str, Any] | None = None) -> dict[str, list[Any]]:
         """The part of the grid that is open for an arm: keys it does not state itself and that act on it.
 
         None is for an arm of a kind, which chooses its settings itself.
+
+        Args:
+            name: The arm.
+            searched: What a search chose for it before.
         """
-        arm = self.arm(name)
+        arm = self.arm(name, chosen=searched)
         if arm.kind is not None:
             return {}
-        stated = [tuple(dotted.split(".")) for dotted in self.arms[name]]
-        open_keys = {
-            dotted: values
-            for dotted, values in self.grid.items()
-            if not any(tuple(dotted.split("."))[: len(own)] == own for own in stated)
-        }
-        trained = any(open_keys.get("pretrain.trainer.max_epochs", [arm.pretrain.trainer.max_epochs]))
-        structured = any(open_keys.get("pretrain.structure_weight", [arm.pretrain.structure_weight]))
-        idle = [*([] if trained else ["pretrain"]), *([] if structured else ["pretrain.structure_loss"])]
-        for i, entry in enumerate(arm.finetune):
-            whole = f"finetune.{i}"
-            heads = open_keys.get(f"{whole}.head", [entry.head])
-            if not entry.primary:  # it is not what the values are chosen by
-                idle.append(whole)
-            elif whole not in open_keys:
-                idle += [f"{whole}.{key}" for key in OF_KNN if "knn" not in heads]
-                idle += [f"{whole}.{key}" for key in OF_FULL if "full" not in heads]
-                idle += [f"{whole}.{key}" for key in OF_TRAINING if heads == ["knn"]]
-                converged = all(open_keys.get(f"{whole}.converged", [entry.converged]))
-                idle += [f"{whole}.{key}" for key in OF_STEPS if converged and heads == ["linear"]]
         return {
-            dotted: values
-            for dotted, values in open_keys.items()
-            if not any(f"{dotted}.".startswith(f"{part}.") for part in idle)
+            dotted: self.grid[dotted] for dotted in open_keys(arm.pretrain, arm.finetune, self.arms[name], self.grid)
         }
+
+    def search_of(self, name: str) -> dict[str, Dimension]:
+        """The part of the search space that is open for an arm, as :meth:`grid_of`; without a search nothing is."""
+        if self.search is None or (arm := self.arm(name)).kind is not None:
+            return {}
+        space = self.search.dimensions
+        ends = {dotted: one.ends for dotted, one in space.items()}
+        found = open_keys(arm.pretrain, arm.finetune, self.arms[name], ends, weighs_objective=True)
+        return {dotted: space[dotted] for dotted in found}
 
 
 def _check_looked_at(own: Mapping[str, Any], place: Place) -> None:
@@ -285,6 +268,12 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
         for value in values:
             for name in config.arms:
                 config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
+    if config.search is not None:
+        check_search(config.search, config.seeds, config.grid, place / "search")
+        for dotted, dimension in config.search.dimensions.items():
+            for value in dimension.ends:
+                for name in config.arms:
+                    config.arm(name, f"{place.source}: search.space {dotted}={value!r}", {dotted: value})
     return config
 
 

@@ -134,7 +134,7 @@ def put(hint: Any, base: Any, keys: Keys, value: Any, place: Place, meta: Any = 
         return changed
     if get_origin(hint) is dict:  # name -> {dotted key: value}; the names may hold dots themselves
         spelled = ".".join(keys)
-        if _holds_lists(hint):
+        if _holds_lists(hint) or get_args(hint)[1] is Any:
             return overlay(hint, base, {spelled: value}, place, meta)
         names = [name for name in base or {} if spelled == name or spelled.startswith(f"{name}.")]
         name = max(names, key=len, default=head)
@@ -162,7 +162,9 @@ def construct(hint: Any, tree: Any, place: Place) -> Any:
     Raises:
         ConfigError: A required key is missing.
     """
-    hint, _ = _strip_none(hint)
+    hint, optional = _strip_none(hint)
+    if optional and tree is None:
+        return None
     if get_origin(hint) is list and tree is not None:
         return [construct(get_args(hint)[0], item, place / i) for i, item in enumerate(tree)]
     if get_origin(hint) is dict and dataclasses.is_dataclass(get_args(hint)[1]):

@@ -24,6 +24,7 @@ import yaml
 from sigraph.config.build import NESTED_BASES
 from sigraph.config.experiment import ExperimentConfig
 from sigraph.config.schema import ARM_KINDS, FinetuneConfig, PretrainConfig, TrainerConfig
+from sigraph.config.search import SearchConfig
 from sigraph.files.markdown import markdown_table
 
 # Which arguments of a component are filled in when it is built, where its constructor has them.
@@ -149,6 +150,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "pretrain": partial(keys_table, PretrainConfig),
     "trainer": partial(keys_table, TrainerConfig),
     "finetune": partial(keys_table, FinetuneConfig),
+    "search": partial(keys_table, SearchConfig),
     "components": components,
 }
 

@@ -103,13 +103,19 @@ def tuned(group: Group, heads: Sequence[str] = ()) -> str:
     """Tuned hyper-parameters in OGB's form, ``lr: [0.001*, 0.01], epochs: early-stop*``, the chosen value starred.
 
     Reads a record's ``grid``: ``{"chosen": {key: value}, "tried": [{"settings": {key: value}, "valid": score}, ...]}``
-    with dotted keys.
+    with dotted keys; and its ``search``, of which the number of trials is said and what they were drawn from.
 
     Args:
         group: The runs behind a row.
         heads: That were put to the same encoder, of which validation chooses one.
     """
     parts = []
+    search = next((record.search for record, _ in group.runs if record.search), None)
+    if search is not None:
+        parts = [f"{key}: {_plain(value)}* of {_drawn_from(search.space[key])}" for key, value in search.chosen.items()]
+        redraws = f" and {search.redraws} redrawn splits of train and validation" if search.redraws else ""
+        seeds = ", ".join(map(str, search.seeds))
+        parts.append(f"drawn settings: {len(search.tried)} trials, each by validation on seeds {seeds}{redraws}")
     grid = next((record.grid for record, _ in group.runs if record.grid), None)
     for key, value in ({} if grid is None else grid.chosen).items():
         values = [trial["settings"][key] for trial in grid.tried if key in trial["settings"]] if grid else []
@@ -121,9 +127,21 @@ def tuned(group: Group, heads: Sequence[str] = ()) -> str:
         parts += [f"of its own: {trials} settings, by validation*"] if (trials := group.row["trials"] or 1) > 1 else []
     elif group.row["head"] != "knn":
         parts.append("fine-tuning epochs: early-stop*")
-    if grid is None:
+    if grid is None and search is None:
         parts.append(f"{OPEN}: what was tuned by hand, all tried values")
     return ", ".join(parts)
+
+
+def _drawn_from(stated: Any) -> str:
+    """A list of choices, or a range, as an experiment file states it."""
+    if not isinstance(stated, dict):
+        return _plain(stated)
+    more = [
+        name
+        for name, given in (("log", stated.get("log")), (f"step {stated.get('step')}", stated.get("step")))
+        if given
+    ]
+    return f"[{' ... '.join(str(stated.get(end)) for end in ('low', 'high'))}{''.join(f', {name}' for name in more)}]"
 
 
 def render_ogb(records: list[dict[str, Any]]) -> str:

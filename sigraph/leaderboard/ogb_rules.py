@@ -101,12 +101,13 @@ def _seeds(group: Group) -> list[Broken]:
 def _chosen(group: Group, others: Iterable[Group]) -> list[Broken]:
     """Settings and heads that another choice beats by validation, though not by test."""
     row, sign, found = group.row, 1 if group.greater_is_better else -1, []
-    for grid in [record.grid for record, _ in group.runs if record.grid]:
-        valid = [(sign * one["valid"], one["settings"]) for one in grid.tried if one.get("valid") is not None]
+    searches = [(word, getattr(record, word)) for record, _ in group.runs for word in ("grid", "search")]
+    for word, tried in [(word, one) for word, one in searches if one]:
+        valid = [(sign * one["valid"], one["settings"]) for one in tried.tried if one.get("valid") is not None]
         best = max((score for score, _ in valid), default=None)
-        ours = [score for score, settings in valid if settings == dict(grid.chosen)]
+        ours = [score for score, settings in valid if settings == dict(tried.chosen)]
         if best is not None and (not ours or max(ours) < best):
-            found.append(Broken("chosen-by-validation", f"{dict(grid.chosen)} is not the best of the grid by it"))
+            found.append(Broken("chosen-by-validation", f"{dict(tried.chosen)} is not the best of the {word} by it"))
     for other in (one.row for one in others):
         if not other["n"] or sign * other["valid_mean"] <= sign * row["valid_mean"]:
             continue

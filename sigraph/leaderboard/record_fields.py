@@ -233,6 +233,24 @@ GRID = _table(
         "seed": COUNT,
     },
 )
+_DRAWN = _table(
+    {"settings": _named(SETTING), "valid": MAYBE_NUMBER},
+    {
+        "scores": _each(NUMBER),
+        **dict.fromkeys(("spread", "spread_redraws"), MAYBE_NUMBER),
+        "seconds": SECONDS,
+        "reason": TEXT,
+    },
+)
+SEARCH = _table(
+    {"chosen": _named(SETTING), "tried": _each(_DRAWN), "space": _named(SETTING), "seeds": _each(COUNT)},
+    {
+        **_MADE_BY,
+        **dict.fromkeys(("experiment", "arm", "data", "task_data", "settings", "task", "head", "metric"), TEXT),
+        "greater_is_better": FLAG,
+        **dict.fromkeys(("redraws", "num_asked"), COUNT),
+    },
+)
 VISIBLE = _table(
     {
         "inductive": INDUCTIVE,
@@ -260,6 +278,7 @@ _ABOUT_RUN = {
     **dict.fromkeys(("baseline", "baseline_arm", "baseline_hash", "baseline_of"), MAYBE_TEXT),
     "baseline_sources": SOURCES,
     "grid": _or_none(GRID),
+    "search": _or_none(SEARCH),
     "pretrain": PRETRAIN,
     "transductive": _or_none(FLAG),
     **dict.fromkeys(("data", "commit", "device", "command"), MAYBE_TEXT),

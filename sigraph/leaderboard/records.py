@@ -1,9 +1,10 @@
 """Results as they are kept: typed, with the number of their format and a sum of their own.
 
 :class:`Record` is a run (``results.json``), :class:`PretrainInfo` its pre-training (``pretrain.json``),
-:class:`TaskResult` a fine-tuning, :class:`GridSearch` the search over a grid, :class:`Visible` what shaped an arm. They
-are the only way in which results are read and written. What an older file does not say is None here, never guessed, and
-stays unsaid when it is written again; what this sigraph does not know is carried along in ``more``. Imports no torch.
+:class:`TaskResult` a fine-tuning, :class:`GridSearch` the search over a grid, :class:`DrawnSearch` that of settings
+drawn within a space, :class:`Visible` what shaped an arm. They are the only way in which results are read and written.
+What an older file does not say is None here, never guessed, and stays unsaid when it is written again; what this
+sigraph does not know is carried along in ``more``. Imports no torch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sigraph.leaderboard.record_fields import (
     OK,
     PRETRAIN,
     SCORED,
+    SEARCH,
     TASK,
     UNREADABLE,
     Check,
@@ -26,7 +28,17 @@ from sigraph.leaderboard.record_fields import (
 )
 from sigraph.leaderboard.visible import HIDDEN, Visible
 
-__all__ = ["FORMAT", "GridSearch", "NewerFormatError", "PretrainInfo", "Record", "TaskResult", "Visible", "newer"]
+__all__ = [
+    "FORMAT",
+    "DrawnSearch",
+    "GridSearch",
+    "NewerFormatError",
+    "PretrainInfo",
+    "Record",
+    "TaskResult",
+    "Visible",
+    "newer",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +142,44 @@ class GridSearch(Kept):
     _check: ClassVar[Check] = GRID
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawnSearch(Kept):
+    """What ``sigraph run --search`` drew for an arm, and chose; fields as in ``_search/<arm>-<hash>.json``.
+
+    Args:
+        chosen: Dotted key -> value, of the trial that validation prefers.
+        tried: The trials in their order: ``settings``, ``valid`` (mean over seeds, and over redrawn splits; None: it
+            failed, and ``reason`` says why), ``scores`` (by seed), ``spread`` (unbiased standard deviation over seeds),
+            ``spread_redraws`` (over redrawn splits, the mean over seeds), ``seconds`` (what it takes by itself).
+        space: Dotted key -> what was drawn from, as the experiment states it; keys that are open for the arm.
+        seeds: Of the trials; no seed of the table.
+        redraws: Redrawn splits; 0: the given one.
+        num_asked: Trials that were asked for; fewer are there while the search goes on, or where there are no more.
+    """
+
+    chosen: Mapping[str, Any]
+    tried: Sequence[Mapping[str, Any]]
+    space: Mapping[str, Any]
+    seeds: Sequence[int]
+    experiment: str | None = None
+    arm: str | None = None
+    redraws: int | None = None
+    num_asked: int | None = None
+    format: int | None = None
+    version: str | None = None
+    commit: str | None = None
+    sources: Mapping[str, str] | None = None
+    data: str | None = None
+    task_data: str | None = None
+    settings: str | None = None
+    task: str | None = None
+    head: str | None = None
+    metric: str | None = None
+    greater_is_better: bool | None = None
+
+    _check: ClassVar[Check] = SEARCH
+
+
 class _RunTask(TaskResult):
     """As it stands in a run, where ``primary`` is said."""
 
@@ -170,6 +220,7 @@ class Record(Kept):
     baseline_sources: Mapping[str, str] | None = None
     baseline_of: str | None = None
     grid: GridSearch | None = None
+    search: DrawnSearch | None = None
     status: str
     reason: str | None = None
     traceback: str | None = None
@@ -192,6 +243,7 @@ class Record(Kept):
         "tasks": _RunTask,
         "pretrain": PretrainInfo,
         "grid": GridSearch,
+        "search": DrawnSearch,
         "visible": Visible,
     }
 

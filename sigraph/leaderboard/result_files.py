@@ -18,6 +18,7 @@ ENCODER, READER = "encoder.safetensors", "reader.json"
 # Folders in both: heads that were trained, encoders that were fine-tuned.
 HEADS, MODELS = "heads", "models"
 PRETRAIN_FOLDER, FINETUNE = "_pretrain", "finetune"  # of an experiment, pre-trainings; in each, its fine-tunings
+GRID_FOLDER, SEARCH_FOLDER = "_grid", "_search"  # what was tried to choose an arm's settings
 SETTINGS = "config.yaml"  # of the run, beside it
 _SEED = re.compile(r"seed-([0-9]{1,18})")
 

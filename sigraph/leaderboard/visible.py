@@ -32,7 +32,7 @@ class Visible(Kept):
         labels: Whose labels pre-training uses: ``none``, ``train``, or ``all`` where a graph is made of them
             (``allow_label_edges``).
         graph_at_inference: Whether predictions read the graph too.
-        trials: Settings that were tried to choose the arm's, 1 without a grid.
+        trials: Settings that were tried to choose the arm's, 1 without a grid and a search.
         reads_samples: False of what looks at training labels alone, so that nothing need be hidden from it.
     """
 

@@ -1,4 +1,4 @@
-"""What is looked at before anything trains: that every arm, and every combination of its grid, can work."""
+"""What is looked at before anything trains: that every arm can work, with all that its grid and its search may set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sigraph.running.reading import read_alike
 from sigraph.running.start import start_of
 from sigraph.samplers import PairSampler
 
-Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid sets, and the arm with it
+Trials = Sequence[tuple[dict[str, Any], ArmConfig]]  # what a grid or a search sets, and the arm with it
 
 
 class Checked(NamedTuple):
@@ -48,6 +48,7 @@ def check_arms(
     seed: int,
     grids: Mapping[str, Trials] | None = None,
     references: Sequence[ArmConfig] = (),
+    searches: Mapping[str, Trials] | None = None,
 ) -> Checked:
     """Build every arm's parts once and look its tasks up, so that what cannot work is said before anything trains.
 
@@ -56,6 +57,7 @@ def check_arms(
         seed: Of the pre-training that is built.
         grids: By arm what its grid tries, each looked at as an arm is.
         references: Arms that nobody asked for: one that cannot work is left out.
+        searches: By arm what its search may draw, key by key; each looked at as an arm is.
 
     Returns:
         What is worth saying of readers, of arms of a kind, and of leakage a line for each task; and what is left out.
@@ -67,9 +69,10 @@ def check_arms(
     for arm in arms:
         with said_of(arm):
             look(arm, keep=True)
-            for settings, trial in sorted((grids or {}).get(arm.name, ()), key=_shared):
-                with said_of_trial(settings, ValueError):
-                    look(trial)
+            for what, trials in (("grid", grids), ("search.space", searches)):
+                for settings, trial in sorted((trials or {}).get(arm.name, ()), key=_shared):
+                    with said_of_trial(settings, ValueError, what):
+                        look(trial)
     for arm in references:
         try:
             look(arm)
@@ -178,13 +181,15 @@ class _Look:
 
 
 @contextlib.contextmanager
-def said_of_trial(settings: Mapping[str, Any], kind: type[ValueError] = ConfigError) -> Iterator[None]:
-    """Errors about settings say which values of a grid they come from."""
+def said_of_trial(
+    settings: Mapping[str, Any], kind: type[ValueError] = ConfigError, what: str = "grid"
+) -> Iterator[None]:
+    """Errors about settings say which values of a grid, or of what else, they come from."""
     try:
         yield
     except kind as error:
         values = ", ".join(f"{key}={value!r:.60}" for key, value in settings.items())
-        raise ConfigError(f"grid {values}: {error}") from error
+        raise ConfigError(f"{what} {values}: {error}") from error
 
 
 def _draw_once(parts: Parts) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -16,68 +16,28 @@ from sigraph.config import ArmConfig, ConfigError, ExperimentConfig, settings_ha
 from sigraph.config.overlay import DataSource
 from sigraph.config.provenance import commit, own_sources
 from sigraph.leaderboard.records import FORMAT, GridSearch, NewerFormatError
+from sigraph.leaderboard.result_files import GRID_FOLDER
 from sigraph.machines.trainer import TimeIsUp
-from sigraph.running.checks import Checked, check_arms, said_of_trial
+from sigraph.running.checks import said_of_trial
 from sigraph.running.data_source import fingerprint_of, open_data
-from sigraph.running.found import found
-from sigraph.running.jobs import Job
-from sigraph.running.kinds import check_stated
 from sigraph.running.parts import build_parts, pretrain_hash, said_of
 from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.run_one import (
     experiment_folder,
     pretrain_folder,
-    run_folder,
     stop_when_ended,
     stop_without_room,
 )
 from sigraph.running.stages import finetune_stage, pretrain_stage
 
-GRID_FOLDER = "_grid"
-
-
-def check_all(config: ExperimentConfig, names: Sequence[str]) -> Checked:
-    """Check arms and all that their grids would try, as :func:`check_arms`; their baselines' grids are with them.
-
-    Returns:
-        What is worth saying of leakage, and of keys of the grid that change nothing; and which of the references that
-        the file does not name are left out.
-    """
-    grids = {
-        name: [(settings, config.arm(name, chosen=settings)) for settings in _combinations(open_keys)]
-        for name in dict.fromkeys([*names, *filter(None, map(config.baseline_of, names))])
-        if (open_keys := config.grid_of(name))
-    }
-    arms = [config.arm(name) for name in dict.fromkeys([*names, *grids])]
-    idle = [key for key in config.grid if not any(key in config.grid_of(arm.name) for arm in arms)]
-    said = [f"grid: {key!r} changes nothing in any of these arms, so its values are not tried" for key in idle]
-    for arm in arms:
-        if arm.kind is not None:
-            with said_of(arm):
-                check_stated(arm, config.arms.get(arm.name, {}))
-    references = [arm for arm in arms if arm.name in config.reference_names]
-    checked = check_arms([arm for arm in arms if arm not in references], config.seeds[0], grids, references)
-    return checked._replace(lines=[*checked.lines, *said])
-
-
-def own_baselines(config: ExperimentConfig, names: Sequence[str]) -> list[str]:
-    """Which arms are compared with a twin of the baseline that sees what they see, a line for each twin."""
-    compared: dict[str, list[str]] = {}
-    for name in names:
-        twin = config.baseline_of(name)
-        alike = twin is not None and (config.arm(name).kind is None) == (config.arm(twin).kind is None)
-        if twin is not None and alike and twin not in (config.baseline, name):
-            compared.setdefault(twin, []).append(name)
-    return [
-        f"{', '.join(arms)} {'is' if len(arms) == 1 else 'are'} compared with {twin}: {config.baseline} with "
-        f"pretrain.inductive {json.dumps(config.arm(twin).pretrain.inductive)}"
-        for twin, arms in compared.items()
-    ]
-
 
 def choose(
-    config: ExperimentConfig, name: str, progress: Progress | None = None, deadline: float | None = None
+    config: ExperimentConfig,
+    name: str,
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    searched: Mapping[str, Any] | None = None,
 ) -> tuple[ArmConfig, dict[str, Any] | None]:
     """An arm with the settings that its grid chose.
 
@@ -91,35 +51,39 @@ def choose(
         name: The arm's name.
         progress: Told what happens.
         deadline: When to save and stop, on the clock of :func:`time.time`.
+        searched: What a search chose for the arm before.
 
     Returns:
         The arm; and what was tried: ``{"chosen": {key: value}, "tried": [{"settings": ..., "valid": ...}], ...}``, None
         for an arm without open values.
     """
-    open_keys = config.grid_of(name)
+    searched = searched or {}
+    open_keys = config.grid_of(name, searched)
     if not open_keys:
-        return config.arm(name), None
+        return config.arm(name, chosen=searched), None
     progress = progress or Progress()
-    primary, file, asked = _asked(config, name, open_keys)
+    primary, file, asked = _asked(config, name, open_keys, searched)
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         record = read_record(file, GridSearch, asked, partial(_strange, open_keys))
         if record is None:
-            searched = _search(config, name, open_keys, primary, progress, deadline)
-            record = {**asked, "format": FORMAT, "commit": commit(), **searched}
+            found = _search(config, name, open_keys, searched, primary, progress, deadline)
+            record = {**asked, "format": FORMAT, "commit": commit(), **found}
             GridSearch.from_dict(record).write(file)
-    return config.arm(name, chosen=record["chosen"]), record
+    return config.arm(name, chosen={**searched, **record["chosen"]}), record
 
 
-def _asked(config: ExperimentConfig, name: str, open_keys: dict[str, list[Any]]) -> tuple[int, Path, dict[str, Any]]:
+def _asked(
+    config: ExperimentConfig, name: str, open_keys: dict[str, list[Any]], searched: Mapping[str, Any]
+) -> tuple[int, Path, dict[str, Any]]:
     """Which task a search looks at, where it is kept, and what its record has to say."""
-    arm, seed = config.arm(name), config.seeds[0]
+    arm, seed = config.arm(name, chosen=searched), config.seeds[0]
     primary = next(i for i, entry in enumerate(arm.finetune) if entry.primary)
     entry = arm.finetune[primary]
     code = settings_hash(
         {"pretrain": pretrain_hash(arm.pretrain), "finetune": entry.to_dict(), "grid": open_keys, "seed": seed}
     )
-    settings = [config.arm(name, chosen=values).to_dict() for values in _combinations(open_keys)]
+    settings = [config.arm(name, chosen={**searched, **values}).to_dict() for values in combinations(open_keys)]
     asked = {
         "data": _fingerprint(arm.pretrain.dataset),
         "task_data": _fingerprint(entry.dataset or arm.pretrain.dataset),
@@ -135,40 +99,30 @@ def _fingerprint(source: DataSource) -> str:
     return fingerprint_of(source) or open_data(source).fingerprint
 
 
-def finished_jobs(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Job]:
-    """Those of some (arm, seed) that need nothing done; no sample of a prepared data set is read."""
-    done = []
-    for name in dict.fromkeys(name for name, _ in jobs):
-        try:
-            arm = _settled(config, name)
-        except ConfigError:  # it is said when the arm is looked at
-            continue
-        if arm is None:
-            continue
-        for seed in (seed for other, seed in jobs if other == name):
-            folders = run_folder(config, arm, seed), pretrain_folder(config, arm, seed)
-            if found(arm, seed, *folders, config.save_models) is not None:
-                done.append((name, seed))
-    return done
+def settled(config: ExperimentConfig, name: str, searched: Mapping[str, Any] | None = None) -> ArmConfig | None:
+    """An arm with what its grid chose; None: it was not searched yet.
 
-
-def _settled(config: ExperimentConfig, name: str) -> ArmConfig | None:
-    """An arm with what its grid chose; None: it was not searched yet."""
-    if not (open_keys := config.grid_of(name)):
-        return config.arm(name)
-    _, file, asked = _asked(config, name, open_keys)
+    Args:
+        config: The experiment.
+        name: The arm's name.
+        searched: What a search chose for the arm before.
+    """
+    searched = searched or {}
+    if not (open_keys := config.grid_of(name, searched)):
+        return config.arm(name, chosen=searched)
+    _, file, asked = _asked(config, name, open_keys, searched)
     try:
         record = GridSearch.read(file).to_dict()
     except (OSError, ValueError):
         return None
     same = all(record.get(key) == value for key, value in asked.items()) and _strange(open_keys, record) is None
-    return config.arm(name, chosen=record["chosen"]) if same else None
+    return config.arm(name, chosen={**searched, **record["chosen"]}) if same else None
 
 
 def _strange(open_keys: dict[str, list[Any]], record: dict[str, Any]) -> str | None:
     """What a kept search says that the grid does not."""
     tried = [_text(trial["settings"]) for trial in record["tried"]]
-    if sorted(tried) != sorted(map(_text, _combinations(open_keys))):
+    if sorted(tried) != sorted(map(_text, combinations(open_keys))):
         return "'tried' is not what the grid holds"
     return None if _text(record["chosen"]) in tried else "'chosen' was not tried"
 
@@ -181,18 +135,20 @@ def _search(
     config: ExperimentConfig,
     name: str,
     open_keys: dict[str, list[Any]],
+    searched: Mapping[str, Any],
     primary: int,
     progress: Progress,
     deadline: float | None,
 ) -> dict[str, Any]:
     seed, tried = config.seeds[0], []
     best: tuple[float, dict[str, Any]] | None = None
-    entry = config.arm(name).finetune[primary]
+    base = config.arm(name, chosen=searched)
+    entry = base.finetune[primary]
     about: dict[str, Any] = {"task": entry.task, "head": entry.head, "metric": None}
-    stated = {key: _stated(config.arm(name).to_dict(), key) for key in open_keys}
+    stated = {key: _stated(base.to_dict(), key) for key in open_keys}
     # Of equals the first wins: what the file states by itself, then the order of the grid.
-    for settings in sorted(_combinations(open_keys), key=lambda settings: settings != stated):
-        arm = config.arm(name, chosen=settings)
+    for settings in sorted(combinations(open_keys), key=lambda settings: settings != stated):
+        arm = config.arm(name, chosen={**searched, **settings})
         shown = f"{name}, grid: " + ", ".join(f"{key.split('.')[-1]} {value}" for key, value in settings.items())
         progress.epochs(shown, 0)
         try:
@@ -233,7 +189,7 @@ def _trial(arm: ArmConfig, primary: int, seed: int, folder: Path, deadline: floa
     )
 
 
-def _combinations(open_keys: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def combinations(open_keys: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """Every combination of the values, the last key fastest."""
     return [dict(zip(open_keys, values, strict=True)) for values in product(*open_keys.values())]
 

@@ -7,7 +7,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,37 +15,45 @@ from lightning.pytorch import Callback, Trainer
 
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
+from sigraph.config.search import search_seeds
 from sigraph.files.markdown import markdown_table
 from sigraph.machines.trainer import fit, quiet_trainer
+from sigraph.running.arm_settings import check_all, own_baselines, search_lines
 from sigraph.running.fitting import refreshing, validation_of
 from sigraph.running.found import found
-from sigraph.running.grid import check_all, own_baselines
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.kinds import build_kind
 from sigraph.running.parts import Parts, build_parts, pretrain_hash
 from sigraph.running.run_one import pretrain_folder, run_folder
+from sigraph.running.searching.search import kept_search, num_trials
 
 TIMED_STEPS, MOST_SECONDS = 8, 10.0
 # Of an arm that pre-trains nothing: what it fits is not known before, and takes seconds.
 _NOTHING = {"num_parameters": None, "num_samples": None, "num_edges": None, "num_steps": 0, "seconds": 0.0}
-_NOTHING |= {"peak_memory_mb": 0.0, "trials": 0, "pretrainings": 0}
+_NOTHING |= {"peak_memory_mb": 0.0, "trials": 0, "pretrainings": 0, "draws": 0, "pretrained_draws": 0}
 
 
 def plan(
-    config: ExperimentConfig, jobs: Sequence[Job] | None = None, say: Callable[[str], None] = lambda line: None
+    config: ExperimentConfig,
+    jobs: Sequence[Job] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    search: int | None = None,
 ) -> list[dict[str, Any]]:
     """One row an arm, from building it and timing a few real steps on its first seed; nothing is kept.
 
     ``seconds`` is the pre-training of one seed with its validations, ``num_seeds`` how many of them there are,
-    ``num_found`` how many of these are finished (of an arm with a grid that is not known: 0), ``trials`` what the grid
-    tries on the first one, ``pretrainings`` how many different pre-trainings that takes. Arms that pre-train the same
-    share it. Fine-tuning is not in it: how long it takes depends on when validation stops it. An arm of a kind
+    ``num_found`` how many of these are finished (of an arm with a grid, or with trials to make, that is not known: 0),
+    ``trials`` what the grid tries on the first one, ``pretrainings`` how many different pre-trainings that takes.
+    ``draws`` are the trials that its search has still to make, ``pretrained_draws`` the pre-trainings of these: each as
+    long as that of the arm, whatever is drawn. Arms that pre-train the same share it. What a search chose before is
+    what is timed. Fine-tuning is not in it: how long it takes depends on when validation stops it. An arm of a kind
     pre-trains nothing; ``kind`` says what it does.
 
     Args:
         config: The experiment.
         jobs: The (arm, seed) that would run; None: all.
-        say: Told what is worth saying of leakage, a line for each task, and of a grid.
+        say: Told what is worth saying of leakage, a line for each task, of a grid and of a search.
+        search: Trials of each arm's search that are asked for; None: none.
 
     Raises:
         ConfigError, ValueError: As in :func:`~sigraph.experiment.run`, before anything is timed.
@@ -54,13 +62,14 @@ def plan(
     seeds: dict[str, list[int]] = {}
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
-    checked = check_all(config, list(seeds))
-    for line in [*own_baselines(config, list(seeds)), *checked.lines]:
+    checked = check_all(config, list(seeds), search is not None)
+    for line in [*own_baselines(config, list(seeds)), *checked.lines, *search_lines(config, list(seeds))]:
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
     for name, own in seeds.items():
-        arm = config.arm(name)
+        drawn = kept_search(config, name)
+        arm = config.arm(name, chosen=drawn and drawn["chosen"])
         if name in checked.left_out:
             continue
         if arm.kind is not None:
@@ -72,27 +81,31 @@ def plan(
         if shared is None:
             timed[name] = {"code": code, **measure(arm, own[0])}
         rows.append({"arm": name, "shares": shared, "num_seeds": len(own), **timed[shared or name]})
-        rows[-1] |= _trials(config, name) | {"num_found": _num_found(config, arm, own)}
+        rows[-1] |= _trials(config, name, drawn and drawn["chosen"]) | _draws(config, name, search)
+        rows[-1]["num_found"] = 0 if rows[-1]["draws"] else _num_found(config, arm, own)
     return rows
 
 
-def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None) -> str:
-    """The rows of :func:`plan` as text, with the total and what is worth saying of leakage and of a grid."""
+def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None, search: int | None = None) -> str:
+    """The rows of :func:`plan` as text, with the total and what is worth saying of leakage, a grid and a search."""
     notes: list[str] = []
-    rows = plan(config, jobs, notes.append)
+    rows = plan(config, jobs, notes.append, search)
     titles = ["arm", "parameters", "samples", "edges", "steps a seed", "seconds a seed", "grid"]
+    titles += ["search"] * (search is not None)
     cells = []
     total = 0.0
     for row in rows:
         if "kind" in row:
-            cells.append([row["arm"], f"{row['kind']}: pre-trains nothing", *[""] * 5])
+            cells.append([row["arm"], f"{row['kind']}: pre-trains nothing", *[""] * (len(titles) - 2)])
             continue
         own = 0.0 if row["shares"] else row["seconds"]
         total += own * max(row["num_seeds"] - 1 + row["pretrainings"] - row["num_found"], 0)
+        total += row["seconds"] * row["pretrained_draws"]
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         sizes = [f"{row[name]:,}" for name in ("num_parameters", "num_samples", "num_edges", "num_steps")]
-        cells.append([row["arm"], *sizes, shown, grid])
+        drawn = [f"{row['draws']} trials" if row["draws"] else ""] * (search is not None)
+        cells.append([row["arm"], *sizes, shown, grid, *drawn])
     peak = max((row["peak_memory_mb"] for row in rows), default=0.0)
     runs, done = (sum(row[name] for row in rows) for name in ("num_seeds", "num_found"))
     text = [
@@ -172,11 +185,23 @@ def _num_found(config: ExperimentConfig, arm: ArmConfig, seeds: Sequence[int]) -
     return done
 
 
-def _trials(config: ExperimentConfig, name: str) -> dict[str, int]:
-    open_keys = config.grid_of(name)
+def _trials(config: ExperimentConfig, name: str, searched: Mapping[str, Any] | None) -> dict[str, int]:
+    open_keys = config.grid_of(name, searched)
     tried = [dict(zip(open_keys, values, strict=True)) for values in itertools.product(*open_keys.values())]
-    codes = {pretrain_hash(config.arm(name, chosen=settings).pretrain) for settings in tried}
+    codes = {pretrain_hash(config.arm(name, chosen={**(searched or {}), **one}).pretrain) for one in tried}
     return {"trials": len(tried) if open_keys else 0, "pretrainings": len(codes)}
+
+
+def _draws(config: ExperimentConfig, name: str, search: int | None) -> dict[str, int]:
+    """Trials that a search has still to make, and the pre-trainings that they take."""
+    number = 0 if search is None else num_trials(config, name, search)
+    if config.search is None or not number:
+        return {"draws": 0, "pretrained_draws": 0}
+    differ = any(key.startswith("pretrain.") for key in config.search_of(name))  # else all of them share it
+    return {
+        "draws": number,
+        "pretrained_draws": len(search_seeds(config.search, config.seeds)) * (number if differ else 1),
+    }
 
 
 def _shown(seconds: float) -> str:

@@ -82,11 +82,11 @@ def run_one(
 
     Args:
         config: The experiment.
-        arm: The arm's settings, a grid's choice included.
+        arm: The arm's settings, the choice of a search and of a grid included.
         seed: Of everything random.
         progress: Told what happens.
         deadline: When to save and stop, on the clock of :func:`time.time`.
-        about: Further fields of the record: the baseline, the grid.
+        about: Further fields of the record: the baseline, the search, the grid.
 
     Returns:
         The record; with ``found`` True, which no file holds, if all of it had been done before.
@@ -183,7 +183,7 @@ def _predict(record: dict[str, Any], arm: ArmConfig, seed: int, shared: Path, pr
 
 def _trials(record: dict[str, Any]) -> int:
     """Settings that were tried to choose an arm's."""
-    return len(record["grid"]["tried"]) if record.get("grid") else 1
+    return sum(len(record[how]["tried"]) for how in ("search", "grid") if record.get(how)) or 1
 
 
 def record_failure(

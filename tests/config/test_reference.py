@@ -64,7 +64,9 @@ def test_the_command_restores_what_was_changed_and_nothing_else(tmp_path, capsys
 
 @pytest.mark.parametrize("change", [("generated: trainer", "generated: trainr"), ("<!-- generated: top -->", "")])
 def test_a_page_without_all_parts_is_refused(change):
-    with pytest.raises(ValueError, match="needs the generated parts top, pretrain, trainer, finetune, components"):
+    with pytest.raises(
+        ValueError, match="needs the generated parts top, pretrain, trainer, finetune, search, components"
+    ):
         fill(PAGE.replace(*change))
 
 
@@ -215,7 +217,7 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
         for stage in ("pretrain", "tasks")
         for name in ("data", "commit", "sources", "version", "format")
     }
-    sometimes = {"pretrain.reader", "pretrain.reader_sha256", "tasks.test_hidden", "tasks.test_seen"}
+    sometimes = {"search", "pretrain.reader", "pretrain.reader_sha256", "tasks.test_hidden", "tasks.test_seen"}
     sometimes |= {
         "tasks.model",
         "pretrain.encoder_from",

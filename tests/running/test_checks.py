@@ -7,8 +7,8 @@ import sigraph.running.run_one
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.experiment import run
 from sigraph.running import fitting, grid
+from sigraph.running.arm_settings import check_all
 from sigraph.running.checks import check_arms, check_components
-from sigraph.running.grid import check_all
 from sigraph.running.plan import plan
 
 ADAM, SCHEDULES = "torch.optim.AdamW", "torch.optim.lr_scheduler"

@@ -6,8 +6,8 @@ from sigraph.config import config_from_dict
 from sigraph.data import SampleDataset
 from sigraph.experiment import run
 from sigraph.leaderboard.result_files import ENCODER
+from sigraph.running.arm_settings import finished_jobs
 from sigraph.running.found import found
-from sigraph.running.grid import finished_jobs
 from sigraph.running.run_one import pretrain_folder, run_folder
 
 
