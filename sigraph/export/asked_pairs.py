@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from sigraph.export.own_samples import own_samples
-from sigraph.export.samples import ReadSamples
+from sigraph.export.load import load_reader, pretrained_on
+from sigraph.export.own_samples import own_dataset
+from sigraph.export.samples import ReadSamples, read_by
 from sigraph.files.arguments import is_frame, said
 from sigraph.tables.edge_file import read_edges
-from sigraph.tables.ids import read_ids
+from sigraph.tables.ids import IdColumn, IdIndex, read_ids
 
 _SHOWN = 3
 
@@ -55,18 +56,20 @@ def asked_pairs(pairs: Any, samples: ReadSamples, run: str | os.PathLike[str] | 
     Raises:
         ValueError: There are no pairs, ids are missing, or no pair has two samples.
     """
-    name, ids = _ids(pairs)
+    own, why = None, ""
+    if run is not None:
+        try:
+            own = own_dataset(run, pretrained_on(run))
+        except (ValueError, OSError) as error:
+            why = f", and the run's own samples are not there to look at ({error})"
+    known = [_text_ids(samples.ids, samples.num_given), *([] if own is None else [_text_ids(own.ids, len(own))])]
+    name, ids = _ids(pairs, pc.unique(pa.concat_arrays(known)))
     text = pa.concat_arrays([one.cast(pa.large_string()) for one in ids])
     found, count = _places(samples, text), len(ids[0])
     sources = [(samples, found)]
-    why = ""
-    if run is not None and bool((found == _UNKNOWN).any()):
-        try:
-            own = own_samples(run)
-        except (ValueError, OSError) as error:
-            why = f", and the run's own samples are not there to look at ({error})"
-        else:
-            sources.append((own, torch.where(found == _UNKNOWN, _places(own, text), _UNKNOWN)))
+    if run is not None and own is not None and bool((found == _UNKNOWN).any()):
+        read = read_by(load_reader(run), own, pretrained_on(run))
+        sources.append((read, torch.where(found == _UNKNOWN, _places(read, text), _UNKNOWN)))
     place, embedded, start = torch.full((len(text),), -1), [], 0
     for source, where in sources:
         node, back = where[where >= 0].unique(return_inverse=True)
@@ -86,8 +89,8 @@ def asked_pairs(pairs: Any, samples: ReadSamples, run: str | os.PathLike[str] | 
 _UNKNOWN, _UNREAD = -1, -2  # no sample has the id; the sample cannot be read
 
 
-def _ids(pairs: Any) -> tuple[str, list[pa.Array]]:
-    """What pairs are called in messages, and both columns of ids."""
+def _ids(pairs: Any, known: pa.Array) -> tuple[str, list[pa.Array]]:
+    """What pairs are called in messages, and both columns of ids; by ``known`` ones a missing header is noticed."""
     if is_frame(pairs) and hasattr(pairs, "to_dict") and not isinstance(pairs, pa.Table):
         pairs = pa.Table.from_pandas(pairs, preserve_index=False)
     if not isinstance(pairs, str | Path | os.PathLike | pa.Table):
@@ -100,14 +103,18 @@ def _ids(pairs: Any) -> tuple[str, list[pa.Array]]:
         pairs = pa.table({f"id_{i}": [one[i] for one in listed] for i in (0, 1)})
     source = Path(pairs) if isinstance(pairs, os.PathLike) else pairs
     name = "'pairs'" if isinstance(source, pa.Table) else str(source)
-    file, columns = read_edges(source, name=name)
+    file, columns = read_edges(source, name=name, index=IdIndex(IdColumn("samples", known, False, True)))
     return name, [read_ids(file, column).ids for column in columns]
+
+
+def _text_ids(ids: pa.Array | None, count: int) -> pa.Array:
+    """What samples are called, as text; by their numbers where they have no ids."""
+    return (pa.array(np.arange(count)) if ids is None else ids).cast(pa.large_string())
 
 
 def _places(samples: ReadSamples, text: pa.Array) -> Tensor:
     """Where in ``dataset`` the sample of each id is; -1 of no sample, -2 of one that could not be read. Shape [R]"""
-    ids = pa.array(np.arange(samples.num_given)) if samples.ids is None else samples.ids
-    found = pc.fill_null(pc.index_in(text, value_set=ids.cast(pa.large_string())), _UNKNOWN)
+    found = pc.fill_null(pc.index_in(text, value_set=_text_ids(samples.ids, samples.num_given)), _UNKNOWN)
     place = torch.from_numpy(found.to_numpy(zero_copy_only=False).astype(np.int64))
     if samples.row is None:
         return place

@@ -145,7 +145,7 @@ def predict_by(
     encoder = trained.encoder(samples.dataset.in_channels)
     check_features(path, encoder, samples.dataset, samples.note, given)
     rows: Mapping[str, pa.Array] = {}
-    notes = [note, trained.note]
+    notes = [note]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if head.item in PAIRS:
@@ -164,7 +164,7 @@ def predict_by(
                 number, value = head.predict(embed(encoder, samples.dataset))
                 number = None if number is None else samples.spread(number, -1)
                 value = samples.spread(value, float("nan"))
-    notes += [str(warning.message) for warning in said]
+    notes += [*(str(warning.message) for warning in said), trained.note]
     note = samples.note + "".join(f" ({one})" for one in notes if one)
     return Predicted(head, None if rows else samples.ids, number, value, note.strip(), rows, share)
 

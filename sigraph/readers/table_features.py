@@ -149,10 +149,7 @@ class TableFeatures(Reader):
             return np.full(len(cells), np.nan)
         where = f"column {name!r} of 'TableFeatures' needs"
         if is_text(cells.type):
-            odd = np.flatnonzero(odd_cells(cells))
-            if len(odd) == len(cells) - cells.null_count:
-                raise ValueError(f"{where} numbers, as learned (got {cells.type})")
-            _refuse(odd, cells, f"{where} numbers, as learned")
+            _refuse(np.flatnonzero(odd_cells(cells)), cells, f"{where} numbers, as learned")
             cells = pc.cast(pc.replace_substring_regex(cells, r"^\s*\+?|\s+$", ""), pa.float64())
         if not is_number(cells.type):
             raise ValueError(f"{where} numbers, as learned (got {cells.type})")

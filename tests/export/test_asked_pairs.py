@@ -45,6 +45,9 @@ def test_new_samples_and_the_runs_own_and_what_is_neither(letter_run, tmp_path, 
     assert table["id_0"] == ["q0", "n0", "q0", "n0", "n0", "q3"] and table["id_1"][4] == "gone"
     assert table["p_yes"][1] == table["p_yes"][2] == table["p_yes"][5] != table["p_yes"][0]  # n0 is q3 by another name
     assert table["p_yes"][4] is None and table["known"] == [1, 1, 1, 0, 0, 1]
+    (tmp_path / "bare.csv").write_text("q0,q1\nn0,q0\n")  # no row names its columns
+    assert main([*command, "--force", "--pairs", "bare.csv"]) == 0
+    assert pyarrow.csv.read_csv("p.csv")["p_yes"].to_pylist() == table["p_yes"][:2]
     (tmp_path / "wrong.csv").write_text("u,v\na,b\n")
     assert main([*command, "--force", "--pairs", "wrong.csv"]) == 2
     assert "wrong.csv: no pair has two samples" in capsys.readouterr().err
