@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _unrecognized(arguments: argparse.Namespace, strange: list[str]) -> str:
     """What the command does not take, with what was probably meant."""
     if arguments.command in ("predict", "embed", "neighbors") and Path(strange[0]).is_dir():
-        return f"{1 + len(strange)} run folders were given, perhaps by a glob; name one, or the folder above them (got {' '.join(strange)} too)"
+        given = f"{1 + len(strange)} run folders were given, perhaps by a glob (the others: {' '.join(strange)})"
+        return f"{given}; name one, or the folder above them"
     options = [] if arguments.parser is None else list(arguments.parser._option_string_actions)
     said = [
         f"{text}{did_you_mean(text.partition('=')[0], options) if text.startswith('--') else ''}" for text in strange

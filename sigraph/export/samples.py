@@ -40,6 +40,7 @@ class ReadSamples(NamedTuple):
         note: What is worth saying of them, each in parentheses: rows and words that are not known, counted.
         ids: Of all samples that were given, unread ones too; None: sample i is row i.
         row: Where among these each sample of ``dataset`` is, where some could not be read. Shape [M]; None: all were.
+        num_unread: How many could not be read.
     """
 
     dataset: SampleDataset
