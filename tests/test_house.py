@@ -18,7 +18,7 @@ FLOORS = (
     ("pretrain", "finetune", "collate"),
     ("theory",),
     ("evaluation",),
-    ("losses", "samplers", "graphs", "synthetic", "objectives", "encoders", "targets"),
+    ("losses", "samplers", "graphs", "synthetic", "objectives", "encoders", "targets", "graph_networks"),
     ("recipes", "tables"),
     ("data",),
     ("tasks", "readers"),

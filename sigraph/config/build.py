@@ -33,6 +33,7 @@ NESTED_BASES = {
     "sigraph.readers": "Reader",
     "sigraph.synthetic": "World",
     "sigraph.targets": "Target",
+    "sigraph.targets.teachers": "Teacher",
     "sigraph.arms": "ArmKind",
 }
 _ALSO_NESTED = ("encoder_channels",)  # filled in at any depth, by default too: a loss in another reads the same z

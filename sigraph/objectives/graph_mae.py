@@ -151,6 +151,10 @@ class GraphMAE(Objective):
         if self.nodes is not None:
             columns = (F.one_hot(value[:, i], size) for i, size in enumerate(self.sizes))
             value = torch.cat(list(columns), dim=1).to(found.dtype)
-        error = (1 - F.cosine_similarity(found, value, dim=1)).clamp(min=0)  # [K]; rounding may go below
         count = torch.tensor(float(len(value)), device=h.device)
-        return self.mean(error.pow(self.gamma).sum(), count) + connected(encoding)
+        return self.mean(scaled_cosine_error(found, value, self.gamma).sum(), count) + connected(encoding)
+
+
+def scaled_cosine_error(found: Tensor, value: Tensor, gamma: float) -> Tensor:
+    """One minus the cosine of each reconstruction and what was hidden, to a power. Shape [K, F] each -> [K]."""
+    return (1 - F.cosine_similarity(found, value, dim=1)).clamp(min=0).pow(gamma)  # rounding may go below 0

@@ -75,16 +75,17 @@ def check_learnt_labels(config: PretrainConfig, dataset: SampleDataset, task: Ba
         if count:
             raise ConfigError(
                 f"{where}: learns the labels of task {name!r}, which are those of {count:,} test samples of "
-                f"task {task.name!r}; name others under 'tasks', or leave that task out"
+                f"task {task.name!r}; name another one there, or leave that task out"
             )
 
 
 def _named_tasks(settings: Any, where: str) -> Iterator[list[str] | None]:
-    """The tasks that each component which reads labels names; None: all."""
+    """The tasks that each component which reads labels names, by ``tasks`` or ``task``; None: all."""
     if isinstance(settings, dict):
         target = settings.get("_target_")
         if target and "labels" in inspect.signature(resolve(target, object, where)).parameters:
-            yield settings.get("tasks")
+            one = settings.get("task")
+            yield settings.get("tasks") if one is None else [one]
         settings = list(settings.values())
     for value in settings if isinstance(settings, list | tuple) else ():
         yield from _named_tasks(value, where)

@@ -39,6 +39,10 @@ class Target(ABC):
             Finite float32 [M, D]; a row of zeros says that a sample has no target.
         """
 
+    def among(self, ids: Tensor) -> Target:
+        """The target of some of the samples alone; one that holds something of each sample holds it of these. [M]"""
+        return self
+
     def fit(
         self,
         dataset: SampleDataset,
@@ -70,14 +74,15 @@ class Target(ABC):
             got = f"{graph.num_nodes} nodes, {len(dataset)} samples"
             raise ValueError(f"'graph' needs a node a sample in '{name}.fit' (got {got})")
         num_samples, ids = len(dataset), None if visible is None else _ids(visible, len(dataset), name)
+        target = self
         if ids is not None:
-            dataset, graph = dataset.subset(ids), _among(graph, ids)
+            target, dataset, graph = self.among(ids), dataset.subset(ids), _among(graph, ids)
         if not graph.num_edges:
             raise ValueError(f"'graph' needs an edge between visible samples in '{name}.fit' (got none)")
         if keep:
-            found = kept_once(self, dataset, graph, seed, self._computed)
+            found = kept_once(target, dataset, graph, seed, target._computed)
         else:
-            found = self._computed(dataset, graph, seed)
+            found = target._computed(dataset, graph, seed)
         if ids is None:
             return found
         out = found.new_zeros(num_samples, found.size(1))

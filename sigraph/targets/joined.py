@@ -42,6 +42,9 @@ class JoinedTargets(Target):
         check_integers("JoinedTargets", 1, out_channels=out_channels)
         self.targets, self.how, self.out_channels = list(targets), how, out_channels
 
+    def among(self, ids: Tensor) -> JoinedTargets:
+        return JoinedTargets([target.among(ids) for target in self.targets], self.how, self.out_channels)
+
     def compute(self, dataset: SampleDataset, graph: PretrainGraph, seed: int) -> Tensor:
         rows = [
             unit(target.fit(dataset, graph, seed=keyed_seed(seed, 4, number) >> 1))

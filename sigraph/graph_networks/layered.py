@@ -7,19 +7,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import GCNConv, GINConv, SAGEConv
+from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
 from torch_geometric.nn.models.basic_gnn import BasicGNN
 
 from sigraph.edges import EdgeStore
-from sigraph.edges.neighborhood import neighbor_sums
+from sigraph.edges.label_store import in_full
+from sigraph.edges.neighborhood import edge_blocks, neighbor_sums
 from sigraph.edges.propagation import Propagation
+
+_ATTENDED = 1 << 27  # numbers of messages at a time, where neighbours are weighed by attention: 0.5 GB
 
 
 class LayeredInference:
     """Evaluates a network on every node with all its neighbours, as its own forward pass without dropout would.
 
     Sums over neighbours are taken a block of edges at a time, on the CPU, and no edge's message is kept: memory is
-    O(N D) for layers of width D, whatever the number of edges.
+    O(N D) for layers of width D, whatever the number of edges. Attention is computed by PyG, for the nodes of a block
+    of edges at a time; only there is a two-level graph written out.
 
     Args:
         store: The edges.
@@ -34,16 +38,19 @@ class LayeredInference:
         """Predictions of all nodes.
 
         Args:
-            model: PyG's GCN, GraphSAGE (means) or GIN, without norm or jumping knowledge. Only GCN reads weights.
-            x: Features. Shape [N, F].
+            model: PyG's GCN, GraphSAGE (means), GIN or GAT, without norm or jumping knowledge. Only GCN reads weights.
+            x: Features; of GCN also sparse rows. Shape [N, F].
 
         Returns:
             Shape [N, out_channels], on the device of ``x``.
         """
-        for number, conv in enumerate(model.convs):
-            x = _LAYERS[type(conv)](self, conv, x)
-            if number < len(model.convs) - 1:
-                x = model.act(x)
+        last = model.convs[-1]
+        return _LAYERS[type(last)](self, last, self.before_last(model, x))
+
+    def before_last(self, model: BasicGNN, x: Tensor) -> Tensor:
+        """What the last layer reads. Shape [N, F] -> [N, hidden_channels]."""
+        for conv in model.convs[:-1]:
+            x = model.act(_LAYERS[type(conv)](self, conv, x))
         return x
 
     def sums(self, x: Tensor) -> Tensor:
@@ -75,4 +82,23 @@ def _gin(over: LayeredInference, conv: Any, x: Tensor) -> Tensor:
     return conv.nn(over.sums(x) + (1 + conv.eps) * x)
 
 
-_LAYERS: dict[type, Callable[[LayeredInference, Any, Tensor], Tensor]] = {GCNConv: _gcn, SAGEConv: _sage, GINConv: _gin}
+def _gat(over: LayeredInference, conv: Any, x: Tensor) -> Tensor:
+    width, parts = max(x.size(1), conv.heads * conv.out_channels), []
+    for first, last, rowptr, col in edge_blocks(in_full(over.store, "LayeredInference"), _ATTENDED // width):
+        own = torch.arange(first, last)
+        node, place = torch.cat([own, col.long()]).unique(return_inverse=True)
+        front = torch.full((len(node),), -1).index_copy_(0, place[: len(own)], torch.arange(len(own)))
+        others = (front < 0).nonzero().view(-1)  # loops join the nodes that are first on both sides
+        front[others] = torch.arange(len(own), len(node))
+        index = torch.stack([front[place[len(own) :]], torch.repeat_interleave(rowptr.diff())])
+        near = x[torch.cat([own, node[others]])]
+        parts.append(conv((near, near[: len(own)]), index.to(x.device)))
+    return torch.cat(parts)
+
+
+_LAYERS: dict[type, Callable[[LayeredInference, Any, Tensor], Tensor]] = {
+    GCNConv: _gcn,
+    SAGEConv: _sage,
+    GINConv: _gin,
+    GATConv: _gat,
+}

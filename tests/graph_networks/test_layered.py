@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from sigraph.arms.supervised_gnn import MODELS
-from sigraph.arms.whole_graph import LayeredInference
 from sigraph.data import PretrainGraph
 from sigraph.edges import LabelSetStore
+from sigraph.graph_networks.layered import LayeredInference
+from sigraph.graph_networks.network import MODELS
 
 
 @pytest.mark.parametrize("layer", MODELS)
