@@ -169,7 +169,7 @@ class TaskTeacher(Target):
             for inputs, target in batches.loader(node, y[node], train=True):
                 loss = loss_of(inputs, target)
                 if not bool(torch.isfinite(loss)):
-                    raise ValueError(f"the loss of 'TaskTeacher' is {float(loss)} in epoch {epoch}; lower 'lr'")
+                    raise ValueError(f"the loss of 'TaskTeacher' is {loss.item()} in epoch {epoch}; lower 'lr'")
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

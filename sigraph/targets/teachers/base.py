@@ -105,7 +105,7 @@ class Teacher(ABC):
                 loss = self.loss(network, move_data_to_device(part, device))
                 if not bool(torch.isfinite(loss)):
                     raise ValueError(
-                        f"the loss of {type(self).__name__!r} is {float(loss)} in step {number} of epoch {epoch}; "
+                        f"the loss of {type(self).__name__!r} is {loss.item()} in step {number} of epoch {epoch}; "
                         f"lower 'lr' (got {self.lr:g})"
                     )
                 optimizer.zero_grad()
