@@ -40,7 +40,12 @@ LATE = {
         *("encoder_channels", "part_channels", "labels"),
     ),
 }
-TARGETS = "sigraph.targets"
+# Components that are inside others: what they are called, and what is filled in.
+INNER = {
+    "sigraph.targets": ("`target` of `TargetLoss`", ("labels",)),
+    "sigraph.targets.teachers": ("`teacher` of `TeacherEmbedding`", ()),
+    ARM_KINDS: ("`kind` of an arm", ()),
+}
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -82,12 +87,10 @@ def components() -> str:
         base = NESTED_BASES[home]
         parts.append(f"### `{slot}`: subclasses of `{home}.{base}`")
         parts += [_class_reference(found, late) for found in _shipped(home, base)]
-    base = NESTED_BASES[TARGETS]
-    parts.append(f"### `target` of `TargetLoss`: subclasses of `{TARGETS}.{base}`")
-    parts += [_class_reference(found, ("labels",)) for found in _shipped(TARGETS, base)]
-    base = NESTED_BASES[ARM_KINDS]
-    parts.append(f"### `kind` of an arm: subclasses of `{ARM_KINDS}.{base}`")
-    parts += [_class_reference(found, ()) for found in _shipped(ARM_KINDS, base)]
+    for home, (title, late) in INNER.items():
+        base = NESTED_BASES[home]
+        parts.append(f"### {title}: subclasses of `{home}.{base}`")
+        parts += [_class_reference(found, late) for found in _shipped(home, base)]
     return "\n\n".join(parts)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import check_choices, check_flags, check_integers, check_numbers, check_rates, shown
+from sigraph.files.memory import check_fits
 from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.files.suggestions import did_you_mean
 from sigraph.graph_networks.batches import Everything, NodeBatch, NodeBatches
@@ -96,6 +97,7 @@ class TaskTeacher(Target):
         check_numbers(name, least=0, weight_decay=weight_decay, idf_power=idf_power)
         check_flags(name, rotate=rotate)
         check_choices(name, ACCELERATORS, accelerator=accelerator)
+        check_fits(name, 4 * hidden_channels**2, hidden_channels=hidden_channels)
         self.task, self.labels = _of_task(labels, task)
         if reads == "logits" and self.labels.num_outputs < 2:
             raise ValueError(f"'reads' needs to be 'hidden' in {name!r}: task {self.task!r} predicts one number")

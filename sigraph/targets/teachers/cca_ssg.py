@@ -10,6 +10,7 @@ from torch_geometric.nn.models import GCN
 from torch_geometric.utils import dropout_edge
 
 from sigraph.files.arguments import check_integers, check_numbers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.graph_networks.subgraphs import Subgraph, gcn_adjacency
 from sigraph.targets.teachers.base import Teacher
 
@@ -30,8 +31,12 @@ class CCASSG(Teacher):
         drop_edge: Share of the directed edges that a view does without, in [0, 1).
         drop_feature: Share of the features that a view does without, in [0, 1).
         balance: :math:`\lambda`, >= 0.
-        lr, weight_decay, max_epochs, batch_size, max_steps, accelerator: As in
-            :class:`~sigraph.targets.teachers.Teacher`.
+        lr: Learning rate of Adam, > 0.
+        weight_decay: Of Adam, >= 0.
+        max_epochs: Times that every node is looked at, >= 1.
+        batch_size: Walks in a step, >= 2; None: the whole graph where its messages fit into 1 GB, else 2,048.
+        max_steps: Steps at most, where a step takes a part of the graph, >= 1.
+        accelerator: ``auto``: a CUDA GPU if there is one, else the CPU; ``cpu`` or ``gpu``.
 
     Costs O(E C + N F C + N C^2) a step; of sparse features only what is not zero counts.
 
@@ -60,6 +65,7 @@ class CCASSG(Teacher):
         check_integers("CCASSG", 1, most=10, num_layers=num_layers)
         check_rates("CCASSG", drop_edge=drop_edge, drop_feature=drop_feature)
         check_numbers("CCASSG", least=0, balance=balance)
+        check_fits("CCASSG", 4 * hidden_channels**2, hidden_channels=hidden_channels)
         self.hidden_channels, self.num_layers, self.balance = hidden_channels, num_layers, balance
         self.drop_edge, self.drop_feature = drop_edge, drop_feature
 

@@ -10,6 +10,7 @@ from torch_geometric.nn import GATConv, GCNConv
 from torch_geometric.nn.models import GAT, GCN
 
 from sigraph.files.arguments import check_choices, check_integers, check_numbers, check_rates
+from sigraph.files.memory import check_fits
 from sigraph.graph_networks.subgraphs import Subgraph, gcn_adjacency
 from sigraph.objectives.graph_mae import scaled_cosine_error
 from sigraph.targets.teachers.base import Teacher
@@ -35,8 +36,12 @@ class GraphMAETeacher(Teacher):
         replace_rate: Share of these that get the features of another node, in [0, 1).
         gamma: Exponent, >= 1.
         dropout: Rate on features, and of ``gat`` on attention, in [0, 1).
-        lr, weight_decay, max_epochs, batch_size, max_steps, accelerator: As in
-            :class:`~sigraph.targets.teachers.Teacher`.
+        lr: Learning rate of Adam, > 0.
+        weight_decay: Of Adam, >= 0.
+        max_epochs: Times that every node is looked at, >= 1.
+        batch_size: Walks in a step, >= 2; None: the whole graph where its messages fit into 1 GB, else 2,048.
+        max_steps: Steps at most, where a step takes a part of the graph, >= 1.
+        accelerator: ``auto``: a CUDA GPU if there is one, else the CPU; ``cpu`` or ``gpu``.
 
     Sparse features are made dense; very many are reduced to 256 channels, and these are reconstructed.
 
@@ -74,6 +79,7 @@ class GraphMAETeacher(Teacher):
         check_rates(name, above_zero=True, mask_rate=mask_rate)
         check_rates(name, replace_rate=replace_rate, dropout=dropout)
         check_numbers(name, least=1, gamma=gamma)
+        check_fits(name, 4 * hidden_channels**2, hidden_channels=hidden_channels)
         self.hidden_channels, self.num_layers = hidden_channels, num_layers
         self.layer, self.num_heads = layer, num_heads
         self.mask_rate, self.replace_rate, self.gamma, self.dropout = mask_rate, replace_rate, gamma, dropout
