@@ -89,7 +89,7 @@ def _as_samples(queries: list[str], folder: str, dataset: SampleDataset) -> Read
     from sigraph.files.suggestions import did_you_mean
 
     reader = load_reader(folder)
-    if reader is None or len(reader.wanted) != 1:
+    if reader is None or not reader.written:
         ids = [] if dataset.ids is None else dataset.ids.cast("string")[:_MOST_CLOSE].to_pylist()
         what = "the samples are no texts" if reader is None else f"it reads {', '.join(reader.wanted)}"
         raise ValueError(
@@ -104,11 +104,12 @@ def _id(place: int, dataset: SampleDataset) -> str:
 
 
 def _content(place: int, dataset: SampleDataset) -> str:
-    """The text of a sample, where a reader read one column."""
+    """The text of a sample, where a reader read one column, or several as one."""
     reader, records = dataset.reader, dataset.records
-    if reader is None or records is None or len(reader.wanted) != 1:
+    if reader is None or records is None:
         return ""
-    return f"  {_short(str(records.column(reader.wanted[0])[place].as_py() or ''))}"
+    cells = [records.column(name)[place].as_py() for name in reader.written]
+    return f"  {_short(' '.join(str(cell) for cell in cells if cell is not None))}" if cells else ""
 
 
 def _short(text: str) -> str:

@@ -86,8 +86,8 @@ def read_samples(
         folder: A run's folder, or that of an encoder taken home.
         samples: A file (CSV, TSV, JSONL, Parquet, ``.npy``), a prepared folder or a data set's name; a
             :class:`~sigraph.SampleDataset`; a pyarrow or pandas table with an id and the columns that the
-            pre-training had; a list of texts, sequences or SMILES for the one column of the run's reader; or feature
-            rows [N, F].
+            pre-training had; a list of texts, sequences or SMILES for the column of the run's reader (of several read
+            as one, for the first); or feature rows [N, F].
         ignore: Columns of a table to leave out.
         id_column: Of a table; None: ``id``, else the first.
         header: Whether a CSV or TSV file names its columns.
@@ -227,11 +227,12 @@ def _as_table(samples: Any, reader: Reader | None) -> Path | pa.Table | None:
     if hasattr(samples, "columns") and hasattr(samples, "to_dict"):
         return pa.Table.from_pandas(samples, preserve_index=False)
     if isinstance(samples, Sequence) and samples and all(isinstance(one, str) for one in samples):
-        wanted = [] if reader is None else reader.wanted
-        if len(wanted) != 1:
-            needs = ", ".join(map(repr, wanted)) or "features"
+        written = [] if reader is None else reader.written
+        if not written:
+            needs = ", ".join(map(repr, [] if reader is None else reader.wanted)) or "features"
             raise ValueError(f"a list of texts is for a run whose reader reads one column; this one needs {needs}")
-        return pa.table({"id": np.arange(len(samples)), wanted[0]: list(samples)})
+        blank = [""] * len(samples)
+        return pa.table({"id": np.arange(len(samples)), written[0]: list(samples), **dict.fromkeys(written[1:], blank)})
     raise ValueError(
         "'samples' needs a file, a data set, a pyarrow or pandas table, a list of texts or feature rows [N, F] "
         f"(got {shown(samples)})"

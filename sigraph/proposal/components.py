@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.data import SampleDataset
+from sigraph.files.counted import counted
+from sigraph.readers.base import text_column
 from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
 from sigraph.samples.molecules import parsed
 from sigraph.samples.normal_forms import has_rdkit
@@ -45,8 +47,8 @@ class Components:
 def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Components:
     """For molecules a graph network, for texts, sequences and tables a perceptron on counts or features.
 
-    Of several columns that could be read the first of this order is: molecules, sequences, the longest text, tokens,
-    numbers and categories together.
+    Of several columns that could be read the first of this order is: molecules, the longest sequence, all of text as
+    one, tokens, numbers and categories together.
 
     Args:
         dataset: As it would be prepared.
@@ -94,9 +96,9 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
         return _molecules(by_use["smiles"][0], records)
     for kind in SEQUENCES:
         if by_use.get(kind):
-            return _sequences(_longest(records, by_use[kind]), kind)
+            return _sequences(_longest(records, by_use[kind]), kind, by_use[kind])
     if by_use.get("text"):
-        return _texts(_longest(records, by_use["text"]), by_use["text"])
+        return _texts(by_use["text"], records)
     columns = [name for name in records.column_names if uses.get(name) in ("number", "category")]
     if columns:
         return _table(columns)
@@ -127,8 +129,10 @@ def _molecules(column: str, records: pa.Table) -> Components:
     )
 
 
-def _sequences(column: str, kind: str) -> Components:
+def _sequences(column: str, kind: str, columns: list[str]) -> Components:
     most = _LETTERS[kind]
+    others = [name for name in columns if name != column]
+    more = f"; not read: {', '.join(others)} (column: [{', '.join(columns)}] reads all)" if others else ""
     return Components(
         _component(
             "readers.TfIdf", column=column, analyzer="char", max_ngram=most, max_features=_WORDS, sublinear=True
@@ -139,24 +143,27 @@ def _sequences(column: str, kind: str) -> Components:
         [column],
         {
             "reader": f"{column} holds {kind} sequences: counts of up to {most} letters in a row, which is fast; "
-            f"SymbolTokens with TransformerEncoder and MaskedToken read their order",
+            f"SymbolTokens with TransformerEncoder and MaskedToken read their order{more}",
             "encoder": "a perceptron on those counts",
             "objective": "hides counts and predicts them",
         },
     )
 
 
-def _texts(column: str, columns: list[str]) -> Components:
-    others = [name for name in columns if name != column]
-    more = f"; not read: {', '.join(others)}" if others else ""
+def _texts(columns: list[str], records: pa.Table) -> Components:
+    one = columns[0] if len(columns) == 1 else ""
+    column = one or columns
+    what = f"{one} holds text" if one else f"{' and '.join(columns)} hold text, read as one"
+    blank = int(pc.sum(pc.equal(pc.utf8_trim_whitespace(text_column(records, columns, "TfIdf", True)), "")).as_py() or 0)
+    what += f" ({counted(blank, 'sample')} without any)" if blank else ""
     return Components(
         _component("readers.TfIdf", column=column, max_features=_WORDS, sublinear=True),
         _perceptron(_WORDS),
         _masked("words"),
         _component("graphs.KNNGraph", k=10, metric="cosine"),
-        [column],
+        columns,
         {
-            "reader": f"{column} holds text{more}; WordTokens with TransformerEncoder and MaskedToken read its order",
+            "reader": f"{what}; WordTokens with TransformerEncoder and MaskedToken read its order",
             "encoder": "a perceptron on weighted words: hard to beat where texts are few, and fast",
             "objective": "hides words and predicts them",
         },

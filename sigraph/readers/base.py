@@ -17,6 +17,7 @@ from sigraph.files.suggestions import did_you_mean
 from sigraph.samples import Samples
 
 SHOWN = 5
+BETWEEN = "\n"  # columns of text that are read as one
 
 
 class UnreadableRecordsError(ValueError):
@@ -72,9 +73,20 @@ class Reader(Described, ABC):
 
     @property
     def wanted(self) -> list[str]:
-        """Columns that it needs, by name: its ``column``, its ``columns``, as far as it has them."""
-        one, several = getattr(self, "column", None), getattr(self, "columns", None)
-        return [*([one] if isinstance(one, str) else []), *(several if isinstance(several, list) else [])]
+        """Columns that it needs, by name: its ``column`` (or several that it reads as one), its ``columns``."""
+        several = getattr(self, "columns", None)
+        return [*self._of_column, *(several if isinstance(several, list) else [])]
+
+    @property
+    def written(self) -> list[str]:
+        """Columns that a text alone can stand for: the one that it needs, or those that it reads as one; else none."""
+        wanted = self.wanted
+        return wanted if len(wanted) == 1 or wanted == self._of_column else []
+
+    @property
+    def _of_column(self) -> list[str]:
+        one = getattr(self, "column", None)
+        return [one] if isinstance(one, str) else list(one) if isinstance(one, list) else []
 
     def note(self, records: pa.Table) -> str:
         """What of some records is not known and read as unknown, counted in words; empty: everything is known."""
@@ -89,18 +101,42 @@ class Reader(Described, ABC):
         return None
 
 
-def text_column(records: pa.Table, column: str, owner: str, is_new: bool = False) -> pa.Array:
+def check_column(owner: str, column: str | Sequence[str]) -> str | list[str]:
+    """A column, or the list of different ones that a reader reads as one.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(column, str):
+        return column
+    listed = list(column) if isinstance(column, list | tuple) else []
+    if not listed or not all(isinstance(one, str) for one in listed) or len(set(listed)) < len(listed):
+        raise ValueError(f"'column' needs a column's name, or a list of different ones, in {owner!r} (got {column!r})")
+    return listed
+
+
+def text_column(
+    records: pa.Table, column: str | Sequence[str], owner: str, is_new: bool = False, between: str = BETWEEN
+) -> pa.Array:
     """A column of text, nulls as empty text; integers, as a table of new samples may hold alone, as they are written.
 
     Args:
         records: The table.
-        column: Its name.
+        column: Its name; or those of several, whose cells are joined in this order, a missing one as empty text.
         owner: Which reader asks.
         is_new: Whether nothing is learned from it, so that all of it may be empty.
+        between: What stands between the cells of several columns.
 
     Raises:
         ValueError: There is no such column, it is of another kind, or all of it is empty.
     """
+    if isinstance(column, str):
+        return _text_of(records, column, owner, is_new)
+    parts = [_text_of(records, one, owner, is_new) for one in column]
+    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(between, pa.large_string()))
+
+
+def _text_of(records: pa.Table, column: str, owner: str, is_new: bool) -> pa.Array:
     cells = column_of(records, column, owner)
     if is_new and (pa.types.is_integer(cells.type) or pa.types.is_null(cells.type)):
         cells = cells.cast(pa.large_string())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sigraph.files.arguments import check_choices, check_flags, check_integers
-from sigraph.readers.base import Reader, stated, text_column
+from sigraph.files.counted import counted
+from sigraph.readers.base import Reader, check_column, stated, text_column
 from sigraph.samples import SparseFeatures
 
 WHAT = {"word": "word of two letters or more", "char": "letter"}
@@ -20,7 +21,7 @@ class TfIdf(Reader):
     """Words weighted by how often they occur in a text and how rarely in others, rows of length 1; scikit-learn's.
 
     Args:
-        column: Of text.
+        column: Of text; or a list of columns that are read as one text, such as [title, abstract].
         max_features: Words at most, the commonest first, >= 1.
         min_count: Texts that a word occurs in, at least, >= 1.
         sublinear: Whether 1 + log of a word's count counts instead of the count.
@@ -28,19 +29,20 @@ class TfIdf(Reader):
         analyzer: ``word``; or ``char``: letters take the place of words, so that ``max_ngram: 3`` counts the k-mers of
             a sequence up to length 3.
 
-    Words that were not learned are left out; a text of none but such is a row of zeros.
+    Words that were not learned are left out; a text of none but such is a row of zeros. Of several columns a missing
+    cell is empty text.
 
     Source: Spärck Jones, "A statistical interpretation of term specificity", J. Doc. 28, 1972, smoothed as in
     ``sklearn.feature_extraction.text.TfidfVectorizer``.
 
     Guide:
-        column(s): text
+        column(s): text, one or several read as one
         gives: sparse rows of weighted words, or of letters in a row
     """
 
     def __init__(
         self,
-        column: str = "text",
+        column: str | Sequence[str] = "text",
         max_features: int = 20_000,
         min_count: int = 2,
         sublinear: bool = False,
@@ -50,7 +52,7 @@ class TfIdf(Reader):
         check_integers("TfIdf", 1, max_features=max_features, min_count=min_count, max_ngram=max_ngram)
         check_flags("TfIdf", sublinear=sublinear)
         check_choices("TfIdf", ANALYZERS, analyzer=analyzer)
-        self.column, self.max_features, self.min_count = column, max_features, min_count
+        self.column, self.max_features, self.min_count = check_column("TfIdf", column), max_features, min_count
         self.sublinear, self.max_ngram, self.analyzer = sublinear, max_ngram, analyzer
         self._vectorizer: Any = None
 
@@ -89,10 +91,10 @@ class TfIdf(Reader):
         empty = int((np.diff(self._fitted().transform(text).indptr) == 0).sum())
         said = []
         if unknown:
-            what = "words" if self.analyzer == "word" else "letters"
-            said.append(f"{unknown:,} of {total:,} {what} are not among those that were learned: left out")
+            what = counted(total, "word" if self.analyzer == "word" else "letter")
+            said.append(f"{unknown:,} of {what} are not among those that were learned: left out")
         if empty:
-            said.append(f"{empty:,} texts hold no word that was learned: rows of zeros")
+            said.append(f"{counted(empty, 'text holds', 'texts hold')} no word that was learned: rows of zeros")
         return "; ".join(said)
 
     def known(self, records: pa.Table) -> np.ndarray:

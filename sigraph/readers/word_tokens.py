@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.arguments import check_flags, check_integers
-from sigraph.readers.base import Reader, first_rows, shares, stated, text_column
+from sigraph.files.counted import counted
+from sigraph.readers.base import Reader, check_column, first_rows, shares, stated, text_column
 from sigraph.samples import FIRST_TOKEN, TokenSequences, token_table
 
 UNKNOWN = FIRST_TOKEN  # a word that the vocabulary lacks, and what a text without any word is
@@ -20,22 +21,22 @@ class WordTokens(Reader):
     """Splits text at everything but letters, digits and apostrophes; a word that occurs often enough is a token.
 
     Args:
-        column: Of text.
+        column: Of text; or a list of columns that are read as one text, such as [title, abstract].
         max_tokens: Words of the vocabulary at most, the commonest first, of equally common ones by the alphabet, >= 1.
         min_count: How often a word occurs in what is learned from, at least, >= 1; rarer ones are unknown.
         lowercase: Whether upper case is read as lower case.
         max_length: Words of a text at most, those behind are left out; null: all are read.
 
-    A text without any word is one unknown token.
+    A text without any word is one unknown token. Of several columns a missing cell is empty text.
 
     Guide:
-        column(s): text
+        column(s): text, one or several read as one
         gives: token sequences of words
     """
 
     def __init__(
         self,
-        column: str = "text",
+        column: str | Sequence[str] = "text",
         max_tokens: int = 30_000,
         min_count: int = 2,
         lowercase: bool = True,
@@ -44,7 +45,7 @@ class WordTokens(Reader):
         check_integers("WordTokens", 1, max_tokens=max_tokens, min_count=min_count)
         check_integers("WordTokens", 1, max_length=1 if max_length is None else max_length)
         check_flags("WordTokens", lowercase=lowercase)
-        self.column, self.max_tokens, self.min_count = column, max_tokens, min_count
+        self.column, self.max_tokens, self.min_count = check_column("WordTokens", column), max_tokens, min_count
         self.lowercase, self.max_length = lowercase, max_length
         self.words: list[str] = []
 
@@ -73,9 +74,10 @@ class WordTokens(Reader):
         unknown, empty = int((code == UNKNOWN).sum()), np.diff(offset) == 0
         said = []
         if unknown:
-            said.append(f"{unknown:,} of {len(code):,} words are not in the vocabulary of {len(self.words):,}")
+            total = counted(len(code), "word")
+            said.append(f"{unknown:,} of {total} are not in the vocabulary of {len(self.words):,}")
         if empty.any():
-            said.append(f"{int(empty.sum()):,} texts have no word (row {first_rows(empty)})")
+            said.append(f"{counted(int(empty.sum()), 'text has', 'texts have')} no word (row {first_rows(empty)})")
         return "; ".join(said)
 
     def known(self, records: pa.Table) -> np.ndarray:

@@ -91,9 +91,10 @@ class SamplesRead:
 def suggested_reader(columns: Sequence[ColumnUse]) -> str:
     """A reader for some columns, as a YAML names it: of molecules before sequences, text, and a table's cells."""
     for use, (reader, more) in READERS.items():
-        found = next((one.name for one in columns if one.use == use), None)
-        if found is not None:
-            return f"{{_target_: sigraph.readers.{reader}, column: {_in_yaml(found)}{more}}}"
+        found = [_in_yaml(one.name) for one in columns if one.use == use]
+        if found:
+            column = f"[{', '.join(found)}]" if use == "text" and len(found) > 1 else found[0]
+            return f"{{_target_: sigraph.readers.{reader}, column: {column}{more}}}"
     table = [_in_yaml(one.name) for one in columns if one.use in ("number", "category")]
     return f"{{_target_: sigraph.readers.TableFeatures, columns: [{', '.join(table)}]}}" if table else ""
 

@@ -14,6 +14,11 @@ EDGES = PretrainGraph(torch.stack([torch.arange(N - 1), torch.arange(1, N)]), N)
 TASK = Task("topic", torch.arange(N) % 2, {"train": range(8), "valid": range(8, 16), "test": range(16, N)})
 SAMPLES = {
     "text": (pa.table({"text": ["some words here"] * N}), {"text": "text"}, "TfIdf"),
+    "texts": (
+        pa.table({"title": ["a title"] * (N - 1) + [None], "abstract": ["some words"] * (N - 1) + [" "]}),
+        {"title": "text", "abstract": "text"},
+        "TfIdf",
+    ),
     "protein": (pa.table({"seq": ["MKV" * 4] * N}), {"seq": "protein"}, "TfIdf"),
     "smiles": (pa.table({"smiles": ["CCO"] * N}), {"smiles": "smiles"}, "Molecules"),
     "table": (
@@ -52,6 +57,13 @@ def test_without_labels_nothing_is_fine_tuned_and_several_graphs_are_arms(tmp_pa
     assert config.finetune == [] or not config.finetune
     assert "sipt-b" in config.arm_names and "rewired-graph" not in config.arm_names
     assert config.pretrain.valid_edge_rate == 0.1
+
+
+def test_texts_are_read_together_and_it_is_said():
+    samples, uses, _ = SAMPLES["texts"]
+    proposal = propose(SampleDataset(samples, {"cites": EDGES}, name="mine"), "mine", uses)
+    assert proposal.settings["pretrain"]["reader"]["column"] == ["title", "abstract"]
+    assert "# title and abstract hold text, read as one (1 sample without any)" in proposal.text()
 
 
 def test_items_of_a_column_are_a_graph():

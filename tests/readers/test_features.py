@@ -17,7 +17,7 @@ def test_tf_idf_is_scikit_learns():
     expected = TfidfVectorizer(min_df=2, ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts).toarray()
     np.testing.assert_allclose(reader.read(pa.table({"text": texts})).vectors().numpy(), expected, atol=1e-6)
     said = reader.note(pa.table({"text": texts}))  # word, nothing, else
-    assert said.startswith("3 of 12 words are not among those that were learned: left out; 1 texts hold no word")
+    assert said.startswith("3 of 12 words are not among those that were learned: left out; 1 text holds no word")
     with pytest.raises(ValueError, match="lower 'min_count'"):
         TfIdf(min_count=9).fit(pa.table({"text": texts}))
     with pytest.raises(ValueError, match="fitted first"):
