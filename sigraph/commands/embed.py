@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sigraph.commands.run_samples import RUN_HELP, add_sample_options, open_run, open_samples
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.counted import counted
 from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _embed_run(arguments: argparse.Namespace) -> int:
     _write(z, samples, targets)
     own = samples.ids is not None
     ids = (f"ids in {targets[-1]}" if own else "row i is sample i") if len(targets) > 1 else "ids in column 'id'"
-    print(f"{targets[0]}: {z.size(0):,} embeddings of width {z.size(1)}, {ids}{note}")
+    print(f"{targets[0]}: {counted(z.size(0), 'embedding')} of width {z.size(1)}, {ids}{note}")
     return 0
 
 

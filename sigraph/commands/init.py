@@ -7,26 +7,33 @@ import copy
 import datetime
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sigraph.commands.own_tables import read_own
-from sigraph.commands.prepare import add_own_data_options
+from sigraph.commands.prepare import OF_FILES, add_own_data_options
 from sigraph.commands.run import add_run_options, experiment_run
 from sigraph.commands.target import check_target
+from sigraph.files.foreign_text import printable
+from sigraph.files.ownership import MANIFEST
 from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
     from sigraph.data import SampleDataset
     from sigraph.proposal.experiment import Proposal
-    from sigraph.tables import TableReport
     from sigraph.theory import AuditReport
 
 
 def add_init_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``sigraph init``."""
     add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="samples first, then edges and labels, if any; or a folder of them")
+    add(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="samples first, then edges and labels, if any; or a folder of them; or a folder that was prepared",
+    )
     add("--minutes", type=float, default=30.0, help="that the experiment may take on this machine (default: 30)")
     add("--run", action="store_true", help="go on to the table")
     add("--yes", action="store_true", help="ask nothing; without a terminal nothing is asked anyway")
@@ -39,6 +46,54 @@ def init_run(arguments: argparse.Namespace) -> int:
     """Understand, show, ask, prepare, audit, choose, write; perhaps run."""
     if not arguments.minutes > 0:
         raise ValueError(f"--minutes needs to be above 0 (got {arguments.minutes:g})")
+    given = _of_folder(arguments) if _is_prepared(arguments.files) else _of_files(arguments)
+    found = _audited(given.dataset)
+    proposal = _proposed(given, found, arguments)
+    file = given.file
+    if arguments.dry_run:
+        print(f"\n{file} would be, with --minutes {arguments.minutes:g} measured:\n\n{proposal.text()}")
+        print("nothing was written (--dry-run)")
+        return 0
+    if not _agreed(arguments, given):
+        print("nothing was written")
+        return 1
+    if given.out is not None:
+        given.dataset.save(given.out, overwrite=arguments.force)
+    _fit_into(proposal, file, arguments.minutes)
+    where = f"{given.folder.removesuffix('/')}/ holds the data, {file} the experiment"
+    print(f"\n{where}; every choice stands there with its reason.")
+    command = f"sigraph run {shlex.quote(str(file))}"
+    if not arguments.run:
+        print(f"next: {command}")
+        return 0
+    print(f"{command}\n", flush=True)
+    options = argparse.ArgumentParser()
+    add_run_options(options)
+    return experiment_run(options.parse_args([str(file), "--picture"], argparse.Namespace(debug=arguments.debug)))
+
+
+class _Given(NamedTuple):
+    """What an experiment is proposed for.
+
+    Args:
+        dataset: As it is, or would be, prepared.
+        folder: Where that is, as the experiment file names it.
+        out: The folder to write; None: it is there.
+        file: The experiment to write.
+        uses: What each column of the samples is.
+        understood: What is known of the data, in lines for people.
+    """
+
+    dataset: SampleDataset
+    folder: str
+    out: Path | None
+    file: Path
+    uses: dict[str, str]
+    understood: list[str]
+
+
+def _of_files(arguments: argparse.Namespace) -> _Given:
+    """Samples, edges and labels in files."""
     from sigraph.proposal.given_files import sort_files
     from sigraph.tables import TableReport
     from sigraph.tables.import_tables import source_name
@@ -51,8 +106,7 @@ def init_run(arguments: argparse.Namespace) -> int:
     folder, file = user_path(arguments.out or name), Path(f"{name}.yaml")
     if not arguments.dry_run:
         check_target(folder, arguments.force, "sigraph-dataset", arguments.files)
-        if file.exists() and not arguments.force:
-            raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
+        _check_file(file, arguments)
     for line in files.why:
         print(f"files    {line}")
     if files.unknown and not arguments.drop_unknown:
@@ -66,26 +120,45 @@ def init_run(arguments: argparse.Namespace) -> int:
         if str(report):
             print(report, flush=True)
     uses = {column.name: column.use for column in report.samples.columns} if report.samples else {}
-    found = _audited(dataset)
-    proposal = _proposed(dataset, str(arguments.out or name), uses, found, arguments, report)
-    if arguments.dry_run:
-        print(f"\n{file} would be, with --minutes {arguments.minutes:g} measured:\n\n{proposal.text()}")
-        print("nothing was written (--dry-run)")
-        return 0
-    if not _agreed(arguments, folder, file):
-        print("nothing was written")
-        return 1
-    dataset.save(folder, overwrite=arguments.force)
-    _fit_into(proposal, file, arguments.minutes)
-    print(f"\n{folder}/ holds the data, {file} the experiment; every choice stands there with its reason.")
-    command = f"sigraph run {shlex.quote(str(file))}"
-    if not arguments.run:
-        print(f"next: {command}")
-        return 0
-    print(f"{command}\n", flush=True)
-    options = argparse.ArgumentParser()
-    add_run_options(options)
-    return experiment_run(options.parse_args([str(file), "--picture"], argparse.Namespace(debug=arguments.debug)))
+    return _Given(dataset, str(arguments.out or name), folder, file, uses, str(report).split("\n"))
+
+
+def _is_prepared(files: Sequence[str]) -> bool:
+    """Whether a folder is given that `sigraph prepare` or `sigraph init` wrote."""
+    return len(files) == 1 and (user_path(files[0]) / MANIFEST).is_file()
+
+
+def _of_folder(arguments: argparse.Namespace) -> _Given:
+    """A prepared folder: what its columns are for it says itself, or they are looked at as the first time."""
+    from sigraph.commands.datasets import content_lines
+    from sigraph.data import SampleDataset
+    from sigraph.tables.column_use import guess_use
+    from sigraph.tables.import_tables import clean_name
+
+    (folder,) = arguments.files
+    unused: tuple = ([], "", None, False, 0)
+    if said := [name for name in (*OF_FILES, "out", "no_labels") if getattr(arguments, name) not in unused]:
+        raise ValueError(
+            f"--{said[0].replace('_', '-')} is for files of your own; {folder} is prepared, its columns and labels are "
+            "settled: give the files again, or leave the option out"
+        )
+    dataset = SampleDataset.open(folder)
+    dataset.name = clean_name(arguments.own_name) if arguments.own_name else dataset.name
+    file = Path(f"{dataset.name}.yaml")
+    if not arguments.dry_run:
+        _check_file(file, arguments)
+    columns = dataset.column_uses
+    if columns is None and (records := dataset.store.records()) is not None:
+        columns = [guess_use(name, records.column(name)) for name in records.column_names]
+    lines = [] if dataset.card is None else printable("\n".join(content_lines(dataset.card, columns))).split("\n")
+    print(f"files    {folder} is prepared", *lines, sep="\n", flush=True)
+    return _Given(dataset, folder, None, file, {one.name: one.use for one in columns or ()}, lines)
+
+
+def _check_file(file: Path, arguments: argparse.Namespace) -> None:
+    """Refuse to replace a file unasked."""
+    if file.exists() and not arguments.force:
+        raise FileExistsError(f"{file} is there already; --force replaces it, --name NAME writes another")
 
 
 def _complete(arguments: argparse.Namespace) -> None:
@@ -129,32 +202,26 @@ def _audited(dataset: SampleDataset) -> AuditReport | None:
     return found
 
 
-def _proposed(
-    dataset: SampleDataset,
-    folder: str,
-    uses: dict[str, str],
-    found: AuditReport | None,
-    arguments: argparse.Namespace,
-    report: TableReport,
-) -> Proposal:
+def _proposed(given: _Given, found: AuditReport | None, arguments: argparse.Namespace) -> Proposal:
     from sigraph.proposal.experiment import propose
 
-    proposal = propose(dataset, folder, uses, found)
+    proposal = propose(given.dataset, given.folder, given.uses, found)
     day = datetime.date.today().isoformat()
     command = shlex.join(["sigraph", "init", *arguments.files])
     proposal.about = [
         f"Written by `{command}` on {day}; yours to change. docs/experiment-file.md lists every key.",
-        "What was understood of the files:",
-        *(f"  {line}" for line in str(report).split("\n")),
+        "What was understood of the files:" if given.out else "What the folder holds:",
+        *(f"  {line}" for line in given.understood),
     ]
     return proposal
 
 
-def _agreed(arguments: argparse.Namespace, folder: Path, file: Path) -> bool:
+def _agreed(arguments: argparse.Namespace, given: _Given) -> bool:
     """Whether to go on: asked on a terminal alone."""
     if arguments.yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
-    answer = input(f"\nWrite {folder}/ and {file}? [Y/n] ").strip().lower()
+    folder = f"{given.out}/ and " if given.out else ""
+    answer = input(f"\nWrite {folder}{given.file}? [Y/n] ").strip().lower()
     return answer in ("", "y", "yes")
 
 

@@ -29,7 +29,7 @@ def read_own(
         raise ValueError(f"--split-rates needs numbers like 0.8,0.1,0.1 (got {arguments.split_rates})") from error
     tasks = sources("task", arguments.task)
     labels, types = _terms(arguments, tasks)
-    return from_tables(
+    dataset = from_tables(
         arguments.samples,
         sources("edges", arguments.edges),
         tasks,
@@ -52,8 +52,12 @@ def read_own(
         report=report,
         uses=asked_uses(arguments),
         gaps=True,
+        lists_are_terms=arguments.lists_are_terms,
         **({} if arguments.min_count is None else {"min_count": arguments.min_count}),
     )
+    if arguments.min_count is not None and not any(task.of_terms for task in report.tasks):
+        raise ValueError("--min-count is for terms, and no labels are lists of them; --terms names a task or column")
+    return dataset
 
 
 def _terms(arguments: argparse.Namespace, tasks: Mapping[str, str]) -> tuple[list[str], str | dict[str, str]]:
@@ -65,7 +69,8 @@ def _terms(arguments: argparse.Namespace, tasks: Mapping[str, str]) -> tuple[lis
     if not types:
         types = {name: TERMS for name, file in tasks.items() if file.removesuffix(".gz").endswith(ANNOTATION)}
     if not arguments.terms:
-        if arguments.min_count is not None and TERMS not in (types if isinstance(types, str) else types.values()):
+        said = TERMS in (types if isinstance(types, str) else types.values())
+        if arguments.min_count is not None and not said and not arguments.lists_are_terms:
             raise ValueError("--min-count is for terms: say which task or column holds them (--terms)")
         return arguments.label, types
     labels = list(arguments.label)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sigraph.commands.run_samples import RUN_HELP, add_sample_options, open_run, open_samples
 from sigraph.config.trust import OPTION_HELP, trusting
+from sigraph.files.counted import counted
 from sigraph.files.paths import user_path
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def predict_run(arguments: argparse.Namespace) -> int:
         found = predict_by(trained, open_samples(arguments), arguments.samples, arguments.pairs)
     table = found.to_table()
     _write(table, target)
-    what = {"classification": f"{len(found.names)} classes", "multilabel": f"{len(found.names)} label columns"}
+    what = {"classification": counted(len(found.names), "class", "classes"), "multilabel": counted(len(found.names), "label column")}
     note = f" {found.note}" if found.note else ""
     print(
-        f"{target}: {table.num_rows:,} predictions of {found.head.task} ({found.head.kind}), "
+        f"{target}: {counted(table.num_rows, 'prediction')} of {found.head.task} ({found.head.kind}), "
         f"{what.get(found.head.type, 'numbers')}, {_ROWS.get(found.head.item, 'pairs of ids in id_0 and id_1')}{note}"
     )
     return 0

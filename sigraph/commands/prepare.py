@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 _OWN = ("edges", "task", "label", "memory_limit", "num_nodes")
 _WRITTEN = ("out", "dry_run")  # of own tables, and of a known data set whose tasks are halved
-_OF_SAMPLES = (
-    *("task", "label", "dry_run", "own_name", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
-    *("split_rates", "seed", "halves", "text", "sequence", "smiles", "category"),
+_HOW_READ = (  # of samples and labels
+    *("task", "label", "id_column", "ignore", "drop_unknown", "split", "metric", "task_type"),
+    *("split_rates", "seed", "text", "sequence", "smiles", "category"),
     *("terms", "min_count"),
 )
+_OF_SAMPLES = (*_HOW_READ, "dry_run", "own_name", "halves")
+OF_FILES = ("edges", *_HOW_READ, "no_header", "edge_columns", "weight_column")  # what is asked of one's own files
 
 
 def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False) -> None:
@@ -35,6 +37,7 @@ def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False)
         "What was understood is said before anything is written.",
     )
     add = own.add_argument
+    parser.set_defaults(lists_are_terms=of_init)
     if of_init:
         parser.set_defaults(memory_limit=None, num_nodes=None, halves=[])
     else:

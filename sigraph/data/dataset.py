@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from sigraph.data.card import Card
+from sigraph.data.column_uses import ColumnUse, read_uses, write_uses
 from sigraph.data.given import checked_ids, checked_names, chosen, named_items, refuse_ambiguous_ids, refuse_other_names
 from sigraph.data.held_graphs import HeldGraphs
 from sigraph.data.prepared import (
@@ -101,6 +102,7 @@ class SampleDataset:
     _unread: Samples | None = None
     _records: pa.Table | None = None  # that a reader read
     reader: Reader | None = None  # that made the samples of records
+    column_uses: Sequence[ColumnUse] | None = None  # what the columns of a user's table were taken for
 
     @property
     def unread(self) -> Samples:
@@ -329,8 +331,8 @@ class SampleDataset:
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a prepared folder that any tool can read, all or nothing.
 
-        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``ids.parquet`` if there are ids, ``graphs/<name>/``,
-        ``tasks/<name>/`` and, last, ``manifest.json`` with the size and the sum of every file.
+        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``ids.parquet`` if there are ids, ``columns.json`` if they
+        come from a user's table, ``graphs/<name>/``, ``tasks/<name>/`` and, last, ``manifest.json`` with the size and the sum of every file.
 
         Args:
             path: The folder.
@@ -350,6 +352,8 @@ class SampleDataset:
             self.store.save(folder)
             if self.ids is not None:
                 pq.write_table(pa.table({"id": self.ids}), folder / IDS)
+            if self.column_uses is not None:
+                write_uses(folder, self.column_uses)
             for name, graph in self.held_graphs.items():
                 graph.save(folder / "graphs" / name)
             for name, task in self._tasks.items():
@@ -377,7 +381,7 @@ class SampleDataset:
         if verify:
             out.store.check()
         out._ids = manifest if IDS in manifest else None
-        out.feature_names = out.card.samples.columns
+        out.feature_names, out.column_uses = out.card.samples.columns, read_uses(manifest)
         out._graphs = HeldGraphs({name: manifest.graph(name, verify) for name in manifest.graphs})
         out._tasks = {name: read_task(manifest, name) for name in manifest.tasks}
         out._fingerprint = manifest.hash()

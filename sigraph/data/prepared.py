@@ -32,6 +32,7 @@ _UNHASHED = {"name", "type", "metric", "about", "classes"}  # of a task: said ot
 PREPARED = "prepared"  # folder of the data sets that have a recipe, in sigraph's data root
 _TAMPERED = "truncated or tampered; "
 IDS = "ids.parquet"  # one column: what the user calls sample 0, 1, ...
+COLUMNS = "columns.json"  # what the columns of the user's table were taken for
 
 
 class Manifest(NamedTuple):
@@ -90,8 +91,9 @@ class Manifest(NamedTuple):
         return StoredGraph.open(self.checked(f"graphs/{name}/{HEADER}").parent, verify, self.again)
 
     def hash(self) -> str:
-        """SHA-256 over names and sums of all files but the card, whose words are no data."""
-        sums = sorted(f"{name} {entry['sha256']}" for name, entry in self.files.items() if name != CARD)
+        """SHA-256 over names and sums of all files but the card and what is said of columns, whose words are no data."""
+        words = (CARD, COLUMNS)
+        sums = sorted(f"{name} {entry['sha256']}" for name, entry in self.files.items() if name not in words)
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from sigraph.data import PretrainGraph
 from sigraph.data.foreign import is_matrix, is_networkx, way_from
 from sigraph.data.given import refuse_other_names
 from sigraph.files.arguments import is_frame, said
+from sigraph.files.counted import counted
 from sigraph.files.row_index import has_index
 
 _OWNER = "'SIPTEncoder.fit'"
@@ -219,7 +220,7 @@ def _looked_up(given: NamedEdges, names: pa.Array) -> tuple[np.ndarray, np.ndarr
     is_there = (index >= 0).all(axis=0)
     if not is_there.any():
         raise ValueError(
-            f"'edges' needs an edge between two rows of 'X' in {_OWNER}: of {len(is_there):,} edges none names two "
+            f"'edges' needs an edge between two rows of 'X' in {_OWNER}: of {counted(len(is_there), 'edge')} none names two "
             f"(rows are called such as {names[0].as_py()!r:.40})"
         )
     return index, is_there

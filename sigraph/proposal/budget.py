@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sigraph.config import ExperimentConfig
+from sigraph.files.counted import counted
 from sigraph.running.plan import measure
 
 SHARE = 0.6  # of the time is pre-training; reading, fine-tuning and the references take the rest
@@ -29,11 +30,11 @@ def epochs_within(config: ExperimentConfig, minutes: float) -> tuple[int, str]:
     enough = max(10, math.ceil(ENOUGH_STEPS / steps))
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, enough, math.floor(within)))
     pre_training = runs * epochs * an_epoch / 60
-    cost = f"{an_epoch:.2g} s an epoch here, {len(trained)} arms x {len(config.seeds)} seeds: {pre_training:.1f} min"
+    cost = f"{an_epoch:.2g} s an epoch here, {counted(len(trained), 'arm')} x {counted(len(config.seeds), 'seed')}: {pre_training:.1f} min"
     if within < LEAST_EPOCHS:
         said = f"more than {minutes:g} min allow; fewer seeds or arms, or a smaller encoder, take less"
     elif epochs < math.floor(within):
-        said = f"{epochs * steps:,} steps are enough to begin with"
+        said = f"{counted(epochs * steps, 'step is', 'steps are')} enough to begin with"
     else:
         said = f"of the {minutes:g} that you gave"
     return epochs, f"{cost}, {said}; fine-tuning comes on top"

@@ -52,7 +52,7 @@ def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Compon
 
     Args:
         dataset: As it would be prepared.
-        uses: What each column of its records is, as :class:`~sigraph.tables.report.ColumnUse` says.
+        uses: What each column of its records is, as :class:`~sigraph.data.column_uses.ColumnUse` says.
 
     Raises:
         ValueError: Nothing of it can be read.
@@ -76,7 +76,7 @@ def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Compon
             _component("graphs.KNNGraph", k=10, metric="cosine" if words else "euclidean"),
             [],
             {
-                "encoder": f"samples are rows of {dataset.in_channels:,} numbers",
+                "encoder": f"samples are rows of {counted(dataset.in_channels or 0, 'number')}",
                 "objective": "hides entries and predicts them"
                 + (", as words: most are 0 and none is negative" if words else ""),
             },

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from sigraph.config.described import Described
 from sigraph.files.arguments import said
 from sigraph.files.columns import is_text
+from sigraph.files.counted import counted
 from sigraph.files.suggestions import did_you_mean
 from sigraph.samples import Samples
 
@@ -144,7 +145,7 @@ def _text_of(records: pa.Table, column: str, owner: str, is_new: bool) -> pa.Arr
         raise ValueError(f"'column' {column!r} of {owner!r} needs text (got {cells.type}); name another column")
     text = pc.fill_null(cells.cast(pa.large_string()).combine_chunks(), "")
     if not is_new and len(text) and not pc.any(pc.not_equal(pc.utf8_trim_whitespace(text), "")).as_py():
-        raise ValueError(f"'column' {column!r} of {owner!r} is empty in all {len(text):,} rows; name another column")
+        raise ValueError(f"'column' {column!r} of {owner!r} is empty in all {counted(len(text), 'row')}; name another column")
     return text
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from sigraph.files.arguments import shown
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import quoted
 from sigraph.readers.base import SHOWN, Reader, UnreadableRecordsError, stated, text_column
 from sigraph.readers.kept import read_once
@@ -86,7 +87,7 @@ class Molecules(Reader):
         said = []
         for name, (one, several) in _SAID.items():
             if number := counts[name]:
-                words = f"1 molecule {one}" if number == 1 else f"{number:,} molecules {several}"
+                words = counted(number, f"molecule {one}", f"molecules {several}")
                 said.append(words + which * (name == "fragments"))
         return "; ".join(said)
 
@@ -200,7 +201,7 @@ def refuse_unreadable(owner: str, column: str, text: pa.Array, wrong: np.ndarray
     cells = text.take(pa.array(rows[:SHOWN])).to_pylist()
     which = ", ".join(f"row {row + 1}: {quoted(cell)}" for row, cell in zip(rows, cells, strict=False))
     raise UnreadableRecordsError(
-        f"{owner!r} cannot read {len(rows):,} of {len(text):,} cells of column {column!r} ({which}"
+        f"{owner!r} cannot read {len(rows):,} of {counted(len(text), 'cell')} of column {column!r} ({which}"
         f"{', ...' if len(rows) > SHOWN else ''}); leave these rows out, or read them as {otherwise} by "
         "unreadable: unknown",
         rows,

@@ -12,6 +12,7 @@ import torch
 
 from sigraph.files.arguments import check_integers
 from sigraph.files.columns import as_numbers, is_number, is_text, missing_as_null, odd_cells
+from sigraph.files.counted import counted
 from sigraph.readers.base import SHOWN, Reader, UnreadableRecordsError, column_of, stated
 from sigraph.samples import Features
 
@@ -100,13 +101,11 @@ class TableFeatures(Reader):
             texts = self._texts(name, self._column(records, name))
             strange = pc.sum(pc.invert(pc.is_in(texts, value_set=pa.array(known, pa.large_string())))).as_py()
             if strange:
-                said.append(
-                    f"{strange:,} cells of {name!r} are other or rarer categories than the {len(known):,} learned"
-                )
+                said.append(f"{_cells(strange, name)} of other or rarer categories than the {len(known):,} learned")
         for name, (_, _, had_gaps) in self._numbers.items():
             gaps = int(np.isnan(self._values(name, self._column(records, name))).sum())
             if gaps and not had_gaps:
-                said.append(f"{gaps:,} cells of {name!r} are missing, read as the mean")
+                said.append(f"{_cells(gaps, name)} missing, read as the mean")
         return "; ".join(said)
 
     def known(self, records: pa.Table) -> np.ndarray:
@@ -187,3 +186,7 @@ def _refuse(rows: np.ndarray, cells: pa.ChunkedArray, needs: str) -> None:
     if rows.size:
         got = [str(cells[int(row)].as_py()) for row in rows[:SHOWN]]
         raise UnreadableRecordsError(f"{needs} (got {got[0]!r:.40} in row {rows[0] + 1})", rows, got)
+
+
+def _cells(count: int, column: str) -> str:
+    return counted(count, f"cell of {column!r} is", f"cells of {column!r} are")

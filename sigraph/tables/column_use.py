@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import is_number, is_text, list_width, missing_as_null, type_name
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import quoted
 from sigraph.files.suggestions import did_you_mean
 from sigraph.samples.molecules import parsed
@@ -110,7 +111,7 @@ def _of_others(name: str, cells: pa.ChunkedArray) -> tuple[str, str]:
         if name == TOKENS and pa.types.is_integer(kind.value_type):
             return "tokens", "lists of token ids"
         if width := list_width(cells):
-            return "features", f"lists of {width:,} numbers"
+            return "features", f"lists of {counted(width, 'number')}"
         if is_text(kind.value_type) or pa.types.is_integer(kind.value_type):
             return "terms", "lists of different lengths"
     return "left out", f"nothing reads {type_name(kind)}"
@@ -146,12 +147,12 @@ def _of_text(name: str, cells: pa.ChunkedArray) -> tuple[str, str]:
         return "left out", "all cells are alike"
     few = different <= _MOST_CATEGORIES and 2 * different <= len(text)
     if few and plain not in _TEXT_NAMES and (words <= _SHORT or different <= _FEW):
-        return "category", f"{different:,} different values"
+        return "category", counted(different, "different value")
     if words >= _TWO or plain in _TEXT_NAMES:
         return "text", f"{words:.1f} words a cell"
     if different > _NEARLY_ALL * len(text) or different > _MOST_CATEGORIES:
-        return "left out", f"a name: {different:,} different values, one word each; a category? --category {name}"
-    return "category", f"{different:,} different values"
+        return "left out", f"a name: {counted(different, 'different value')}, one word each; a category? --category {name}"
+    return "category", counted(different, "different value")
 
 
 def _molecules(plain: str, text: pa.Array) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.csv as pa_csv
 
 from sigraph.files.columns import is_number_text
+from sigraph.files.counted import counted
 from sigraph.files.free_memory import PER_CELL, refuse_more
 from sigraph.tables.text_faults import LongLineError, lines_of, longest_row, pieces_of_lines
 from sigraph.tasks.class_names import MISSING_WORDS
@@ -134,7 +135,7 @@ def find_ragged_row(path: Path, dialect: Dialect) -> str | None:
         for row in rows:
             if row and width and len(row) != width:
                 first = "the header" if dialect.has_header else "the first row"
-                return f"{path}, line {dialect.skip + line}: {len(row)} cells, but {first} has {width}"
+                return f"{path}, line {dialect.skip + line}: {counted(len(row), 'cell')}, but {first} has {width}"
             width, line = width or len(row), rows.line_num + 1
     except csv.Error as error:
         if "end of data" in str(error) or "field larger" in str(error):
@@ -176,7 +177,7 @@ def _find_separator(path: Path, usual: str, header: bool) -> Dialect:
         return len(counts) == 1 and counts != {0}
 
     found = next((mark for mark in _OTHERS if mark != usual and fits(mark)), None)
-    notes = [f"{skip:,} lines of comments above the table are not read"] if skip else []
+    notes = [f"{counted(skip, 'line', 'lines')} of comments above the table {'is' if skip == 1 else 'are'} not read"] if skip else []
     if found is None and not any(mark in line for line in lines for mark in (usual, *_OTHERS)):
         found = _blank(path, lines)
     if found is None or usual in lines[0]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import as_numbers, first_odd, is_number, is_text, missing_as_null, type_name
+from sigraph.files.counted import counted
 from sigraph.tables.dialect import ENDS
 from sigraph.tables.float_digits import as_float32
 from sigraph.tables.ids import IdIndex
@@ -57,7 +58,7 @@ def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:
     if cells.null_count:
         row = file.first_row + pc.index(pc.is_null(cells), pa.scalar(True)).as_py() + 1
         raise ValueError(
-            f"{where} lacks {cells.null_count:,} weights in {len(cells):,} rows (first: row {row:,}); fill them, "
+            f"{where} lacks {counted(cells.null_count, 'weight')} in {counted(len(cells), 'row')} (first: row {row:,}); fill them, "
             "or leave these edges out"
         )
     if not is_number(cells.type):
@@ -68,7 +69,7 @@ def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:
     wrong = np.flatnonzero(~(np.isfinite(as_float32(weights)) & (weights >= 0)))
     if wrong.size:
         raise ValueError(
-            f"{where} needs finite values >= 0 (got {wrong.size:,} others; first: {weights[wrong[0]]:g} in row "
+            f"{where} needs finite values >= 0 (got {counted(wrong.size, 'other')}; first: {weights[wrong[0]]:g} in row "
             f"{file.first_row + int(wrong[0]) + 1:,})"
         )
     return cells
@@ -87,16 +88,16 @@ def nothing_left(name: str, num_rows: int, num_unknown: int, num_loops: int, unk
     if not num_rows:
         return f"{name} has no edges, only columns: there is no graph to learn from"
     why = [
-        f"{num_unknown:,} are of ids that no sample has{f' ({unknown})' if unknown else ''}" if num_unknown else "",
-        f"{num_loops:,} join a sample to itself" if num_loops else "",
+        f"{counted(num_unknown, 'is', 'are')} of ids that no sample has{f' ({unknown})' if unknown else ''}" if num_unknown else "",
+        f"{counted(num_loops, 'joins', 'join')} a sample to itself" if num_loops else "",
     ]
     way = "are these the ids of the samples?" if num_unknown else "name the columns of both ends (--edge-columns)"
-    return f"{name}: none of its {num_rows:,} rows is an edge: {' and '.join(each for each in why if each)}; {way}"
+    return f"{name}: none of its {counted(num_rows, 'row')} is an edge: {' and '.join(each for each in why if each)}; {way}"
 
 
 def say_different_weights(num_edges: int) -> str:
     """That so many edges were given with more than one weight."""
-    return f"{num_edges:,} edges are given with different weights; each takes the mean of them"
+    return f"{counted(num_edges, 'edge is', 'edges are')} given with different weights; each takes the mean of them"
 
 
 def say_no_weights(column: str) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import is_number, is_text, missing_as_null, typed_column
+from sigraph.files.counted import counted
 from sigraph.tasks.class_names import MISSING_WORDS
 
 
@@ -34,7 +35,7 @@ def words_as_gaps(
         words = pc.unique(cells.filter(pc.and_(is_word, pc.not_equal(cells, "")))).to_pylist()
         if words:
             count = pc.sum(pc.is_in(cells, pa.array(words, pa.large_string()))).as_py()
-            cell = "1 cell is" if count == 1 else f"{count:,} cells are"
+            cell = counted(count, "cell is", "cells are")
             notes.append(f"{cell} {', '.join(map(repr, words[:3]))} in {name!r}, taken for missing numbers")
     return out, notes
 
@@ -48,7 +49,7 @@ def columns_with_gaps(values: Mapping[str, pa.ChunkedArray]) -> dict[str, int]:
 def say_gaps(gaps: Mapping[str, int]) -> str:
     """That numbers are records for their gaps."""
     name, missing = next(iter(gaps.items()))
-    more = f", and so do {len(gaps) - 1:,} more columns" if len(gaps) > 1 else ""
+    more = f", and so {counted(len(gaps) - 1, 'more column does', 'more columns do')}" if len(gaps) > 1 else ""
     return (
         f"records, since {name!r} lacks {missing:,} of its numbers{more}: TableFeatures reads a gap as the mean and "
         "says that it is one; filled, or without (--ignore), all columns are features"

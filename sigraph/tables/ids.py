@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import is_text
+from sigraph.files.counted import counted
 from sigraph.tables.table_file import TableFile
 
 INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # as one writes it: 7, not 007, +7 or 7.0
@@ -76,7 +77,7 @@ def read_ids(file: TableFile, column: str) -> IdColumn:
     if empty.any():
         rows = np.flatnonzero(empty)
         first = ", ".join(str(file.first_row + row + 1) for row in rows[:SHOWN])
-        raise ValueError(f"{where} lacks ids in {rows.size:,} rows (row {first}{', ...' if rows.size > SHOWN else ''})")
+        raise ValueError(f"{where} lacks ids in {counted(rows.size, 'row')} (row {first}{', ...' if rows.size > SHOWN else ''})")
     if not file.is_typed:
         first_is = len(text) > 0 and re.match(INTEGER, text[0].as_py())
         is_integer = bool(first_is) and bool(pc.all(pc.match_substring_regex(text, INTEGER)).as_py())
@@ -99,7 +100,7 @@ class IdIndex:
         twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
         if len(twice):
             raise ValueError(
-                f"{column.where}: {len(twice):,} ids occur more than once ({column.show(twice)}); keep one row each"
+                f"{column.where}: {counted(len(twice), 'id occurs', 'ids occur')} more than once ({column.show(twice)}); keep one row each"
             )
 
     def __len__(self) -> int:
@@ -156,9 +157,9 @@ class IdIndex:
         return _without_zeros(self.column.text)
 
     def say_unknown(self, column: IdColumn, position: np.ndarray, rows: np.ndarray, what: str) -> str:
-        """How many of a file's ids no sample has, and the first ten."""
+        """How many of a file's ids no sample has, and the first ten; ``what`` a row is, in the singular."""
         ids = pc.unique(column.text.filter(pa.array(position < 0)))
-        said = f"{len(ids):,} unknown ids in {int(rows.sum()):,} {what} ({column.show(ids)})"
+        said = f"{counted(len(ids), 'unknown id')} in {counted(int(rows.sum()), what)} ({column.show(ids)})"
         bare = pc.utf8_trim_whitespace(self.column.text)
         blanks = pc.sum(pc.is_in(pc.utf8_trim_whitespace(ids), value_set=bare)).as_py()
         return f"{said}; {blanks:,} of them differ from ids of samples by blanks alone" if blanks else said

@@ -63,6 +63,7 @@ def from_tables(
     uses: Mapping[str, str] | None = None,
     min_count: int = MIN_COUNT,
     gaps: bool = False,
+    lists_are_terms: bool = False,
 ) -> SampleDataset:
     """A data set from a table of samples, tables of edges and tables of labels.
 
@@ -108,6 +109,8 @@ def from_tables(
             terms; of the others it is guessed, and said in the report.
         min_count: Of a task of terms, samples that a term needs; rarer ones are left out, which the report says.
         gaps: Whether numbers of the samples may be missing: they are records then, which ``TableFeatures`` reads.
+        lists_are_terms: Whether labels whose cells plainly are lists are terms where ``task_types`` leaves it open,
+            which the report says.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -158,12 +161,15 @@ def from_tables(
             rows = labels_of_samples(table, label_of[key], rule.group_column)
         else:
             rows = read_labels(task_sources[key], table, key, id_column, rule.group_column, header, drop_unknown)
-        task, task_read = make_task(key, rows, table, rule, kind.get(key, ""), metric.get(key, ""), min_count)
+        asked = (kind.get(key, ""), metric.get(key, ""), min_count, lists_are_terms)
+        task, task_read = make_task(key, rows, table, rule, *asked)
         found[key] = task
         report.tasks.append(task_read)
     name = clean_name(name) if name else source_name(samples, "own")
     ids, features = table.index.column.ids, table.feature_names
-    return SampleDataset(table.samples, graphs, found, name, ids=ids, feature_names=features)
+    dataset = SampleDataset(table.samples, graphs, found, name, ids=ids, feature_names=features)
+    dataset.column_uses = report.samples.columns
+    return dataset
 
 
 def read_graph(
@@ -193,7 +199,7 @@ def read_graph(
             all(column.is_integer for column in pair),
             file.is_typed,
         )
-        said = table.index.say_unknown(joined, position.reshape(-1), ~known, "edges")
+        said = table.index.say_unknown(joined, position.reshape(-1), ~known, "edge")
         if not drop_unknown:
             raise ValueError(f"{joined.where}: {said}; drop these edges by --drop-unknown, or add the samples")
         notes.append(f"dropped {said}")

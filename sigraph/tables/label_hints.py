@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import quoted
 from sigraph.tables.column_use import term_mark
 from sigraph.tables.report import some
@@ -42,7 +43,7 @@ def lists_of_terms(name: str, column: str, values: pa.ChunkedArray) -> list[str]
     example = cells.filter(pc.match_substring(cells, mark))[0].as_py()
     return [
         f"cells of {column!r} look like lists of terms separated by {mark!r} (such as {quoted(example)}): "
-        f"{different:,} terms, but each of {classes:,} combinations is a class; to have each term be a "
+        f"{counted(different, 'term')}, but each of {classes:,} combinations is a class; to have each term be a "
         f"label: --terms {name}"
     ]
 

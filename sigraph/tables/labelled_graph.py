@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sigraph.data.sample_graph import StoredGraph
 from sigraph.files.columns import is_text
+from sigraph.files.counted import counted
 from sigraph.files.paths import user_path
 from sigraph.tables.edge_file import read_edges
 from sigraph.tables.ids import IdColumn, IdIndex, read_ids
@@ -81,7 +82,7 @@ def read_labelled_graphs(
             raise ValueError(f"graph folders and .npy labels need the same number of nodes (got {sorted(counts)})")
         index = IdIndex(_numbers(counts.pop()))
         why = (
-            f"; {[*(edges[name] for name in folders), *arrays][0]} says that there are {len(index):,} nodes, from 0 on"
+            f"; {[*(edges[name] for name in folders), *arrays][0]} says that there are {counted(len(index), 'node')}, from 0 on"
         )
     else:
         index = _all_ids(ends, _label_ids(tasks, id_column, header), out.notes)
@@ -127,7 +128,7 @@ def _all_ids(ends: Mapping[str, Ends], labelled: list[IdColumn], notes: list[str
                 f"(such as {index.column.show(index.column.text[:1])}); are these the ids that the edges are between?"
             )
         if unknown.any():
-            notes.append(f"{column.where}: {index.say_unknown(column, position, unknown, 'rows')}; nodes without edges")
+            notes.append(f"{column.where}: {index.say_unknown(column, position, unknown, 'row')}; nodes without edges")
             alone = IdColumn(column.where, column.text.filter(pa.array(unknown)), column.is_integer, column.is_typed)
             index = IdIndex(_joined([index.column, alone]))
     return index
@@ -154,7 +155,7 @@ def _graph(name: str, u: IdColumn, v: IdColumn, index: IdIndex, notes: list[str]
     ends = np.stack([index.find(u), index.find(v)])
     for position, column in zip(ends, (u, v), strict=True):
         if (position < 0).any():
-            raise ValueError(f"{column.where}: {index.say_unknown(column, position, position < 0, 'edges')}{why}")
+            raise ValueError(f"{column.where}: {index.say_unknown(column, position, position < 0, 'edge')}{why}")
     graph = StoredGraph.from_edges(torch.from_numpy(ends), len(index))
     dropped = [f"{count:,} {what.replace('_', ' ')}" for what, count in graph.dropped.items() if count]
     if dropped:

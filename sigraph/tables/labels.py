@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import is_number, is_text, missing_as_null, type_name
+from sigraph.files.counted import counted
 from sigraph.tables.float_digits import lost_digits
 from sigraph.tables.ids import read_ids
 from sigraph.tables.label_hints import classes_alike, lists_of_terms
@@ -90,7 +91,7 @@ def read_labels(
     position = table.index.find(ids)
     known, notes = position >= 0, list(file.notes)
     if not known.all():
-        said = table.index.say_unknown(ids, position, ~known, "rows")
+        said = table.index.say_unknown(ids, position, ~known, "row")
         if not drop_unknown:
             raise ValueError(f"{ids.where}: labels for {said}; drop them by --drop-unknown, or add the samples")
         notes.append(f"dropped {said}")
@@ -128,7 +129,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
         )
     (column, values), *more = rows.labels.items()
     if least and len(values) and all(cells.null_count == len(cells) for cells in rows.labels.values()):
-        raise ValueError(f"task {name!r} ({rows.where}) needs labels (got {len(values):,} rows, all of them blank)")
+        raise ValueError(f"task {name!r} ({rows.where}) needs labels (got {counted(len(values), 'row')}, all of them blank)")
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
     is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
@@ -158,7 +159,7 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
             and (minus := pc.sum(pc.equal(values.cast(pa.int64()), -1)).as_py())
         ):
             rows.notes.append(
-                f"-1 stands for {minus:,} labels and is taken for missing; a table of ids has -1 as a class"
+                f"-1 stands for {counted(minus, 'label')} and is taken for missing; a table of ids has -1 as a class"
             )
         if classes is None:
             classes, index = _numbered(pa.chunked_array([pa.array(index.numpy(), mask=(index < 0).numpy())]))
@@ -213,10 +214,10 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
         first = int(conflict.argmax())
         pair = " and ".join(f"{rows.row(int(i)):,}" for i in order[first : first + 2])
         raise ValueError(
-            f"task {name!r} ({rows.where}): {ids.size:,} ids have rows that disagree about label or split ({shown}; "
+            f"task {name!r} ({rows.where}): {counted(ids.size, 'id has', 'ids have')} rows that disagree about label or split ({shown}; "
             f"such as rows {pair}); keep one row an id, or give each task a table"
         )
-    rows.notes.append(f"{int(again.sum()):,} rows repeat another one")
+    rows.notes.append(f"{counted(int(again.sum()), 'row repeats', 'rows repeat')} another one")
 
 
 def _labels_of_array(source: Source, table: SampleTable) -> LabelTable:

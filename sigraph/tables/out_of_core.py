@@ -16,6 +16,7 @@ from sigraph.edges.csr_writer import CSRWriter
 from sigraph.edges.runs import MAX_NODES, EdgeRuns
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.columns import as_numbers
+from sigraph.files.counted import counted
 from sigraph.files.ownership import GRAPHS, replaces
 from sigraph.files.paths import user_path
 from sigraph.tables.edge_table import (
@@ -188,7 +189,7 @@ class _EdgeReader:
         """What was left out."""
         notes = [*self._notes]
         if self.num_dropped:
-            notes.append(f"dropped {self.num_dropped:,} edges of unknown ids ({self.unknown})")
+            notes.append(f"dropped {counted(self.num_dropped, 'edge')} of unknown ids ({self.unknown})")
         if self._unused:
             notes.append(f"columns not used: {', '.join(map(repr, self._unused))}")
         if self.weight and self.num_rows and not self._has_weight:
@@ -227,7 +228,7 @@ class _EdgeReader:
         position = self.index.find(ids)
         missing = position < 0
         if missing.any():
-            said = self.index.say_unknown(ids, position, missing, "edges")
+            said = self.index.say_unknown(ids, position, missing, "edge")
             if not self.drop_unknown:
                 rows = f"rows {file.first_row + 1:,} to {file.first_row + len(ids):,}"
                 raise ValueError(f"{ids.where}, {rows}: {said}; drop these edges by --drop-unknown, or add the samples")

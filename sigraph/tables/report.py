@@ -7,16 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sigraph.data.column_uses import ColumnUse
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import printable
 
 SHOWN, _ROWS = 8, 16
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a name that YAML takes as it is
 _WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # but for these
 _WIDEST = 40  # letters of a cell
-USES = (
-    *("id", "text", "protein", "dna", "rna", "smiles", "number", "category", "tokens", "features", "terms"),
-    *("label", "split", "group", "left out"),
-)
 READERS = {
     "smiles": ("Molecules", ""),
     "protein": ("SymbolTokens", ", alphabet: protein"),
@@ -24,24 +22,6 @@ READERS = {
     "rna": ("SymbolTokens", ", alphabet: rna"),
     "text": ("WordTokens", ""),
 }
-
-
-@dataclass(frozen=True)
-class ColumnUse:
-    """What a column of the samples is for.
-
-    Args:
-        name: The column's name.
-        use: One of :data:`USES`: ``terms`` are cells that are lists of names, ``features`` lists of numbers of one
-            length, ``left out`` what no shipped reader reads or what was to be ignored.
-        why: By what it was told, and the option that changes it.
-        example: The first cell that is not blank, as it is shown.
-    """
-
-    name: str
-    use: str
-    why: str = ""
-    example: str = ""
 
 
 @dataclass
@@ -59,26 +39,13 @@ class SamplesRead:
 
     def lines(self) -> list[str]:
         """For people."""
-        out = [f"samples  {self.file}: {self.count:,} samples", f"  ids      {self.ids}"]
+        out = [f"samples  {self.file}: {counted(self.count, 'sample')}", f"  ids      {self.ids}"]
         what = "all numbers, one feature row a sample" if self.kind == "features" else "records"
         out.append(f"  columns  {len(self.kept):,}, {what}: {some(self.kept)}")
         if self.columns and (self.kind != "features" or len(self.columns) <= _ROWS):
-            out += self._table()
+            out += column_lines(self.columns)
         notes = self.notes if self.is_read else [*self.notes, self._reader()]
         return out + [f"  note     {note}" for note in notes]
-
-    def _table(self) -> list[str]:
-        """A line a column: its name, use, why and first value."""
-        rows = [("column", "use", "first value", "why")]
-        rows += [(one.name, one.use, one.example, one.why) for one in self.columns[:_ROWS]]
-        shown = [[cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 3]}..." for cell in row[:3]] for row in rows]
-        widths = [max(len(row[i]) for row in shown) for i in range(3)]
-        lines = [
-            "    " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), why[3]]).rstrip()
-            for row, why in zip(shown, rows, strict=True)
-        ]
-        more = len(self.columns) - _ROWS
-        return [*lines, f"    and {more:,} more columns"] if more > 0 else lines
 
     def _reader(self) -> str:
         """What reads these records, in the words of a YAML."""
@@ -86,6 +53,20 @@ class SamplesRead:
         if not reader:
             return "no reader of sigraph reads these columns: an experiment needs one of your own, docs/samples.md"
         return f"records are what a reader makes samples of, here for instance `pretrain.reader: {reader}`"
+
+
+def column_lines(columns: Sequence[ColumnUse]) -> list[str]:
+    """A line a column: its name, use, first value and why."""
+    rows = [("column", "use", "first value", "why")]
+    rows += [(one.name, one.use, one.example, one.why) for one in columns[:_ROWS]]
+    shown = [[cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 3]}..." for cell in row[:3]] for row in rows]
+    widths = [max(len(row[i]) for row in shown) for i in range(3)]
+    lines = [
+        "    " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), why[3]]).rstrip()
+        for row, why in zip(shown, rows, strict=True)
+    ]
+    more = len(columns) - _ROWS
+    return [*lines, f"    and {counted(more, 'more column')}"] if more > 0 else lines
 
 
 def suggested_reader(columns: Sequence[ColumnUse]) -> str:
@@ -121,9 +102,9 @@ class GraphRead:
 
     def lines(self) -> list[str]:
         """For people."""
-        out = [f"graph {self.name!r}  {self.file}: {self.num_rows:,} rows, {self.columns}"]
-        dropped = [f"{self.self_loops:,} self-loops"] if self.self_loops else []
-        dropped += [f"{self.repeated_edges:,} repeats"] if self.repeated_edges else []
+        out = [f"graph {self.name!r}  {self.file}: {counted(self.num_rows, 'row')}, {self.columns}"]
+        dropped = [counted(self.self_loops, "self-loop")] if self.self_loops else []
+        dropped += [counted(self.repeated_edges, "repeat")] if self.repeated_edges else []
         out.append(
             f"  edges    {self.num_edges:,} undirected{', dropped ' + ' and '.join(dropped) if dropped else ''}; "
             f"{self.num_isolated:,} of {self.num_samples:,} samples have none"
@@ -145,6 +126,7 @@ class TaskRead:
     split: str
     sizes: dict[str, int]
     notes: list[str] = field(default_factory=list)
+    of_terms: bool = False  # whether lists of terms were made labels
 
     def lines(self) -> list[str]:
         """For people."""
@@ -159,8 +141,8 @@ class TaskRead:
         ]
 
     def _labelled(self) -> str:
-        few = f" of {self.num_samples:,}" if self.num_labelled < self.num_samples else ""
-        return f"{self.num_labelled:,}{few} samples"
+        few = f"{self.num_labelled:,} of " if self.num_labelled < self.num_samples else ""
+        return few + counted(self.num_samples, "sample")
 
 
 @dataclass

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import as_numbers, first_odd, is_mostly_numbers, is_number, is_text, list_width, type_name
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import quoted
 from sigraph.files.free_memory import free_memory, refuse_more
 from sigraph.samples.tokens import TOKENS, VOCABULARY, TokenColumn, has_tokens
@@ -224,7 +225,7 @@ def _guess_id_column(file: TableFile, content: Sequence[str]) -> str | None:
     repeats = len(cells) - pc.count_distinct(cells).as_py()
     if repeats:
         raise ValueError(
-            f"{file.name} has no column 'id', and the first one, {first!r}, repeats {repeats:,} values; "
+            f"{file.name} has no column 'id', and the first one, {first!r}, repeats {counted(repeats, 'value')}; "
             "name the column of ids (--id-column)"
         )
     return first
@@ -261,9 +262,9 @@ def _feature_rows(file: TableFile, values: dict[str, pa.ChunkedArray]) -> np.nda
 
 def _bad_rows(rows: np.ndarray, too_large: bool) -> str:
     """How many cells are no features, and the first of them."""
-    what = "are too large for float32 (3.4e38)" if too_large else "are missing or not finite"
+    what = "too large for float32 (3.4e38)" if too_large else "missing or not finite"
     first = ", ".join(str(row + 1) for row in rows[:10])
-    return f"{rows.size:,} cells {what} (row {first}{', ...' if rows.size > 10 else ''})"
+    return f"{counted(rows.size, 'cell is', 'cells are')} {what} (row {first}{', ...' if rows.size > 10 else ''})"
 
 
 def _lost_in_float32(values: Mapping[str, pa.ChunkedArray | np.ndarray]) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sigraph.files.columns import first_odd, is_text, missing_as_null
+from sigraph.files.counted import counted
 from sigraph.readers.base import text_column
 from sigraph.samples.given import as_samples
 from sigraph.samples.molecules import murcko_scaffolds, need_rdkit
@@ -21,7 +22,7 @@ from sigraph.tables.label_hints import integers_as_classes, numbers_as_classes, 
 from sigraph.tables.labels import LabelTable, encode_labels, refuse_conflicts, split_parts
 from sigraph.tables.report import TaskRead, some
 from sigraph.tables.sample_table import SampleTable
-from sigraph.tables.term_lists import MIN_COUNT, TERMS, terms_as_columns
+from sigraph.tables.term_lists import MIN_COUNT, TERMS, list_cells, terms_as_columns
 from sigraph.tasks.scorable import check_scorable, score_notes
 from sigraph.tasks.splits import SplitRule
 from sigraph.tasks.task import SPLITS, Task, is_labelled, said_elsewhere
@@ -35,6 +36,7 @@ def make_task(
     kind: str = "",
     metric: str | Sequence[str] = "",
     min_count: int = MIN_COUNT,
+    lists_are_terms: bool = False,
 ) -> tuple[Task, TaskRead]:
     """Labels over all samples, and their split.
 
@@ -47,12 +49,16 @@ def make_task(
             classes, other numbers regression.
         metric: Of several in a list the first decides; by default the usual one of the type.
         min_count: With terms, samples that each needs, >= 1; rarer ones are left out.
+        lists_are_terms: Whether cells that plainly are lists are terms where no type is said.
 
     Raises:
         ValueError: Conflicting labels of a sample, labels that are no labels, an empty part, a class absent from train.
     """
-    if kind == TERMS:
+    found = list_cells(name, rows) if lists_are_terms and not kind else ""
+    of_terms = kind == TERMS or bool(found)
+    if of_terms:
         rows, kind = terms_as_columns(name, rows, table, min_count), ""
+        rows.notes += [found] if found else []
     given = None if rule.is_asked else split_parts(rows.where, rows.split)
     refuse_conflicts(name, rows, given, table)
     labels, classes = encode_labels(name, rows, kind)
@@ -74,9 +80,9 @@ def make_task(
         how = "as given by column 'split'"
         unlabelled, alone = int(((part >= 0) & ~labelled).sum()), int(((part < 0) & labelled).sum())
         if unlabelled:
-            notes.append(f"{unlabelled:,} samples with a split but no label are in no part")
+            notes.append(f"{_which(unlabelled, 'a split but no label')} in no part")
         if alone:
-            notes.append(f"{alone:,} samples with a label but no split are in no part")
+            notes.append(f"{_which(alone, 'a label but no split')} in no part")
         split = {p: ((part == i) & labelled).nonzero().view(-1) for i, p in enumerate(SPLITS)}
     else:
         if rule.is_asked and (rows.split is not None or table.split_column):
@@ -109,7 +115,11 @@ def make_task(
     notes += say_giveaways(as_samples(table.samples), table.feature_names, task, given is not None)
     sizes = {p: split[p].numel() for p in SPLITS}
     counts = (int(labelled.sum()), count, how, sizes)
-    return task, TaskRead(name, rows.where, task.type, task.metrics, described, *counts, notes)
+    return task, TaskRead(name, rows.where, task.type, task.metrics, described, *counts, notes, of_terms)
+
+
+def _which(count: int, what: str) -> str:
+    return counted(count, f"sample with {what} is", f"samples with {what} are")
 
 
 def _settled(rule: SplitRule, name: str, y: Tensor) -> SplitRule:
@@ -130,7 +140,7 @@ def _groups(name: str, rows: LabelTable, table: SampleTable, column: str) -> Ten
         raise ValueError(f"neither {rows.where} nor {table.name} has the column {column!r} to split by")
     groups = missing_as_null(groups)
     if groups.null_count:
-        raise ValueError(f"column {column!r}, which splits task {name!r}, is empty in {groups.null_count:,} rows")
+        raise ValueError(f"column {column!r}, which splits task {name!r}, is empty in {counted(groups.null_count, 'row')}")
     codes = pc.index_in(groups, value_set=pc.unique(groups)).to_numpy()
     out = torch.full((len(table.index),), -1)
     out[torch.from_numpy(position)] = torch.from_numpy(codes.astype(np.int64))
@@ -210,5 +220,5 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str 
     known = y[~torch.isnan(y)]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
-        return f"{len(columns)} columns, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}"
+        return f"{counted(len(columns), 'column')}, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}"
     return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.files.columns import is_text, type_name
+from sigraph.files.counted import counted
 from sigraph.tables.column_use import TERM_MARKS, term_mark
 from sigraph.tables.labels import LabelTable, refuse_conflicts, split_parts
 from sigraph.tables.report import some
@@ -57,7 +58,7 @@ def terms_as_columns(name: str, rows: LabelTable, table: SampleTable, min_count:
     kept = np.flatnonzero(count >= min_count)
     if not kept.size:
         raise ValueError(
-            f"task {name!r} ({rows.where}): none of {len(terms):,} terms is on {min_count} samples (--min-count)"
+            f"task {name!r} ({rows.where}): none of {counted(len(terms), 'term')} is on {counted(min_count, 'sample')} (--min-count)"
         )
     known = np.unique(sample)  # whose cells are not blank
     if kept.size * known.size > LARGEST:
@@ -72,11 +73,11 @@ def terms_as_columns(name: str, rows: LabelTable, table: SampleTable, min_count:
     cells[place[code][of_kept], np.searchsorted(known, sample[of_kept])] = 1
     names = terms.take(pa.array(kept)).to_pylist()
     row = _first_rows(rows.position, known)
-    notes = [*rows.notes, f"{column!r} holds {how}: {kept.size:,} terms, each a label"]
+    notes = [*rows.notes, f"{column!r} holds {how}: {counted(kept.size, 'term')}, each a label"]
     if kept.size < len(terms):
         notes.append(f"terms on fewer than {min_count} samples are left out: {len(terms) - kept.size:,} (--min-count)")
     if blank := len({*rows.position.tolist()}) - known.size:
-        notes.append(f"{blank:,} samples have no term and no label")
+        notes.append(f"{counted(blank, 'sample has', 'samples have')} no term and no label")
     return LabelTable(
         rows.where,
         known,
@@ -86,6 +87,21 @@ def terms_as_columns(name: str, rows: LabelTable, table: SampleTable, min_count:
         notes,
         rows=np.array([rows.row(int(i)) for i in row]),
     )
+
+
+def list_cells(name: str, rows: LabelTable) -> str:
+    """That the single column of some labels plainly holds lists of terms, for people; empty: it does not."""
+    (column, values), *more = rows.labels.items()
+    kind = values.type
+    if more:
+        return ""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        how = "lists" if is_text(kind.value_type) or pa.types.is_integer(kind.value_type) else ""
+    else:
+        mark = term_mark(values) if is_text(kind) else None
+        how = "" if mark is None else f"lists separated by {mark!r}"
+    way = f"as --terms {name} asks for; --task-type {name}=classification makes each list a class of its own"
+    return how and f"cells of {column!r} are {how}: each term is a label, {way}"
 
 
 def _first_rows(position: np.ndarray, known: np.ndarray) -> np.ndarray:

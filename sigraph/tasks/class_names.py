@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sigraph.files.arguments import said
 from sigraph.files.columns import is_number, typed_column
+from sigraph.files.counted import counted
 from sigraph.tasks.label_cells import read_cells
 
 # What other tools write for a missing value, lower case; "" is a cell of blanks.
@@ -152,7 +153,7 @@ def words_for_missing(values: pa.ChunkedArray) -> list[str]:
     hint = " (all others are numbers)" if len(others) and is_number(typed_column(others).type) else ""
     notes = []
     for found in pc.value_counts(values.filter(is_word)).to_pylist():
-        count = "1 label is" if found["counts"] == 1 else f"{found['counts']:,} labels are"
+        count = counted(found["counts"], "label is", "labels are")
         kept = f"the text {found['values']!r}, kept as a class{hint}"
         notes.append(f"{count} {kept}; leave the cell blank if it means missing")
     return notes

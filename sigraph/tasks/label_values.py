@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sigraph.files.arguments import is_number
 from sigraph.files.columns import first_odd
+from sigraph.files.counted import counted
 from sigraph.files.row_index import warn_caller
 from sigraph.tasks.class_names import (
     Names,
@@ -221,7 +222,7 @@ class _Judge:
             self.refuse(lost, y, "numbers that float64 can hold", "subtract an offset, such as their least")
             minus = int(((y == -1) & ~absent).sum())
             if minus and not bool(((y < -1) & ~absent).any()):
-                self.notes.append(f"-1 stands for {minus:,} labels and is taken for a number; a missing one is NaN")
+                self.notes.append(f"-1 stands for {counted(minus, 'label')} and is taken for a number; a missing one is NaN")
             y = wide
         elif not self.is_type_said and not bool(absent.all()):
             known = y[~absent].unique()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from sigraph.files.counted import counted
 from sigraph.tasks.evaluator import Labelled
 from sigraph.tasks.metrics import METRICS, Metric
 
@@ -162,7 +163,7 @@ def _both(y: Tensor) -> Tensor:
 
 
 def _samples(y: Tensor) -> str:
-    return f"{len(y):,} sample{'s' * (len(y) != 1)}"
+    return counted(len(y), "sample")
 
 
 def _some(items: list[str], count: int | None = None) -> str:

@@ -137,7 +137,7 @@ def test_features_are_matched_by_name(toy, tmp_path, capsys):
     (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x5\n1,1,2,3,4,5,\n2,1,2,3,4,5,6\n")
     assert main([*command, "--force"]) == 2
     said = capsys.readouterr().err
-    assert "column 'x5': 1 cells are missing" in said and "; fill them: the encoder" in said and "--ignore" not in said
+    assert "column 'x5': 1 cell is missing" in said and "; fill them: the encoder" in said and "--ignore" not in said
     (tmp_path / "new.csv").write_text("id,x0,x1,x2,x3,x4,x6\n1,1,2,3,4,5,6\n")
     assert main([*command, "--force"]) == 2
     assert "lacks 1 of the 6 features of the pre-training: 'x5'" in capsys.readouterr().err

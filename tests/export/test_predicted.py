@@ -59,7 +59,7 @@ def test_new_texts_are_read_by_the_runs_reader_and_what_it_does_not_know_is_coun
     texts = ["enzyme tissue membrane protein", "zyzzyva quux bond", ""]
     found = sigraph.predict(copied[0], texts, head="linear")
     assert found.head.task == "topic" and found.names == text_run.TOPICS and found.value.shape == (3, 3)
-    assert "2 of 7 words are not in the vocabulary" in found.note and "1 texts have no word" in found.note
+    assert "2 of 7 words are not in the vocabulary" in found.note and "1 text has no word" in found.note
     assert found.known.tolist() == [1, 1 / 3, 0] and "1 of 3 samples hold nothing that the run knows" in found.note
     table = pa.table({"text": texts, "name": ["a", "b", "c"]})
     again = sigraph.predict(copied[0], table.select(["name", "text"]), head="linear")

@@ -95,7 +95,7 @@ def test_weights_come_with_their_edges():
         ([(0, 1), (-1, 4)], 5, None, r"row numbers in \[0, 5\) .*got \[-1, 4\]"),
         (NAMED, 5, None, "the rows of 'X' have no names"),
         (NUMBERS, 5, NAMES, r"needs the names of rows in .*'e' \(got such as (np.int64\()?0"),
-        ([("x", "y")], 5, NAMES, "of 1 edges none names two"),
+        ([("x", "y")], 5, NAMES, "of 1 edge none names two"),
         (np.zeros((2, 0), int), 5, None, "an edge between two rows .*got none"),
         (NUMBERS.T, 6, list("abcdef"), r"as many as rows of 'X', 6, .*numpy.asarray\(edges\).T"),
         (TABLE, 6, None, "as many as rows of 'X', 6"),

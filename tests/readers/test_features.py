@@ -44,7 +44,7 @@ def test_numbers_gaps_and_categories_by_hand():
     assert rows[:, 3:].sum(dim=1).tolist() == [1] * 4 and torch.equal(rows[0, 3:], rows[3, 3:])
     new = reader.read(pa.table({"x": [None, 2.0], "y": [True, True], "c": ["w", "v"]})).vectors()
     assert new[0, -1] == 1 and new[1, -1] == 0  # a category that was not learned
-    assert "1 cells of 'c' are other or rarer" in reader.note(pa.table({"x": [1.0], "y": [True], "c": ["w"]}))
+    assert "1 cell of 'c' is of other or rarer" in reader.note(pa.table({"x": [1.0], "y": [True], "c": ["w"]}))
 
 
 @pytest.mark.parametrize(

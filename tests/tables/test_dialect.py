@@ -172,7 +172,7 @@ def test_comments_and_blanks_are_read(tmp_path, text, is_commented, name, read):
 def test_the_line_below_comments_is_named(tmp_path):
     (tmp_path / "e.txt").write_text("# one comment\n\n# and some more\n" + "0 1\n" * 25 + "5\n")
     for read in (read_table, lambda path: list(TableStream(path).pieces(["0", "1"]))):
-        with pytest.raises(ValueError, match="line 29: 1 cells, but the header has 2"):
+        with pytest.raises(ValueError, match="line 29: 1 cell, but the header has 2"):
             read(tmp_path / "e.txt")
 
 

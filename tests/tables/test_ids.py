@@ -77,7 +77,7 @@ def test_unknown_ids_are_counted_and_ten_listed():
 def test_missing_ids_are_named_by_row():
     with pytest.raises(ValueError, match=r"samples.csv, column 'id' lacks ids in 2 rows \(row 2, 3\)"):
         ids(["a", "", ""])
-    with pytest.raises(ValueError, match=r"lacks ids in 1 rows \(row 2\)"):
+    with pytest.raises(ValueError, match=r"lacks ids in 1 row \(row 2\)"):
         ids([1, None], True)
 
 

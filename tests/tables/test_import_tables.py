@@ -112,9 +112,9 @@ def test_weights_several_graphs_and_what_is_dropped(files, tmp_path):
     dataset = build(files, edges=edges, report=report)
     assert list(dataset.graphs) == ["w", "ring"] and dataset.graph("w").edge_weight.tolist() == [1.0, 1.0]
     assert report.graphs[0].self_loops == 1 and report.graphs[0].num_isolated == 28
-    for text in ("weights in 'Weight'", "1 self-loops", "28 of 30 samples have none", "columns not used: 'since'"):
+    for text in ("weights in 'Weight'", "1 self-loop", "28 of 30 samples have none", "columns not used: 'since'"):
         assert text in str(report)
-    assert "1 edges are given with different weights; each takes the mean of them" in str(report)
+    assert "1 edge is given with different weights; each takes the mean of them" in str(report)
     other = write(tmp_path / "o.csv", ("w", "b", "a", "n"), (0.25, "a1", "a0", 4))
     dataset = build(files, edges=other, edge_columns=("a", "B"), weight_column="w")
     assert dataset.graph().edge_weight.tolist() == [0.25, 0.25]
@@ -173,12 +173,12 @@ def test_ids_missing_from_the_samples(files, tmp_path):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        ([("id", "x"), ("a0", 1), ("a0", 2)], r"1 ids occur more than once \('a0'\)"),
-        ([("id", "x"), ("a0", 1), ("", 2)], r"column 'id' lacks ids in 1 rows \(row 2\)"),
-        ([("id", "x"), ("a0", 1), ("a1", "")], r"column 'x': 1 cells are missing or not finite \(row 2\).*--ignore x"),
-        ([("id", "x"), ("a0", 1), ("a1", "nan")], r"column 'x': 1 cells are missing or not finite"),
+        ([("id", "x"), ("a0", 1), ("a0", 2)], r"1 id occurs more than once \('a0'\)"),
+        ([("id", "x"), ("a0", 1), ("", 2)], r"column 'id' lacks ids in 1 row \(row 2\)"),
+        ([("id", "x"), ("a0", 1), ("a1", "")], r"column 'x': 1 cell is missing or not finite \(row 2\).*--ignore x"),
+        ([("id", "x"), ("a0", 1), ("a1", "nan")], r"column 'x': 1 cell is missing or not finite"),
         ([("x", "z"), (0.5, 1), (0.25, 2)], r"no column 'id', and the first one, 'x', holds numbers"),
-        ([("x", "z"), (5, 1), (5, 2)], r"no column 'id', and the first one, 'x', repeats 1 values"),
+        ([("x", "z"), (5, 1), (5, 2)], r"no column 'id', and the first one, 'x', repeats 1 value"),
         ([("id",), ("a0",)], r"no column left to describe a sample"),
         ([("id", "x")], r"holds no samples"),
     ],
@@ -192,13 +192,13 @@ def test_samples_that_are_none(files, tmp_path, samples, message):
     ("edges", "message"),
     [
         ([("source",), ("a0",)], r"needs two columns of ids"),
-        ([("u", "v", "weight"), ("a0", "a1", "")], r"'weight' (lacks 1 weights|needs weights)"),
+        ([("u", "v", "weight"), ("a0", "a1", "")], r"'weight' (lacks 1 weight|needs weights)"),
         ([("u", "v", "weight"), ("a0", "a1", "big")], r"'weight' needs weights that are numbers \(got text\)"),
         (
             [("u", "v", "weight"), ("a0", "a1", -1)],
-            r"e.csv, column 'weight' needs finite values >= 0 \(got 1 others; first: -1 in row 1\)",
+            r"e.csv, column 'weight' needs finite values >= 0 \(got 1 other; first: -1 in row 1\)",
         ),
-        ([("u", "v"), ("a0", "")], r"column 'v' lacks ids in 1 rows \(row 1\)"),
+        ([("u", "v"), ("a0", "")], r"column 'v' lacks ids in 1 row \(row 1\)"),
         ([("u", "v"), (1, 2)], r"mixed id types"),
     ],
 )

@@ -125,14 +125,14 @@ def test_pieces_of_text_files_and_row_numbers_over_pieces(tmp_path, little_room,
     assert "is an edge, so that no row names the columns" in read.notes[0]
     same(PretrainGraph.open(tmp_path / "o"), PretrainGraph.open(tmp_path / "g"))
     file.write_text(file.read_text() + "5,\n")
-    with pytest.raises(ValueError, match=r"'target' lacks ids in 1 rows \(row 101\)"):
+    with pytest.raises(ValueError, match=r"'target' lacks ids in 1 row \(row 101\)"):
         build_store(file, tmp_path / "p")
 
 
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        ({"u": [0, None], "v": [1, 2]}, {}, r"column 'u' lacks ids in 1 rows \(row 2\)"),
+        ({"u": [0, None], "v": [1, 2]}, {}, r"column 'u' lacks ids in 1 row \(row 2\)"),
         ({"u": [0.5], "v": [1.0]}, {}, "needs ids that are integers or text"),
         ({"u": ["a"], "v": ["b"]}, {}, "holds text .*--samples FILE"),
         ({"u": [0, -1], "v": [1, 2]}, {}, r"node numbers in \[0, 2147483648\) \(got -1 in row 2\)"),
@@ -142,9 +142,9 @@ def test_pieces_of_text_files_and_row_numbers_over_pieces(tmp_path, little_room,
         ({"u": [0], "v": [1]}, {"edge_columns": ("u", "w")}, "no column 'w'"),
         ({"u": [0], "v": [1]}, {"weight_column": "w"}, "no column 'w'"),
         ({"u": [0], "v": [1], "weight": [-1.0]}, {}, "needs finite values >= 0"),
-        ({"u": [0], "v": [1], "weight": [None]}, {}, "needs weights that are numbers|lacks 1 weights"),
+        ({"u": [0], "v": [1], "weight": [None]}, {}, "needs weights that are numbers|lacks 1 weight in"),
         ({"u": [0], "v": [1], "weight": ["x"]}, {}, "needs weights that are numbers"),
-        ({"u": [0, 9], "v": [1, 1]}, {"ids": pa.array([0, 1])}, "1 unknown ids in 1 edges .9.; drop these edges"),
+        ({"u": [0, 9], "v": [1, 1]}, {"ids": pa.array([0, 1])}, "1 unknown id in 1 edge .9.; drop these edges"),
         ({"u": ["a"], "v": ["b"]}, {"ids": pa.array([0, 1])}, "mixed id types"),
         ({"u": [0], "v": [1]}, {"ids": pa.array([0, 0])}, "occur more than once"),
         ({"u": [0], "v": [1]}, {"ids": pa.array([0, 1]), "num_nodes": 3}, "number of 'ids', 2"),

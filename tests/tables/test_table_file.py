@@ -103,7 +103,7 @@ def test_columns_are_found_whatever_their_case(tmp_path):
         ("t.csv", "id,x\n1,2\n".encode("utf-16"), r"t.csv, line 1: not UTF-8 \(byte 0xff\)"),
         ("t.tsv", b"id\tx\n1\ta\n" * 200_000 + b"2\t\xe9\n", r"t.tsv, line 400001: not UTF-8"),
         ("t.jsonl", b'{"id": 1}\n{"id": "\xe9"}\n', r"t.jsonl, line 2: not UTF-8"),
-        ("t.csv", b'id,x\n1,"two\nlines"\n3\n', r"t.csv, line 4: 1 cells, but the header has 2"),
+        ("t.csv", b'id,x\n1,"two\nlines"\n3\n', r"t.csv, line 4: 1 cell, but the header has 2"),
         ("t.csv", b"id,x\n1,2\n1,2,3\n", r"t.csv, line 3: 3 cells, but the header has 2"),
         ("t.csv", b'id,x\n1,a\n2,"b\n3,c\n', r"t.csv, line 3: a quote opens in this row and never closes"),
         ("t.csv", b"", r"t.csv cannot be read: .*[Ee]mpty"),

@@ -77,7 +77,7 @@ def test_a_given_split_is_kept_whatever_its_words():
         "valid": [2, 3, 4, 11],
         "test": [5, 10],
     }
-    assert "as given by column 'split'" in str(report) and "1 samples with a split but no label" in str(report)
+    assert "as given by column 'split'" in str(report) and "1 sample with a split but no label" in str(report)
 
 
 @pytest.mark.parametrize("options", [{"split": "random"}, {"split": "stratified"}, {"split_rates": THIRDS}])
@@ -112,7 +112,7 @@ def test_rows_may_repeat_if_they_agree():
     for columns in ({"label": [0, 1, 0, 1]}, {"label": [0, 1, 1, 1], "split": ["train", "test", "valid", "valid"]}):
         with pytest.raises(
             ValueError,
-            match=r"1 ids have rows that disagree about label or split \(6; such as rows 2 and 3\); keep one",
+            match=r"1 id has rows that disagree about label or split \(6; such as rows 2 and 3\); keep one",
         ):
             task(columns, ids=[5, 6, 6, 7])
 

@@ -187,7 +187,7 @@ def test_what_is_ordinary_is_not_noted():
     ):
         assert label_values(value, WHAT).notes == []
     (note,) = label_values([-1, 5], WHAT, "regression").notes
-    assert "-1 stands for 1 labels and is taken for a number" in note
+    assert "-1 stands for 1 label and is taken for a number" in note
     assert label_values([-1, -5], WHAT, "regression").notes == []
 
 
