@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sized
 from typing import Any, NamedTuple
 
@@ -85,6 +86,12 @@ def graph_of_rows(edges: Any, count: int, names: pa.Array | None) -> PretrainGra
     else:
         given = _named(edges, count)
         index, is_there = _numbered(given, count) if names is None else _looked_up(given, names)
+        if not is_there.all():  # words without numbers: of many folds the same, which Python says once
+            warnings.warn(
+                f"'edges' in {_OWNER} names rows that 'X' does not have: their edges are left out, as a fold of a "
+                "cross-validation needs it (n_edges_ are left); where 'X' is whole, look at the names",
+                stacklevel=3,
+            )
         index = index[:, is_there]
         weight = None if given.weight is None else torch.from_numpy(given.weight[is_there])
         if weight is None:  # each pair once, in whichever directions it came
@@ -219,8 +226,9 @@ def _looked_up(given: NamedEdges, names: pa.Array) -> tuple[np.ndarray, np.ndarr
     index = pc.fill_null(pc.index_in(ends, names), -1).to_numpy().astype(np.int64).reshape(2, -1)
     is_there = (index >= 0).all(axis=0)
     if not is_there.any():
+        of_edges = f"of {counted(len(is_there), 'edge')} none names two"
         raise ValueError(
-            f"'edges' needs an edge between two rows of 'X' in {_OWNER}: of {counted(len(is_there), 'edge')} none names two "
-            f"(rows are called such as {names[0].as_py()!r:.40})"
+            f"'edges' needs an edge between two rows of 'X' in {_OWNER}: {of_edges} (rows are called such as "
+            f"{names[0].as_py()!r:.40})"
         )
     return index, is_there

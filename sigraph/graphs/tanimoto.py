@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.arguments import check_flags, check_integers, is_number, shown
+from sigraph.files.counted import counted
 from sigraph.graphs.base import GraphConstructor
 from sigraph.graphs.knn import undirected
 from sigraph.graphs.molecules import distinct_text, smiles_of
@@ -76,7 +77,7 @@ class TanimotoGraph(GraphConstructor):
                 f"(got {self.k})"
             )
         if len(node) < len(number):
-            logger.warning("%s molecules cannot be read: isolated", f"{len(number) - len(node):,}")
+            logger.warning("%s cannot be read: isolated", counted(len(number) - len(node), "molecule"))
         first, kind_of = _equal_rows(bits)
         kind = torch.from_numpy(kind_of[number[node.numpy()]])  # [M]
         used, kind = kind.unique(return_inverse=True)

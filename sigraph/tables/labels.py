@@ -212,10 +212,11 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
     if ids.size:
         shown = table.index.column.show(table.index.column.text.take(pa.array(ids)))
         first = int(conflict.argmax())
+        way = f"; if each is a label of its own: --terms {name}" if len(rows.labels) == 1 and parts is None else ""
         pair = " and ".join(f"{rows.row(int(i)):,}" for i in order[first : first + 2])
         raise ValueError(
             f"task {name!r} ({rows.where}): {counted(ids.size, 'id has', 'ids have')} rows that disagree about label or split ({shown}; "
-            f"such as rows {pair}); keep one row an id, or give each task a table"
+            f"such as rows {pair}); keep one row an id, or give each task a table{way}"
         )
     rows.notes.append(f"{counted(int(again.sum()), 'row repeats', 'rows repeat')} another one")
 

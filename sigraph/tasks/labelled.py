@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sigraph.files.counted import counted
 from sigraph.tasks.base import SPLITS, BaseTask, Embeds, HeadSettings, UnitLength
 from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.evaluator import Evaluator
@@ -185,12 +186,12 @@ def given_split(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {part: arrays[part] for part in SPLITS}
 
 
-def check_parts(task: LabelledTask, what: str = "samples") -> None:
+def check_parts(task: LabelledTask, what: str = "sample") -> None:
     """Refuse a split whose parts share items, or that lists items without a label.
 
     Args:
         task: Its split is read already.
-        what: What items are called in messages.
+        what: What an item is called in messages.
     """
     owner = torch.zeros(task.num_items, dtype=torch.long)
     for number, (part, ids) in enumerate(task.split.items(), start=1):
@@ -198,11 +199,11 @@ def check_parts(task: LabelledTask, what: str = "samples") -> None:
         taken = ids[owner[ids] > 0]
         if taken.numel():
             other = SPLITS[int(owner[taken[0]]) - 1]
-            raise ValueError(f"{said} shares {taken.numel()} {what} with {other!r} (first: {int(taken[0])})")
+            raise ValueError(f"{said} shares {counted(taken.numel(), what)} with {other!r} (first: {int(taken[0])})")
         owner[ids] = number
         known = torch.zeros(len(ids), dtype=torch.bool)
         y = task.target(ids)
         known[task.row_items(ids)[task.kind.is_labelled(y)]] = True
         unlabelled = ids[~known]
         if unlabelled.numel():
-            raise ValueError(f"{said} lists {unlabelled.numel()} {what} without a label (first: {int(unlabelled[0])})")
+            raise ValueError(f"{said} lists {counted(unlabelled.numel(), what)} without a label (first: {int(unlabelled[0])})")

@@ -102,7 +102,7 @@ class PairTask(LabelledTask):
         self.split = read_split(split, name, self.num_items, "pair")
         self.read_metrics(metric, metrics)
         self.check_classes()
-        check_parts(self, "pairs")
+        check_parts(self, "pair")
         if labels is None:
             self._draw_once(negatives or {}, seed)
         if self.draws_negatives:

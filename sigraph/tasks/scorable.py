@@ -57,8 +57,8 @@ def _undefined(task: Labelled, metric: Metric, part: str, y: Tensor) -> str:
             return f"{part!r} holds class {task.called(int(y[0]))!r} alone, {_samples(y)}"
         there = len(y) if metric.name.startswith("precision") else int((y == 0).sum())
         if metric.k > there:
-            what = "items" if metric.name.startswith("precision") else "negatives"
-            return f"{part!r} has {there:,} {what}, fewer than {metric.k:,}"
+            what = counted(there, "item" if metric.name.startswith("precision") else "negative")
+            return f"{part!r} has {what}, fewer than {metric.k:,}"
     elif metric.needs == "both" and not bool((both := _both(y)).any()):
         ones, known = (y == 1).sum(dim=0).tolist(), (~_missing(y)).sum(dim=0).tolist()
         counts = [f"{task.called(i)!r} {ones[i]:,} x 1 of {known[i]:,}" for i in range(both.numel())]
@@ -77,14 +77,15 @@ def unlearnable(task: Labelled) -> list[str]:
     scored = torch.cat([task.part_labels(part) for part in SCORED])
     if task.type == "classification":
         absent = scored.unique()[~torch.isin(scored.unique(), train)].tolist()
-        what = "classes are"
+        what = ("class is", "classes are")
     else:
         absent = ((scored == 1).any(dim=0) & ~(train == 1).any(dim=0)).nonzero().view(-1).tolist()
-        what = "label columns are 1"
+        what = ("label column is 1", "label columns are 1")
     if not absent:
         return []
     named = _some([repr(task.called(number)) for number in absent[: _SHOWN + 1]], len(absent))
-    return [f"{len(absent):,} {what} scored in 'valid' or 'test' but not in 'train': {named}; they cannot be learnt"]
+    count = counted(len(absent), *what)
+    return [f"{count} scored in 'valid' or 'test' but not in 'train': {named}; they cannot be learnt"]
 
 
 def score_notes(task: Labelled) -> list[str]:

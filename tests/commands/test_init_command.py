@@ -43,6 +43,39 @@ def test_a_dry_run_and_a_no_write_nothing(files, capsys, monkeypatch):
     assert sorted(file.name for file in files.iterdir()) == ["cites.csv", "papers.csv"]
 
 
+def test_lists_in_a_file_of_labels_are_terms(files, capsys):
+    lists = [("red", "blue", "red;blue", "", "green;red", "green;blue")[i % 6] for i in range(60)]
+    (files / "tags.csv").write_text("id,tags\n" + "".join(f"p{i},{cell}\n" for i, cell in enumerate(lists)))
+    assert main(["init", "papers.csv", "cites.csv", "tags.csv", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "task 'tags'  tags.csv: multilabel" in out and "3 terms, each a label" in out
+    assert "--task-type tags=classification makes each list a class" in out
+    assert main(["init", "papers.csv", "cites.csv", "tags.csv", "--dry-run", "--task-type", "classification"]) == 0
+    assert "task 'tags'  tags.csv: classification" in capsys.readouterr().out
+    assert main(["init", "papers.csv", "cites.csv", "--min-count", "3", "--dry-run"]) == 2
+    assert "no labels are lists of them" in capsys.readouterr().err
+
+
+def test_a_prepared_folder_says_what_its_columns_are_for(files, capsys, monkeypatch):
+    monkeypatch.setattr("sigraph.commands.init._fit_into", lambda proposal, file, _: file.write_text(proposal.text()))
+    text = (files / "papers.csv").read_text().replace("id,text,", "id,place,").replace(" word", "_word")
+    (files / "papers.csv").write_text(text)
+    ask = ["--text", "place", "--samples", "papers.csv", "--edges", "cites.csv", "--label", "topic"]
+    assert main(["prepare", *ask, "--out", "mine"]) == 0
+    columns = [line for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    assert columns[2].startswith("    place   text ") and columns[2].endswith("as asked")
+    assert main(["datasets", "mine"]) == 0
+    assert "\n".join(columns) in capsys.readouterr().out
+    assert main(["init", "mine"]) == 0
+    assert "\n".join(columns) in capsys.readouterr().out
+    proposed = (files / "mine.yaml").read_text()
+    config = load_config(files / "mine.yaml")
+    assert config.pretrain.dataset == "mine" and config.pretrain.reader["column"] == "place"
+    assert all(f"# {line}" in proposed for line in columns) and config.finetune[0].task == "topic"
+    for words, said in (([], "mine.yaml is there already"), (["--label", "topic"], "--label is for files of your own")):
+        assert main(["init", "mine", *words]) == 2 and said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -63,9 +63,10 @@ def test_numbers_and_matrices_of_just_these_rows(edges):
     ],
     ids=lambda edges: type(edges).__name__,
 )
-def test_names_are_restricted_to_the_rows_that_are_there(edges):
+def test_names_are_restricted_to_the_rows_that_are_there_and_it_is_said(edges):
     fold = row_names(pd.DataFrame({"x": [0.0] * 3}, index=[NAMES[i] for i in KEPT]), None, 3)
-    assert edges_of(graph_of_rows(edges, 3, fold)) == [(1, 2)]
+    with pytest.warns(UserWarning, match="names rows that 'X' does not have"):
+        assert edges_of(graph_of_rows(edges, 3, fold)) == [(1, 2)]
     if len(edges) != 3:
         assert edges_of(graph_of_rows(edges, 5, row_names(None, NAMES, 5))) == WHOLE
 

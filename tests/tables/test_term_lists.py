@@ -42,6 +42,23 @@ def test_all_ways_to_write_terms_give_the_same_labels(folder, file):
     assert "description  category" not in said and "protein  'MKVLAAGI'" in said
 
 
+@pytest.mark.parametrize("file", ["a.anno", "a.tsv", "b.tsv", "a.jsonl"])
+def test_cells_that_plainly_are_lists_are_terms_unasked_where_that_is_wanted(folder, file):
+    tables, report = (folder / "s.fasta", folder / "ring.txt", {"go": folder / file}), TableReport()
+    dataset = from_tables(*tables, lists_are_terms=True, report=report, **SPLIT)
+    asked = from_tables(*tables, task_types="terms", **SPLIT)
+    assert dataset.fingerprint == asked.fingerprint and report.tasks[0].of_terms
+    assert "each term is a label, as --terms go asks for; --task-type go=classification" in str(report)
+    if file == "b.tsv":
+        with pytest.raises(ValueError, match="do not occur in train"):  # each list is a class, as was asked
+            from_tables(*tables, lists_are_terms=True, task_types="classification", **SPLIT)
+
+
+def test_a_term_a_row_is_refused_with_the_way(folder):
+    with pytest.raises(ValueError, match=r"ids have rows that disagree.*each is a label of its own: --terms go"):
+        from_tables(folder / "s.fasta", folder / "ring.txt", {"go": folder / "a.csv"}, lists_are_terms=True)
+
+
 def test_the_way_out_is_suggested_and_works(folder, capsys):
     ask = ["prepare", "--samples", str(folder / "s.fasta"), "--edges", str(folder / "ring.txt"), "--task"]
     ask += [f"go={folder / 'b.tsv'}", "--split-rates", "0.4,0.3,0.3"]

@@ -76,5 +76,5 @@ def test_several_metrics_are_scored_at_once_and_the_first_decides():
     assert task.evaluate(torch.tensor([6, 7]), logits[:2], ["accuracy"]) == {"accuracy": 0.0}
     with pytest.raises(ValueError, match="class ids do not rank"):
         Evaluator(task).eval({"y_true": [1, 0], "y_pred": [1, 0]})
-    with pytest.warns(UserWarning, match=r"metric 'hits@2' is not defined: 'valid' has 1 negatives, fewer than 2 and"):
+    with pytest.warns(UserWarning, match=r"metric 'hits@2' is not defined: 'valid' has 1 negative, fewer than 2 and"):
         Task("t", [0, 1] * 4, split, ["accuracy", "hits@2"])

@@ -59,8 +59,8 @@ def test_labels_in_a_list_and_in_a_row_are_the_same():
     ("change", "message"),
     [
         (lambda labels: [*labels[:7], labels[7][:-1], *labels[8:]], r"sample 7 has \d parts and \d labels"),
-        (lambda labels: [*labels[:3], [], *labels[4:]], "split 'train' of task 'odd' lists 1 samples without a label"),
-        (lambda labels: [[-1] * len(labels[0]), *labels[1:]], "lists 1 samples without a label .first: 0"),
+        (lambda labels: [*labels[:3], [], *labels[4:]], "split 'train' of task 'odd' lists 1 sample without a label"),
+        (lambda labels: [[-1] * len(labels[0]), *labels[1:]], "lists 1 sample without a label .first: 0"),
         (lambda labels: labels[:-1], r"needs sample ids in \[0, 29\)"),
         (lambda labels: 3, "needs a list with the labels of each sample"),
         (lambda labels: [*labels[:-1], 1], r"got a label in place of a list\); where all .* 'ptr' says where"),

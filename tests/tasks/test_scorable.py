@@ -56,7 +56,7 @@ def test_correlation_needs_two_values():
 
 
 def test_what_cannot_be_learnt():
-    said = "1 classes are scored in 'valid' or 'test' but not in 'train': 2; they cannot be learnt"
+    said = "1 class is scored in 'valid' or 'test' but not in 'train': 2; they cannot be learnt"
     assert unlearnable(task([0, 1, 0, 1, 2, 1, 0, 1])) == [said]
     assert unlearnable(task([0.5] * 4 + [1.0, 2, 3, 4])) == ["all targets in 'train' are 0.5: nothing to learn"]
     columns = torch.tensor([[0, 1]] * 4 + [[1, 1]] * 4)

@@ -158,7 +158,7 @@ def test_another_mark_of_missing_labels_is_an_option():
         ([1, -1, 1, 1, -1, 1], {"split": {"train": [0], "valid": [2], "test": [3]}}, "1 and -1 alone: -1 is taken for"),
         ([1, 2, 1, 2, 1, 2], {"split": {"train": [0, 1]}}, r"no sample is of 1 of the 3 classes, such as 0 \(they are"),
         ([1.0, 0.0, 1.0, 0.0, 1.0, NAN], {}, "whole, and no more than two: if they are classes, say so"),
-        ([0, 1, 2, 0, 2, 1], {}, "1 classes are scored in 'valid' or 'test' but not in 'train': 2; they cannot be"),
+        ([0, 1, 2, 0, 2, 1], {}, "1 class is scored in 'valid' or 'test' but not in 'train': 2; they cannot be"),
         ([0, 1, 0, 0, 0, 1], {"metric": "rocauc"}, r"metric 'rocauc' is not defined: 'valid' holds class 0 alone, 1 "),
     ],
 )
@@ -178,7 +178,7 @@ def test_which_samples_are_labelled():
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ({"valid": [2, 1]}, r"split 'valid' of task 'toy' shares 1 samples with 'train' \(first: 1\)"),
+        ({"valid": [2, 1]}, r"split 'valid' of task 'toy' shares 1 sample with 'train' \(first: 1\)"),
         ({"test": [3, 2, 0]}, r"split 'test' of task 'toy' shares 2 samples with 'valid' \(first: 2\)"),
         ({"train": [0, 1, 0]}, "split 'train' of task 'toy' lists a sample twice"),
         ({"test": []}, "split 'test' of task 'toy' is empty"),
@@ -186,7 +186,7 @@ def test_which_samples_are_labelled():
         ({"train": [-1, 0]}, r"split 'train' .*in \[0, 6\) \(got \[-1, 0\]\)"),
         ({"train": [0.5, 1.0]}, "split 'train' .*integer sample ids .*float64"),
         ({"train": [[0, 1]]}, r"split 'train' .*integer sample ids .*\[1, 2\]"),
-        ({"test": [3, 5]}, r"split 'test' of task 'toy' lists 1 samples without a label \(first: 5\)"),
+        ({"test": [3, 5]}, r"split 'test' of task 'toy' lists 1 sample without a label \(first: 5\)"),
     ],
 )
 def test_a_wrong_split_is_refused(split, message):
