@@ -60,7 +60,9 @@ def halved(dataset: SampleDataset, asked: dict[str, float], seed: int) -> tuple[
         tasks[rest.name], tasks[for_graph.name] = rest, for_graph
         for half in (rest, for_graph):
             names = ", ".join(map(str, half.classes or []))
-            lines.append(f"task {half.name!r}  {half.num_outputs} of {counted(whole.num_outputs, 'column')} of {name!r}: {names}")
+            lines.append(
+                f"task {half.name!r}  {half.num_outputs} of {counted(whole.num_outputs, 'column')} of {name!r}: {names}"
+            )
         lines.append(
             f"  note     a graph of labels {for_graph.name} tells no label of {rest.name}, whoever takes part in it "
             "(allow_label_edges: true)"

@@ -17,7 +17,7 @@ from sigraph.commands.run import add_run_options, experiment_run
 from sigraph.commands.target import check_target
 from sigraph.files.foreign_text import printable
 from sigraph.files.ownership import MANIFEST
-from sigraph.files.paths import user_path
+from sigraph.files.paths import resolved, user_path
 
 if TYPE_CHECKING:
     from sigraph.data import SampleDataset
@@ -143,7 +143,7 @@ def _of_folder(arguments: argparse.Namespace) -> _Given:
             "settled: give the files again, or leave the option out"
         )
     dataset = SampleDataset.open(folder)
-    dataset.name = clean_name(arguments.own_name) if arguments.own_name else dataset.name
+    dataset.name = clean_name(arguments.own_name or resolved(folder).name)
     file = Path(f"{dataset.name}.yaml")
     if not arguments.dry_run:
         _check_file(file, arguments)

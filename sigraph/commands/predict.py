@@ -49,7 +49,10 @@ def predict_run(arguments: argparse.Namespace) -> int:
         found = predict_by(trained, open_samples(arguments), arguments.samples, arguments.pairs)
     table = found.to_table()
     _write(table, target)
-    what = {"classification": counted(len(found.names), "class", "classes"), "multilabel": counted(len(found.names), "label column")}
+    what = {
+        "classification": counted(len(found.names), "class", "classes"),
+        "multilabel": counted(len(found.names), "label column"),
+    }
     note = f" {found.note}" if found.note else ""
     print(
         f"{target}: {counted(table.num_rows, 'prediction')} of {found.head.task} ({found.head.kind}), "

@@ -255,7 +255,10 @@ def _show(results: Results, debug: bool) -> int:
     if results.failed and not debug:
         print("results.json holds the traceback of each; --debug shows them", file=sys.stderr)
     if results.unfinished:
-        print(f"\n{counted(len(results.unfinished), 'run is', 'runs are')} not finished; the same command resumes", file=sys.stderr)
+        print(
+            f"\n{counted(len(results.unfinished), 'run is', 'runs are')} not finished; the same command resumes",
+            file=sys.stderr,
+        )
     failed = [record for record in results.failed if record["arm"] not in config.reference_names]
     return 1 if failed or results.unfinished else 0  # arms that nobody asked for fail no run
 

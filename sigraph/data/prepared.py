@@ -91,7 +91,7 @@ class Manifest(NamedTuple):
         return StoredGraph.open(self.checked(f"graphs/{name}/{HEADER}").parent, verify, self.again)
 
     def hash(self) -> str:
-        """SHA-256 over names and sums of all files but the card and what is said of columns, whose words are no data."""
+        """SHA-256 over names and sums of all files but the card and what is said of columns: words, no data."""
         words = (CARD, COLUMNS)
         sums = sorted(f"{name} {entry['sha256']}" for name, entry in self.files.items() if name not in words)
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()

@@ -30,7 +30,8 @@ def epochs_within(config: ExperimentConfig, minutes: float) -> tuple[int, str]:
     enough = max(10, math.ceil(ENOUGH_STEPS / steps))
     epochs = max(LEAST_EPOCHS, min(MOST_EPOCHS, enough, math.floor(within)))
     pre_training = runs * epochs * an_epoch / 60
-    cost = f"{an_epoch:.2g} s an epoch here, {counted(len(trained), 'arm')} x {counted(len(config.seeds), 'seed')}: {pre_training:.1f} min"
+    times = f"{counted(len(trained), 'arm')} x {counted(len(config.seeds), 'seed')}"
+    cost = f"{an_epoch:.2g} s an epoch here, {times}: {pre_training:.1f} min"
     if within < LEAST_EPOCHS:
         said = f"more than {minutes:g} min allow; fewer seeds or arms, or a smaller encoder, take less"
     elif epochs < math.floor(within):

@@ -154,7 +154,9 @@ def _texts(columns: list[str], records: pa.Table) -> Components:
     one = columns[0] if len(columns) == 1 else ""
     column = one or columns
     what = f"{one} holds text" if one else f"{' and '.join(columns)} hold text, read as one"
-    blank = int(pc.sum(pc.equal(pc.utf8_trim_whitespace(text_column(records, columns, "TfIdf", True)), "")).as_py() or 0)
+    blank = int(
+        pc.sum(pc.equal(pc.utf8_trim_whitespace(text_column(records, columns, "TfIdf", True)), "")).as_py() or 0
+    )
     what += f" ({counted(blank, 'sample')} without any)" if blank else ""
     return Components(
         _component("readers.TfIdf", column=column, max_features=_WORDS, sublinear=True),

@@ -145,7 +145,9 @@ def _text_of(records: pa.Table, column: str, owner: str, is_new: bool) -> pa.Arr
         raise ValueError(f"'column' {column!r} of {owner!r} needs text (got {cells.type}); name another column")
     text = pc.fill_null(cells.cast(pa.large_string()).combine_chunks(), "")
     if not is_new and len(text) and not pc.any(pc.not_equal(pc.utf8_trim_whitespace(text), "")).as_py():
-        raise ValueError(f"'column' {column!r} of {owner!r} is empty in all {counted(len(text), 'row')}; name another column")
+        raise ValueError(
+            f"'column' {column!r} of {owner!r} is empty in all {counted(len(text), 'row')}; name another column"
+        )
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class SymbolTokens(Reader):
     """
 
     def __init__(
-        self, column: str | Sequence[str] = "sequence", alphabet: str = "protein", max_length: int | None = None
+        self, column: str | list[str] = "sequence", alphabet: str = "protein", max_length: int | None = None
     ) -> None:
         check_integers("SymbolTokens", 1, max_length=1 if max_length is None else max_length)
         letters = ALPHABETS.get(alphabet.lower(), alphabet) if isinstance(alphabet, str) else ""
@@ -82,9 +82,7 @@ class SymbolTokens(Reader):
                 f"alphabet {self.letters} (such as {letters!r})"
             )
         if empty.any():
-            said.append(
-                f"{counted(int(empty.sum()), 'sequence is', 'sequences are')} empty (row {first_rows(empty)})"
-            )
+            said.append(f"{counted(int(empty.sum()), 'sequence is', 'sequences are')} empty (row {first_rows(empty)})")
         return "; ".join(said)
 
     def known(self, records: pa.Table) -> np.ndarray:

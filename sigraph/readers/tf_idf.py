@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class TfIdf(Reader):
 
     def __init__(
         self,
-        column: str | Sequence[str] = "text",
+        column: str | list[str] = "text",
         max_features: int = 20_000,
         min_count: int = 2,
         sublinear: bool = False,

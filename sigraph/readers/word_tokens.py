@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class WordTokens(Reader):
 
     def __init__(
         self,
-        column: str | Sequence[str] = "text",
+        column: str | list[str] = "text",
         max_tokens: int = 30_000,
         min_count: int = 2,
         lowercase: bool = True,

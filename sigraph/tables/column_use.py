@@ -151,7 +151,10 @@ def _of_text(name: str, cells: pa.ChunkedArray) -> tuple[str, str]:
     if words >= _TWO or plain in _TEXT_NAMES:
         return "text", f"{words:.1f} words a cell"
     if different > _NEARLY_ALL * len(text) or different > _MOST_CATEGORIES:
-        return "left out", f"a name: {counted(different, 'different value')}, one word each; a category? --category {name}"
+        return (
+            "left out",
+            f"a name: {counted(different, 'different value')}, one word each; a category? --category {name}",
+        )
     return "category", counted(different, "different value")
 
 

@@ -177,7 +177,11 @@ def _find_separator(path: Path, usual: str, header: bool) -> Dialect:
         return len(counts) == 1 and counts != {0}
 
     found = next((mark for mark in _OTHERS if mark != usual and fits(mark)), None)
-    notes = [f"{counted(skip, 'line', 'lines')} of comments above the table {'is' if skip == 1 else 'are'} not read"] if skip else []
+    notes = (
+        [f"{counted(skip, 'line', 'lines')} of comments above the table {'is' if skip == 1 else 'are'} not read"]
+        if skip
+        else []
+    )
     if found is None and not any(mark in line for line in lines for mark in (usual, *_OTHERS)):
         found = _blank(path, lines)
     if found is None or usual in lines[0]:

@@ -58,8 +58,8 @@ def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:
     if cells.null_count:
         row = file.first_row + pc.index(pc.is_null(cells), pa.scalar(True)).as_py() + 1
         raise ValueError(
-            f"{where} lacks {counted(cells.null_count, 'weight')} in {counted(len(cells), 'row')} (first: row {row:,}); fill them, "
-            "or leave these edges out"
+            f"{where} lacks {counted(cells.null_count, 'weight')} in {counted(len(cells), 'row')} (first: row "
+            f"{row:,}); fill them, or leave these edges out"
         )
     if not is_number(cells.type):
         row = first_odd(cells) if is_text(cells.type) else -1
@@ -69,8 +69,8 @@ def read_weights(file: TableFile, column: str) -> pa.ChunkedArray:
     wrong = np.flatnonzero(~(np.isfinite(as_float32(weights)) & (weights >= 0)))
     if wrong.size:
         raise ValueError(
-            f"{where} needs finite values >= 0 (got {counted(wrong.size, 'other')}; first: {weights[wrong[0]]:g} in row "
-            f"{file.first_row + int(wrong[0]) + 1:,})"
+            f"{where} needs finite values >= 0 (got {counted(wrong.size, 'other')}; first: {weights[wrong[0]]:g} in "
+            f"row {file.first_row + int(wrong[0]) + 1:,})"
         )
     return cells
 
@@ -87,12 +87,11 @@ def nothing_left(name: str, num_rows: int, num_unknown: int, num_loops: int, unk
     """
     if not num_rows:
         return f"{name} has no edges, only columns: there is no graph to learn from"
-    why = [
-        f"{counted(num_unknown, 'is', 'are')} of ids that no sample has{f' ({unknown})' if unknown else ''}" if num_unknown else "",
-        f"{counted(num_loops, 'joins', 'join')} a sample to itself" if num_loops else "",
-    ]
+    such = f" ({unknown})" if unknown else ""
+    why = [f"{counted(num_unknown, 'is', 'are')} of ids that no sample has{such}"] if num_unknown else []
+    why += [f"{counted(num_loops, 'joins', 'join')} a sample to itself"] if num_loops else []
     way = "are these the ids of the samples?" if num_unknown else "name the columns of both ends (--edge-columns)"
-    return f"{name}: none of its {counted(num_rows, 'row')} is an edge: {' and '.join(each for each in why if each)}; {way}"
+    return f"{name}: none of its {counted(num_rows, 'row')} is an edge: {' and '.join(why)}; {way}"
 
 
 def say_different_weights(num_edges: int) -> str:

@@ -77,7 +77,9 @@ def read_ids(file: TableFile, column: str) -> IdColumn:
     if empty.any():
         rows = np.flatnonzero(empty)
         first = ", ".join(str(file.first_row + row + 1) for row in rows[:SHOWN])
-        raise ValueError(f"{where} lacks ids in {counted(rows.size, 'row')} (row {first}{', ...' if rows.size > SHOWN else ''})")
+        raise ValueError(
+            f"{where} lacks ids in {counted(rows.size, 'row')} (row {first}{', ...' if rows.size > SHOWN else ''})"
+        )
     if not file.is_typed:
         first_is = len(text) > 0 and re.match(INTEGER, text[0].as_py())
         is_integer = bool(first_is) and bool(pc.all(pc.match_substring_regex(text, INTEGER)).as_py())
@@ -100,7 +102,8 @@ class IdIndex:
         twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
         if len(twice):
             raise ValueError(
-                f"{column.where}: {counted(len(twice), 'id occurs', 'ids occur')} more than once ({column.show(twice)}); keep one row each"
+                f"{column.where}: {counted(len(twice), 'id occurs', 'ids occur')} more than once "
+                f"({column.show(twice)}); keep one row each"
             )
 
     def __len__(self) -> int:

@@ -81,9 +81,8 @@ def read_labelled_graphs(
         if len(counts) > 1:
             raise ValueError(f"graph folders and .npy labels need the same number of nodes (got {sorted(counts)})")
         index = IdIndex(_numbers(counts.pop()))
-        why = (
-            f"; {[*(edges[name] for name in folders), *arrays][0]} says that there are {counted(len(index), 'node')}, from 0 on"
-        )
+        first = [*(edges[name] for name in folders), *arrays][0]
+        why = f"; {first} says that there are {counted(len(index), 'node')}, from 0 on"
     else:
         index = _all_ids(ends, _label_ids(tasks, id_column, header), out.notes)
     for name in edges:

@@ -129,7 +129,9 @@ def encode_labels(name: str, rows: LabelTable, kind: str, least: int = 2) -> tup
         )
     (column, values), *more = rows.labels.items()
     if least and len(values) and all(cells.null_count == len(cells) for cells in rows.labels.values()):
-        raise ValueError(f"task {name!r} ({rows.where}) needs labels (got {counted(len(values), 'row')}, all of them blank)")
+        raise ValueError(
+            f"task {name!r} ({rows.where}) needs labels (got {counted(len(values), 'row')}, all of them blank)"
+        )
     what = rows.where if more or rows.where.endswith(f"column {column!r}") else f"{rows.where}: column {column!r}"
     table: pa.Table | pa.ChunkedArray = pa.table(rows.labels) if more else values
     is_whole = pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)
@@ -215,8 +217,8 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
         way = f"; if each is a label of its own: --terms {name}" if len(rows.labels) == 1 and parts is None else ""
         pair = " and ".join(f"{rows.row(int(i)):,}" for i in order[first : first + 2])
         raise ValueError(
-            f"task {name!r} ({rows.where}): {counted(ids.size, 'id has', 'ids have')} rows that disagree about label or split ({shown}; "
-            f"such as rows {pair}); keep one row an id, or give each task a table{way}"
+            f"task {name!r} ({rows.where}): {counted(ids.size, 'id has', 'ids have')} rows that disagree about label "
+            f"or split ({shown}; such as rows {pair}); keep one row an id, or give each task a table{way}"
         )
     rows.notes.append(f"{counted(int(again.sum()), 'row repeats', 'rows repeat')} another one")
 

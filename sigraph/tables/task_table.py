@@ -140,7 +140,9 @@ def _groups(name: str, rows: LabelTable, table: SampleTable, column: str) -> Ten
         raise ValueError(f"neither {rows.where} nor {table.name} has the column {column!r} to split by")
     groups = missing_as_null(groups)
     if groups.null_count:
-        raise ValueError(f"column {column!r}, which splits task {name!r}, is empty in {counted(groups.null_count, 'row')}")
+        raise ValueError(
+            f"column {column!r}, which splits task {name!r}, is empty in {counted(groups.null_count, 'row')}"
+        )
     codes = pc.index_in(groups, value_set=pc.unique(groups)).to_numpy()
     out = torch.full((len(table.index),), -1)
     out[torch.from_numpy(position)] = torch.from_numpy(codes.astype(np.int64))
@@ -215,10 +217,11 @@ def _describe(y: Tensor, classes: list[str | int] | None, columns: Sequence[str 
     """Labels in words."""
     if classes is not None:
         sizes = y[y >= 0].bincount(minlength=len(classes)).tolist()
-        counted = [f"{name!r} {size:,}" for name, size in zip(classes, sizes, strict=True)]
-        return f"{len(classes):,} classes, {some(counted)}"
+        each = [f"{name!r} {size:,}" for name, size in zip(classes, sizes, strict=True)]
+        return f"{len(classes):,} classes, {some(each)}"
     known = y[~torch.isnan(y)]
     if y.dim() == 2:
         ones = (y == 1).sum(dim=0).tolist()
-        return f"{counted(len(columns), 'column')}, {some([f'{c!r} {n:,} x 1' for c, n in zip(columns, ones, strict=True)])}"
+        each = [f"{name!r} {number:,} x 1" for name, number in zip(columns, ones, strict=True)]
+        return f"{counted(len(columns), 'column')}, {some(each)}"
     return f"numbers from {float(known.min()):.15g} to {float(known.max()):.15g}"

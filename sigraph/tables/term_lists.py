@@ -58,7 +58,8 @@ def terms_as_columns(name: str, rows: LabelTable, table: SampleTable, min_count:
     kept = np.flatnonzero(count >= min_count)
     if not kept.size:
         raise ValueError(
-            f"task {name!r} ({rows.where}): none of {counted(len(terms), 'term')} is on {counted(min_count, 'sample')} (--min-count)"
+            f"task {name!r} ({rows.where}): none of {counted(len(terms), 'term')} is on "
+            f"{counted(min_count, 'sample')} (--min-count)"
         )
     known = np.unique(sample)  # whose cells are not blank
     if kept.size * known.size > LARGEST:

@@ -222,7 +222,9 @@ class _Judge:
             self.refuse(lost, y, "numbers that float64 can hold", "subtract an offset, such as their least")
             minus = int(((y == -1) & ~absent).sum())
             if minus and not bool(((y < -1) & ~absent).any()):
-                self.notes.append(f"-1 stands for {counted(minus, 'label')} and is taken for a number; a missing one is NaN")
+                self.notes.append(
+                    f"-1 stands for {counted(minus, 'label')} and is taken for a number; a missing one is NaN"
+                )
             y = wide
         elif not self.is_type_said and not bool(absent.all()):
             known = y[~absent].unique()

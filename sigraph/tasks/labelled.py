@@ -206,4 +206,6 @@ def check_parts(task: LabelledTask, what: str = "sample") -> None:
         known[task.row_items(ids)[task.kind.is_labelled(y)]] = True
         unlabelled = ids[~known]
         if unlabelled.numel():
-            raise ValueError(f"{said} lists {counted(unlabelled.numel(), what)} without a label (first: {int(unlabelled[0])})")
+            raise ValueError(
+                f"{said} lists {counted(unlabelled.numel(), what)} without a label (first: {int(unlabelled[0])})"
+            )

@@ -71,7 +71,7 @@ def test_a_prepared_folder_says_what_its_columns_are_for(files, capsys, monkeypa
     proposed = (files / "mine.yaml").read_text()
     config = load_config(files / "mine.yaml")
     assert config.pretrain.dataset == "mine" and config.pretrain.reader["column"] == "place"
-    assert all(f"# {line}" in proposed for line in columns) and config.finetune[0].task == "topic"
+    assert all(f"#   {line}" in proposed for line in columns) and config.finetune[0].task == "topic"
     for words, said in (([], "mine.yaml is there already"), (["--label", "topic"], "--label is for files of your own")):
         assert main(["init", "mine", *words]) == 2 and said in capsys.readouterr().err
 

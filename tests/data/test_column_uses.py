@@ -11,7 +11,9 @@ from sigraph.tables import from_tables
 
 @pytest.fixture
 def dataset(tmp_path):
-    (tmp_path / "s.csv").write_text("id,title,size,who\n" + "".join(f"s{i},some words {i},{i}.5,ann\n" for i in range(9)))
+    (tmp_path / "s.csv").write_text(
+        "id,title,size,who\n" + "".join(f"s{i},some words {i},{i}.5,ann\n" for i in range(9))
+    )
     (tmp_path / "e.csv").write_text("u,v\ns0,s1\n")
     return from_tables(tmp_path / "s.csv", tmp_path / "e.csv", ignore=["who"])
 

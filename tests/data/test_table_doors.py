@@ -106,7 +106,7 @@ CASES = {
         "9 samples with a label but no split are in no part",
     ),
     "labels of some samples": ({}, {}, {"label": [None, *LABELS["label"][1:]]}, {}, "29 of 30 samples"),
-    "labels of ids that are unknown": ({}, {}, {"id": ["zz", *IDS[1:]]}, {}, r"labels for 1 unknown ids in 1 rows"),
+    "labels of ids that are unknown": ({}, {}, {"id": ["zz", *IDS[1:]]}, {}, r"labels for 1 unknown id in 1 row"),
     "a rare class": ({}, {}, {"label": ["r", *"x" * (N - 1)]}, {}, r"1 class is missing from valid and test.*'r' 1"),
     "classes that differ in blanks": ({}, {}, {"label": ["x", "x ", *"yz" * 14]}, {}, "'x', 'x ' differ in blanks"),
     "floats that are classes": (

@@ -68,8 +68,12 @@ def test_a_special_token_stands_between_the_sequences_of_several_columns():
     reader.fit(records)
     samples = reader.read(records)
     assert rows(samples) == [[3, 4, 6, 5], [6, 4], [2], [5, 2, 6, 3]]
-    assert samples.sizes["num_tokens"] == 7 and samples.fetch(torch.tensor([0])).is_special.tolist() == [[False, False, True, False]]
-    assert "1 of 7 letters, in 1 sequence," in reader.note(records) and "1 sequence is empty (row 3)" in reader.note(records)
+    assert samples.sizes["num_tokens"] == 7 and samples.fetch(torch.tensor([0])).is_special.tolist() == [
+        [False, False, True, False]
+    ]
+    assert "1 of 7 letters, in 1 sequence," in reader.note(records) and "1 sequence is empty (row 3)" in reader.note(
+        records
+    )
     assert SymbolTokens(["heavy"], "ACD").read(records).sizes["num_tokens"] == 6
 
 

@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pytest
 
+from sigraph.data.column_uses import USES
 from sigraph.samples.normal_forms import has_rdkit
 from sigraph.tables import TableReport, from_tables
 from sigraph.tables.column_use import guess_use
-from sigraph.tables.report import USES, suggested_reader
+from sigraph.tables.report import suggested_reader
 
 TITLES = [f"A study of {a} in {b}" for a in ("mice", "graphs", "yeast", "soils") for b in ("water", "space", "time")]
 PROTEINS = ["MKVLAAGIVGLPNVGKSTLFNALTKAGVEW" * 2, "GSHMRPWLEKQNDTYCFIVAAGKKPLW", "MAAARPWKKEEDTYCFIVLLQNHSGW"] * 4

@@ -70,7 +70,7 @@ def test_repeated_ids_are_counted_and_ten_listed():
 def test_unknown_ids_are_counted_and_ten_listed():
     index, column = IdIndex(ids(["0"])), ids([str(i // 2) for i in range(26)])
     position = index.find(column)
-    said = index.say_unknown(column, position, position < 0, "edges")
+    said = index.say_unknown(column, position, position < 0, "edge")
     assert said == "12 unknown ids in 24 edges (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...)"
 
 

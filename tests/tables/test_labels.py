@@ -71,7 +71,7 @@ def test_a_column_of_yes_and_no_names_the_cell_that_is_neither():
 @pytest.mark.parametrize(
     ("values", "note"),
     [
-        ([0, 1, -1, 2], "-1 stands for 1 labels and is taken for missing; a table of ids has -1 as a class"),
+        ([0, 1, -1, 2], "-1 stands for 1 label and is taken for missing; a table of ids has -1 as a class"),
         ([1, 1, -1, 1], "the labels are 1 and -1 alone"),
     ],
 )

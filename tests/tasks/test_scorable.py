@@ -60,7 +60,7 @@ def test_what_cannot_be_learnt():
     assert unlearnable(task([0, 1, 0, 1, 2, 1, 0, 1])) == [said]
     assert unlearnable(task([0.5] * 4 + [1.0, 2, 3, 4])) == ["all targets in 'train' are 0.5: nothing to learn"]
     columns = torch.tensor([[0, 1]] * 4 + [[1, 1]] * 4)
-    assert "1 label columns are 1 scored in 'valid' or 'test' but not in 'train': 0" in unlearnable(task(columns))[0]
+    assert "1 label column is 1 scored in 'valid' or 'test' but not in 'train': 0" in unlearnable(task(columns))[0]
     assert unlearnable(task([0, 1, 0, 1, 1, 1, 0, 1])) == []
 
 
