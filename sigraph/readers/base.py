@@ -116,17 +116,15 @@ def check_column(owner: str, column: str | Sequence[str]) -> str | list[str]:
     return listed
 
 
-def text_column(
-    records: pa.Table, column: str | Sequence[str], owner: str, is_new: bool = False, between: str = BETWEEN
-) -> pa.Array:
+def text_column(records: pa.Table, column: str | Sequence[str], owner: str, is_new: bool = False) -> pa.Array:
     """A column of text, nulls as empty text; integers, as a table of new samples may hold alone, as they are written.
 
     Args:
         records: The table.
-        column: Its name; or those of several, whose cells are joined in this order, a missing one as empty text.
+        column: Its name; or those of several, whose cells are joined in this order, a missing one as empty text, with
+            a line's end between two; where all are missing the text is empty.
         owner: Which reader asks.
         is_new: Whether nothing is learned from it, so that all of it may be empty.
-        between: What stands between the cells of several columns.
 
     Raises:
         ValueError: There is no such column, it is of another kind, or all of it is empty.
@@ -134,7 +132,14 @@ def text_column(
     if isinstance(column, str):
         return _text_of(records, column, owner, is_new)
     parts = [_text_of(records, one, owner, is_new) for one in column]
-    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(between, pa.large_string()))
+    return parts[0] if len(parts) == 1 else joined_texts(parts, BETWEEN)
+
+
+def joined_texts(parts: Sequence[pa.Array], between: str) -> pa.Array:
+    """Texts side by side as one each; where all are empty so is the whole. Shapes [N] -> [N]"""
+    mark, nothing = (pa.scalar(one, pa.large_string()) for one in (between, ""))
+    is_empty = pc.equal(pc.binary_join_element_wise(*parts, nothing), nothing)
+    return pc.if_else(is_empty, nothing, pc.binary_join_element_wise(*parts, mark))
 
 
 def _text_of(records: pa.Table, column: str, owner: str, is_new: bool) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sigraph.files.arguments import check_integers
 from sigraph.files.counted import counted
-from sigraph.readers.base import Reader, check_column, first_rows, shares, stated, text_column
+from sigraph.readers.base import Reader, check_column, first_rows, joined_texts, shares, stated, text_column
 from sigraph.samples import FIRST_TOKEN, TokenSequences, token_table
 
 # The twenty, selenocysteine and pyrrolysine; then what stands for several of them or any (IUPAC-IUB, 1984).
@@ -95,11 +95,7 @@ class SymbolTokens(Reader):
     def _bytes(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Where each sequence begins [N + 1], and the letters of all in a row, a byte each."""
         parts = [_plain(text_column(records, column, "SymbolTokens", is_new=True)) for column in self.wanted]
-        text = parts[0]
-        if len(parts) > 1:
-            boundary, nothing = (pa.scalar(one, pa.large_string()) for one in (_BOUNDARY, ""))
-            is_empty = pc.equal(pc.binary_join_element_wise(*parts, nothing), nothing)
-            text = pc.if_else(is_empty, nothing, pc.binary_join_element_wise(*parts, boundary))
+        text = parts[0] if len(parts) == 1 else joined_texts(parts, _BOUNDARY)
         if self.max_length is not None:
             text = pc.utf8_slice_codeunits(text, 0, self.max_length)
         _, starts, letters = text.buffers()

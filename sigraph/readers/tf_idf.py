@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sigraph.files.arguments import check_choices, check_flags, check_integers
 from sigraph.files.counted import counted
-from sigraph.readers.base import Reader, check_column, stated, text_column
+from sigraph.readers.base import BETWEEN, Reader, check_column, stated, text_column
 from sigraph.samples import SparseFeatures
 
 WHAT = {"word": "word of two letters or more", "char": "letter"}
@@ -106,6 +106,8 @@ class TfIdf(Reader):
         """How many single words (letters) each text has, and how many of them were learned. [N] each"""
         from sklearn.feature_extraction.text import CountVectorizer
 
+        if isinstance(self.column, list) and self.analyzer == "char":
+            text = [one.replace(BETWEEN, "") for one in text]  # no letter of theirs
         counter = CountVectorizer(analyzer=self.analyzer)
         try:
             count = counter.fit_transform(text)

@@ -49,7 +49,8 @@ def columns_with_gaps(values: Mapping[str, pa.ChunkedArray]) -> dict[str, int]:
 def say_gaps(gaps: Mapping[str, int]) -> str:
     """That numbers are records for their gaps."""
     name, missing = next(iter(gaps.items()))
-    more = f", and so {counted(len(gaps) - 1, 'more column does', 'more columns do')}" if len(gaps) > 1 else ""
+    others = len(gaps) - 1
+    more = f", and so {'does' if others == 1 else 'do'} {counted(others, 'more column')}" if others else ""
     return (
         f"records, since {name!r} lacks {missing:,} of its numbers{more}: TableFeatures reads a gap as the mean and "
         "says that it is one; filled, or without (--ignore), all columns are features"

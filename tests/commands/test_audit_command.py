@@ -67,7 +67,7 @@ def test_own_files(files, capsys):
     assert topic["verdict"] == "promising" and topic["labels"] == "given" and topic["leakage"] is None
     assert sorted(part["name"] for part in topic["parts"]) == ["a", "b"]
     assert topic["num_samples"] == 61 and topic["coverage"] == pytest.approx(60 / 61)
-    assert any("1 unknown ids in 1 rows ('p60'); nodes without edges" in note for note in notes)
+    assert any("1 unknown id in 1 row ('p60'); nodes without edges" in note for note in notes)
     assert functions["type"] == "multilabel" and functions["labels"] == "seen" and functions["num_labelled"] < 60
     assert [part["name"] for part in functions["parts"]] == ["even", "third"]
     assert functions["leakage"]["transductive"]["test"] > 0

@@ -145,7 +145,7 @@ def test_what_was_understood_is_said_before_an_error(files, capsys):
     (files / "t.csv").write_text("id,label\nnobody,1\n")
     assert main(command(files, "--task", str(files / "t.csv"), "--dry-run")) == 2
     captured = capsys.readouterr()
-    assert "58 undirected" in captured.out and "labels for 1 unknown ids in 1 rows ('nobody')" in captured.err
+    assert "58 undirected" in captured.out and "labels for 1 unknown id in 1 row ('nobody')" in captured.err
 
 
 def test_blank_text_labels_in_the_samples_are_missing(tmp_path):
@@ -172,7 +172,7 @@ def test_edges_alone_become_a_graph(files, capsys):
     request = ["prepare", "--edges", str(files / "e.csv"), "--out", str(files / "g"), "--memory-limit", "8GB"]
     assert main([*request, "--num-nodes", "6"]) == 0
     said = capsys.readouterr()
-    assert "2 undirected, dropped 1 self-loops" in said.out and "3 of 6" in said.out and "sorting" in said.err
+    assert "2 undirected, dropped 1 self-loop" in said.out and "3 of 6" in said.out and "sorting" in said.err
     assert PretrainGraph.open(files / "g", verify=True).edge_index.tolist() == [[0, 1, 1, 3], [1, 0, 3, 1]]
     assert main(request) == 2 and "is not empty" in capsys.readouterr().err
     assert main([*request, "--force"]) == 0 and PretrainGraph.open(files / "g").num_nodes == 4
@@ -207,7 +207,7 @@ def small(tmp_path):
         ([], "e.csv has no edges, only columns"),
         ([(1000 + i, 2000 + i) for i in range(5)], "none of its 5 rows is an edge: 5 are of ids that no sample has"),
         ([(i, i) for i in range(60)], "none of its 60 rows is an edge: 60 join a sample to itself"),
-        ([(1, 1), (1, 99)], "1 are of ids that no sample has (such as 99) and 1 join a sample to itself"),
+        ([(1, 1), (1, 99)], "1 is of ids that no sample has (such as 99) and 1 joins a sample to itself"),
     ],
 )
 def test_a_graph_of_which_nothing_is_left_is_an_error_that_says_why(small, capsys, edges, why, limit):
@@ -312,7 +312,7 @@ def test_numbers_with_gaps_and_categories_are_records_that_a_reader_reads(small,
     said = capsys.readouterr().out
     assert "7 cells are 'NA' in 'x1', taken for missing numbers" in said
     assert "integers, 4 different; are they names? --category site" in said
-    assert "records, since 'x1' lacks 7 of its numbers, and so do 1 more columns: TableFeatures reads" in said
+    assert "records, since 'x1' lacks 7 of its numbers, and so does 1 more column: TableFeatures reads" in said
     assert ask("--category", "site", "--out", str(folder / "out"), dry_run=False) == 0
     records = SampleDataset.open(folder / "out").records
     reader = TableFeatures()

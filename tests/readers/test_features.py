@@ -94,3 +94,12 @@ def test_cells_that_are_no_numbers_are_refused_by_row_and_what_is_known_is_a_sha
     text = TfIdf(min_count=1)
     text.fit(pa.table({"text": ["a word or two", "two words"]}))
     assert text.known(pa.table({"text": ["word two more", "nothing", ""]})).tolist() == [2 / 3, 0, 0]
+
+
+def test_letters_of_several_columns_and_what_is_missing_in_all():
+    records = pa.table({"a": ["AB", None, None], "b": ["BA", "A", None]})
+    reader = TfIdf(["a", "b"], min_count=1, analyzer="char")
+    reader.fit(records)
+    assert reader.state()["words"] == ["\n", "a", "b"]
+    assert (reader.read(records).vectors()[2] == 0).all() and reader.note(records).startswith("1 text holds no word")
+    assert reader.known(pa.table({"a": ["A", "Z"], "b": ["ZZZ", "Z"]})).tolist() == [0.25, 0]

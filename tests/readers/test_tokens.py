@@ -74,6 +74,7 @@ def test_a_special_token_stands_between_the_sequences_of_several_columns():
     assert "1 of 7 letters, in 1 sequence," in reader.note(records) and "1 sequence is empty (row 3)" in reader.note(
         records
     )
+    assert reader.known(records).tolist() == [1, 1, 0, 2 / 3]
     assert SymbolTokens(["heavy"], "ACD").read(records).sizes["num_tokens"] == 6
 
 
