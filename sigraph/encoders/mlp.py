@@ -12,6 +12,7 @@ from torch_geometric.nn import MLP
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, Encoding, samples_of
+from sigraph.encoders.sparse_linear import SparseLinear
 from sigraph.files.arguments import MOST_LAYERS, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
 
@@ -37,6 +38,9 @@ class MLPEncoder(Encoder):
             :math:`\ln\frac{1 + n}{1 + n_f} + 1` where :math:`n_f` of n samples have it, and scale each row to length 1
             times ``in_channels`` ** 0.5: tf-idf of bags of words. The weights are learned by :meth:`prepare` and kept
             with the encoder.
+        sparse_input: Whether the first layer multiplies the entries alone that are not zero: the same up to rounding,
+            and with input dropout other draws of it; about ten times as fast where a row has ten words out of
+            thousands, slower where most entries are not zero.
 
     Shapes:
         - **inputs:** [B, in_channels] float  ->  **z:** [B, D]
@@ -57,24 +61,27 @@ class MLPEncoder(Encoder):
         input_dropout: float = 0.0,
         normalize_input: bool = False,
         weigh_input: bool = False,
+        sparse_input: bool = False,
     ) -> None:
         super().__init__()
         check_integers("MLPEncoder", 1, in_channels=in_channels, hidden_channels=hidden_channels)
         check_integers("MLPEncoder", 1, out_channels=out_channels)
         check_integers("MLPEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
         check_rates("MLPEncoder", dropout=dropout, input_dropout=input_dropout)
-        check_flags("MLPEncoder", normalize_input=normalize_input, weigh_input=weigh_input)
+        check_flags("MLPEncoder", normalize_input=normalize_input, weigh_input=weigh_input, sparse_input=sparse_input)
         if normalize_input and weigh_input:
             raise ValueError("'normalize_input' and 'weigh_input' scale rows both in 'MLPEncoder'; choose one")
         if weigh_input:
             self.register_buffer("idf", torch.ones(in_channels))
         self.in_channels, self.out_channels = in_channels, out_channels
         self.normalize_input, self.weigh_input = normalize_input, weigh_input
-        self.input_dropout = nn.Dropout(input_dropout)
+        self.input_dropout = nn.Dropout(0.0 if sparse_input else input_dropout)
         channels = [in_channels, *[hidden_channels] * (num_layers - 1), out_channels]
         sizes = {"in_channels": in_channels, "hidden_channels": hidden_channels, "out_channels": out_channels}
         check_fits("MLPEncoder", 4 * sum(math.prod(pair) for pair in pairwise(channels)), **sizes)
         self.mlp = MLP(channels, dropout=float(dropout), act="gelu", norm="layer_norm", norm_kwargs={"mode": "node"})
+        if sparse_input:
+            self.mlp.lins[0] = SparseLinear(self.mlp.lins[0], float(input_dropout))
 
     def check_samples(self, dataset: SampleDataset) -> None:
         if dataset.in_channels != self.in_channels:
