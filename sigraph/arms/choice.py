@@ -19,6 +19,15 @@ class Candidate(NamedTuple):
     num_parameters: int
 
 
+class Chosen(NamedTuple):
+    """The best of some candidates."""
+
+    place: int  # among them, in their order
+    candidate: Candidate
+    valid: Tensor  # its predictions of the validation samples
+    num_trials: int  # how many there were
+
+
 def better_of(task: BaseTask, candidates: Iterable[Candidate], score_test: bool) -> Prediction:
     """The candidate with the best validation score, of equals the first; it alone predicts test samples.
 
@@ -32,6 +41,13 @@ def better_of(task: BaseTask, candidates: Iterable[Candidate], score_test: bool)
     Raises:
         UndefinedMetricError: The metric cannot score any of them.
     """
+    chosen = best_of(task, candidates)
+    test = chosen.candidate.predict("test") if score_test else None
+    return Prediction(chosen.valid, test, chosen.candidate.num_parameters, num_trials=chosen.num_trials)
+
+
+def best_of(task: BaseTask, candidates: Iterable[Candidate]) -> Chosen:
+    """As :func:`better_of` chooses, with its place: no test sample is predicted."""
     sign = 1 if task.greater_is_better else -1
     best, found, count = -float("inf"), None, 0
     undefined: UndefinedMetricError | None = None
@@ -44,11 +60,9 @@ def better_of(task: BaseTask, candidates: Iterable[Candidate], score_test: bool)
             undefined = error
             continue
         if found is None or score > best:
-            best, found = score, (candidate, predicted)
+            best, found = score, (count - 1, candidate, predicted)
     if found is None and undefined is not None:
         raise undefined
     if found is None:
         raise ValueError("'candidates' needs at least one in 'better_of' (got none)")
-    chosen, valid = found
-    test = chosen.predict("test") if score_test else None
-    return Prediction(valid, test, chosen.num_parameters, num_trials=count)
+    return Chosen(*found, count)
