@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 import numpy as np
@@ -77,7 +78,7 @@ class TanimotoGraph(GraphConstructor):
                 f"(got {self.k})"
             )
         if len(node) < len(number):
-            logger.warning("%s cannot be read: isolated", counted(len(number) - len(node), "molecule"))
+            _say_isolated(dataset.fingerprint, self.column, len(number) - len(node))
         first, kind_of = _equal_rows(bits)
         kind = torch.from_numpy(kind_of[number[node.numpy()]])  # [M]
         used, kind = kind.unique(return_inverse=True)
@@ -95,6 +96,11 @@ class TanimotoGraph(GraphConstructor):
                 f"{self.min_similarity}{' both ways' if self.mutual else ''}; lower 'min_similarity'"
             )
         return graph
+
+
+@functools.lru_cache(maxsize=64)  # each seed and arm makes the graph anew: of one data set it is said once
+def _say_isolated(fingerprint: str, column: str, count: int) -> None:
+    logger.warning("%s cannot be read: isolated", counted(count, "molecule"))
 
 
 def similarity(bits: csr_matrix, row: np.ndarray, col: np.ndarray) -> Tensor:

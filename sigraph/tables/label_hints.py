@@ -88,8 +88,9 @@ def rare_classes(y: Tensor, split: Mapping[str, Tensor], classes: Sequence[str |
     listed = some([f"{classes[i]!r} {int(total[i]):,}" for i in absent])
     single = int((total == 1).sum())
     what = "1 class is" if len(absent) == 1 else f"{len(absent):,} of {len(classes):,} classes are"
+    they = "it is" if len(absent) == 1 else "they are"
     alone = f", {single:,} of them with a single sample" if single and len(absent) > 1 else ""
     return [
-        f"{what} missing from {parts}, which cannot tell how well it is learned{alone} (samples: {listed}); merge rare "
-        "classes, leave their cells blank, or give the split"
+        f"{what} missing from {parts}, which cannot tell how well {they} learned{alone} (samples: {listed}); merge "
+        "rare classes, leave their cells blank, or give the split"
     ]

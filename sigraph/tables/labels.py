@@ -214,7 +214,8 @@ def refuse_conflicts(name: str, rows: LabelTable, parts: np.ndarray | None, tabl
     if ids.size:
         shown = table.index.column.show(table.index.column.text.take(pa.array(ids)))
         first = int(conflict.argmax())
-        way = f"; if each is a label of its own: --terms {name}" if len(rows.labels) == 1 and parts is None else ""
+        is_term = parts is None and len(rows.labels) == 1 and all(is_text(one.type) for one in rows.labels.values())
+        way = f"; if each is a label of its own: --terms {name}" if is_term else ""
         pair = " and ".join(f"{rows.row(int(i)):,}" for i in order[first : first + 2])
         raise ValueError(
             f"task {name!r} ({rows.where}): {counted(ids.size, 'id has', 'ids have')} rows that disagree about label "

@@ -105,9 +105,10 @@ class GraphRead:
         out = [f"graph {self.name!r}  {self.file}: {counted(self.num_rows, 'row')}, {self.columns}"]
         dropped = [counted(self.self_loops, "self-loop")] if self.self_loops else []
         dropped += [counted(self.repeated_edges, "repeat")] if self.repeated_edges else []
+        have = "has" if self.num_isolated == 1 else "have"
         out.append(
             f"  edges    {self.num_edges:,} undirected{', dropped ' + ' and '.join(dropped) if dropped else ''}; "
-            f"{self.num_isolated:,} of {self.num_samples:,} samples have none"
+            f"{self.num_isolated:,} of {counted(self.num_samples, 'sample')} {have} none"
         )
         return out + [f"  note     {note}" for note in self.notes]
 
