@@ -56,8 +56,10 @@ def leaderboard_run(arguments: argparse.Namespace) -> int:
     if arguments.format == "markdown":
         from sigraph.leaderboard.hints import hint_lines
         from sigraph.leaderboard.leakage_lines import leakage_lines
+        from sigraph.leaderboard.trials import trial_lines
 
-        if lines := [*leakage_lines(board.records, arguments.task), *hint_lines(board.records, arguments.task)]:
+        records, task = board.records, arguments.task
+        if lines := [*leakage_lines(records, task), *trial_lines(records), *hint_lines(records, task)]:
             print("", *lines, sep="\n")
     for record in board.records:
         if record["status"] == "unreadable":

@@ -229,6 +229,7 @@ def _show(results: Results, debug: bool) -> int:
     from sigraph.leaderboard.hints import hint_lines
     from sigraph.leaderboard.latent_table import latent_table
     from sigraph.leaderboard.leakage_lines import leakage_lines
+    from sigraph.leaderboard.trials import trial_lines
 
     config = results.config
     print(f"\n{config.name}: {config.question}\n" if config.question else f"\n{config.name}\n")
@@ -241,7 +242,7 @@ def _show(results: Results, debug: bool) -> int:
     else:
         print(results.leaderboard().table())
         print(f"\nmean ± unbiased standard deviation over seeds; everything is kept in {folder}")
-    for line in [*leakage_lines(results.records), *hint_lines(results.records)]:
+    for line in [*leakage_lines(results.records), *trial_lines(results.records), *hint_lines(results.records)]:
         print(line)
     for reason in dict.fromkeys(record["reason"] for record in results.failed):
         same = [record for record in results.failed if record["reason"] == reason]

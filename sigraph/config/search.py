@@ -50,6 +50,11 @@ class Choices:
         """Whether a value is one of them."""
         return self.place(value) is not None
 
+    def like(self, value: Any) -> tuple[Any, ...]:
+        """The first of them that equals a value, 2 for 2.0; none: empty."""
+        equal = [one for one in self.values if one == value and isinstance(one, bool) == isinstance(value, bool)]
+        return (value,) if self.holds(value) else tuple(equal[:1])
+
     def __str__(self) -> str:
         return f"[{', '.join(map(_text, self.values))}]"
 
@@ -93,6 +98,10 @@ class Range:
             return False
         steps = (value - self.low) / self.step if self.step else 0.0
         return abs(steps - round(steps)) < 1e-6
+
+    def like(self, value: Any) -> tuple[Any, ...]:
+        """A value as it would be drawn, if it may be; else empty."""
+        return () if not self.holds(value) else (value,) if self.whole else (float(value),)
 
     def rounded(self, value: float) -> float:
         """A number that was drawn, with no more digits than tell a thousandth of the range."""

@@ -84,6 +84,23 @@ def trials_page(found: Sequence[Tried], experiment: str | None = None, task: str
     return "\n\n".join(parts)
 
 
+def trial_lines(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What stands below a table of arms whose settings a search drew: among how many each one's were chosen.
+
+    Args:
+        records: As in ``results.json``.
+    """
+    found: dict[Any, dict[str, int]] = {}
+    for record in records:
+        if record.get("search"):
+            found.setdefault(record.get("experiment"), {})[record["arm"]] = len(record["search"]["tried"])
+    return [
+        f"settings of {name} were chosen by validation among drawn ones: "
+        + ", ".join(f"{arm} {number} trials" for arm, number in numbers.items())
+        for name, numbers in found.items()
+    ]
+
+
 def _read(file: Path) -> Tried:
     named = _NAME.fullmatch(file.stem)
     names = file.parent.parent.name, named[1] if named else file.stem

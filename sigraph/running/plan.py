@@ -63,7 +63,8 @@ def plan(
     for name, seed in jobs:
         seeds.setdefault(name, []).append(seed)
     checked = check_all(config, list(seeds), search is not None)
-    for line in [*own_baselines(config, list(seeds)), *checked.lines, *search_lines(config, list(seeds))]:
+    chosen = search_lines(config, list(seeds)) if search is None else []  # else it is not known yet
+    for line in [*own_baselines(config, list(seeds)), *checked.lines, *chosen]:
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}

@@ -54,6 +54,8 @@ def test_settings_are_chosen_by_validation():
     tried = {"0.1": 0.5, "0.2": 0.7}
     for chosen, expected in ((0.2, []), (0.1, ["chosen-by-validation"]), (0.3, ["chosen-by-validation"])):
         assert rules([{**one, "grid": grid(chosen, **tried)} for one in ten()]) == expected
+        drawn = {**grid(chosen, **tried), "space": {"pretrain.lr": [0.1, 0.2]}, "seeds": [1000]}
+        assert rules([{**one, "search": drawn} for one in ten()]) == expected
 
 
 def test_a_head_is_chosen_by_validation():

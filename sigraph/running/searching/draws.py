@@ -48,7 +48,7 @@ def next_settings(
     Args:
         space: What may be drawn, of all keys of the experiment.
         keys: Those that are open for the arm.
-        stated: What its settings say of these, as far as they do.
+        stated: What its settings, and the constructors' defaults, say of these, as far as they do.
         tried: Trials of these keys, in their order: ``settings`` and ``valid``, None where one failed.
         greater_is_better: Of ``valid``.
 
@@ -61,8 +61,9 @@ def next_settings(
     if len(done) >= num_settings(space, keys):
         return None
     number = len(tried)
-    if number == 0 and all(key in stated and space[key].holds(stated[key]) for key in keys):
-        return {key: _alike(space[key], stated[key]) for key in keys}
+    known = {key: value for key in keys if key in stated for value in space[key].like(stated[key])}
+    if number == 0 and len(known) == len(keys):
+        return known
     for again in range(_AGAIN):
         seed = keyed_seed(_KEY, number, again) >> 33
         drawn = _drawn(space, keys, tried, greater_is_better, seed, number < STARTUP)
@@ -126,11 +127,6 @@ def _distribution(one: Dimension) -> Any:
 def _known(one: Dimension, value: Any) -> Any:
     """What Optuna calls a value that was tried."""
     return one.place(value) if isinstance(one, Choices) else value
-
-
-def _alike(one: Dimension, value: Any) -> Any:
-    """A value that is stated, written as one that is drawn."""
-    return value if isinstance(one, Choices) or one.whole else float(value)
 
 
 def _value(one: Dimension, drawn: Any) -> Any:

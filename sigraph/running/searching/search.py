@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from sigraph import __version__
-from sigraph.config import ArmConfig, ExperimentConfig, settings_hash
+from sigraph.config import ExperimentConfig, settings_hash
 from sigraph.config.provenance import commit, own_sources
 from sigraph.config.search import Space, search_seeds
 from sigraph.leaderboard.records import FORMAT, DrawnSearch, NewerFormatError
@@ -24,7 +24,7 @@ from sigraph.running.progress import Progress
 from sigraph.running.records import read_record
 from sigraph.running.run_one import experiment_folder, stop_when_ended, stop_without_room
 from sigraph.running.searching.draws import next_settings, num_settings
-from sigraph.running.searching.trial import primary_of, scored_trial, task_of
+from sigraph.running.searching.trial import primary_of, scored_trial, stated_values, task_of
 
 TRIALS_FOLDER = "pretrained"  # in it: what trials pre-train, which arms share; nothing of a table needs it
 
@@ -139,7 +139,7 @@ def search(
             "greater_is_better": task.greater_is_better,
             "num_asked": max(number, record["num_asked"] if record else 0),
         }
-        tried, stated = list(record["tried"]) if record else [], _stated(arm, asked.space)
+        tried, stated = list(record["tried"]) if record else [], stated_values(arm, asked.space)
         while len(tried) < number:
             settings = next_settings(asked.whole, list(asked.space), stated, tried, task.greater_is_better)
             if settings is None:
@@ -242,21 +242,6 @@ def _strange(space: Space, record: dict[str, Any]) -> str | None:
 
 def _most(asked: Asked, number: int) -> int:
     return int(min(number, num_settings(asked.space, list(asked.space))))
-
-
-def _stated(arm: ArmConfig, space: Space) -> dict[str, Any]:
-    """What an arm's settings say of keys that are open, as far as they do."""
-    found = {}
-    for dotted in space:
-        place: Any = arm.to_dict()
-        for part in dotted.split("."):
-            if isinstance(place, list):
-                place = place[int(part)]
-            else:
-                place = place.get(part) if isinstance(place, dict) else None
-        if place is not None:
-            found[dotted] = place
-    return found
 
 
 def _fingerprint(source: Any) -> str:

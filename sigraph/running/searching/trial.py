@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -142,19 +144,38 @@ def check_trials(arm: ArmConfig, space: Space, seed: int, redraws: int) -> None:
             )
 
 
+def stated_values(arm: ArmConfig, keys: Iterable[str]) -> dict[str, Any]:
+    """What the settings of an arm say of keys, or the constructors that these are arguments of, as far as they do."""
+    found = {}
+    for dotted in keys:
+        place, name = _around(arm, dotted)
+        if name in place:
+            found[dotted] = place[name]
+        elif "_target_" in place:
+            known = inspect.signature(resolve(place["_target_"], object, dotted)).parameters
+            if name in known and isinstance(known[name].default, int | float | str | NoneType):
+                found[dotted] = known[name].default
+    return found
+
+
 def _takes_fractions(arm: ArmConfig, dotted: str) -> bool:
     """Whether what a key sets may be a half."""
+    place, name = _around(arm, dotted)
+    if "_target_" in place:
+        return misfit(resolve(place["_target_"], object, dotted), {name: 0.5}) is None
+    return isinstance(place.get(name), float)
+
+
+def _around(arm: ArmConfig, dotted: str) -> tuple[dict[str, Any], str]:
+    """The settings among which a key is, and what it is called there."""
     *path, name = dotted.split(".")
     place: Any = arm.to_dict()
     for part in path:
-        place = place[int(part)] if isinstance(place, list) else place.get(part)
-        if place is None:
-            return False
-    if not isinstance(place, dict):
-        return False
-    if "_target_" in place:
-        return misfit(resolve(place["_target_"], object, ".".join(path)), {name: 0.5}) is None
-    return isinstance(place.get(name), float)
+        if isinstance(place, list):
+            place = place[int(part)]
+        else:
+            place = place.get(part) if isinstance(place, dict) else None
+    return (place if isinstance(place, dict) else {}), name
 
 
 def _look_up(arm: ArmConfig, entry: FinetuneConfig, dataset: SampleDataset) -> tuple[SampleDataset, BaseTask]:

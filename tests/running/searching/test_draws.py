@@ -61,6 +61,8 @@ def test_what_the_file_states_comes_first_where_it_lies_in_the_space():
     assert first == stated and isinstance(first["pretrain.encoder.dropout"], float)
     for key, outside in (("pretrain.optimizer.lr", 1.0), ("pretrain.batch_size", 20), ("pretrain.structure_loss", "C")):
         assert next_settings(SPACE, KEYS, {**stated, key: outside}, (), True) != stated
+    numbers = read_space({"a.b": [1, 2], "c.d": [True, False]}, Place("test"))
+    assert next_settings(numbers, list(numbers), {"a.b": 2.0, "c.d": False}, (), True) == {"a.b": 2, "c.d": False}
     assert next_settings(SPACE, KEYS, {}, (), True) == next_settings(SPACE, KEYS, {KEYS[0]: 0.005}, (), True)
 
 

@@ -71,6 +71,7 @@ def test_the_best_validated_is_chosen_and_every_trial_kept(searching, monkeypatc
     assert record["chosen"] == max(record["tried"], key=lambda trial: trial["valid"])["settings"]
     assert trials.seeds == [[1000, 1001]] * 6 and record["seeds"] == [1000, 1001]
     assert (record["task"], record["head"], record["metric"]) == ("block", "linear", "accuracy")
+    assert record["tried"][0]["settings"] == {LR: 0.001, ALPHA: 2.0}  # the file's own, and the loss's default
     arm = settle(config, "sipt").arm
     assert arm.pretrain.optimizer["lr"] == record["chosen"][LR] and arm.pretrain.structure_loss["alpha"]
     searching["seeds"] = [0, 1000]
@@ -273,6 +274,8 @@ def test_the_command_searches_and_writes_every_trial(file, searching, capsys):
     assert main(["run", file, "--search", "2", "seeds=[0]", "search.seeds=[7]", "pretrain.trainer.max_epochs=1"]) == 0
     said = capsys.readouterr()
     assert "sipt, search 2/2: lr " in said.err
+    told = "settings of toy-experiment were chosen by validation among drawn ones: sipt 2 trials, objective-only 2 trials"
+    assert told in said.out
     assert main(["leaderboard", searching["output_dir"], "--format", "trials"]) == 0
     page = capsys.readouterr().out
     assert "# Trials of toy-experiment" in page and "## sipt: 2 trials" in page and "## objective-only: 2" in page
