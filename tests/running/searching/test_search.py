@@ -274,7 +274,9 @@ def test_the_command_searches_and_writes_every_trial(file, searching, capsys):
     assert main(["run", file, "--search", "2", "seeds=[0]", "search.seeds=[7]", "pretrain.trainer.max_epochs=1"]) == 0
     said = capsys.readouterr()
     assert "sipt, search 2/2: lr " in said.err
-    told = "settings of toy-experiment were chosen by validation among drawn ones: sipt 2 trials, objective-only 2 trials"
+    told = (
+        "settings of toy-experiment were chosen by validation among drawn ones: sipt 2 trials, objective-only 2 trials"
+    )
     assert told in said.out
     assert main(["leaderboard", searching["output_dir"], "--format", "trials"]) == 0
     page = capsys.readouterr().out
