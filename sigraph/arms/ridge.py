@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.preprocessing import normalize
+from torch import Tensor
 
-from sigraph.arms.base import ArmKind, Given, Prediction, without_vectors
-from sigraph.arms.choice import Candidate, best_of, better_of
-from sigraph.arms.linear import PENALTIES, check_penalties, linear_candidates
+from sigraph.arms.base import Given, Prediction
+from sigraph.arms.choice import best_of, better_of
+from sigraph.arms.linear import PENALTIES, check_penalties
+from sigraph.arms.mapped import Mapped, MappedRows, candidates_of
 from sigraph.arms.ridge_maps import ridge_maps
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.edges.propagation import Propagation
 from sigraph.files.arguments import check_integers, check_numbers
-from sigraph.samples.vectors import Vectors
+from sigraph.samples.vectors import Rows, Vectors
 from sigraph.targets.reduced import propagated_features
 from sigraph.tasks import Task
 
@@ -32,7 +34,7 @@ class _Maps(NamedTuple):
     weights: list[np.ndarray]  # [F, D] of each penalty
 
 
-class Ridge(ArmKind):
+class Ridge(MappedRows):
     r"""What a pre-training on the graph can do without any training: the row for it to beat.
 
     Targets are the unit rows of :math:`H = \sum_{k \le K} r (1-r)^k P^k X`, reduced to a few channels, over the graph
@@ -51,7 +53,6 @@ class Ridge(ArmKind):
         penalties: Penalties of the linear model to choose from by validation, each > 0.
     """
 
-    kind = "closed-form"
     reads_graph = True
 
     def __init__(
@@ -69,25 +70,23 @@ class Ridge(ArmKind):
         self.ridges = check_penalties("Ridge", "ridges", ridges)
         self.penalties = check_penalties("Ridge", "penalties", penalties)
 
-    def applies(self, given: Given, task: Task) -> str:
-        return without_vectors(given)
+    def maps(self, given: Given, nodes: Mapping[str, Tensor]) -> Iterator[Mapped]:
+        made = self._maps(given)
+        rows = {part: made.vectors(given.dataset.store, node) for part, node in nodes.items()}
+        for weight in made.weights:
+            yield _mapped(rows, weight)
 
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
-        maps = self._maps(given)
-        rows = {part: maps.vectors(given.dataset.store, node) for part, node in task.split.items()}
-
-        def candidates(weight: np.ndarray, penalties: Sequence[float]) -> Iterator[Candidate]:
-            predicted = {part: np.asarray(row @ weight) for part, row in rows.items()}
-            for candidate in linear_candidates(task, predicted, penalties):
-                yield Candidate(candidate.predict, candidate.num_parameters + weight.size)
-
-        if rows["train"].shape[0] < _MANY:
-            return better_of(task, (one for w in maps.weights for one in candidates(w, self.penalties)), score_test)
-        middle = (len(maps.weights) - 1) // 2
-        first = best_of(task, candidates(maps.weights[middle], self.penalties))
+        if len(task.split["train"]) < _MANY:
+            return super().predict(given, task, seed, score_test)
+        made = self._maps(given)
+        rows = {part: made.vectors(given.dataset.store, node) for part, node in task.split.items()}
+        middle = (len(made.weights) - 1) // 2
+        first = best_of(task, candidates_of(task, _mapped(rows, made.weights[middle]), self.penalties))
         penalty = [self.penalties[first.place]]
-        others = (one for i, w in enumerate(maps.weights) if i != middle for one in candidates(w, penalty))
-        found = better_of(task, (first.candidate, *others), score_test)
+        others = (_mapped(rows, weight) for i, weight in enumerate(made.weights) if i != middle)
+        more = (candidate for mapped in others for candidate in candidates_of(task, mapped, penalty))
+        found = better_of(task, (first.candidate, *more), score_test)
         return found._replace(num_trials=found.num_trials + first.num_trials - 1)
 
     def _maps(self, given: Given) -> _Maps:
@@ -103,6 +102,10 @@ class Ridge(ArmKind):
         found = _Maps(given.visible, given.graph, settings, vectors, list(ridge_maps(own, target, self.ridges)))
         _kept[:] = [found]
         return found
+
+
+def _mapped(rows: Mapping[str, Rows], weight: np.ndarray) -> Mapped:
+    return Mapped({part: np.asarray(row @ weight) for part, row in rows.items()}, weight.size)
 
 
 _kept: list[_Maps] = []  # the last ones

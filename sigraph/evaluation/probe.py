@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -37,6 +37,21 @@ class Probe(NamedTuple):
     valid: float
 
 
+class Attempt(NamedTuple):
+    """A probe of one strength.
+
+    Args:
+        strength: As in :class:`Probe`.
+        weight, bias: Of the linear layer. Shapes [C, D] and [C]
+        predicted: Of the validation items, as the task's evaluator takes it.
+    """
+
+    strength: float
+    weight: Tensor
+    bias: Tensor
+    predicted: Tensor
+
+
 def converged_probe(
     task: BaseTask,
     head: nn.Module,
@@ -63,6 +78,35 @@ def converged_probe(
     Raises:
         ValueError: The head is another, or nothing converged.
     """
+    best: tuple[float, Attempt] | None = None
+    better = 1 if task.greater_is_better else -1
+    for found in probe_attempts(task, head, train, valid, settings, strengths):
+        score = task.evaluate(task.split["valid"], found.predicted, [task.metric])[task.metric]
+        if best is None or better * score > better * best[0]:
+            best = score, found
+    if best is None:
+        raise ValueError(f"'converged': no strength of L2 in {strengths} converged on task {task.name!r}")
+    score, found = best
+    layer = next(one for one in head.modules() if isinstance(one, nn.Linear))
+    with torch.no_grad():
+        layer.weight.copy_(found.weight)
+        layer.bias.copy_(found.bias)
+    return Probe(found.strength, len(strengths), score)
+
+
+def probe_attempts(
+    task: BaseTask,
+    head: nn.Module,
+    train: tuple[Tensor, Tensor],
+    valid: Tensor,
+    settings: LossSettings,
+    strengths: tuple[float, ...] = STRENGTHS,
+) -> Iterator[Attempt]:
+    """The probe of each strength that converged; the head stays as it is. Arguments as of :func:`converged_probe`.
+
+    Raises:
+        ValueError: The head is another.
+    """
     layers = list(head) if isinstance(head, nn.Sequential) else [head]
     linear = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear)]
     if len(linear) != 1 or any(True for i, one in enumerate(layers) if i != linear[0] for _ in one.parameters()):
@@ -76,8 +120,6 @@ def converged_probe(
     std = torch.where(std > 0, std, 1.0)
     x = (x - mean) / std
     fit = _fitter(x.numpy(), train[1], layer.out_features, settings, back)
-    best: tuple[float, float, Tensor, Tensor] | None = None
-    better = 1 if task.greater_is_better else -1
     for strength in strengths:
         with threadpool_limits(1 if x.numel() < _LARGE else None):  # else threads wait for each other longest
             found = fit(strength)
@@ -87,15 +129,7 @@ def converged_probe(
         predicted = x_valid @ weight.T + bias
         for one in back:
             predicted = one(predicted)
-        score = task.evaluate(task.split["valid"], predicted, [task.metric])[task.metric]
-        if best is None or better * score > better * best[0]:
-            best = score, strength, weight, bias
-    if best is None:
-        raise ValueError(f"'converged': no strength of L2 in {strengths} converged on task {task.name!r}")
-    with torch.no_grad():
-        layer.weight.copy_(best[2])
-        layer.bias.copy_(best[3])
-    return Probe(best[1], len(strengths), best[0])
+        yield Attempt(strength, weight, bias, predicted)
 
 
 Fit = Callable[[float], tuple[Tensor, Tensor] | None]  # of a strength: weight [C, D] and bias [C], or not converged

@@ -26,6 +26,7 @@ def difference_interval(
     level: float = 0.95,
     num_draws: int | None = None,
     seed: int = 0,
+    together: Sequence[int] | None = None,
 ) -> tuple[float, float] | None:
     """Percentile bootstrap interval of the difference of mean scores, seeds and test items drawn anew together.
 
@@ -40,6 +41,8 @@ def difference_interval(
         level: Coverage, in (0, 1).
         num_draws: None: 2,000, fewer where items, columns and seeds are many.
         seed: Same seed, same interval.
+        together: For each position a number; those of one number are drawn together, as the parts of one seed that
+            were predicted apart. None: each is a seed of its own.
 
     Returns:
         Lower and upper end, ours minus theirs; None where the metric has no weighted form, the arms were tested on
@@ -64,6 +67,9 @@ def difference_interval(
             return None
         scores.append((pair[0], pair[1]))
         rows.append(a.item)
+    names, which = np.unique(range(len(scores)) if together is None else together, return_inverse=True)
+    if len(which) != len(scores):
+        raise ValueError(f"'together' needs a number for each of {len(scores)} (got {len(which)})")
     items = np.unique(np.concatenate(rows))
     places = [np.searchsorted(items, row) for row in rows]
     cells = sum(2 * len(p.item) * (p.y_true.shape[1] if p.y_true.ndim == 2 else 1) for p in ours)
@@ -72,8 +78,8 @@ def difference_interval(
     found, chunk = [], max(1, _CHUNK // len(items))
     for start in range(0, total, chunk):
         size = min(chunk, total - start)
-        counts, of_seeds = _drawn(stream, len(items), size), _drawn(stream, len(scores), size)
-        found.append(_differences(scores, places, counts, of_seeds))
+        counts, of_seeds = _drawn(stream, len(items), size), _drawn(stream, len(names), size)
+        found.append(_differences(scores, places, counts, of_seeds[which]))
     values = np.concatenate(found)
     defined = values[np.isfinite(values)]
     if len(defined) < (1 - _UNDEFINED) * len(values):

@@ -107,3 +107,28 @@ def test_it_holds_the_truth_as_often_as_it_says():
 def test_it_imports_no_torch():
     code = "import sys, sigraph.leaderboard.interval; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_parts_of_one_seed_are_drawn_together():
+    """Halves of the items that a seed predicts apart vary as the seed does, not as two seeds."""
+    ours, theirs = arms(np.random.default_rng(3), 60, 4, gain=0.4)
+
+    def halves(predictions):
+        parts = [np.arange(60) % 2 == side for side in (0, 1)]
+        return [
+            Predictions(p.kind, *(value[part] for value in (p.item, p.y_true, p.y_pred)))
+            for p in predictions
+            for part in parts
+        ]
+
+    together = [s for s in range(4) for _ in range(2)]
+    whole = np.subtract(*difference_interval("accuracy", ours, theirs, num_draws=4000)[::-1])
+    both = np.subtract(
+        *difference_interval("accuracy", halves(ours), halves(theirs), num_draws=4000, together=together)[::-1]
+    )
+    assert abs(both / whole - 1) < 0.1
+    alone = [0] * 8  # a single seed: what varies are the items
+    items_only = difference_interval("accuracy", halves(ours), halves(theirs), num_draws=4000, together=alone)
+    assert np.subtract(*items_only[::-1]) < 0.95 * whole
+    with pytest.raises(ValueError, match=r"'together' needs a number for each of 8 .got 2"):
+        difference_interval("accuracy", halves(ours), halves(theirs), together=[0, 1])
