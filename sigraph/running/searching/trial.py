@@ -175,6 +175,8 @@ def _around(arm: ArmConfig, dotted: str) -> tuple[dict[str, Any], str]:
             place = place[int(part)]
         else:
             place = place.get(part) if isinstance(place, dict) else None
+    if isinstance(place, list):
+        place = {str(number): one for number, one in enumerate(place)}
     return (place if isinstance(place, dict) else {}), name
 
 
