@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,18 @@ _LARGEST_BATCH, _SMALLEST_BATCH = 1024, 32
 _MOST_CONVERGED = 20  # label columns of a probe that is trained to its end
 _WIDEST = 160  # letters of a comment about the files
 _STEPS_AN_EPOCH = 8  # at least, as far as samples allow
+_READS_FEATURES = "sigraph.encoders.MLPEncoder"
+_TARGET = {
+    "pretrain.sampler": {"_target_": "sigraph.samplers.SeedsOnly"},
+    "pretrain.structure_loss": {
+        "_target_": "sigraph.losses.TargetLoss",
+        "target": {
+            "_target_": "sigraph.targets.PropagatedFeatures",
+            "out_channels": 128,
+            "complete": {"neighbors": 20, "weight": 0.3},
+        },
+    },
+}
 _VERDICTS = ("promising", "weak", "suspicious", "useless")  # which graph first
 
 
@@ -86,6 +99,8 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
     arms: dict[str, Any] = {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}}
     arms |= {"rewired-graph": rewired} if tasks else {}
     arms["no-pretraining"] = {"pretrain.trainer.max_epochs": 0}
+    if tasks and components.encoder["_target_"] == _READS_FEATURES and "target" not in dataset.held_graphs:
+        arms["sipt-target"] = copy.deepcopy(_TARGET)
     arms |= components.arms if tasks else {}
     others = [name for name in dataset.held_graphs if name != graph.get("name")]
     arms |= {f"sipt-{name}": {"pretrain.graph": {"name": name, "rewire": 0.0}} for name in others}
@@ -118,6 +133,7 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
         "pretrain.graph": why_graph,
         "pretrain.structure_loss": "neighbours of a sample close, the other samples of a step far",
         "pretrain.structure_weight": "half of the loss from the graph; 0.1 and 0.9 are worth a try (see the end)",
+        "arms.sipt-target": "the graph another way: onto its own features, spread over the graph (docs/targets.md)",
         "arms.objective-only": "the graph plays no part: what sipt has to beat",
         "arms.rewired-graph": "the same degrees, shuffled ends: as good as sipt only if the graph says nothing",
         "arms.no-pretraining": "the encoder as initialised",

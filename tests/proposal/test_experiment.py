@@ -46,6 +46,8 @@ def test_a_proposal_loads(kind, edges, tmp_path):
     assert graph.get("name") == "cites" if edges else graph["_target_"].endswith("Rewired")
     rewired = config.arm("rewired-graph").pretrain.graph
     assert rewired["rewire" if edges else "rate"] == 1.0
+    reads_features = config.pretrain.encoder["_target_"].endswith("MLPEncoder")
+    assert ("sipt-target" in config.arm_names) == reads_features
     assert "# your edges" in file.read_text() if edges else "# no edges were given" in file.read_text()
 
 
