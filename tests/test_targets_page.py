@@ -11,6 +11,7 @@ from pages import blocks, read
 
 import sigraph as sg
 import sigraph.targets
+import sigraph.targets.teachers
 from sigraph.cli import main
 from sigraph.config import config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset
@@ -18,6 +19,7 @@ from sigraph.losses import JointLoss, TargetLoss
 from sigraph.running.parts import build_parts
 from sigraph.samplers import SeedsOnly
 from sigraph.targets import Target
+from sigraph.targets.teachers import Teacher
 
 PAGE = read("docs/targets.md")
 PYTHON, OWN = blocks(PAGE, "python")
@@ -27,6 +29,11 @@ def test_the_table_names_every_target():
     text = re.search(r"^\| target \| made of.*\n\| ---.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)[1]
     named = sorted(re.match(r"\| `(\w+)`", line)[1] for line in text.splitlines())
     assert named == sorted(kind.__name__ for kind in concrete_subclasses(Target, sigraph.targets))
+
+
+def test_it_names_every_teacher():
+    for kind in concrete_subclasses(Teacher, sigraph.targets.teachers):
+        assert f"\n| `{kind.__name__}` |" in PAGE
 
 
 def test_its_python_trains(monkeypatch):
@@ -42,8 +49,8 @@ def test_its_python_trains(monkeypatch):
 
 
 def test_every_yaml_builds(toy):
-    one, several = (yaml.safe_load(text) for text in blocks(PAGE, "yaml"))
-    for given, kind in ((one, TargetLoss), (several, JointLoss)):
+    one, taught, several = (yaml.safe_load(text) for text in blocks(PAGE, "yaml"))
+    for given, kind in ((one, TargetLoss), (taught, TargetLoss), (several, JointLoss)):
         config = config_from_dict({**toy, "pretrain": {**toy["pretrain"], **given}})
         parts = build_parts(config.arm("sipt").pretrain, seed=0)
         assert isinstance(parts.module.structure_loss, kind)
