@@ -269,6 +269,10 @@ def check_experiment(config: ExperimentConfig, place: Place) -> ExperimentConfig
             for name in config.arms:
                 config.arm(name, f"{place.source}: grid {dotted}={value!r}", {dotted: value})
     if config.search is not None:
+        if not config.finetune:
+            raise (place / "search").error(
+                "'search' chooses by validation of the primary task, and 'finetune' names none"
+            )
         check_search(config.search, config.seeds, config.grid, place / "search")
         for dotted, dimension in config.search.dimensions.items():
             for value in dimension.ends:

@@ -124,3 +124,8 @@ def test_a_grid_and_a_search_share_no_key():
             config_from_dict({**TREE, "grid": {key: values}, "search": {"space": {LR: [0.3, 0.4]}}})
     both = config_from_dict({**TREE, "grid": {TEMPERATURE: [0.1, 0.2]}, "search": {"space": {LR: [0.3, 0.4]}}})
     assert list(both.grid_of("sipt")) == [TEMPERATURE] and list(both.search_of("sipt")) == [LR]
+
+
+def test_without_a_task_there_is_nothing_to_choose_by():
+    with pytest.raises(ConfigError, match="'search' chooses by validation of the primary task"):
+        config_from_dict({**TREE, "finetune": [], "search": {"space": {LR: [0.1, 0.2]}}})

@@ -29,6 +29,7 @@ SPACE = {LR: {"low": 1e-4, "high": 1e-1, "log": True}, ALPHA: [1.0, 2.0, 4.0]}
 @pytest.fixture
 def searching(toy):
     toy["search"] = {"space": SPACE}
+    toy["pretrain"]["trainer"]["max_epochs"] = 1
     return toy
 
 
@@ -214,8 +215,19 @@ def test_arms_that_were_searched_unequally_are_said(searching, monkeypatch):
     assert any("searched unequally" in line and "--search 3" in line for line in said.lines)
 
 
-@pytest.mark.parametrize(("head", "redraws"), [("linear", 0), ("full", 0), ("knn", 0), ("linear", 3)])
-def test_a_trial_never_scores_the_test_set(searching, monkeypatch, head, redraws):
+def test_trials_and_arms_that_pretrain_the_same_share_it(searching):
+    head = "finetune.0.optimizer.lr"
+    searching["search"] = {"space": {head: {"low": 0.01, "high": 0.1}}, "seeds": [5]}
+    searching["arms"] = {"sipt": {}, "sipt-patient": {"finetune.0.patience": 3}}
+    config = config_from_dict({**searching, "baseline": None})
+    tried = [trial for name in config.arms for trial in search(config, name, 3)["tried"]]
+    assert len({trial["settings"][head] for trial in tried}) == 3 and all(trial["valid"] for trial in tried)
+    folder = experiment_folder(config) / SEARCH_FOLDER / "pretrained"
+    assert [file.name for file in folder.glob("*/seed-5/log-*")] == ["log-0"]
+
+
+@pytest.mark.parametrize("redraws", [0, 3])
+def test_a_trial_never_scores_the_test_set(searching, monkeypatch, redraws):
     """Its labels are more than those of the other parts, so that asking for so many at once is asking for them."""
     original = Evaluator.eval
 
@@ -225,7 +237,6 @@ def test_a_trial_never_scores_the_test_set(searching, monkeypatch, head, redraws
         return original(self, given, *names)
 
     monkeypatch.setattr(Evaluator, "eval", eval)
-    searching["finetune"][0]["head"] = head
     searching["search"] |= {"redraws": redraws, "seeds": [1000]}
     searching["pretrain"]["inductive"] = bool(redraws)  # then hidden samples validate alone
     config = config_from_dict(searching)
@@ -272,7 +283,7 @@ def file(searching, tmp_path):
 
 
 def test_the_command_searches_and_writes_every_trial(file, searching, capsys):
-    assert main(["run", file, "--search", "2", "seeds=[0]", "search.seeds=[7]", "pretrain.trainer.max_epochs=1"]) == 0
+    assert main(["run", file, "--search", "2", "seeds=[0]", "search.seeds=[7]"]) == 0
     said = capsys.readouterr()
     assert "sipt, search 2/2: lr " in said.err
     told = (
