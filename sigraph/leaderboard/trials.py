@@ -123,7 +123,9 @@ def _section(one: Tried) -> str:
 def _about(found: DrawnSearch | GridSearch) -> Iterator[str]:
     """How trials were scored and what they were drawn from, in words."""
     metric = f"validation {found.metric or 'score'} of {found.task} ({found.head})"
-    code = ", ".join(filter(None, [found.version and f"sigraph {found.version}", found.commit, f"data {found.data}"]))
+    commits = " + ".join(name[:12] for name in (found.commit or "").split(" + ") if name)
+    version, data = found.version and f"sigraph {found.version}", found.data and f"data {found.data[:12]}"
+    code = ", ".join(filter(None, [version, commits, data]))
     if isinstance(found, GridSearch):
         yield f"Every combination of a grid, by {metric} on seed {found.seed}; test labels were not looked at. {code}."
         return
