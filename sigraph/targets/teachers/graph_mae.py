@@ -46,7 +46,8 @@ class GraphMAETeacher(Teacher):
     Sparse features are made dense; very many are reduced to 256 channels, and these are reconstructed.
 
     Source: Hou et al., "GraphMAE: Self-Supervised Masked Graph Autoencoders", KDD 2022, Eq. 1, 2 and 4; the same loss
-    within graphs that are samples: :class:`~sigraph.objectives.GraphMAE`. Differs in: no schedule of the learning rate.
+    within graphs that are samples: :class:`~sigraph.objectives.GraphMAE`. Differs in: no schedule of the
+    learning rate, and 100 epochs by default where theirs are 1,500.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class GraphMAETeacher(Teacher):
         dropout: float = 0.2,
         lr: float = 1e-3,
         weight_decay: float = 2e-4,
-        max_epochs: int = 500,
+        max_epochs: int = 100,
         batch_size: int | None = None,
         max_steps: int = 1000,
         accelerator: str = "auto",
