@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sigraph import __version__
+from sigraph.commands.advise import add_advise_options, advise_run
 from sigraph.commands.audit import add_audit_options, audit_run
 from sigraph.commands.column_halves import prepare_halves
 from sigraph.commands.datasets import datasets_run
@@ -38,6 +39,7 @@ Structure-inducing pre-training: shape an encoder's latent space with a graph ov
   sigraph datasets                              the data sets sigraph knows
   sigraph prepare cora                          download, check and write one
   sigraph audit cora                            whether the graph can help the task, before anything is trained
+  sigraph advise cora                           whether pre-training is worth it, with few labels and many: a short run
   sigraph run experiments/cora/mlp.yaml         run an experiment, print its table
   sigraph leaderboard runs                      the table of everything that was run
   sigraph embed RUN_FOLDER --out z.parquet      embeddings by a run's encoder, no graph involved
@@ -200,6 +202,16 @@ def _parser() -> argparse.ArgumentParser:
             audit_run,
             "Say whether a graph can help a task, and whether it leaks the answer. Nothing is trained.",
             "sigraph audit cora\n  sigraph audit experiments/cora/mlp.yaml\n  sigraph audit edges.parquet labels.csv",
+        )
+    )
+
+    add_advise_options(
+        add(
+            "advise",
+            advise_run,
+            "Say whether pre-training on the graph is worth it, with few labels and with many, from a short run.",
+            "sigraph advise cora\n  sigraph advise experiments/cora/mlp.yaml --minutes 5 --out advice\n"
+            "  sigraph advise papers.csv cites.csv",
         )
     )
 

@@ -226,14 +226,10 @@ def _of_files(arguments: argparse.Namespace) -> _Wanted:
 def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
     """Every graph that an arm pre-trains on, with the tasks of its data set; for the first seed."""
     from sigraph.config import load_config
-    from sigraph.config.build import build
     from sigraph.config.inductive import arm_suffix
-    from sigraph.files.random import keyed_generator
-    from sigraph.graphs import GraphConstructor
     from sigraph.running.data_source import open_data
-    from sigraph.running.ground import GRAPH
+    from sigraph.running.ground import whole_graph
     from sigraph.running.parts import said_of
-    from sigraph.running.visible import make_graph, sight
     from sigraph.synthetic.generated import shown
     from sigraph.theory.leakage.label_edges import labels_in_edges
 
@@ -259,11 +255,8 @@ def _of_experiment(file: str, overrides: list[str]) -> _Wanted:
         arms.setdefault(key, []).append(arm.name)
         if key in group.graphs:
             continue
-        generator = keyed_generator(config.seeds[0], GRAPH)
         with said_of(arm):
-            constructor: GraphConstructor = build(settings.graph, GraphConstructor, "pretrain.graph")
-            found = sight(dataset, settings.inductive)
-            group.graphs[key] = make_graph(constructor, dataset, found, generator, settings.test_pairs == "leave-out")
+            group.graphs[key], constructor = whole_graph(settings, dataset, config.seeds[0])
         group.made_by[key] = constructor
         for made in labels_in_edges(constructor, dataset):
             wanted.notes.append(f"graph {key} is made of {made.what}: LC with these labels is high by construction")

@@ -21,7 +21,10 @@ from sigraph.files.paths import resolved, user_path
 
 if TYPE_CHECKING:
     from sigraph.data import SampleDataset
+    from sigraph.data.column_uses import ColumnUse
     from sigraph.proposal.experiment import Proposal
+    from sigraph.proposal.given_files import GivenFiles
+    from sigraph.tables import TableReport
     from sigraph.theory import AuditReport
 
 
@@ -94,19 +97,38 @@ class _Given(NamedTuple):
 
 def _of_files(arguments: argparse.Namespace) -> _Given:
     """Samples, edges and labels in files."""
-    from sigraph.proposal.given_files import sort_files
-    from sigraph.tables import TableReport
     from sigraph.tables.import_tables import source_name
 
-    files = sort_files(arguments.files, not arguments.no_header)
-    arguments.samples = files.samples
-    arguments.edges = [*files.edges, *arguments.edges]
-    arguments.task = [*files.labels, *arguments.task]
+    files = sorted_files(arguments)
     name = arguments.own_name or source_name(files.samples, "own")
     folder, file = user_path(arguments.out or name), Path(f"{name}.yaml")
     if not arguments.dry_run:
         check_target(folder, arguments.force, "sigraph-dataset", arguments.files)
         _check_file(file, arguments)
+    dataset, uses, report = read_files(arguments, files)
+    return _Given(dataset, str(arguments.out or name), folder, file, uses, str(report).split("\n"))
+
+
+def sorted_files(arguments: argparse.Namespace) -> GivenFiles:
+    """Which of the files are samples, edges and labels; the options for one's own tables name them from here on."""
+    from sigraph.proposal.given_files import sort_files
+
+    files = sort_files(arguments.files, not arguments.no_header)
+    arguments.samples = files.samples
+    arguments.edges = [*files.edges, *arguments.edges]
+    arguments.task = [*files.labels, *arguments.task]
+    return files
+
+
+def read_files(arguments: argparse.Namespace, files: GivenFiles) -> tuple[SampleDataset, dict[str, str], TableReport]:
+    """The data set that files hold, what each column of the samples is for, and the report, which is printed.
+
+    Args:
+        arguments: Options for one's own tables; what they leave open is decided, and said.
+        files: As :func:`sorted_files` found them.
+    """
+    from sigraph.tables import TableReport
+
     for line in files.why:
         print(f"files    {line}")
     if files.unknown and not arguments.drop_unknown:
@@ -120,7 +142,7 @@ def _of_files(arguments: argparse.Namespace) -> _Given:
         if str(report):
             print(report, flush=True)
     uses = {column.name: column.use for column in report.samples.columns} if report.samples else {}
-    return _Given(dataset, str(arguments.out or name), folder, file, uses, str(report).split("\n"))
+    return dataset, uses, report
 
 
 def _is_prepared(files: Sequence[str]) -> bool:
@@ -132,7 +154,6 @@ def _of_folder(arguments: argparse.Namespace) -> _Given:
     """A prepared folder: what its columns are for it says itself, or they are looked at as the first time."""
     from sigraph.commands.datasets import content_lines
     from sigraph.data import SampleDataset
-    from sigraph.tables.column_use import guess_use
     from sigraph.tables.import_tables import clean_name
 
     (folder,) = arguments.files
@@ -147,12 +168,19 @@ def _of_folder(arguments: argparse.Namespace) -> _Given:
     file = Path(f"{dataset.name}.yaml")
     if not arguments.dry_run:
         _check_file(file, arguments)
-    columns = dataset.column_uses
-    if columns is None and (records := dataset.store.records()) is not None:
-        columns = [guess_use(name, records.column(name)) for name in records.column_names]
+    columns = uses_of(dataset)
     lines = [] if dataset.card is None else printable("\n".join(content_lines(dataset.card, columns))).split("\n")
     print(f"files    {folder} is prepared", *lines, sep="\n", flush=True)
     return _Given(dataset, folder, None, file, {one.name: one.use for one in columns or ()}, lines)
+
+
+def uses_of(dataset: SampleDataset) -> Sequence[ColumnUse] | None:
+    """What the columns of a prepared data set are for: as it says itself, else by a look; None: they are no records."""
+    from sigraph.tables.column_use import guess_use
+
+    if dataset.column_uses is not None or (records := dataset.store.records()) is None:
+        return dataset.column_uses
+    return [guess_use(name, records.column(name)) for name in records.column_names]
 
 
 def _check_file(file: Path, arguments: argparse.Namespace) -> None:

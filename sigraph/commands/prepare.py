@@ -29,8 +29,20 @@ _OF_SAMPLES = (*_HOW_READ, "dry_run", "own_name", "halves")
 OF_FILES = ("edges", *_HOW_READ, "no_header", "edge_columns", "weight_column")  # what is asked of one's own files
 
 
-def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False) -> None:
-    """The options that say what one's own tables are; ``sigraph init`` takes samples by their place."""
+def add_own_data_options(
+    parser: argparse.ArgumentParser,
+    of_init: bool = False,
+    writes: bool = True,
+    about_task: str = "one row a label: id, label, perhaps split",
+) -> None:
+    """The options that say what one's own tables are.
+
+    Args:
+        parser: Receives them.
+        of_init: Of ``sigraph init``, and of what takes samples by their place as it does.
+        writes: Whether a folder of data is written.
+        about_task: What ``--task`` is for.
+    """
     own = parser.add_argument_group(
         "your own data",
         "CSV, TSV, JSONL, Parquet or .npy; FASTA or a folder of texts for samples; text, .mtx or .graphml for edges. "
@@ -54,11 +66,12 @@ def add_own_data_options(parser: argparse.ArgumentParser, of_init: bool = False)
         metavar="NAME=FILE",
         action="append",
         default=[],
-        help="one row a label: id, label, perhaps split",
+        help=about_task,
     )
     add("--label", metavar="COLUMN", action="append", default=[], help="a column of the samples that is a task's label")
-    add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
-    add("--dry-run", action="store_true", help="say what was understood and write nothing")
+    if writes:
+        add("--out", metavar="DIR", help="the folder to write; then name it in a YAML: `dataset: DIR`")
+        add("--dry-run", action="store_true", help="say what was understood and write nothing")
     add("--name", dest="own_name", default="", help="the data set's name (default: after the samples' file)")
     add("--no-header", action="store_true", help="CSV and TSV files name no columns, but those that plainly do")
     add("--id-column", metavar="COLUMN", help="of samples and tasks (default: id, else the first)")

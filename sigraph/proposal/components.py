@@ -83,7 +83,7 @@ def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Compon
         )
     records = store.records() if isinstance(store, Records) else None
     if records is None:
-        raise ValueError(f"init knows no encoder for samples that are {store.describe()}; write the YAML by hand")
+        raise ValueError(f"no encoder is proposed for samples that are {store.describe()}; write the YAML by hand")
     return _of_records(records, uses)
 
 
@@ -103,7 +103,7 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
     if columns:
         return _table(columns)
     raise ValueError(
-        f"init finds nothing to read in the columns {', '.join(map(repr, records.column_names))}; say what they hold "
+        f"there is nothing to read in the columns {', '.join(map(repr, records.column_names))}; say what they hold "
         "(--text, --sequence, --smiles, --category COLUMN)"
     )
 

@@ -92,7 +92,7 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
         ValueError: No encoder reads the samples, or there are too few.
     """
     if len(dataset) < FEWEST:
-        raise ValueError(f"init needs at least {FEWEST} samples to learn from (got {len(dataset)})")
+        raise ValueError(f"an experiment needs at least {FEWEST} samples to learn from (got {len(dataset)})")
     components = choose_components(dataset, uses)
     graph, rewired, why_graph = _graph(dataset, uses, components, audit)
     tasks = [name for name, task in dataset.tasks.items() if isinstance(task, Task)]

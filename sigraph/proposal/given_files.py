@@ -52,7 +52,7 @@ def sort_files(given: Sequence[str], header: bool = True) -> GivenFiles:
         return _of_folder(paths[0], header)
     for path in paths:
         if path.is_dir() and not (path == paths[0] and is_text_folder(path)):
-            raise ValueError(f"init needs files, the samples first, or a single folder of them (got the folder {path})")
+            raise ValueError(f"files are needed, the samples first, or a single folder of them (got the folder {path})")
     out = GivenFiles(str(paths[0]))
     if len(paths) > 1:
         known = _ids(paths[0], header)
@@ -66,7 +66,7 @@ def _of_folder(folder: Path, header: bool) -> GivenFiles:
     files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     files = [file for file in files if file.suffix.lower() not in (".yaml", ".yml", ".md", ".py", ".json")]
     if not files:
-        raise ValueError(f"{folder} holds no file of samples; init needs one, such as papers.csv")
+        raise ValueError(f"{folder} holds no file of samples; one is needed, such as papers.csv")
     candidates = [file for file in files if _ending(file) not in (*EDGE_ENDINGS, *LABEL_ENDINGS)] or files
     ids = {file: _ids(file, header) for file in candidates}
 

@@ -22,7 +22,7 @@ from sigraph.running.data_source import fingerprint_of, open_data
 from sigraph.running.learnt_labels import learns_labels
 from sigraph.running.reading import read_for_pretraining
 from sigraph.running.start import check_reader, reader_of, reader_to_use
-from sigraph.running.visible import Sight, lifted, shown_edges, shown_samples, sight
+from sigraph.running.visible import Sight, lifted, make_graph, shown_edges, shown_samples, sight
 from sigraph.theory.leakage.pairs import held_pairs, tested_pairs
 
 # Every use of a seed has a stream of its own: (seed, which).
@@ -146,6 +146,17 @@ def observed_graph(config: PretrainConfig, seed: int) -> PretrainGraph:
     """The observed edges, none held out, before anything is derived from them; node i is sample i that is visible."""
     observed = observe(config, seed)
     return _over_all(observed, observed.graph)
+
+
+def whole_graph(config: PretrainConfig, dataset: SampleDataset, seed: int) -> tuple[PretrainGraph, GraphConstructor]:
+    """The graph that is pre-trained on, none of its edges held out, over all samples of a data set; what made it.
+
+    For an audit: node i is sample i, those that pre-training may not see are isolated.
+    """
+    constructor: GraphConstructor = build(config.graph, GraphConstructor, "pretrain.graph")
+    found = sight(dataset, config.inductive)
+    leaves_out = config.test_pairs == "leave-out"
+    return make_graph(constructor, dataset, found, keyed_generator(seed, GRAPH), leaves_out), constructor
 
 
 def visible_of(config: PretrainConfig, seed: int, reads_graph: bool) -> dict[str, Any]:
