@@ -271,7 +271,8 @@ def _next(asked: _Asked, conclusion: Conclusion) -> str:
     if conclusion.verdict == LOOK_FIRST:
         return "see docs/leakage.md for what the audit found; sigraph audit shows all of it"
     if conclusion.verdict == CLOSED_FORM:
-        return f"the graph helps, and ridge has that in seconds; if more epochs pass it, `{asked.command}` says, on the test set"
+        passed = "whether more epochs pass it, says the test set:"
+        return f"the graph helps, and ridge has that in seconds; {passed} `{asked.command}`"
     if conclusion.verdict == NO:
         return f"not shown to be worth it for this task; the whole experiment, to be sure: `{asked.command}`"
     return f"worth it; next: `{asked.command}`"

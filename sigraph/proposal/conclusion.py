@@ -101,7 +101,7 @@ def _where_certain(found: Findings) -> str:
 
 
 def _closed_forms(found: Findings) -> list[str]:
-    points, out = found.curve.points, []
+    out = []
     for name, reason in found.left_out.items():
         out.append(f"{name} is left out: it {reason}.")
     if RIDGE not in found.left_out:

@@ -55,8 +55,8 @@ def learning_curve_figure(
     for name, line in gains.items():
         _draw(right, labels, line, name, color[name.partition(" over ")[0]])
     right.axhline(0, color="black", linewidth=0.8)
-    left.set_ylabel(f"{metric} on validation samples; shaded: ± std over draws")
-    right.set_ylabel("gain, positive is better; shaded: 95 % interval")
+    left.set_ylabel(f"{metric}; shaded: ± std over draws")
+    right.set_ylabel("gain; shaded: 95 % interval")
     for axis in (left, right):
         _dress(axis, labels)
     figure.suptitle(printable(title), fontsize=11)
@@ -80,6 +80,6 @@ def _dress(axis: Axes, labels: Sequence[int]) -> None:
     axis.minorticks_off()
     axis.set_xlabel("labels in all")
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=9, frameon=False)
+    axis.legend(fontsize=9, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
