@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from sigraph.arms.choice import Candidate
 from sigraph.files.arguments import is_number, shown
+from sigraph.machines.threads import limited_threads
 from sigraph.samples.vectors import Rows
 from sigraph.tasks import Task
 
@@ -58,7 +58,7 @@ def linear_candidates(
     fit = {"classification": _classes, "multilabel": columns, "regression": _numbers}[task.type]
     threads = 1 if x.shape[0] * x.shape[1] < _SMALL else None
     for penalty in penalties:
-        with threadpool_limits(threads, user_api="blas"):  # on few numbers they wait for each other
+        with limited_threads(threads, "blas"):  # on few numbers they wait for each other
             predict, num_parameters = fit(task, x, y, penalty)
         yield Candidate(partial(_of_part, predict, rows), num_parameters)
 

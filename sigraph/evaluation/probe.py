@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
+from sigraph.machines.threads import limited_threads
 from sigraph.tasks.base import BaseTask
 from sigraph.tasks.kinds import LossSettings, TargetUnit, label_type
 
@@ -121,7 +121,7 @@ def probe_attempts(
     x = (x - mean) / std
     fit = _fitter(x.numpy(), train[1], layer.out_features, settings, back)
     for strength in strengths:
-        with threadpool_limits(1 if x.numel() < _LARGE else None):  # else threads wait for each other longest
+        with limited_threads(1 if x.numel() < _LARGE else None):  # else threads wait for each other longest
             found = fit(strength)
         if found is None:
             continue

@@ -17,6 +17,7 @@ from sigraph.data import SampleDataset
 from sigraph.files.suggestions import did_you_mean
 from sigraph.graphs import GraphConstructor
 from sigraph.graphs.label_graph import labels_read
+from sigraph.proposal.label_subsets import without_test
 from sigraph.proposal.learning_curve import LearningCurve, closed_form, learning_curve, probe
 from sigraph.proposal.short_run import ShortRun, short_runs
 from sigraph.running.kinds import build_kind, given_to, look_up
@@ -145,6 +146,7 @@ def find_out(
         ConfigError, ValueError: Something does not fit; before anything trains.
     """
     home, task = asked_task(arm, entry)
+    without_test(task, seed)  # refuses what cannot be scored, before anything trains
     notes, only_all = _labels_seen(config, arm, baseline)
     given = given_to(arm, home, config.seeds[0])
     kinds: dict[str, MappedRows] = {RAW: _kind(config, RAW, RawFeatures), RIDGE: _kind(config, RIDGE, Ridge)}

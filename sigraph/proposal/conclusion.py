@@ -160,9 +160,15 @@ def _cost(found: Findings) -> str:
 
 def _honest(found: Findings) -> str:
     run: ShortRun = found.runs[found.arm]
-    if run.epochs >= run.whole_epochs:
-        return f"The run was as long as the experiment's own, {run.epochs} epochs, with one seed."
-    return (
-        f"This was a short run, {run.epochs} of {run.whole_epochs} epochs ({run.num_steps:,} steps) of both with one "
-        "seed: what it does not show may come with a longer one, and what the baseline lacks as well."
-    )
+    said = f"The run was as long as the experiment's own, {run.epochs} epochs, with one seed."
+    if run.epochs < run.whole_epochs:
+        said = (
+            f"This was a short run, {run.epochs} of {run.whole_epochs} epochs ({run.num_steps:,} steps) of both with "
+            "one seed: what it does not show may come with a longer one, and what the baseline lacks as well."
+        )
+    if not found.config.arm(found.arm).pretrain.inductive:
+        said += (
+            " Pre-training saw the validation samples, without their labels; pretrain.inductive=true asks about samples "
+            "that come later."
+        )
+    return said

@@ -65,7 +65,8 @@ def curve_table(found: Findings) -> str:
     rows = []
     for point in curve.points:
         size = point.size
-        cells = ["all" if size.is_all else f"{size.per_class:,}"] * of_classes + [f"{size.num_labels:,}"]
+        cells = ["all" if size.is_all or size.per_class is None else f"{size.per_class:,}"] if of_classes else []
+        cells.append(f"{size.num_labels:,}")
         cells += [_score(found, point, name) for name in methods]
         rows.append(cells + [_cell(found, point.gains[pair]) for pair in shown])
     return markdown_table(titles, rows, padded=True)

@@ -18,6 +18,7 @@ from sigraph.evaluation.finetune_settings import FinetuneSettings
 from sigraph.evaluation.probe import probe_attempts
 from sigraph.leaderboard.interval import difference_interval
 from sigraph.leaderboard.predictions import Predictions
+from sigraph.leaderboard.weighted_metrics import weighted_score
 from sigraph.proposal.label_subsets import Size, cut_in_halves, label_sizes, shown, without_test
 from sigraph.samples.vectors import Rows
 from sigraph.tasks import Task
@@ -227,14 +228,21 @@ class _Best:
                 score = self._score(place, predicted[place])
             except UndefinedMetricError:
                 continue
+            except ValueError as error:  # whatever is predicted
+                raise ValueError(self._undefined("choose", error)) from error
             best = self.found[side]
             if best is None or score > best[0]:
                 self.found[side] = score, predicted[self.sides[1 - side]]
 
     def _score(self, place: Tensor, predicted: Tensor) -> float:
         """Higher is better."""
-        items, metric = self.task.split["valid"][place], self.task.metric
-        return (1 if self.task.greater_is_better else -1) * self.task.evaluate(items, predicted, [metric])[metric]
+        task, items = self.task, self.task.split["valid"][place]
+        y = task.labels[items].numpy()
+        score = weighted_score(task.metric, task.type, y, predicted.numpy())
+        found = float(score(np.ones((len(y), 1)))[0]) if score is not None else float("nan")
+        if np.isnan(found):  # a metric without that form; or it says why it is not defined
+            found = task.evaluate(items, predicted, [task.metric])[task.metric]
+        return found if task.greater_is_better else -found
 
     def _chosen(self) -> list[tuple[Tensor, Tensor]]:
         """Validation samples that are scored, and what is predicted of them, for either way round."""
@@ -251,12 +259,13 @@ class _Best:
             sign = 1 if self.task.greater_is_better else -1
             return sign * float(np.mean([self._score(*one) for one in self._chosen()]))
         except UndefinedMetricError as error:
-            raise ValueError(self._undefined("score")) from error
+            raise ValueError(self._undefined("score", error)) from error
 
-    def _undefined(self, what: str) -> str:
+    def _undefined(self, what: str, error: Exception | None = None) -> str:
         return (
             f"half of the {sum(map(len, self.sides))} validation samples cannot {what}: {self.task.metric!r} is not "
-            f"defined on them (task {self.task.name!r}); give the split more, or the task another metric"
+            f"defined on them (task {self.task.name!r}{f': {error}' if error else ''}); give the split more, or the "
+            "task another metric"
         )
 
     def predictions(self) -> list[Predictions]:
