@@ -168,7 +168,7 @@ def _honest(found: Findings) -> str:
         )
     if not found.config.arm(found.arm).pretrain.inductive:
         said += (
-            " Pre-training saw the validation samples, without their labels; pretrain.inductive=true asks about samples "
+            " Pre-training saw the validation samples, without their labels; pretrain.inductive=true asks about those "
             "that come later."
         )
     return said

@@ -1,14 +1,18 @@
 """`sigraph advise` on an experiment, a prepared folder and files; what it says, what it leaves, what it refuses."""
 
 import json
+import re
+import shlex
 
 import pytest
 import torch
 import yaml
 from arm_cases import dataset
+from pages import blocks, read
 
 from sigraph.cli import main
 from sigraph.data import SampleDataset
+from sigraph.proposal.conclusion import CLOSED_FORM, LOOK_FIRST, NO, PRE_TRAIN
 from sigraph.tasks import PairTask, Task
 
 
@@ -92,24 +96,34 @@ def test_a_prepared_folder_and_its_numbers(here, capsys):
     data.save(here / "blocks")
     assert main(["advise", "blocks", "--draws", "1", "--out", "out"]) == 0
     out = capsys.readouterr().out
-    assert "| labels in all | raw-features" in out and "labels a class" not in out and "mae" in out
+    assert "| labels in all | raw-features" in out and "a class" not in out and f"{data.task().metric} on 20" in out
     assert sorted(file.name for file in (here / "out").iterdir()) == ["blocks.yaml", "learning-curve.png"]
     assert "`sigraph run out/blocks.yaml`" in out
     assert (here / "out/learning-curve.png").read_bytes().startswith(b"\x89PNG")
     assert yaml.safe_load((here / "out/blocks.yaml").read_text())["pretrain"]["trainer"] == {"max_epochs": 3}
 
 
-def test_files_leave_nothing_and_init_is_what_comes_next(here, capsys):
+def test_the_page_runs_leaves_nothing_and_init_is_what_comes_next(here, capsys):
+    """The first example of docs/advise.md, on files like its own."""
+    page = read("docs/advise.md")
+    command, *request = shlex.split(blocks(page, "sh")[0])
+    assert (command, request[0]) == ("sigraph", "advise")
     words = ["red apple fruit", "blue sky cloud", "green tree leaf"]
     rows = [f"p{i},{words[i % 3]} word{i % 7} only{i},{'abc'[i % 3]}" for i in range(120)]
-    (here / "papers.csv").write_text("id,text,kind\n" + "\n".join(rows) + "\n")
+    (here / "papers.csv").write_text("id,text,topic\n" + "\n".join(rows) + "\n")
     (here / "cites.csv").write_text("source,target\n" + "\n".join(f"p{i},p{(i + 3) % 120}" for i in range(120)) + "\n")
-    request = ["papers.csv", "cites.csv", "--label", "kind", "--split-rates", "0.4,0.3,0.3"]
-    assert main(["advise", *request, "--draws", "1"]) == 0
+    assert main([*request, "--draws", "1", "--split-rates", "0.4,0.3,0.3"]) == 0
     said = capsys.readouterr()
     assert sorted(file.name for file in here.iterdir()) == ["cites.csv", "papers.csv"]
-    assert "sigraph init papers.csv cites.csv --label kind --split-rates 0.4,0.3,0.3 --run" in said.out
-    assert "cites × kind: **promising**" in said.out and "cites.csv holds edges" in said.err
+    assert "sigraph init papers.csv cites.csv --label topic --split-rates 0.4,0.3,0.3 --run" in said.out
+    assert "cites × topic: **promising**" in said.out and "cites.csv holds edges" in said.err
+    shown, found = (
+        [cell.strip() for cell in re.search(r"^\| labels a class.*$", text, re.M)[0].split("|")]
+        for text in (page, said.out)
+    )
+    assert shown == found  # the page shows the table as it is
+    for verdict in re.findall(r"^\| (pre-train|closed form|no|look first) \|", page, re.M):
+        assert verdict in (PRE_TRAIN, CLOSED_FORM, NO, LOOK_FIRST)
 
 
 def test_labels_that_pre_training_reads_are_all_or_nothing(experiment, here, capsys):
