@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     strange = [text for text in late if arguments.command != "run" or text.startswith("-")]
     if strange:
         (arguments.parser or parser).error(_unrecognized(arguments, strange))
+    arguments.typed = list(sys.argv[1:] if argv is None else argv)  # what a file that is written says of itself
     if late:
         arguments.overrides = [*arguments.overrides, *late]
     if arguments.command is None:

@@ -235,7 +235,7 @@ def _proposed(given: _Given, found: AuditReport | None, arguments: argparse.Name
 
     proposal = propose(given.dataset, given.folder, given.uses, found)
     day = datetime.date.today().isoformat()
-    command = shlex.join(["sigraph", "init", *arguments.files])
+    command = shlex.join(["sigraph", *arguments.typed])
     proposal.about = [
         f"Written by `{command}` on {day}; yours to change. docs/experiment-file.md lists every key.",
         "What was understood of the files:" if given.out else "What the folder holds:",

@@ -65,8 +65,12 @@ def _neighbors(arguments: argparse.Namespace) -> int:
     lines = [f"{what}: {note.strip()}" for what, note in notes.items() if note]
     for line in [*lines, *dict.fromkeys(f"({warning.message})" for warning in said)]:
         print(line)
+    lost = _unknown(new, asked)
     index, value = nearest_neighbors(z, arguments.k, query_z, arguments.metric, torch.tensor(places))
     for query, found, close in zip(arguments.query, index.tolist(), value.tolist(), strict=True):
+        if query in lost:
+            print(f"{_short(query)!r}: no sample's id, and holds nothing that the run knows: nothing is near it")
+            continue
         names = [_id(place, dataset) for place in found]
         width = max(map(len, names))
         print(f"{_short(query)}: nearest by {_CALLED[arguments.metric]}")
@@ -97,6 +101,14 @@ def _as_samples(queries: list[str], folder: str, dataset: SampleDataset) -> Read
             f"single texts ({what}); to ask for new samples put them into a table: sigraph embed --samples"
         )
     return read_samples(folder, queries)
+
+
+def _unknown(queries: list[str], asked: ReadSamples | None) -> set[str]:
+    """Those of which the run knows no word, letter or atom: their embedding says nothing of them."""
+    if asked is None or asked.dataset.reader is None or asked.dataset.records is None:
+        return set()
+    share = asked.dataset.reader.known(asked.dataset.records)
+    return set() if share is None else {query for query, one in zip(queries, share, strict=True) if one == 0}
 
 
 def _id(place: int, dataset: SampleDataset) -> str:

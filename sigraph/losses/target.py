@@ -65,7 +65,9 @@ class TargetLoss(StructureLoss):
         if isinstance(target, Tensor):
             rows = _checked_rows(target)
         elif not isinstance(target, Target):
-            raise ValueError(f"'target' needs a Target or rows [N, D] in 'TargetLoss' (got {type(target).__name__})")
+            came = repr(target)[:80] if isinstance(target, str) else type(target).__name__
+            way = "{_target_: sigraph.targets.PropagatedFeatures} in a YAML, a tensor in Python"
+            raise ValueError(f"'target' needs a Target or rows [N, D] in 'TargetLoss': {way} (got {came})")
         width = target.size(1) if isinstance(target, Tensor) else target.out_channels
         self.measure, self._rows = measure, rows
         self._target = target if isinstance(target, Target) else None
@@ -102,7 +104,7 @@ class TargetLoss(StructureLoss):
             if z.size(1) != self.in_channels:
                 raise ValueError(
                     f"'encoder_channels' needs to be {z.size(1)}, the width of the embeddings, in 'TargetLoss' "
-                    f"(got {self.in_channels})"
+                    f"(got {self.in_channels}); TargetLoss(target, encoder_channels={z.size(1)}) projects them"
                 )
             found = 1 - (normalize(self.projection(z), dim=1) * target).sum(dim=1)  # [A]
             return (found * known).sum().view(1), known.sum().view(1)

@@ -160,6 +160,11 @@ class TableFeatures(Reader):
     def _texts(self, name: str, cells: pa.ChunkedArray) -> pa.ChunkedArray:
         if pa.types.is_integer(cells.type) or pa.types.is_null(cells.type):
             cells = cells.cast(pa.large_string())
+        if pa.types.is_floating(cells.type):  # categories 1, 2 in a table where another cell says 2.0 or NaN
+            values = [None if one is None or one != one else one for one in cells.unique().to_pylist()]
+            called = [None if one is None else f"{one:.0f}" if one.is_integer() else str(one) for one in values]
+            place = pc.index_in(cells, value_set=cells.unique())
+            cells = pa.chunked_array([pa.array(called, pa.large_string()).take(place.combine_chunks())])
         if not is_text(cells.type):
             raise ValueError(f"column {name!r} of 'TableFeatures' needs text, as learned (got {cells.type})")
         return pc.fill_null(cells.cast(pa.large_string()), _MISSING)

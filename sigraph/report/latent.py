@@ -75,7 +75,7 @@ def latent_figure(
         for side in axis.spines.values():
             side.set_color("lightgrey")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    if len(classes) <= 20:
+    if 0 < len(classes) <= 20:
         figure.legend(
             handles,
             labels,

@@ -98,6 +98,9 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
     if dialect.names and not _is_plain_header(path, dialect):
         return replace(dialect, has_header=False)
     dialect = replace(dialect, names=())
+    if header and _is_self_loop(path, dialect):
+        note = "its first row names no columns, as its first two cells are alike: an edge of a node to itself"
+        return replace(dialect, has_header=False, notes=(*dialect.notes, note))
     if header or not _is_plain_header(path, dialect):
         return replace(dialect, has_header=header)
     return replace(dialect, notes=(*dialect.notes, "its first row names the columns, though --no-header was said"))
@@ -159,6 +162,17 @@ def _is_plain_header(path: Path, dialect: Dialect) -> bool:
     columns = zip(*below, strict=False)
     named = not any(is_number_text(name) or name in MISSING_WORDS for name in names)
     return named and any(all(map(is_number_text, filter(None, column))) and any(column) for column in columns)
+
+
+def _is_self_loop(path: Path, dialect: Dialect) -> bool:
+    """Whether the first row is an edge of a node to itself, as lists of interactions have them, and no header."""
+    first = next(_filled(path, dialect.skip), "")
+    try:
+        head = next(dialect.rows([first.encode("latin-1").decode()]), [])
+    except (csv.Error, UnicodeDecodeError):  # which is said when it is read
+        return False
+    alike = len(head) > 1 and head[0].strip() == head[1].strip() != ""
+    return alike and not _is_plain_header(path, dialect)
 
 
 def _find_separator(path: Path, usual: str, header: bool) -> Dialect:

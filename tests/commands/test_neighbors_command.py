@@ -39,6 +39,9 @@ def test_among_new_samples_and_unknown_words(text_runs, tmp_path, capsys):
     assert main([*command, "orbit zyzzyva"]) == 0
     out = capsys.readouterr().out
     assert "queries: (1 of 2 words are not in the vocabulary" in out and len(rows(out)[0]) == 2
+    assert main([*command, "zyzzyva", "--query", "orbit"]) == 0  # of the first nothing is known: nothing is near it
+    out = capsys.readouterr().out
+    assert "'zyzzyva': no sample's id, and holds nothing that the run knows" in out and len(rows(out)) == 1
     assert main([*command, "a"]) == 0 and {row[0] for row in rows(capsys.readouterr().out)[0]} == {"b", "c"}
     assert main([*command[:-1], "-k", "9", "--query", "a"]) == 2
     assert "'k' needs to be in [1, 2]" in capsys.readouterr().err

@@ -95,6 +95,8 @@ def test_refuses():
         TargetLoss(PropagatedFeatures(4))(z, pairs, c)
     with pytest.raises(ValueError, match="a Target or rows"):
         TargetLoss([1.0])
+    with pytest.raises(ValueError, match=r"_target_: sigraph.targets.*got 'PropagatedFeatures'"):
+        TargetLoss("PropagatedFeatures")
     with pytest.raises(ValueError, match="not all 0"):
         JointLoss([InfoNCELoss()], [0.0])
     with pytest.raises(ValueError, match="a list of structure losses"):

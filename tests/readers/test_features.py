@@ -103,3 +103,10 @@ def test_letters_of_several_columns_and_what_is_missing_in_all():
     assert reader.state()["words"] == ["\n", "a", "b"]
     assert (reader.read(records).vectors()[2] == 0).all() and reader.note(records).startswith("1 text holds no word")
     assert reader.known(pa.table({"a": ["A", "Z"], "b": ["ZZZ", "Z"]})).tolist() == [0.25, 0]
+
+
+def test_categories_that_a_new_table_writes_as_floats_are_known():
+    reader = TableFeatures(columns=["ward"])
+    reader.fit(pa.table({"ward": ["1", "2", "2", "1"]}))
+    new = pa.table({"ward": pa.array([2.0, 1.0, 2.5, float("nan")])})
+    assert list(reader.known(new)) == [1, 1, 0, 0]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sigraph.tables.dialect import _closes_in_line, _read_quoted
+from sigraph.tables.dialect import _closes_in_line, _read_quoted, find_dialect
 from sigraph.tables.stream import TableStream
 from sigraph.tables.table_file import read_table
 from sigraph.tables.text_faults import lines_of
@@ -182,3 +182,12 @@ def test_the_line_below_comments_is_named(tmp_path):
 def test_what_looks_a_little_like_another_form_is_read(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
     assert read_table(tmp_path / "t.csv").table.column_names == text.split("\n")[0].split(",")
+
+
+def test_a_self_interaction_above_all_is_no_header(tmp_path):
+    path = tmp_path / "binds.txt"
+    path.write_text("P06786\tP06786\t+1.0\nP40357\tP39926\t+1.0\n")
+    dialect = find_dialect(path, "\t")
+    assert not dialect.has_header and "alike" in dialect.notes[-1]
+    path.write_text("id\tid\nP40357\tP39926\n")  # names, of which one is said twice: refused where it is read
+    assert find_dialect(path, "\t").has_header
