@@ -39,12 +39,14 @@ NEEDED = {
     "JointObjective": {
         "objectives": [{"_target_": "sigraph.objectives.MaskedFeature"}, {"_target_": "sigraph.objectives.MultiTask"}]
     },
+    "JointLoss": {"losses": [{"_target_": "sigraph.losses.InfoNCELoss"}, {"_target_": "sigraph.losses.NPairLoss"}]},
     "KNNGraph": {"k": 3},
     "ModuleEncoder": {
         "module": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 4},
         "out_channels": 4,
     },
     "RadiusGraph": {"radius": 1.0},
+    "TargetLoss": {"target": {"_target_": "sigraph.targets.GraphEmbedding", "out_channels": 4}},
     "TorusWorld": {"num_samples": 60, "num_topics": 2, "num_valid": 10, "num_test": 10, "vocabulary": 20},
 }
 ON_GRAPHS = ("GraphEncoder", "AttributeMasking", "ContextPrediction", "EdgePrediction", "GraphMAE")
@@ -195,7 +197,7 @@ def test_arguments_given_in_python(name):
     for key, value in needed.items():
         if isinstance(value, dict | list):
             parts = [
-                build(part, torch.nn.Module, key, **LATE_SIZES, labels=LABELS)
+                build(part, object, key, **LATE_SIZES, labels=LABELS)
                 for part in (value if isinstance(value, list) else [value])
             ]
             needed[key] = parts if isinstance(value, list) else parts[0]

@@ -9,6 +9,7 @@ from torch.nn.functional import normalize
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
 from sigraph.files.arguments import check_choices, check_integers
+from sigraph.files.memory import check_fits
 from sigraph.losses.base import StructureLoss
 from sigraph.targets import Target
 
@@ -78,6 +79,7 @@ class TargetLoss(StructureLoss):
                 encoder_channels = width  # an encoder of another width is refused by its first step
             check_integers("TargetLoss", 1, encoder_channels=encoder_channels)
             if encoder_channels != width:
+                check_fits("TargetLoss", 4 * encoder_channels * width, encoder_channels=encoder_channels)
                 self.projection = nn.Linear(encoder_channels, width, bias=False)
         self.in_channels, self.out_channels = encoder_channels, width
 

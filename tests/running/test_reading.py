@@ -86,7 +86,7 @@ def test_embed_needs_no_word_and_what_is_unknown_is_said(settings, tmp_path, cap
     command = ["embed", str(folder), "--dataset", str(tmp_path / "new.csv"), "--out", str(tmp_path / "new.npy")]
     assert main(command) == 0
     out = capsys.readouterr().out
-    assert "texts have no word" in out and "records, since" not in out
+    assert "1 text has no word" in out and "records, since" not in out
     z = np.load(tmp_path / "new.npy")
     for lines in (["text", "even number a", "odd", "even number a"], ["text,number", "even number a,1", "b,2", "b,2"]):
         (tmp_path / "more.csv").write_text("\n".join(lines))  # what is read is no id, and may repeat
