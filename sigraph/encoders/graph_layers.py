@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -162,6 +163,8 @@ class GraphLayers(nn.Module):
             raise ValueError(f"{layer!r} is no layer {'with' if edges else 'without'} attributes of edges")
         word, options = NORMS[norm]
         more: dict[str, Any] = {"aggr": IndexSum()} if layer in ("gin", "gcn") else {}
+        if "aggr" in more:
+            _compile_plain(model)
         if layer == "gat":
             more = {"heads": num_heads, **({"edge_dim": channels} if edges else {})}
         elif layer == "pna":  # degrees are scaled by that of two neighbours, and it is learnt from there
@@ -219,3 +222,14 @@ class GraphLayers(nn.Module):
         edge: Any = self.edges[i]
         read = {"edge_attr": edge(edge_attr, edge_hidden)}
         return {**read, "loop": edge.loop_row()} if self.takes_loop else read
+
+
+@cache
+def _compile_plain(model: type[BasicGNN]) -> None:
+    """Have PyG compile a layer's propagation for its own sum first.
+
+    It does so once a class, for the first instance: after one with another aggregation no instance of the class could
+    multiply sparse matrices, as :mod:`sigraph.graph_networks` does.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model(1, 1, 1)

@@ -99,7 +99,7 @@ def find_dialect(path: Path, usual: str, header: bool = True, free: int | None =
         return replace(dialect, has_header=False)
     dialect = replace(dialect, names=())
     if header and _is_self_loop(path, dialect):
-        note = "its first row names no columns, as its first two cells are alike: an edge of a node to itself"
+        note = "its first row names no columns, as its first two cells are alike"
         return replace(dialect, has_header=False, notes=(*dialect.notes, note))
     if header or not _is_plain_header(path, dialect):
         return replace(dialect, has_header=header)

@@ -1,6 +1,8 @@
 """Layers of a graph encoder: by formula with dense matrices, PyG's own as oracle, what stands around them."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -138,3 +140,17 @@ def test_norms_stand_behind_layers(last_norm, number):
     assert sum(name.startswith("norms") and name.endswith("running_mean") for name in layers.state_dict()) == number
     out = run(layers.train(), inputs()[0])
     assert bool((out.mean(dim=0).abs() < 1e-5).all()) == last_norm
+
+
+def test_pygs_own_layers_can_still_multiply_sparse_matrices():
+    """In a process of its own: PyG compiles a class's propagation once, for its first instance."""
+    code = """
+import torch
+from torch_geometric.nn import GCNConv
+from sigraph.encoders.graph_layers import GraphLayers
+GraphLayers("gcn", 4, 4, 1, dropout=0.0, norm=None, last_norm=False, jump="last", residual=False, virtual_node=False,
+            num_heads=1, edges=[])
+print(GCNConv(3, 2, normalize=False)(torch.rand(5, 3), torch.eye(5).to_sparse_csr()).shape)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
