@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -224,12 +223,16 @@ class GraphLayers(nn.Module):
         return {**read, "loop": edge.loop_row()} if self.takes_loop else read
 
 
-@cache
-def _compile_plain(model: type[BasicGNN]) -> None:
+_compiled: set[Any] = set()
+
+
+def _compile_plain(model: Callable[..., BasicGNN]) -> None:
     """Have PyG compile a layer's propagation for its own sum first.
 
     It does so once a class, for the first instance: after one with another aggregation no instance of the class could
     multiply sparse matrices, as :mod:`sigraph.graph_networks` does.
     """
-    with torch.random.fork_rng(devices=[]):
-        model(1, 1, 1)
+    if model not in _compiled:
+        with torch.random.fork_rng(devices=[]):  # what is drawn afterwards stays what it was
+            model(1, 1, 1)
+        _compiled.add(model)
