@@ -86,16 +86,18 @@ class Propagation:
         return out
 
     def _spread(self, value: Tensor) -> Tensor:
-        spread, restart = value, self.restart
-        if restart is None:
-            for _ in range(self.num_steps):
-                spread = self.step(spread)
-            return spread
-        out = restart * value
+        """By powers of P on R x, where R is the right scale: a step is one product and one scaling, then undone."""
+        restart, right = self.restart, self._right.to(value.dtype)
+        both, spread = (self._left * self._right).to(value.dtype), right * value
+        out = torch.zeros_like(value)
         for number in range(1, self.num_steps + 1):
-            spread = self.step(spread)
-            out += restart * (1 - restart) ** number * spread
-        return out
+            sums = self._sums(spread)
+            spread = (sums.add_(spread) if self.loops else sums).mul_(both)
+            if restart is not None:
+                out.add_(spread, alpha=restart * (1 - restart) ** number)
+        if restart is None:
+            return spread.div_(right.where(right > 0, 1)) if self.num_steps else value.clone()
+        return out.div_(right.where(right > 0, 1)).add_(value, alpha=restart)
 
     def _sums(self, value: Tensor) -> Tensor:
         """A times a value a node."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import normalize
 
 from sigraph.data import PretrainGraph, SampleDataset
@@ -101,26 +104,28 @@ class TargetLoss(StructureLoss):
         return self._rows
 
     def terms(self, z: Tensor, pairs: Pairs, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        target, known = self._of(pairs.anchor_id, z)
+        target, scale = self._of(pairs.anchor_id, z)
+        known = (scale > 0).to(z.dtype)
         if self.measure == "cosine":
             if z.size(1) != self.in_channels:
                 raise ValueError(
                     f"'encoder_channels' needs to be {z.size(1)}, the width of the embeddings, in 'TargetLoss' "
                     f"(got {self.in_channels}); TargetLoss(target, encoder_channels={z.size(1)}) projects them"
                 )
-            found = 1 - (normalize(self.projection(z), dim=1) * target).sum(dim=1)  # [A]
+            found = 1 - _Cosine.apply(self.projection(z), target, scale)  # [A]
             return (found * known).sum().view(1), known.sum().view(1)
-        others, there = (target, known) if candidates is z else self._of(pairs.candidate_id, candidates)
-        mine, theirs = normalize(z, dim=1) * known[:, None], normalize(candidates, dim=1) * there[:, None]
-        target, others = target * known[:, None], others * there[:, None]
+        mine = normalize(z, dim=1) * known[:, None], target * scale[:, None]
+        theirs, there = mine, known
+        if candidates is not z:
+            target, scale = self._of(pairs.candidate_id, candidates)
+            there = (scale > 0).to(z.dtype)
+            theirs = normalize(candidates, dim=1) * there[:, None], target * scale[:, None]
         # (z z' - t t')^2 summed over all pairs, by traces of products of moments.
-        found = (mine.T @ mine * (theirs.T @ theirs)).sum()
-        found = found - 2 * (mine.T @ target * (theirs.T @ others)).sum()
-        found = found + (target.T @ target * (others.T @ others)).sum()
+        found = sum(_moments(x, x, y, y) for x, y in zip(mine, theirs, strict=True)) - 2 * _moments(*mine, *theirs)
         return found.view(1), (known.sum() * there.sum()).view(1)
 
     def _of(self, ids: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit target rows of some samples, [A, D], and which have one, [A] of 0 and 1."""
+        """Target rows of some samples, [A, D], and what makes each a unit row, 0 where there is none, [A]."""
         if ids is None:
             raise ValueError(
                 "'pairs' needs node ids in 'TargetLoss' (got none); a PairSampler's pairs() has them, by hand they are "
@@ -131,9 +136,34 @@ class TargetLoss(StructureLoss):
             raise ValueError(
                 f"'target' needs a row a sample in 'TargetLoss' (got {len(rows)} rows, and a sample {int(ids.max())})"
             )
-        found = rows[ids].to(like.device, like.dtype, non_blocking=True)
-        length = found.norm(dim=1, keepdim=True)
-        return found / length.clamp(min=1e-12), (length.view(-1) > 0).to(like.dtype)
+        found = rows.index_select(0, ids).to(like.device, like.dtype, non_blocking=True)
+        length = torch.linalg.vector_norm(found, dim=1)
+        return found, torch.where(length > 0, 1 / length.clamp(min=1e-12), 0)
+
+
+class _Cosine(torch.autograd.Function):
+    """Cosines of rows and scaled rows, with half the passes over memory that autograd would take."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(z, dim=1).clamp_(min=1e-12)
+        found = torch.linalg.vecdot(z, target).mul_(scale).div_(length)
+        ctx.save_for_backward(z, target, scale, length, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        z, target, scale, length, found = ctx.saved_tensors
+        grad = grad / length
+        along = target * (grad * scale)[:, None]
+        return along.addcmul_(z, (grad * found).div_(length).neg_()[:, None]), None, None
+
+
+def _moments(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """The sum of all products of entries of a'b and c'd. Shape [A, D], [A, E], [C, D], [C, E] -> scalar."""
+    first = a.T @ b
+    return first.square().sum() if a is c and b is d else (first * (c.T @ d)).sum()
 
 
 def _checked_rows(rows: Tensor) -> Tensor:

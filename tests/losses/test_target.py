@@ -138,3 +138,10 @@ def test_an_experiment_runs_and_its_target_is_kept(toy, data_root):
     assert Record.read(folder / "results.json").to_dict()["visible"]["labels"] == "none"
     assert len(list((data_root / "targets").glob("*/target.npy"))) >= 1
     assert not [name for name in load_file(folder / "encoder.safetensors") if "projection" in name]
+
+
+def test_an_embedding_of_zeros_has_a_finite_gradient():
+    z, _, rows, pairs = case()
+    zero = torch.zeros_like(z).requires_grad_()
+    TargetLoss(rows)(zero, Pairs.square(NONE, 5, anchor_id=pairs.anchor_id, candidate_id=pairs.anchor_id)).backward()
+    assert torch.isfinite(zero.grad).all()
