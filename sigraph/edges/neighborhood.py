@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from sigraph.edges.label_store import LabelSetStore, in_full
+from sigraph.edges.sparse import csr_tensor
 from sigraph.edges.store import CSRStore, EdgeStore
 
 BLOCK = 1 << 22  # directed edges looked at at a time
@@ -51,11 +51,7 @@ def _block_sums(rowptr: Tensor, col: Tensor, weight: Tensor | None, value: Tenso
         rowptr = rowptr.to(col.dtype)
         return embedding_bag(col, value, rowptr, mode="sum", per_sample_weights=weight, include_last_offset=True)
     each = value.new_ones(col.numel()) if weight is None else weight
-    shape = (rowptr.numel() - 1, len(value))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's sparse matrices are in beta
-        matrix = torch.sparse_csr_tensor(rowptr, col.long(), each, shape, check_invariants=False)
-    return torch.sparse.mm(matrix, value, "sum")
+    return torch.sparse.mm(csr_tensor(rowptr, col.long(), each, (rowptr.numel() - 1, len(value))), value, "sum")
 
 
 def neighbor_matches(store: EdgeStore, y: Tensor) -> Tensor:

@@ -10,9 +10,11 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
-from torch_geometric.utils import to_torch_csr_tensor
+from torch_geometric.utils import coalesce
+from torch_geometric.utils.sparse import index2ptr
 
 from sigraph.edges import EdgeStore
+from sigraph.edges.sparse import csr_tensor
 from sigraph.files.random import keyed_generator
 from sigraph.samples.vectors import Rows
 
@@ -85,7 +87,7 @@ def as_input(rows: Rows) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(rows))
     rows = csr_matrix(rows)
     rowptr, col = (torch.from_numpy(part.astype(np.int64)) for part in (rows.indptr, rows.indices))
-    return torch.sparse_csr_tensor(rowptr, col, torch.from_numpy(rows.data.astype(np.float32)), size=rows.shape)
+    return csr_tensor(rowptr, col, torch.from_numpy(rows.data.astype(np.float32)), rows.shape)
 
 
 def gcn_adjacency(edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) -> Tensor:
@@ -94,4 +96,5 @@ def gcn_adjacency(edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int
     A layer multiplies by it, so that no message of an edge is kept. Shape [2, E], [E] -> [N, N].
     """
     index, weight = gcn_norm(edge_index, edge_weight, num_nodes)
-    return to_torch_csr_tensor(index.flip(0), weight, size=(num_nodes, num_nodes))
+    index, weight = coalesce(index.flip(0), weight, num_nodes)
+    return csr_tensor(index2ptr(index[0], num_nodes), index[1], weight, (num_nodes, num_nodes))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.models import GCN
 from torch_geometric.utils import dropout_edge
 
+from sigraph.edges.sparse import csr_tensor
 from sigraph.files.arguments import check_integers, check_numbers, check_rates
 from sigraph.files.memory import check_fits
 from sigraph.graph_networks.subgraphs import Subgraph, gcn_adjacency
@@ -98,4 +99,4 @@ def with_features(x: Tensor, shown: Tensor) -> Tensor:
     if x.layout != torch.sparse_csr:
         return x * shown
     value = x.values() * shown[x.col_indices()]
-    return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), value, x.shape)
+    return csr_tensor(x.crow_indices(), x.col_indices(), value, x.shape)
