@@ -154,11 +154,11 @@ def token_gradients(parts: list[list[list[int]]], first: int = 0) -> list[Tensor
         inputs = SampleDataset(token_table(sentences, 10)).fetch(torch.arange(len(sentences)))
         generator = torch.Generator().manual_seed(first + i)
         hidden, target = masked.corrupt(inputs, torch.arange(len(sentences)), len(sentences), generator)
-        token.append(torch.nn.functional.pad(hidden.token, (0, 9 - hidden.token.size(1))))
+        token.append(hidden.token)
         length.append(hidden.length)
         targets.append((target.sample + start[0], target.part + start[1], target.token))
         start = start + torch.tensor([len(sentences), target.num_parts])
-    encoding = encoder(Tokens(torch.cat(token), torch.cat(length)))
+    encoding = encoder(Tokens(torch.cat(token), torch.cat([torch.zeros(1, dtype=torch.long), *length]).cumsum(0)))
     target = TokenTarget(*(torch.cat(part) for part in zip(*targets, strict=True)), num_parts=int(start[1]))
     with joint():
         loss = masked(encoding, target) + masked(Encoding(encoding.z), target)

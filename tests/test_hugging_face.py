@@ -34,10 +34,10 @@ class Bert(Encoder):
         sizes = {"hidden_size": out_channels, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
         self.bert = BertModel(BertConfig(vocab_size=num_tokens, pad_token_id=pad_token, **sizes))
     def forward(self, inputs):
-        is_real = inputs.is_real
-        state = self.bert(input_ids=inputs.token, attention_mask=is_real.long()).last_hidden_state
+        token, is_real = inputs.padded()
+        state = self.bert(input_ids=token, attention_mask=is_real.long()).last_hidden_state
         mean = state.masked_fill(~is_real[..., None], 0).sum(dim=1) / inputs.length[:, None]
-        return Encoding(mean, state[is_real])
+        return Encoding(mean, state[is_real], inputs.ptr)
 '''
 
 
@@ -72,14 +72,15 @@ def test_a_batch_is_what_the_tokenizer_pads(tokenizer):
     dataset = SampleDataset(tokens_of(tokenizer, TEXTS))
     needed = tokenizer(TEXTS, padding=True, return_tensors="pt", return_special_tokens_mask=True)
     batch = dataset.fetch(torch.arange(len(TEXTS)))
-    assert torch.equal(batch.token, needed["input_ids"]) and dict(dataset.sizes) == {
+    token, is_real = batch.padded()
+    assert torch.equal(token, needed["input_ids"]) and dict(dataset.sizes) == {
         "num_tokens": 114,
         "pad_token": 0,
         "mask_token": 103,
         "max_length": 8,
     }
-    assert torch.equal(batch.is_real, needed["attention_mask"].bool())
-    assert torch.equal(batch.is_special & batch.is_real, needed["special_tokens_mask"].bool() & batch.is_real)
+    assert torch.equal(is_real, needed["attention_mask"].bool())
+    assert torch.equal(batch.is_special, needed["special_tokens_mask"].bool()[is_real])
 
 
 def test_words_are_hidden_by_its_mask_and_its_ends_never(tokenizer):
@@ -88,7 +89,7 @@ def test_words_are_hidden_by_its_mask_and_its_ends_never(tokenizer):
     hidden, target = objective.corrupt(batch, torch.arange(len(TEXTS)), len(TEXTS), torch.Generator().manual_seed(0))
     changed = hidden.token != batch.token
     assert (hidden.token[changed] == 103).all() and changed.sum() == len(target.token) > len(TEXTS)
-    assert not (changed & (batch.is_special | ~batch.is_real)).any() and (target.token >= 104).all()
+    assert not (changed & batch.is_special).any() and (target.token >= 104).all()
 
 
 def test_bert_reads_a_sample_alike_alone_and_among_longer_ones(tokenizer, bert):

@@ -1,10 +1,22 @@
-"""An encoder of tokens whose embeddings tests can tell."""
+"""Batches of tokens, and an encoder of them whose embeddings tests can tell."""
 
 import torch
 from torch import nn
 
 from sigraph.encoders import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
+from sigraph.samples import Tokens
+
+
+def tokens_of(sequences: list[list[int]]) -> Tokens:
+    """A batch of sequences, as a data set gives it."""
+    ptr = torch.tensor([0, *(len(one) for one in sequences)]).cumsum(0)
+    return Tokens(torch.tensor([token for one in sequences for token in one], dtype=torch.long), ptr)
+
+
+def listed(tokens: Tokens) -> list[list[int]]:
+    """The sequences of a batch."""
+    return [part.tolist() for part in tokens.token.split(tokens.length.tolist())]
 
 
 class OneHot(TokenEncoder):
@@ -15,5 +27,5 @@ class OneHot(TokenEncoder):
         self.out_channels, self.embedding = 10, nn.Embedding.from_pretrained(torch.eye(10), freeze=False)
 
     def forward(self, inputs):
-        h = self.embedding(inputs.token[inputs.is_real])
+        h = self.embedding(inputs.token)
         return Encoding(h[inputs.ptr[:-1]], h, inputs.ptr)

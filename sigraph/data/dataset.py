@@ -264,7 +264,7 @@ class SampleDataset:
             node: Sample ids (a mask has them: ``mask.nonzero().view(-1)``). Shape [B].
 
         Returns:
-            Feature rows, float [B, F]; or :class:`~sigraph.samples.tokens.Tokens`, padded to the longest of them; or a
+            Feature rows, float [B, F]; or :class:`~sigraph.samples.tokens.Tokens`, one after the other; or a
             list of B records, each a dictionary; as the kind of samples has it.
         """
         return self.store.fetch(checked_node(node, len(self)))

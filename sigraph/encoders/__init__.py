@@ -7,6 +7,7 @@ from sigraph.encoders.graph_encoder import GraphEncoder
 from sigraph.encoders.gru import GRUEncoder
 from sigraph.encoders.mlp import MLPEncoder
 from sigraph.encoders.module_encoder import ModuleEncoder
+from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.encoders.pretrained_gnns import from_pretrained_gnns
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.encoders.transformer import TransformerEncoder
@@ -19,6 +20,7 @@ __all__ = [
     "GraphEncoder",
     "MLPEncoder",
     "ModuleEncoder",
+    "PaddedEncoder",
     "TokenEncoder",
     "TransformerEncoder",
     "embed",

@@ -35,7 +35,7 @@ class BagOfWordsEncoder(TokenEncoder):
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
 
     Shapes:
-        - **inputs:** Tokens [B, L]  ->  **z:** [B, D]
+        - **inputs:** Tokens, B sequences  ->  **z:** [B, D]
 
     Guide:
         reads: token sequences
@@ -72,11 +72,10 @@ class BagOfWordsEncoder(TokenEncoder):
             self.rest = nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), mlp)
 
     def forward(self, inputs: Tokens) -> Encoding:
-        token, _, is_real = self.check_inputs(inputs)
-        counted = is_real & (token != self.mask_token)
-        number = counted.sum(dim=1)  # [B]
-        start = number.cumsum(0) - number
-        x = F.embedding_bag(token[counted], self.weight, start, mode="sum")  # [B, width]
+        inputs = self.check_inputs(inputs)
+        counted = inputs.token != self.mask_token
+        before = torch.cat([inputs.ptr.new_zeros(1), counted.cumsum(0)])[inputs.ptr]  # [B + 1]
+        x = F.embedding_bag(inputs.token[counted], self.weight, before, mode="sum", include_last_offset=True)
         if self.normalize_input:
-            x = x * (self.num_tokens**0.5 / number.clamp(min=1))[:, None]
+            x = x * (self.num_tokens**0.5 / before.diff().clamp(min=1))[:, None]
         return Encoding(self.rest(x + self.bias))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sigraph.encoders.base import Encoding
-from sigraph.encoders.token_encoder import TokenEncoder
+from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_choices, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.samples.tokens import MASK, PAD, Tokens
+from sigraph.samples.tokens import MASK, PAD
 
 _POOLINGS = ("mean", "last")
 
 
-class GRUEncoder(TokenEncoder):
+class GRUEncoder(PaddedEncoder):
     r"""Gated recurrent network over the embeddings of the tokens.
 
     Args:
@@ -27,9 +26,10 @@ class GRUEncoder(TokenEncoder):
         bidirectional: Read backwards too; ``out_channels`` needs to be even.
         pooling: ``mean`` over the states of all tokens, or the ``last`` state of each direction.
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
+        max_tokens, recompute: As of :class:`TransformerEncoder`.
 
     Shapes:
-        - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
+        - **inputs:** B sequences, M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, as in torch.nn.GRU.
 
@@ -48,8 +48,10 @@ class GRUEncoder(TokenEncoder):
         pooling: str = "mean",
         pad_token: int = PAD,
         mask_token: int = MASK,
+        max_tokens: int | None = None,
+        recompute: bool = False,
     ) -> None:
-        super().__init__(num_tokens, None, pad_token, mask_token)
+        super().__init__(num_tokens, None, pad_token, mask_token, max_tokens, recompute)
         check_integers("GRUEncoder", 1, embedding_channels=embedding_channels)
         check_integers("GRUEncoder", 1, out_channels=out_channels)
         check_integers("GRUEncoder", 1, most=MOST_LAYERS, num_layers=num_layers)
@@ -76,16 +78,10 @@ class GRUEncoder(TokenEncoder):
             bidirectional=bidirectional,
         )
 
-    def forward(self, inputs: Tokens) -> Encoding:
-        token, length, is_real = self.check_inputs(inputs)
-        if not len(token):  # nothing can be packed
-            none = self.embedding.weight.new_zeros(0, self.out_channels)
-            return Encoding(none, none, length.new_zeros(1))
-        x = self.dropout(self.embedding(token))
+    def encode_padded(self, token: Tensor, is_real: Tensor) -> tuple[Tensor, Tensor]:
+        length, x = is_real.sum(dim=1), self.dropout(self.embedding(token))
         packed, last = self.gru(pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False))
         state, _ = pad_packed_sequence(packed, batch_first=True, total_length=token.size(1))  # [B, L, D], zeros behind
         if self.pooling == "last":
-            z = torch.cat(list(last[-self.num_directions :]), dim=1)
-        else:
-            z = state.sum(dim=1) / length[:, None]
-        return Encoding(z, state[is_real], inputs.ptr)
+            return torch.cat(list(last[-self.num_directions :]), dim=1), state
+        return state.sum(dim=1) / length[:, None], state

@@ -25,9 +25,10 @@ class ModuleEncoder(Encoder):
         pooling: None: it gives a row for each sample. ``mean``, ``sum``, ``max``, ``attention`` (a mean with learnt
             weights) or ``set2set`` (twice as wide): it gives a row for each node of graphs, or for each place of token
             sequences [B, L, D], which are pooled.
-        arguments: What of a batch of graphs (``x``, ``edge_index``, ``edge_attr``, ``batch``, ...) or of tokens
-            (``token``, ``length``, ...) the module is given, in this order. None: what its ``forward`` has parameters
-            of that name for, else the batch itself. Feature rows and records are given as they are.
+        arguments: What of a batch of graphs (``x``, ``edge_index``, ``edge_attr``, ``batch``, ...) or of tokens, padded
+            (``token``, ``is_real``, ``length``, ``is_special``), the module is given, in this order. None: what its
+            ``forward`` has parameters of that name for, else the batch itself. Feature rows and records are given as
+            they are.
 
     Shapes:
         - **inputs:** what the data set gives of B samples  ->  **z:** [B, out_channels], **h:** with a pooling, the
@@ -97,7 +98,7 @@ class ModuleEncoder(Encoder):
                 f"'ModuleEncoder', a tensor [..., {self.width}] (got {got})"
             )
         if self.pool is None:
-            count = inputs.num_graphs if graphs else len(inputs.token) if tokens else len(inputs)
+            count = inputs.num_graphs if graphs else len(inputs.length) if tokens else len(inputs)
             if out.dim() != 2 or len(out) != count:
                 raise ValueError(
                     f"'module' needs to give a row for each of {count} samples in 'ModuleEncoder' (got "
@@ -105,7 +106,7 @@ class ModuleEncoder(Encoder):
                 )
             return Encoding(out)
         if tokens and out.dim() == 3:
-            out = out[inputs.is_real]
+            out = out[inputs.padded()[1]]
         if not graphs and not tokens:
             raise ValueError(f"'pooling' needs graphs or tokens in 'ModuleEncoder' (got {type(inputs).__name__})")
         size = inputs.length if tokens else inputs.ptr.diff()
@@ -145,7 +146,11 @@ class ModuleEncoder(Encoder):
 def _held(inputs: Any) -> dict[str, Any]:
     """By name, what a batch of graphs or tokens holds; of other samples nothing."""
     if isinstance(inputs, Tokens):
-        return inputs._asdict()
+        token, is_real = inputs.padded()
+        special = (
+            None if inputs.is_special is None else inputs._replace(token=inputs.is_special.long()).padded(0)[0].bool()
+        )
+        return {"token": token, "length": inputs.length, "is_real": is_real, "is_special": special}
     if is_of(inputs, "torch_geometric.data", "Batch"):
         return {**dict(inputs), "batch_size": inputs.num_graphs}
     return {}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, samples_of
 from sigraph.files.arguments import check_integers
@@ -13,7 +11,7 @@ from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary
 
 
 class TokenEncoder(Encoder):
-    """An encoder of :class:`~sigraph.data.Tokens`. Implement ``forward``; what lies behind an end must change nothing.
+    """An encoder of :class:`~sigraph.data.Tokens`, which lie one after the other. Implement ``forward``.
 
     Args:
         num_tokens: Size of the vocabulary, the ids of padding and mask included, >= 3.
@@ -23,7 +21,11 @@ class TokenEncoder(Encoder):
     """
 
     def __init__(
-        self, num_tokens: int, max_length: int | None = None, pad_token: int = PAD, mask_token: int = MASK
+        self,
+        num_tokens: int,
+        max_length: int | None = None,
+        pad_token: int = PAD,
+        mask_token: int = MASK,
     ) -> None:
         super().__init__()
         check_integers(type(self).__name__, FIRST_TOKEN + 1, num_tokens=num_tokens)
@@ -65,21 +67,24 @@ class TokenEncoder(Encoder):
                 f"{samples_of(dataset)} (got {self.max_length}); choose it so, or cut the sequences"
             )
 
-    def check_inputs(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids [B, L], lengths [B] and which ids are no padding, bool [B, L], of a batch that can be read.
+    def check_inputs(self, inputs: Any) -> Tokens:
+        """A batch that can be read.
 
         Tokens beyond the vocabulary, which only samples that nothing trained on have, become hidden ones.
         """
         name = type(self).__name__
         if not isinstance(inputs, Tokens):
             raise ValueError(f"'inputs' needs sigraph.data.Tokens in {name!r} (got {type(inputs).__name__})")
-        token, length = inputs.token, inputs.length
-        if token.dim() != 2 or length.shape != token.shape[:1]:
-            got = f"{list(token.shape)} and {list(length.shape)}"
-            raise ValueError(f"'inputs' needs tokens [B, L] and lengths [B] in {name!r} (got {got})")
-        if self.max_length is not None and token.size(1) > self.max_length:
+        token, ptr = inputs.token, inputs.ptr
+        if token.dim() != 1 or ptr.dim() != 1 or not len(ptr) or int(ptr[-1]) != len(token):
+            got = f"{list(token.shape)} and {list(ptr.shape)}"
             raise ValueError(
-                f"'inputs' needs sequences of at most 'max_length' {self.max_length} tokens in {name!r} "
-                f"(got {token.size(1)})"
+                f"'inputs' needs all tokens in a row, [M], and where each sequence begins, [B + 1] up to M, in "
+                f"{name!r} (got {got})"
             )
-        return token.masked_fill(token >= self.num_tokens, self.mask_token), length, inputs.is_real
+        longest = int(inputs.length.max()) if len(ptr) > 1 else 0
+        if self.max_length is not None and longest > self.max_length:
+            raise ValueError(
+                f"'inputs' needs sequences of at most 'max_length' {self.max_length} tokens in {name!r} (got {longest})"
+            )
+        return inputs._replace(token=token.masked_fill(token >= self.num_tokens, self.mask_token))

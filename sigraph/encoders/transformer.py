@@ -7,17 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sigraph.encoders.base import Encoding
-from sigraph.encoders.token_encoder import TokenEncoder
+from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates
 from sigraph.files.memory import check_fits
-from sigraph.samples.tokens import MASK, PAD, Tokens
+from sigraph.samples.tokens import MASK, PAD
 
 _POSITIONS = ("learned", "sinusoidal")
 _POOLINGS = ("mean", "first")
 
 
-class TransformerEncoder(TokenEncoder):
+class TransformerEncoder(PaddedEncoder):
     r"""Transformer with layer norm before each block (torch.nn.TransformerEncoder), small and from scratch.
 
     Args:
@@ -32,9 +31,14 @@ class TransformerEncoder(TokenEncoder):
             token made for it.
         max_length: Tokens of the longest sequence that is read, >= 1; longer ones are refused, never cut.
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
+        max_tokens: Tokens that are encoded at a time, padding counted, >= 1, sequences of alike lengths together; null:
+            8,192 on the CPU, 65,536 elsewhere. Changes memory and speed, not values.
+        recompute: Keep of these only what they give, and encode them once more for the gradients: a step takes the
+            memory of ``max_tokens`` tokens, however many samples it has, and a third more time (Gao et al., RepL4NLP
+            2021).
 
     Shapes:
-        - **inputs:** Tokens [B, L], M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
+        - **inputs:** B sequences, M tokens in all  ->  **z:** [B, D], **h:** [M, D], a sample's tokens in their order
 
     Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3. Differs in: norms before the blocks
     (Xiong et al., ICML 2020), GELU, learned positions by default.
@@ -56,8 +60,10 @@ class TransformerEncoder(TokenEncoder):
         max_length: int = 512,
         pad_token: int = PAD,
         mask_token: int = MASK,
+        max_tokens: int | None = None,
+        recompute: bool = False,
     ) -> None:
-        super().__init__(num_tokens, max_length, pad_token, mask_token)
+        super().__init__(num_tokens, max_length, pad_token, mask_token, max_tokens, recompute)
         name = "TransformerEncoder"
         check_integers(name, 1, out_channels=out_channels, num_heads=num_heads)
         check_integers(name, 1, most=MOST_LAYERS, num_layers=num_layers)
@@ -91,18 +97,12 @@ class TransformerEncoder(TokenEncoder):
             if parameter.dim() > 1:  # else every layer starts as a copy of the first
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, inputs: Tokens) -> Encoding:
-        token, length, is_real = self.check_inputs(inputs)
-        if not token.size(1):
-            none = self.embedding.weight.new_zeros(0, self.out_channels)
-            return Encoding(none, none, length.new_zeros(1))
+    def encode_padded(self, token: Tensor, is_real: Tensor) -> tuple[Tensor, Tensor]:
         x = (self.embedding(token) + self.position[: token.size(1)]) * self.out_channels**0.5
         state = self.layers(self.dropout(x), src_key_padding_mask=~is_real)  # [B, L, D]
         if self.pooling == "first":
-            z = state[:, 0]
-        else:
-            z = state.masked_fill(~is_real[:, :, None], 0).sum(dim=1) / length[:, None]
-        return Encoding(z, state[is_real], inputs.ptr)
+            return state[:, 0], state
+        return state.masked_fill(~is_real[:, :, None], 0).sum(dim=1) / is_real.sum(dim=1)[:, None], state
 
 
 def _waves(length: int, channels: int) -> Tensor:

@@ -42,7 +42,7 @@ class MaskedToken(Objective):
             token, and special tokens of the data are neither hidden nor predicted.
 
     Shapes:
-        - **inputs:** Tokens [B, L]  ->  corrupted Tokens [B, L] and the target of K tokens.  **returns:** scalar, >= 0.
+        - **inputs:** Tokens  ->  corrupted Tokens and the target of K tokens.  **returns:** scalar, >= 0.
 
     Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, section 3.1, task 1; as
     L_M in McDermott et al. 2023. Differs in: a linear layer predicts; a short sequence loses a token too.
@@ -89,23 +89,22 @@ class MaskedToken(Objective):
     ) -> tuple[Tokens, TokenTarget]:
         if not isinstance(inputs, Tokens):
             raise ValueError(f"'inputs' needs sigraph.data.Tokens in 'MaskedToken' (got {type(inputs).__name__})")
-        count = len(inputs.token) if self.corrupt_all else num_seeds
-        open_ = inputs.is_real if inputs.is_special is None else inputs.is_real & ~inputs.is_special
-        sample, place = open_[:count].nonzero(as_tuple=True)
-        draw = torch.rand(len(sample), generator=generator)
+        sample, count = inputs.sample, len(inputs.ptr) - 1 if self.corrupt_all else num_seeds
+        may = sample < count if inputs.is_special is None else (sample < count) & ~inputs.is_special
+        part = may.nonzero().view(-1)
+        sample, draw = sample[part], torch.rand(len(part), generator=generator)
         least = torch.ones(count).scatter_reduce(0, sample, draw, "amin")
         chosen = (draw < self.mask_rate) | (draw == least[sample])  # [K] of them
-        sample, place = sample[chosen], place[chosen]
-        part = inputs.is_real.flatten().cumsum(0).view(inputs.is_real.shape)[sample, place] - 1  # of the M in a row
-        truth = inputs.token[sample, place]
+        sample, part = sample[chosen], part[chosen]
+        truth = inputs.token[part]
         kind = torch.rand(len(part), generator=generator)
         other = torch.randint(self.num_tokens - 2, (len(part),), generator=generator)
         for taken in self.taken:
             other += other >= taken
         shown = torch.where(kind < self.hide_rate + self.random_rate, other, truth)
         shown = shown.masked_fill(kind < self.hide_rate, self.mask_token)
-        token = inputs.token.index_put((sample, place), shown)
-        return inputs._replace(token=token), TokenTarget(sample, part, truth, int(inputs.length.sum()))
+        token = inputs.token.index_put((part,), shown)
+        return inputs._replace(token=token), TokenTarget(sample, part, truth, len(token))
 
     def forward(self, encoding: Encoding, target: TokenTarget) -> Tensor:
         z, h = encoding.z, encoding.h

@@ -31,7 +31,7 @@ class TokenSequences(Records):
 
     Guide:
         given: table with a column ``tokens`` of lists
-        an encoder is given: ``Tokens``, padded
+        an encoder is given: ``Tokens``, one after the other
     """
 
     kind = "tokens"
@@ -50,7 +50,7 @@ class TokenSequences(Records):
         return self._column.longest
 
     def fetch(self, node: Tensor) -> Tokens:
-        """Sequences, padded to the longest of them."""
+        """Some sequences, in their order."""
         return self._column.fetch(node)
 
     def describe(self) -> str:

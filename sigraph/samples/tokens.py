@@ -1,4 +1,4 @@
-"""Token sequences: samples whose records have a column ``tokens``, and the padded batches an encoder reads."""
+"""Token sequences: samples whose records have a column ``tokens``, and the batches an encoder reads."""
 
 from __future__ import annotations
 
@@ -47,28 +47,68 @@ class Vocabulary(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """A batch of token sequences.
+    """A batch of token sequences, one after the other: nothing is padded until a layer wants it.
 
     Args:
-        token: Ids, int64: of the data, of padding behind the end of a sequence, of the mask where an objective hid one.
-            Shape [B, L].
-        length: Tokens of each sequence, >= 1. Shape [B].
-        is_special: Tokens that are never hidden and never predicted, bool [B, L]; None: there are none.
+        token: Ids of all M tokens in a row, int64; the mask's where an objective hid one. Shape [M].
+        ptr: Where each sequence begins, and where the last one ends: sample i is ``token[ptr[i] : ptr[i + 1]]``. int64
+            [B + 1].
+        is_special: Tokens that are never hidden and never predicted, bool [M]; None: there are none.
+        unit: Which word or residue of its sequence each token belongs to, from 0, -1: none. int64 [M]; None: every
+            token that is not special is one of its own.
+        pad_token: What :meth:`padded` fills with.
     """
 
     token: Tensor
-    length: Tensor
+    ptr: Tensor
     is_special: Tensor | None = None
+    unit: Tensor | None = None
+    pad_token: int = PAD
 
     @property
-    def is_real(self) -> Tensor:
-        """Which entries are tokens and no padding, bool [B, L]. Row by row they are the M tokens in a row."""
-        return torch.arange(self.token.size(1), device=self.token.device) < self.length[:, None]
+    def length(self) -> Tensor:
+        """Tokens of each sequence, >= 1. int64 [B]."""
+        return self.ptr.diff()
 
     @property
-    def ptr(self) -> Tensor:
-        """Where each sequence begins among the M tokens in a row, and where the last one ends. int64 [B + 1]."""
-        return torch.cat([self.length.new_zeros(1), self.length.cumsum(0)])
+    def sample(self) -> Tensor:
+        """Whose each token is, in [0, B). int64 [M]."""
+        length = self.length
+        return torch.arange(len(length), device=length.device).repeat_interleave(length, output_size=len(self.token))
+
+    def padded(self, pad_token: int | None = None) -> tuple[Tensor, Tensor]:
+        """Ids behind each other's, filled up to the longest, and which are real: ``ids[is_real]`` are the M tokens.
+
+        Args:
+            pad_token: What to fill with; None: the batch's own.
+
+        Returns:
+            int64 and bool, [B, L] both.
+        """
+        length = self.length
+        longest = int(length.max()) if len(length) else 0
+        is_real = torch.arange(longest, device=length.device) < length[:, None]
+        ids = self.token.new_full(is_real.shape, self.pad_token if pad_token is None else pad_token)
+        return ids.masked_scatter_(is_real, self.token), is_real
+
+    def take(self, row: Tensor) -> Tokens:
+        """Some sequences, in this order. Shape [b]."""
+        ptr, place = rows_between(self.ptr, row)
+        special, unit = (None if part is None else part[place] for part in (self.is_special, self.unit))
+        return self._replace(token=self.token[place], ptr=ptr, is_special=special, unit=unit)
+
+
+def rows_between(ptr: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the parts of some samples stand, of all that lie in a row: their own ``ptr`` [b + 1], and places [m].
+
+    Args:
+        ptr: Where the parts of each sample begin, and where the last ones end. Shape [B + 1].
+        row: Samples. Shape [b].
+    """
+    length = ptr.diff()[row]
+    own = torch.cat([length.new_zeros(1), length.cumsum(0)])
+    place = torch.repeat_interleave(ptr[row] - own[:-1], length)
+    return own, place + torch.arange(len(place), device=place.device)
 
 
 def token_table(
@@ -145,21 +185,16 @@ class TokenColumn:
         return int(np.diff(self.offset).max(initial=0))
 
     def fetch(self, node: Tensor) -> Tokens:
-        """Some sequences, padded to the longest of them.
+        """Some sequences, in their order.
 
         Args:
             node: Sample ids. Shape [B].
         """
-        row = node.cpu().numpy()
-        start = self.offset[row]
-        length = self.offset[row + 1] - start
-        column = np.arange(length.max(initial=0))
-        inside = column < length[:, None]  # [B, L]
-        token = np.full(inside.shape, self.vocabulary.pad_token, dtype=np.int64)
-        token[inside] = self.value[(start[:, None] + column)[inside]]
+        ptr, place = rows_between(torch.from_numpy(self.offset), node.cpu())
+        token = torch.from_numpy(self.value[place.numpy()].astype(np.int64))
         special = self.vocabulary.special_tokens
-        is_special = torch.from_numpy(np.isin(token, special)) if special else None
-        return Tokens(torch.from_numpy(token), torch.from_numpy(length), is_special)
+        is_special = torch.isin(token, torch.tensor(special)) if special else None
+        return Tokens(token, ptr, is_special, pad_token=self.vocabulary.pad_token)
 
 
 def has_tokens(samples: Any) -> bool:

@@ -158,7 +158,7 @@ def parts_of(encoding: Encoding, inputs: Any, task: str) -> tuple[Tensor, Tensor
         )
     h, size = encoding.h, encoding.ptr.diff()
     if isinstance(inputs, Tokens) and inputs.is_special is not None:
-        kept = ~inputs.is_special[inputs.is_real]  # [M]
+        kept = ~inputs.is_special  # [M]
         owner = torch.repeat_interleave(torch.arange(len(size), device=h.device), size)
         h, size = h[kept], owner[kept].bincount(minlength=len(size))
     return h, size

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from token_cases import tokens_of
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, MLPEncoder
@@ -11,11 +12,7 @@ SEQUENCES = [[2, 3, 3, 5], [6, 7, MASK, MASK], [MASK], [3, 2, 3, 2, 9, 9, 9]]
 
 
 def tokens() -> Tokens:
-    length = torch.tensor([len(sequence) for sequence in SEQUENCES])
-    token = torch.zeros(4, 7, dtype=torch.long)
-    for row, sequence in zip(token, SEQUENCES, strict=True):
-        row[: len(sequence)] = torch.tensor(sequence)
-    return Tokens(token, length)
+    return tokens_of(SEQUENCES)
 
 
 def counts() -> torch.Tensor:
@@ -46,16 +43,16 @@ def test_hidden_tokens_and_order_are_not_seen():
     table = SampleDataset(token_table([[2, 3, 3], [3, 2, 3]], 12)).fetch(torch.arange(2))
     one, other = bag(table).z
     torch.testing.assert_close(one, other)
-    hidden = bag(Tokens(torch.tensor([[2, 3, 3, MASK, 0], [MASK, MASK, 3, 2, 3]]), torch.tensor([4, 5]))).z
+    hidden = bag(tokens_of([[2, 3, 3, MASK], [MASK, MASK, 3, 2, 3]])).z
     torch.testing.assert_close(hidden, torch.stack([one, one]))
 
 
 def test_a_large_vocabulary_makes_no_row_of_its_size():
     """A batch of 1,000 samples over 10^6 tokens would be a 4 GB matrix."""
     bag = BagOfWordsEncoder(1_000_000, 4, 4)
-    token = torch.randint(2, 1_000_000, (1_000, 3), generator=torch.Generator().manual_seed(0))
+    token = torch.randint(2, 1_000_000, (3_000,), generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), torch.profiler.profile(profile_memory=True) as profile:
-        bag(Tokens(token, torch.full((1_000,), 3)))
+        bag(Tokens(token, torch.arange(0, 3_001, 3)))
     assert max(event.cpu_memory_usage for event in profile.events()) < 1_000_000
 
 

@@ -6,6 +6,7 @@ import warnings
 import pyarrow as pa
 import pytest
 import torch
+from token_cases import tokens_of
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, GRUEncoder, TransformerEncoder, embed
@@ -21,6 +22,7 @@ ENCODERS = {
     ),
 }
 every_encoder = pytest.mark.parametrize("make", ENCODERS.values(), ids=ENCODERS.keys())
+padding_encoder = pytest.mark.parametrize("make", list(ENCODERS.values())[1:], ids=list(ENCODERS)[1:])
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
 
 
@@ -34,19 +36,67 @@ def made(make, **more):
     return make(**more).eval()
 
 
-@every_encoder
+def found(encoder, tokens):
+    """z, h and gradients of all parameters, each row of z and h with a weight of its own."""
+    z, h, ptr = encoder(tokens)
+    loss = (z * torch.arange(1, 7)).sin().sum()
+    if h is not None:
+        assert torch.equal(ptr, tokens.ptr)
+        loss = loss + (h * torch.arange(1, 1 + len(h))[:, None]).sin().sum()
+    loss.backward()
+    return z, h, [parameter.grad for parameter in encoder.parameters()]
+
+
+@padding_encoder
 @pytest.mark.parametrize("filler", [PAD, 7])
 def test_padding_changes_neither_z_nor_h_nor_gradients(make, tokens, filler):
     """More of it, or of anything else behind the ends."""
-    token = torch.full((4, 10), filler)
-    token[:, :7] = tokens.token.masked_fill(~tokens.is_real, filler)
-    found = []
-    for inputs in (tokens, Tokens(token, tokens.length)):
-        encoder = made(make)
-        z, h, _ = encoder(inputs)
-        ((z * torch.arange(6)).sin().sum() + (0 if h is None else h.sin().sum())).backward()
-        found.append((z, h, [parameter.grad for parameter in encoder.parameters()]))
-    torch.testing.assert_close(found[0], found[1])
+    encoder, wide = made(make), made(make)
+    encode = wide.encode_padded
+
+    def widened(token, is_real):
+        token = torch.nn.functional.pad(token.masked_fill(~is_real, filler), (0, 3), value=filler)
+        z, state = encode(token, torch.nn.functional.pad(is_real, (0, 3)))
+        return z, state[:, :-3]
+
+    wide.encode_padded = widened
+    torch.testing.assert_close(found(encoder, tokens), found(wide, tokens))
+
+
+@padding_encoder
+@pytest.mark.parametrize("max_tokens", [1, 5, 14])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_chunks_change_neither_z_nor_h_nor_gradients(make, tokens, max_tokens, recompute):
+    encoder, cut = made(make).double(), made(make, max_tokens=max_tokens, recompute=recompute).double()
+    sizes, encode = [], cut.encode_padded
+    cut.encode_padded = lambda token, is_real: (sizes.append(token.numel()), encode(token, is_real))[1]
+    torch.testing.assert_close(found(encoder, tokens), found(cut, tokens))
+    assert len(sizes) > 1 and all(size <= max(max_tokens, 7) for size in sizes)
+
+
+@padding_encoder
+def test_recomputing_draws_the_same_dropout_and_keeps_nothing(make, tokens):
+    kept, again = (made(make, dropout=0.4, max_tokens=8, recompute=recompute).train() for recompute in (False, True))
+    for encoder in (kept, again):
+        torch.manual_seed(3)
+        encoder.found = found(encoder, tokens)
+    torch.testing.assert_close(kept.found, again.found)
+
+
+@padding_encoder
+def test_a_step_that_recomputes_keeps_what_chunks_give_and_no_more(make):
+    tokens, kept = tokens_of([[2 + i % 9] * 30 for i in range(20)]), {}
+    for recompute in (False, True):
+        encoder, sizes = made(make, max_tokens=120, recompute=recompute), []
+
+        def keep(value, sizes=sizes):
+            sizes.append(value.numel())
+            return value
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+            encoder(tokens)
+        kept[recompute] = sum(sizes)
+    assert kept[True] < kept[False] / 4
 
 
 @every_encoder
@@ -104,10 +154,10 @@ def test_samples_that_it_cannot_read_are_said_with_their_data_set(make):
         (torch.ones(2, 3), r"'inputs' needs sigraph.data.Tokens in '\w+' \(got Tensor\)"),
         ([{"text": "a"}], r"'inputs' needs sigraph.data.Tokens in '\w+' \(got list\)"),
         (
-            Tokens(torch.ones(3).long(), torch.ones(3).long()),
-            r"tokens \[B, L\] and lengths \[B\] .*got \[3\] and \[3\]",
+            Tokens(torch.ones(3).long(), torch.tensor([0, 2])),
+            r"all tokens in a row, \[M\], and .* up to M, .*got \[3\] and \[2\]",
         ),
-        (Tokens(torch.ones(3, 2).long(), torch.ones(2).long()), r"tokens \[B, L\] .*got \[3, 2\] and \[2\]"),
+        (Tokens(torch.ones(3, 2).long(), torch.tensor([0, 2])), r"all tokens in a row, .*got \[3, 2\] and \[2\]"),
     ],
 )
 def test_what_is_no_batch_of_tokens_is_named(make, inputs, message):
@@ -127,7 +177,7 @@ def test_tokens_beyond_the_vocabulary_are_read_as_hidden_ones_counted_and_said(m
     """Where samples are embedded alone; what trains on them is refused."""
     encoder = made(make)
     new = SampleDataset(token_table([[2, 3, 12], [4, 5], [40, 6, 41]], 50), name="new")
-    hidden = Tokens(torch.tensor([[2, 3, MASK], [4, 5, PAD], [MASK, 6, MASK]]), torch.tensor([3, 2, 3]))
+    hidden = tokens_of([[2, 3, MASK], [4, 5], [MASK, 6, MASK]])
     said = (
         r"3 of 8 tokens, in 2 of 3 samples, are not in the vocabulary of '\w+' \(ids below 12\): read as hidden tokens"
     )

@@ -116,7 +116,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def rows(inputs: Any, start: int | None, stop: int | None) -> Any:
     """Some samples of a batch."""
     if isinstance(inputs, Tokens):
-        return Tokens(inputs.token[start:stop], inputs.length[start:stop])
+        return inputs.take(torch.arange(len(inputs.length))[start:stop])
     if isinstance(inputs, Batch):
         size = inputs.num_graphs
         return [inputs_of(inputs, i) for i in range(size)[slice(start, stop)]]

@@ -3,13 +3,13 @@
 import pyarrow as pa
 import pytest
 import torch
+from token_cases import listed
 
 from sigraph.readers import SymbolTokens, TfIdf, WordTokens
 
 
 def rows(samples) -> list[list[int]]:
-    batch = samples.fetch(torch.arange(len(samples)))
-    return [row[:n].tolist() for row, n in zip(batch.token, batch.length, strict=True)]
+    return listed(samples.fetch(torch.arange(len(samples))))
 
 
 def test_words_by_how_often_they_occur():
@@ -68,9 +68,8 @@ def test_a_special_token_stands_between_the_sequences_of_several_columns():
     reader.fit(records)
     samples = reader.read(records)
     assert rows(samples) == [[3, 4, 6, 5], [6, 4], [2], [5, 2, 6, 3]]
-    assert samples.sizes["num_tokens"] == 7 and samples.fetch(torch.tensor([0])).is_special.tolist() == [
-        [False, False, True, False]
-    ]
+    is_special = samples.fetch(torch.tensor([0])).is_special
+    assert samples.sizes["num_tokens"] == 7 and is_special.tolist() == [False, False, True, False]
     assert "1 of 7 letters, in 1 sequence," in reader.note(records) and "1 sequence is empty (row 3)" in reader.note(
         records
     )

@@ -1,4 +1,4 @@
-"""Token sequences: made, checked, fetched as padded batches, kept on disk and sent to workers."""
+"""Token sequences: made, checked, fetched in batches, kept on disk and sent to workers."""
 
 import pickle
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from token_cases import listed as in_a_row
 
 from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
@@ -26,11 +27,15 @@ def ids(*node: int) -> torch.Tensor:
 
 
 def listed(tokens: Tokens) -> list[list[int]]:
-    """The sequences of a batch; what lies behind their ends has to be padding."""
-    assert tokens.token.dtype == tokens.length.dtype == torch.int64
-    assert tokens.token.size(1) == max(tokens.length.tolist(), default=0)
-    assert torch.equal(tokens.is_real, tokens.token != PAD)
-    return [row[:length].tolist() for row, length in zip(tokens.token, tokens.length, strict=True)]
+    """The sequences of a batch; padded, what lies behind their ends has to be padding."""
+    assert tokens.token.dtype == tokens.ptr.dtype == torch.int64
+    ids, is_real = tokens.padded()
+    assert ids.size(1) == max(tokens.length.tolist(), default=0)
+    assert torch.equal(is_real, ids != PAD) and torch.equal(ids[is_real], tokens.token)
+    assert torch.equal(tokens.sample, is_real.nonzero()[:, 0])
+    backwards = torch.arange(len(ids)).flip(0)
+    assert in_a_row(tokens.take(backwards)) == in_a_row(tokens)[::-1]
+    return in_a_row(tokens)
 
 
 @pytest.fixture
@@ -117,7 +122,7 @@ def test_a_step_moves_them(dataset):
     batch = PretrainBatch(ids(0, 1), 2, inputs, Pairs.square(torch.empty(2, 0, dtype=torch.long), 2), target=inputs)
     moved = batch.to("meta")
     for tokens in (moved.inputs, moved.target):
-        assert isinstance(tokens, Tokens) and tokens.token.device.type == tokens.length.device.type == "meta"
+        assert isinstance(tokens, Tokens) and tokens.token.device.type == tokens.ptr.device.type == "meta"
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])
@@ -239,8 +244,9 @@ def test_a_tokenizers_own_special_ids_are_kept_and_neither_hidden_nor_predicted(
     for one in (dataset, SampleDataset.open(tmp_path / "saved"), dataset.subset(ids(0, 1, 2))):
         batch = one.fetch(ids(0, 1, 2))
         assert one.sizes["pad_token"] == pad and one.sizes["mask_token"] == mask
-        assert (batch.token[0, 3:] == pad).all() and torch.equal(batch.is_real, batch.token != pad)
-        assert batch.is_special.sum() == 6 and not batch.is_special[0, 3:].any()
+        padded, is_real = batch.padded()
+        assert (padded[0, 3:] == pad).all() and torch.equal(is_real, padded != pad)
+        assert batch.is_special.sum() == 6 and batch.is_special[batch.ptr[:-1]].all()
     sizes = {name: one.sizes[name] for name in ("num_tokens", "pad_token", "mask_token")}
     objective = MaskedToken(**sizes, encoder_channels=4, mask_rate=0.9, hide_rate=0.5, random_rate=0.5)
     seen = set()
@@ -249,8 +255,8 @@ def test_a_tokenizers_own_special_ids_are_kept_and_neither_hidden_nor_predicted(
         assert torch.equal(corrupted.token[batch.is_special], batch.token[batch.is_special])
         assert torch.equal(corrupted.token == pad, batch.token == pad)
         assert not set(target.token.tolist()) & {first, last, pad, mask}
-        assert torch.equal(batch.token[batch.is_real][target.part], target.token)  # rows of h
-        seen |= set(corrupted.token[batch.is_real & ~batch.is_special].tolist())
+        assert torch.equal(batch.token[target.part], target.token)  # rows of h
+        seen |= set(corrupted.token[~batch.is_special].tolist())
     assert mask in seen and pad not in seen
     for encoder in (GRUEncoder(**sizes, out_channels=4), TransformerEncoder(**sizes, out_channels=4)):
         z, h, _ = encoder.eval()(corrupted)
