@@ -11,6 +11,7 @@ import inspect
 import pyarrow as pa
 import pytest
 import torch
+from token_cases import TINY_BERT
 from torch_geometric.data import Data
 
 from sigraph.config import ConfigError, config_from_dict
@@ -36,6 +37,8 @@ CLASSES = {found.__name__: (slot, found) for slot in LATE for found in _shipped(
 NEEDED = {
     "CrossBatchMemory": {"loss": {"_target_": "sigraph.losses.InfoNCELoss"}},
     "ContextPrediction": {"context_encoder": {"_target_": "sigraph.encoders.GraphEncoder", "hidden_channels": 4}},
+    "HuggingFaceEncoder": {"config": TINY_BERT},
+    "HuggingFaceTokens": {"train": {"vocab_size": 60}},
     "JointObjective": {
         "objectives": [{"_target_": "sigraph.objectives.MaskedFeature"}, {"_target_": "sigraph.objectives.MultiTask"}]
     },
@@ -195,7 +198,7 @@ def test_arguments_given_in_python(name):
     late = {key: value for key, value in {**LATE_SIZES, "graph": graph, "labels": LABELS}.items() if key in asked}
     needed = {key: value for key, value in NEEDED.get(name, {}).items() if key != "loss"}
     for key, value in needed.items():
-        if isinstance(value, dict | list):
+        if isinstance(value, list) or (isinstance(value, dict) and "_target_" in value):
             parts = [
                 build(part, object, key, **LATE_SIZES, labels=LABELS)
                 for part in (value if isinstance(value, list) else [value])

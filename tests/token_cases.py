@@ -7,6 +7,15 @@ from sigraph.encoders import Encoding
 from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.samples import Tokens
 
+TINY_BERT = {
+    "model_type": "bert",
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 16,
+}
+
 
 def tokens_of(sequences: list[list[int]]) -> Tokens:
     """A batch of sequences, as a data set gives it."""

@@ -5,6 +5,7 @@ from sigraph.encoders.base import Encoder, Encoding
 from sigraph.encoders.embed import embed
 from sigraph.encoders.graph_encoder import GraphEncoder
 from sigraph.encoders.gru import GRUEncoder
+from sigraph.encoders.hugging_face import HuggingFaceEncoder
 from sigraph.encoders.mlp import MLPEncoder
 from sigraph.encoders.module_encoder import ModuleEncoder
 from sigraph.encoders.padded_encoder import PaddedEncoder
@@ -18,6 +19,7 @@ __all__ = [
     "Encoding",
     "GRUEncoder",
     "GraphEncoder",
+    "HuggingFaceEncoder",
     "MLPEncoder",
     "ModuleEncoder",
     "PaddedEncoder",

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sigraph.config.described import Described
+from sigraph.config.overlay import Component
 from sigraph.data.dataset import SampleDataset
 from sigraph.files.arguments import said
 from sigraph.samples.encoding import Encoding
@@ -51,6 +52,14 @@ class Encoder(Described, nn.Module, ABC):
         Args:
             dataset: The samples that pre-training sees.
         """
+
+    def standing_alone(self, component: Component) -> Component:
+        """What builds this encoder, its weights aside, where files that it was made from are not there.
+
+        Args:
+            component: What built it.
+        """
+        return component
 
     def note_samples(self, dataset: SampleDataset) -> str:
         """What of new samples this encoder does not know and reads as unknown, in words; empty: it knows everything.

@@ -79,7 +79,7 @@ def save_encoder(
 
 def _component(encoder: Encoder, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """What builds an encoder of the same shape, tried."""
-    component = component_of(encoder) if given is None else dict(given)
+    component = encoder.standing_alone(component_of(encoder) if given is None else dict(given))
     with _known(encoder), torch.random.fork_rng(devices=[]):
         again = build(component, Encoder, "save_encoder")
     then, now = ({name: tuple(v.shape) for name, v in one.state_dict().items()} for one in (encoder, again))

@@ -132,7 +132,9 @@ def _asked(parts: Parts) -> dict[str, Any]:
         "dataset": plain(config.dataset),
         "graph": plain(config.graph),
         **({} if reader is None else {"reader": plain(reader)}),
-        "encoder": plain({**_late_channels(parts.module.encoder, parts.whole), **component}),
+        "encoder": plain(
+            parts.module.encoder.standing_alone({**_late_channels(parts.module.encoder, parts.whole), **component})
+        ),
         **({} if start is None else {"encoder_from": start.digest}),
         "transductive": not config.inductive,
         "num_steps": parts.steps_per_epoch * config.trainer.max_epochs,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from contracts import concrete_subclasses
+from token_cases import TINY_BERT
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GAT
 
@@ -18,6 +19,7 @@ from sigraph.encoders import (
     Encoding,
     GraphEncoder,
     GRUEncoder,
+    HuggingFaceEncoder,
     MLPEncoder,
     ModuleEncoder,
     TransformerEncoder,
@@ -60,6 +62,11 @@ EXAMPLES: dict[str, Callable[[], tuple[Encoder, list[Any], Callable[[list[Any]],
     "GraphEncoder": lambda: (GraphEncoder(3, 8, 5, num_layers=2, dropout=0.5), GRAPHS, joined),
     "ModuleEncoder": lambda: (ModuleEncoder(GAT(3, 4, 2, dropout=0.5), 4, "attention"), GRAPHS, joined),
     "GRUEncoder": lambda: (GRUEncoder(12, 6, 4, num_layers=2, dropout=0.5), SEQUENCES, padded),
+    "HuggingFaceEncoder": lambda: (
+        HuggingFaceEncoder(12, config=TINY_BERT, pooling="attention", normalize=True),
+        SEQUENCES,
+        padded,
+    ),
     "TransformerEncoder": lambda: (
         TransformerEncoder(12, 8, num_heads=2, dropout=0.5, max_length=7),
         SEQUENCES,

@@ -15,8 +15,9 @@ from sigraph.machines.interrupts import GRACE, SIGNALS, interruptible
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 BUSY = """\
-import hashlib, sys, threading
+import hashlib, signal, sys, threading
 from sigraph.machines.interrupts import interruptible
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 with interruptible("one line", ends=True):
     print("ready", flush=True)
     {what}
@@ -75,11 +76,14 @@ def test_a_process_is_gone_whatever_it_is_doing(number, what):
     child = subprocess.Popen(
         [sys.executable, "-c", BUSY.format(what=what)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert child.stdout.readline() == "ready\n"
-    time.sleep(0.1)
-    start = time.monotonic()
-    child.send_signal(number)
-    _, err = child.communicate(timeout=30)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        start = time.monotonic()
+        child.send_signal(number)
+        _, err = child.communicate(timeout=30)
+    finally:
+        child.kill()
     assert (child.returncode, err) == (128 + number, "one line\n")
     assert time.monotonic() - start < GRACE + 10  # about GRACE on an idle machine
 

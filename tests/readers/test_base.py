@@ -10,7 +10,7 @@ from contracts import concrete_subclasses
 
 import sigraph.readers
 from sigraph.data import SampleDataset
-from sigraph.readers import Molecules, Reader, SymbolTokens, TableFeatures, TfIdf, WordTokens
+from sigraph.readers import HuggingFaceTokens, Molecules, Reader, SymbolTokens, TableFeatures, TfIdf, WordTokens
 from sigraph.samples import Samples
 
 TEXTS = ["graphs of words", "words, words and more words", "a graph of graphs", "more of the same words", "of graphs"]
@@ -27,6 +27,7 @@ RECORDS = pa.table(
 OTHERS = pa.table({name: RECORDS.column(name).take(pa.array([3, 0])) for name in RECORDS.column_names})
 # How to build one for these records; a reader without an entry fails here and asks for one.
 EXAMPLES = {
+    "HuggingFaceTokens": lambda: HuggingFaceTokens(train={"vocab_size": 60}),
     "WordTokens": lambda: WordTokens(),
     "Molecules": lambda: Molecules(unreadable="unknown"),
     "SymbolTokens": lambda: SymbolTokens(),

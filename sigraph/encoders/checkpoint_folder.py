@@ -1,0 +1,231 @@
+"""Checkpoints of Hugging Face on disk: opened without code of others, without pickles and without the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sigraph.files.arguments import MOST_LAYERS, check_integers, shown
+from sigraph.files.memory import check_fits
+from sigraph.files.paths import user_path
+from sigraph.files.suggestions import did_you_mean
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+MODULES = "modules.json"  # of sentence-transformers
+_FREE = ("architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
+_POOLED = {"mean": "pooling_mode_mean_tokens", "max": "pooling_mode_max_tokens", "cls": "pooling_mode_cls_token"}
+
+
+@dataclass
+class CheckpointFolder:
+    """What a folder says.
+
+    Args:
+        path: Where ``config.json`` and the weights are; None: there is no folder.
+        config: The architecture.
+        pooling: sentence-transformers' word for how tokens are pooled; None: it says none.
+        normalize: Whether it makes unit vectors of embeddings.
+        max_length: Tokens that sequences are cut to; None: it does not say.
+    """
+
+    path: Path | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    pooling: str | None = None
+    normalize: bool = False
+    max_length: int | None = None
+
+
+def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
+    """A folder of transformers, or of sentence-transformers, its weights not yet read.
+
+    Raises:
+        ValueError: It is no such folder, its weights are a pickle, or it asks for code of its own.
+    """
+    root = user_path(path)
+    if not root.is_dir():
+        raise ValueError(
+            f"'checkpoint' needs a folder with {CONFIG} and {WEIGHTS} in {owner!r} (got {str(path)!r}, which is none); "
+            f"nothing is downloaded: fetch it once (huggingface-cli download {Path(path).name} --local-dir DIR)"
+        )
+    found = CheckpointFolder(root)
+    if (root / MODULES).is_file():
+        found = _of_sentence_transformers(root, owner)
+    place = found.path or root
+    if not (place / CONFIG).is_file():
+        raise ValueError(f"'checkpoint' {str(place)!r} of {owner!r} holds no {CONFIG}; name the folder that does")
+    found.config = _read(place / CONFIG, owner)
+    if "auto_map" in found.config:
+        raise ValueError(
+            f"'checkpoint' {str(place)!r} of {owner!r} asks for code of its own (auto_map in {CONFIG}), which is never "
+            "run; choose a checkpoint whose model_type transformers knows"
+        )
+    if not (place / WEIGHTS).is_file() and not (place / INDEX).is_file():
+        pickled = sorted(one.name for one in place.glob("*.bin")) + sorted(one.name for one in place.glob("*.pt*"))
+        way = (
+            f"convert it: safetensors.torch.save_file(torch.load({pickled[0]!r}, weights_only=True), {WEIGHTS!r})"
+            if pickled
+            else "its weights are missing"
+        )
+        held = f"holds a pickle, {pickled[0]}" if pickled else "holds no weights"
+        raise ValueError(f"'checkpoint' {str(place)!r} of {owner!r} needs {WEIGHTS} ({held}); {way}")
+    return found
+
+
+def checked_config(
+    given: Mapping[str, Any], num_tokens: int, pad_token: int, owner: str, path: Path | None
+) -> dict[str, Any]:
+    """Settings of an architecture, each one that it has, with the vocabulary of the samples.
+
+    Raises:
+        ValueError: ``model_type`` is unknown, a setting is none of its own, or the vocabulary does not fit.
+    """
+    auto = _transformers(owner).AutoConfig
+    if not isinstance(given, Mapping) or not isinstance(given.get("model_type"), str):
+        raise ValueError(f"'config' needs a mapping with 'model_type', such as bert, in {owner!r} (got {shown(given)})")
+    kind = given["model_type"]
+    try:
+        known = auto.for_model(kind).to_dict()
+    except (ValueError, KeyError) as error:
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES as names
+
+        close = did_you_mean(kind, names)
+        raise ValueError(f"'config.model_type' {kind!r} of {owner!r} is none that transformers knows{close}") from error
+    found = dict(given)
+    if path is None:
+        for name in found:
+            if name not in known and name not in _FREE:
+                close = did_you_mean(name, known)
+                raise ValueError(f"'config.{name}' of {owner!r} is no setting of {kind!r}{close}")
+        if found.get("vocab_size", num_tokens) < num_tokens:
+            raise ValueError(
+                f"'config.vocab_size' needs to be >= {num_tokens}, the tokens of the samples, in {owner!r} (got "
+                f"{found['vocab_size']}); leave it out"
+            )
+        return {"vocab_size": num_tokens, "pad_token_id": pad_token, **found}
+    size = found.get("vocab_size", known.get("vocab_size"))
+    if isinstance(size, int) and num_tokens > size:
+        raise ValueError(
+            f"'num_tokens' needs to be <= {size}, the vocabulary of checkpoint {str(path)!r}, in {owner!r} (got "
+            f"{num_tokens}); read the samples by its own tokenizer: HuggingFaceTokens(checkpoint={str(path)!r})"
+        )
+    pad = found.get("pad_token_id", known.get("pad_token_id"))
+    if pad is not None and pad != pad_token:
+        raise ValueError(
+            f"'pad_token' needs to be {pad}, as checkpoint {str(path)!r} has it, in {owner!r} (got {pad_token}); read "
+            f"the samples by its own tokenizer: HuggingFaceTokens(checkpoint={str(path)!r})"
+        )
+    return found
+
+
+def new_model(settings: Mapping[str, Any], owner: str) -> Any:
+    """A model with weights drawn anew, without the layers that read the first token alone.
+
+    Raises:
+        ValueError: It does not fit into memory, or transformers refuses the settings.
+    """
+    library = _transformers(owner)
+    for name, value in settings.items():
+        if name.endswith(("layers", "depth")) and isinstance(value, int):
+            check_integers(owner, 1, most=MOST_LAYERS, **{f"config.{name}": value})
+    rest = {key: value for key, value in settings.items() if key not in ("model_type", "dtype", "torch_dtype")}
+    try:
+        config = library.AutoConfig.for_model(settings["model_type"], **rest)
+        with torch.device("meta"):
+            size = sum(value.numel() for value in library.AutoModel.from_config(config).parameters())
+        sizes = {key: value for key, value in rest.items() if isinstance(value, int) and value > 1 and "size" in key}
+        check_fits(owner, 4 * size, **sizes)
+        model = library.AutoModel.from_config(config)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
+        what = " ".join(str(error).split())
+        raise ValueError(f"'config' of {owner!r} makes no {settings['model_type']!r}: {what:.300}") from error
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model.float()
+
+
+def load_weights(model: nn.Module, folder: CheckpointFolder, owner: str) -> None:
+    """The weights of a folder; those of heads on top of the encoder are left out.
+
+    Raises:
+        ValueError: A file is damaged, or some weights are missing, or of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder.path
+    assert path is not None
+    names = [WEIGHTS]
+    if not (path / WEIGHTS).is_file():
+        names = sorted({Path(name).name for name in _read(path / INDEX, owner)["weight_map"].values()})
+    given: dict[str, torch.Tensor] = {}
+    for name in names:
+        try:
+            given |= load_file(path / name)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"'checkpoint' {str(path / name)!r} of {owner!r} cannot be read: {error}") from error
+    needed = model.state_dict()
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    bare = {name.removeprefix(prefix): value for name, value in given.items()}
+    lacking = sorted(name for name in needed if name not in bare)
+    other = sorted(name for name in needed if name in bare and bare[name].shape != needed[name].shape)
+    if lacking or other:
+        what = f"lacks {len(lacking)} weights" if lacking else f"has {len(other)} weights of another shape"
+        first = (lacking or other)[0]
+        raise ValueError(
+            f"'checkpoint' {str(path)!r} of {owner!r} {what} that its {CONFIG} asks for, such as {first!r}; both have "
+            "to be of one model"
+        )
+    model.load_state_dict({name: bare[name].float() for name in needed})
+
+
+def _of_sentence_transformers(root: Path, owner: str) -> CheckpointFolder:
+    listed = _read(root / MODULES, owner)
+    found, place = CheckpointFolder(), root
+    for one in listed if isinstance(listed, list) else []:
+        kind, where = str(one.get("type", "")).rpartition(".")[2], root / Path(str(one.get("path", ""))).name
+        if kind == "Transformer":
+            place = root / Path(str(one.get("path", ""))).name
+        elif kind == "Pooling":
+            modes = _read(where / CONFIG, owner)
+            on = [name for name, key in _POOLED.items() if modes.get(key)]
+            if len(on) != 1 or any(
+                modes.get(key) for key in modes if key.startswith("pooling_mode") and key not in _POOLED.values()
+            ):
+                raise ValueError(
+                    f"'checkpoint' {str(root)!r} of {owner!r} pools by {[key for key in modes if modes[key] is True]}; "
+                    f"one of {', '.join(_POOLED)} can be read"
+                )
+            found.pooling = on[0]
+        elif kind == "Normalize":
+            found.normalize = True
+        else:
+            raise ValueError(
+                f"'checkpoint' {str(root)!r} of {owner!r} has a module of kind {kind!r} behind its transformer, which "
+                "is not read; Transformer, Pooling and Normalize are"
+            )
+    limits = root / "sentence_bert_config.json"
+    if limits.is_file():
+        found.max_length = _read(limits, owner).get("max_seq_length")
+    found.path = place
+    return found
+
+
+def _read(path: Path, owner: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'checkpoint' of {owner!r}: {path} cannot be read ({error})") from error
+
+
+def _transformers(owner: str) -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise ImportError(f"{owner!r} needs transformers: pip install 'sigraph[sequence]'") from error
+    return transformers

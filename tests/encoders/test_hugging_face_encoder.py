@@ -1,0 +1,203 @@
+"""HuggingFaceEncoder: transformers' own states, poolings, what learns, and checkpoints that are refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from token_cases import TINY_BERT, tokens_of
+from transformers import BertConfig, BertForMaskedLM, BertModel
+
+import sigraph
+from sigraph.data import SampleDataset
+from sigraph.encoders import HuggingFaceEncoder
+from sigraph.machines.layer_rates import layers_of
+from sigraph.readers import HuggingFaceTokens
+
+SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
+SETTINGS = {key: value for key, value in TINY_BERT.items() if key != "model_type"}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("bert")
+    BertForMaskedLM(BertConfig(vocab_size=12, pad_token_id=0, **SETTINGS)).save_pretrained(folder)
+    return folder
+
+
+def copied(checkpoint: Path, to: Path, **config) -> Path:
+    to.mkdir()
+    for file in checkpoint.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    said = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps({**said, **config}))
+    return to
+
+
+def as_sentence_transformer(checkpoint: Path, to: Path, mode="cls", normalize=True, more=()):
+    folder = copied(checkpoint, to)
+    kinds = ["Transformer", "Pooling", *(["Normalize"] if normalize else []), *more]
+    places = {"Transformer": "", "Pooling": "1_Pooling"}
+    modules = [
+        {"idx": i, "path": places.get(kind, f"{i}_{kind}"), "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    on = {"mean": "mean_tokens", "cls": "cls_token", "sqrt": "mean_sqrt_len_tokens"}[mode]
+    modes = {
+        f"pooling_mode_{one}": one == on for one in ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
+    }
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(modes))
+    return folder
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "cls", "attention"])
+def test_states_are_those_of_transformers_and_padding_plays_no_part(checkpoint, pooling):
+    encoder = HuggingFaceEncoder(12, str(checkpoint), pooling=pooling).eval()
+    model = BertModel.from_pretrained(checkpoint, add_pooling_layer=False).eval()
+    z, h, ptr = encoder(tokens_of(SEQUENCES))
+    assert not any("pooler" in name for name, _ in encoder.named_parameters())
+    for i, sequence in enumerate(SEQUENCES):
+        state = model(torch.tensor([sequence])).last_hidden_state[0]
+        torch.testing.assert_close(h[ptr[i] : ptr[i + 1]], state, atol=1e-5, rtol=1e-5)
+        weight = None if encoder.pooling.gate is None else encoder.pooling.gate(state).softmax(dim=0)
+        expected = {"mean": state.mean(0), "max": state.max(0).values, "cls": state[0]}.get(pooling)
+        expected = (weight * state).sum(0) if expected is None else expected
+        torch.testing.assert_close(z[i], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_sentence_transformers_folders_bring_their_pooling(checkpoint, tmp_path):
+    folder = as_sentence_transformer(checkpoint, tmp_path / "st")
+    encoder, plain = (
+        HuggingFaceEncoder(12, str(folder)).eval(),
+        HuggingFaceEncoder(12, str(checkpoint), pooling="cls").eval(),
+    )
+    z = encoder(tokens_of(SEQUENCES)).z
+    torch.testing.assert_close(z, torch.nn.functional.normalize(plain(tokens_of(SEQUENCES)).z))
+    assert HuggingFaceEncoder(12, str(folder), pooling="max", normalize=False).pooling.kind == "max"
+    with pytest.raises(ValueError, match=r"pools by .*mean_sqrt_len.*; one of mean, max, cls can be read"):
+        HuggingFaceEncoder(12, str(as_sentence_transformer(checkpoint, tmp_path / "sqrt", "sqrt")))
+    with pytest.raises(ValueError, match="a module of kind 'Dense' behind its transformer, which is not read"):
+        HuggingFaceEncoder(12, str(as_sentence_transformer(checkpoint, tmp_path / "dense", more=["Dense"])))
+
+
+def test_what_is_frozen_stays_so_when_everything_is_to_learn(checkpoint):
+    encoder = HuggingFaceEncoder(12, str(checkpoint), freeze_layers=2)
+    assert len(layers_of(encoder.model)) == 3  # embeddings and two layers
+    learns = {name for name, parameter in encoder.requires_grad_(True).named_parameters() if parameter.requires_grad}
+    assert learns and all("layer.1." in name for name in learns)
+    assert not any(parameter.requires_grad for parameter in encoder.requires_grad_(False).parameters())
+    with pytest.raises(ValueError, match=r"'freeze_layers' needs to be <= 3, the layers there are, .*got 4"):
+        HuggingFaceEncoder(12, str(checkpoint), freeze_layers=4)
+
+
+@pytest.mark.parametrize("lora", [2, {"r": 3, "dropout": 0.1}])
+def test_low_rank_updates_begin_as_nothing_and_learn_alone(checkpoint, lora):
+    encoder, plain = (
+        HuggingFaceEncoder(12, str(checkpoint), lora=lora).eval(),
+        HuggingFaceEncoder(12, str(checkpoint)).eval(),
+    )
+    torch.testing.assert_close(encoder(tokens_of(SEQUENCES)).z, plain(tokens_of(SEQUENCES)).z)
+    learns = {name for name, parameter in encoder.requires_grad_(True).named_parameters() if parameter.requires_grad}
+    assert learns and all("lora_" in name for name in learns)
+    with pytest.raises(ValueError, match="'lora' needs a rank, or a mapping of r, alpha, dropout, target_modules"):
+        HuggingFaceEncoder(12, str(checkpoint), lora={"rank": 3})
+
+
+def test_gradient_checkpointing_gives_the_same_gradients(checkpoint):
+    found = []
+    for again in (False, True):
+        torch.manual_seed(1)
+        encoder = HuggingFaceEncoder(12, str(checkpoint), gradient_checkpointing=again).train()
+        encoder(tokens_of(SEQUENCES)).z.square().sum().backward()
+        found.append([parameter.grad for parameter in encoder.parameters()])
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_a_saved_encoder_stands_alone(checkpoint, tmp_path):
+    home = copied(checkpoint, tmp_path / "home")
+    encoder = HuggingFaceEncoder(12, str(home), pooling="max", lora=2).eval()
+    z = encoder(tokens_of(SEQUENCES)).z
+    sigraph.save_encoder(encoder, tmp_path / "saved")
+    for file in home.iterdir():
+        file.unlink()
+    again = sigraph.load_encoder(tmp_path / "saved")
+    torch.testing.assert_close(again(tokens_of(SEQUENCES)).z, z)
+
+
+def test_checkpoints_that_cannot_be_read_are_refused(checkpoint, tmp_path):
+    def refused(folder, message, **more):
+        with pytest.raises(ValueError, match=message):
+            HuggingFaceEncoder(**{"num_tokens": 12, "checkpoint": str(folder), **more})
+
+    refused("bert-base", r"needs a folder .*nothing is downloaded: .*huggingface-cli download bert-base")
+    refused(tmp_path, "holds no config.json")
+    refused(copied(checkpoint, tmp_path / "code", auto_map={"AutoModel": "m.M"}), "asks for code of its own")
+    refused(copied(checkpoint, tmp_path / "kind", model_type="brt"), "'brt' .* is none that transformers knows.*bert")
+    refused(copied(checkpoint, tmp_path / "deep", num_hidden_layers=3), r"lacks 16 weights .*encoder.layer.2")
+    refused(copied(checkpoint, tmp_path / "wide", intermediate_size=9), "has .* weights of another shape")
+    refused(checkpoint, r"'num_tokens' needs to be <= 12, the vocabulary .*got 13.*by its own tokenizer", num_tokens=13)
+    refused(checkpoint, r"'pad_token' needs to be 0, as checkpoint", pad_token=3)
+    refused(
+        checkpoint, r"'max_length' needs to be <= 16, the places .*HuggingFaceTokens\(max_length=16\)", max_length=17
+    )
+    cut = copied(checkpoint, tmp_path / "cut")
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:-9])
+    refused(cut, "model.safetensors' of 'HuggingFaceEncoder' cannot be read")
+    pickled = copied(checkpoint, tmp_path / "pickled")
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    refused(pickled, r"holds a pickle, pytorch_model.bin\); convert it: safetensors.torch.save_file\(torch.load")
+
+
+def test_both_or_none_of_checkpoint_and_config_and_unknown_settings(checkpoint):
+    for given in ({}, {"checkpoint": str(checkpoint), "config": TINY_BERT}):
+        with pytest.raises(ValueError, match="'checkpoint' or 'config' is needed in 'HuggingFaceEncoder', one of them"):
+            HuggingFaceEncoder(12, **given)
+    with pytest.raises(ValueError, match=r"'config.hiden_size' .* is no setting of 'bert'.*hidden_size"):
+        HuggingFaceEncoder(12, config={**TINY_BERT, "hiden_size": 4})
+    with pytest.raises(ValueError, match="makes no 'bert'"):
+        HuggingFaceEncoder(12, config={**TINY_BERT, "num_attention_heads": 3})
+
+
+def test_shards_are_read_together(checkpoint, tmp_path):
+    folder = copied(checkpoint, tmp_path / "shards")
+    weights = load_file(folder / "model.safetensors")
+    names = sorted(weights)
+    parts = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+    for file, some in parts.items():
+        save_file({name: weights[name] for name in some}, folder / file)
+    where = {name: file for file, some in parts.items() for name in some}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    (folder / "model.safetensors").unlink()
+    one, whole = (HuggingFaceEncoder(12, str(path)).eval()(tokens_of(SEQUENCES)).z for path in (folder, checkpoint))
+    assert torch.equal(one, whole)
+
+
+def test_a_real_checkpoint_of_proteins_gives_the_states_of_transformers():
+    source = os.environ.get("SIGRAPH_DATA_SOURCE")
+    folder = Path(source or "") / "sapiens_vh_hf"
+    if not source or not folder.is_dir():
+        pytest.skip("needs sapiens_vh_hf below SIGRAPH_DATA_SOURCE")
+    from transformers import RobertaModel
+
+    records = pa.table({"sequence": ["EVQLVESGGG", "qvql-vq", "EVZ"]})
+    reader = HuggingFaceTokens("sequence", str(folder))
+    reader.fit(records)
+    dataset = SampleDataset(reader.read(records))
+    sizes = {name: dataset.sizes[name] for name in ("num_tokens", "pad_token", "mask_token")}
+    encoder = HuggingFaceEncoder(**sizes, checkpoint=str(folder)).eval()
+    assert encoder.max_length == 144 and sizes == {"num_tokens": 25, "pad_token": 1, "mask_token": 24}
+    batch = dataset.fetch(torch.arange(3))
+    token, is_real = batch.padded()
+    assert token[1, : batch.length[1]].tolist() == [0, 17, 21, 17, 13, 21, 17, 2] and reader.note(records).startswith(
+        "1 of"
+    )
+    with torch.no_grad():
+        state = RobertaModel.from_pretrained(folder, add_pooling_layer=False)(token, is_real.long()).last_hidden_state
+    torch.testing.assert_close(encoder(batch).h, state[is_real], atol=1e-5, rtol=1e-5)

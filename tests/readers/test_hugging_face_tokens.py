@@ -1,0 +1,120 @@
+"""HuggingFaceTokens: a checkpoint's tokens are its own, training is the same each time, what is cut is said."""
+
+import json
+
+import pyarrow as pa
+import pytest
+import torch
+from token_cases import listed
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from sigraph.readers import HuggingFaceTokens
+
+TEXTS = ["the cell binds a receptor", "Stars", "", None, "the the the the", "a [MASK] x"]
+SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
+NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+
+
+def saved(folder, **names):
+    words = {word: 5 + i for i, word in enumerate(["the", "cell", "binds", "a", "receptor"])}
+    own = Tokenizer(models.WordPiece({**SPECIAL, **words}, unk_token="[UNK]"))
+    own.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    given = {f"{name}_token": text for name, text in {**NAMES, **names}.items() if text}
+    PreTrainedTokenizerFast(tokenizer_object=own, **given).save_pretrained(folder)
+    return str(folder)
+
+
+def rows(reader, records):
+    samples = reader.read(records)
+    return listed(samples.fetch(torch.arange(len(samples))))
+
+
+def fitted(records, *args, **settings):
+    reader = HuggingFaceTokens(*args, **settings)
+    reader.fit(records)
+    return reader
+
+
+def test_tokens_of_a_checkpoint_are_its_own_and_what_is_not_known_is_counted(tmp_path):
+    records = pa.table({"text": TEXTS})
+    reader = fitted(records, checkpoint=saved(tmp_path))
+    assert rows(reader, records) == [
+        [2, 5, 6, 7, 8, 9, 3],
+        [2, 1, 3],
+        [2, 3],
+        [2, 3],
+        [2, 5, 5, 5, 5, 3],
+        [2, 8, 1, 1, 3],
+    ]
+    samples = reader.read(records)
+    assert dict(samples.sizes) == {"num_tokens": 10, "pad_token": 0, "mask_token": 4, "max_length": 7}
+    assert samples.num_parts().tolist() == [5, 1, 0, 0, 4, 3]  # special tokens are no parts
+    assert reader.note(records) == (
+        "2 of 13 tokens, in 2 texts, are not in the vocabulary: read as the unknown one; 2 texts are empty (row 3, 4)"
+    )
+    assert reader.known(records).tolist() == [1, 0, 0, 0, 1, pytest.approx(2 / 3)]
+
+
+@pytest.mark.parametrize(("side", "kept"), [("right", [2, 5, 6, 3]), ("left", [2, 8, 9, 3])])
+def test_longer_texts_are_cut_at_the_end_that_is_named_and_counted(tmp_path, side, kept):
+    records = pa.table({"text": TEXTS})
+    reader = fitted(records, checkpoint=saved(tmp_path), max_length=4, truncate=side)
+    assert rows(reader, records)[0] == kept
+    where = "end" if side == "right" else "beginning"
+    assert f"3 texts are longer than 4 tokens: cut at the {where}" in reader.note(records)
+
+
+def test_several_columns_are_joined_by_the_separator(tmp_path):
+    records = pa.table({"title": ["the cell", "a", None], "abstract": ["binds", None, ""]})
+    reader = fitted(records, ["title", "abstract"], checkpoint=saved(tmp_path))
+    assert rows(reader, records) == [[2, 5, 6, 3, 7, 3], [2, 8, 3, 3], [2, 3]]
+
+
+@pytest.mark.parametrize("model", ["wordpiece", "bpe"])
+def test_the_same_texts_train_the_same_tokenizer(model):
+    records = pa.table({"text": ["graphs and more graphs of stars [[x]]", "the same stars", "Wörter, Wörter"]})
+    readers = [fitted(records, train={"vocab_size": 90, "model": model}, marked=["[[", "]]"]) for _ in range(3)]
+    assert readers[0].state() == readers[1].state() == readers[2].state()
+    reader = HuggingFaceTokens(train={"vocab_size": 90, "model": model}, marked=["[[", "]]"])
+    reader.restore(json.loads(json.dumps(readers[0].state())))
+    tokenizer = reader._tokenizer
+    found = [tokenizer.id_to_token(one) for one in rows(reader, pa.table({"text": ["stars of [[stars]] z"]}))[0]]
+    assert found[:2] == ["[CLS]", "stars"] and found[-2:] == ["[UNK]", "[SEP]"]  # no z was ever seen
+    assert found.count("[[") == found.count("]]") == 1
+    assert reader.read(records).sizes["num_tokens"] <= 90
+
+
+def test_a_vocabulary_of_letters_is_a_token_a_letter(tmp_path):
+    names = ["<s>", "<pad>", "</s>", "<unk>", *"ACDEF", "<mask>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+    records = pa.table({"sequence": ["AC-df*", "B", ""]})
+    reader = fitted(records, "sequence", checkpoint=str(tmp_path))
+    assert rows(reader, records) == [[0, 4, 5, 6, 8, 2], [0, 3, 2], [0, 2]]
+    assert reader.read(records).sizes["pad_token"] == 1 and reader.note(records).startswith("1 of 5 tokens, in 1 text,")
+    (tmp_path / "vocab.json").write_text(json.dumps({"<unk>": 0, "hello": 1}))
+    with pytest.raises(ValueError, match=r"a vocabulary of words \('hello'\) but no rules to split by"):
+        fitted(records, "sequence", checkpoint=str(tmp_path))
+
+
+def test_what_cannot_be_opened_or_trained_is_said(tmp_path):
+    records = pa.table({"text": TEXTS})
+    with pytest.raises(ValueError, match=r"'checkpoint' or 'train' is needed in 'HuggingFaceTokens', .*got none"):
+        HuggingFaceTokens()
+    with pytest.raises(ValueError, match=r"nothing is downloaded: fetch it once .*huggingface-cli download bert"):
+        fitted(records, checkpoint="some/bert")
+    with pytest.raises(ValueError, match="holds no tokenizer that can be read"):
+        fitted(records, checkpoint=str(tmp_path))
+    with pytest.raises(ValueError, match="has no mask token, which 'HuggingFaceTokens' needs; add one to it"):
+        fitted(records, checkpoint=saved(tmp_path / "maskless", mask=None))
+    with pytest.raises(ValueError, match=r"'marked' names '\[\[' .*which is no token of"):
+        fitted(records, checkpoint=saved(tmp_path / "plain"), marked=["[["])
+    with pytest.raises(ValueError, match=r"'train.model' needs to be one of wordpiece, bpe .*'unigram'"):
+        HuggingFaceTokens(train={"model": "unigram"})
+    with pytest.raises(ValueError, match=r"'train' needs a mapping of model, vocab_size, lowercase"):
+        HuggingFaceTokens(train={"size": 9})
+    for name, value in (("max_length", 2), ("truncate", "middle"), ("marked", [3])):
+        with pytest.raises(ValueError, match=f"'{name}' needs"):
+            HuggingFaceTokens(train={}, **{name: value})
