@@ -41,6 +41,7 @@ def add_init_options(parser: argparse.ArgumentParser) -> None:
     add("--run", action="store_true", help="go on to the table")
     add("--yes", action="store_true", help="ask nothing; without a terminal nothing is asked anyway")
     add("--force", action="store_true", help="replace a folder that sigraph wrote, and the YAML")
+    add("--checkpoint", metavar="FOLDER", help="a transformer of Hugging Face that reads the texts or sequences")
     add("--no-labels", action="store_true", help="take no column of the samples for a label")
     add_own_data_options(parser, of_init=True)
 
@@ -49,6 +50,10 @@ def init_run(arguments: argparse.Namespace) -> int:
     """Understand, show, ask, prepare, audit, choose, write; perhaps run."""
     if not arguments.minutes > 0:
         raise ValueError(f"--minutes needs to be above 0 (got {arguments.minutes:g})")
+    if arguments.checkpoint is not None:
+        from sigraph.encoders.checkpoint_folder import open_checkpoint
+
+        open_checkpoint(arguments.checkpoint, "HuggingFaceEncoder")  # before anything is written
     given = _of_folder(arguments) if _is_prepared(arguments.files) else _of_files(arguments)
     found = _audited(given.dataset)
     proposal = _proposed(given, found, arguments)
@@ -233,7 +238,7 @@ def _audited(dataset: SampleDataset) -> AuditReport | None:
 def _proposed(given: _Given, found: AuditReport | None, arguments: argparse.Namespace) -> Proposal:
     from sigraph.proposal.experiment import propose
 
-    proposal = propose(given.dataset, given.folder, given.uses, found)
+    proposal = propose(given.dataset, given.folder, given.uses, found, arguments.checkpoint)
     day = datetime.date.today().isoformat()
     command = shlex.join(["sigraph", *arguments.typed])
     proposal.about = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from sigraph.data.dataset import SampleDataset
 from sigraph.encoders.base import Encoder, samples_of
 from sigraph.files.arguments import check_integers
@@ -33,6 +35,12 @@ class TokenEncoder(Encoder):
         Vocabulary(num_tokens, pad_token, mask_token).check(type(self).__name__)
         self.num_tokens, self.max_length = num_tokens, max_length
         self.pad_token, self.mask_token = pad_token, mask_token
+
+    @property
+    def token_embedding(self) -> nn.Embedding | None:
+        """The table of embeddings of tokens; None: there is none."""
+        found = getattr(self, "embedding", None)
+        return found if isinstance(found, nn.Embedding) else None
 
     def check_samples(self, dataset: SampleDataset) -> None:
         self._check_samples(dataset, unknown=False)

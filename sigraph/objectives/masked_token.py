@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sigraph.encoders import Encoding
+from sigraph.encoders import Encoder, Encoding, TokenEncoder
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
@@ -40,6 +40,7 @@ class MaskedToken(Objective):
         corrupt_all: Corrupt every sample of the step instead of the seed samples only.
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token. Neither is drawn as a random
             token, and special tokens of the data are neither hidden nor predicted.
+        tied: Whether W is the encoder's own table of embeddings of tokens, which needs to be as wide as its h.
 
     Shapes:
         - **inputs:** Tokens  ->  corrupted Tokens and the target of K tokens.  **returns:** scalar, >= 0.
@@ -62,6 +63,7 @@ class MaskedToken(Objective):
         corrupt_all: bool = False,
         pad_token: int = PAD,
         mask_token: int = MASK,
+        tied: bool = False,
     ) -> None:
         super().__init__()
         if num_tokens is None:
@@ -75,14 +77,30 @@ class MaskedToken(Objective):
         if not 0 < hide_rate + random_rate <= 1:
             got = f"{hide_rate} + {random_rate}"
             raise ValueError(f"'hide_rate' + 'random_rate' need to be in (0, 1] in 'MaskedToken' (got {got})")
-        check_flags("MaskedToken", corrupt_all=corrupt_all)
+        check_flags("MaskedToken", corrupt_all=corrupt_all, tied=tied)
         Vocabulary(num_tokens, pad_token, mask_token).check("MaskedToken")
         self.taken, self.mask_token = sorted((pad_token, mask_token)), mask_token
         self.num_tokens, self.mask_rate, self.corrupt_all = num_tokens, mask_rate, corrupt_all
         self.hide_rate, self.random_rate = hide_rate, random_rate
         sizes = {"num_tokens": num_tokens, "encoder_channels": encoder_channels}
         check_fits("MaskedToken", 4 * num_tokens * encoder_channels, **sizes)
-        self.decoder = nn.Linear(encoder_channels, num_tokens)
+        self.decoder, self.tied = nn.Linear(encoder_channels, num_tokens), tied
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        """Tie the output to the encoder's embeddings, where it is to be."""
+        if not self.tied:
+            return
+        table = encoder.token_embedding if isinstance(encoder, TokenEncoder) else None
+        width = self.decoder.in_features
+        if table is None or table.embedding_dim != width or encoder.part_channels != width:
+            got = "which has none" if table is None else f"of width {table.embedding_dim}"
+            raise ValueError(
+                f"'tied' needs an encoder of tokens whose embeddings of tokens are as wide as its h, {width}, in "
+                f"'MaskedToken' (got {type(encoder).__name__!r}, {got}); leave it out"
+            )
+        if table.num_embeddings != self.num_tokens:  # a checkpoint may know more than the samples hold
+            self.decoder = nn.Linear(width, table.num_embeddings).to(table.weight.device)
+        self.decoder.weight = table.weight
 
     def corrupt(
         self, inputs: Tokens, node: Tensor, num_seeds: int, generator: torch.Generator | None = None

@@ -20,6 +20,8 @@ SEQUENCES = ("protein", "dna", "rna")
 _LETTERS = {"protein": 3, "dna": 6, "rna": 6}  # in a row that count as one
 _MANY = 1_000  # features: a wider encoder
 _WORDS = 5_000  # at most, the commonest: more take longer and seldom tell more
+LONGEST = 128  # tokens of a text that a checkpoint reads
+FINE_RATE, SMALL_BATCH = 5.0e-5, 32  # of a checkpoint
 _SPARSE = 0.5  # share of zeros from which features count words
 
 
@@ -33,6 +35,7 @@ class Components:
         read: Columns that are read.
         why: The reason of each, by key, for people.
         arms: What such samples should be compared with besides.
+        pace: Learning rate, and samples of a step at most.
     """
 
     reader: dict[str, Any] | None
@@ -42,9 +45,10 @@ class Components:
     read: list[str]
     why: dict[str, str] = field(default_factory=dict)
     arms: dict[str, Any] = field(default_factory=dict)
+    pace: tuple[float, int] = (1.0e-3, 1024)
 
 
-def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Components:
+def choose_components(dataset: SampleDataset, uses: Mapping[str, str], checkpoint: str | None = None) -> Components:
     """For molecules a graph network, for texts, sequences and tables a perceptron on counts or features.
 
     Of several columns that could be read the first of this order is: molecules, the longest sequence, all of text as
@@ -53,15 +57,18 @@ def choose_components(dataset: SampleDataset, uses: Mapping[str, str]) -> Compon
     Args:
         dataset: As it would be prepared.
         uses: What each column of its records is, as :class:`~sigraph.data.column_uses.ColumnUse` says.
+        checkpoint: Folder of a transformer that reads its texts or sequences instead.
 
     Raises:
         ValueError: Nothing of it can be read.
     """
     store = dataset.store
+    if checkpoint is not None:
+        return _of_checkpoint(checkpoint, store.records() if isinstance(store, Records) else None, uses)
     if isinstance(store, TokenSequences):
         return Components(
             None,
-            _component("encoders.GRUEncoder", hidden_channels=128, out_channels=128),
+            _component("encoders.GRUEncoder", embedding_channels=128, out_channels=128),
             _component("objectives.MaskedToken"),
             _component("graphs.BipartiteGraph", column="tokens", max_item_degree=100),
             ["tokens"],
@@ -105,6 +112,31 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
     raise ValueError(
         f"there is nothing to read in the columns {', '.join(map(repr, records.column_names))}; say what they hold "
         "(--text, --sequence, --smiles, --category COLUMN)"
+    )
+
+
+def _of_checkpoint(checkpoint: str, records: pa.Table | None, uses: Mapping[str, str]) -> Components:
+    names = [] if records is None else records.column_names
+    columns = [name for name in names if uses.get(name) == "text"]
+    columns = columns or [name for name in names if uses.get(name) in SEQUENCES][:1]
+    if not columns:
+        raise ValueError("--checkpoint needs a column of text or of sequences to read (--text, --sequence COLUMN)")
+    return Components(
+        _component(
+            "readers.HuggingFaceTokens", column=columns[0] if len(columns) == 1 else columns, checkpoint=checkpoint
+        )
+        | {"max_length": LONGEST},
+        _component("encoders.HuggingFaceEncoder", checkpoint=checkpoint),
+        _component("objectives.MaskedToken", tied=True),
+        _component("graphs.KNNGraph", k=10, metric="cosine"),
+        columns,
+        {
+            "reader": f"{' and '.join(columns)}, by the checkpoint's own tokenizer; longer ones are cut, and counted",
+            "encoder": "all of its weights learn; lora: 8 learns a few of them, and needs less memory",
+            "objective": "hides tokens and predicts them, by the checkpoint's own embeddings",
+        },
+        {"tf-idf": {"kind": _component("arms.RawFeatures"), "pretrain.reader": None}},
+        (FINE_RATE, SMALL_BATCH),
     )
 
 

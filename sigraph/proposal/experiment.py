@@ -16,11 +16,11 @@ from sigraph.theory import AuditReport
 
 SEEDS = [0, 1, 2]
 FEWEST = 20  # samples
-_LARGEST_BATCH, _SMALLEST_BATCH = 1024, 32
+_SMALLEST_BATCH = 32
 _MOST_CONVERGED = 20  # label columns of a probe that is trained to its end
 _WIDEST = 160  # letters of a comment about the files
 _STEPS_AN_EPOCH = 8  # at least, as far as samples allow
-_READS_FEATURES = "sigraph.encoders.MLPEncoder"
+_FITS_TARGETS = ("sigraph.encoders.MLPEncoder", "sigraph.encoders.HuggingFaceEncoder")
 _TARGET = {
     "pretrain.sampler": {"_target_": "sigraph.samplers.SeedsOnly"},
     "pretrain.structure_loss": {
@@ -76,7 +76,13 @@ class Proposal:
         return f"{indent}# {self.why[path]}\n{text}" if path in self.why else text
 
 
-def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit: AuditReport | None = None) -> Proposal:
+def propose(
+    dataset: SampleDataset,
+    folder: str,
+    uses: Mapping[str, str],
+    audit: AuditReport | None = None,
+    checkpoint: str | None = None,
+) -> Proposal:
     """An experiment that asks whether the graph helps, with the arms that tell.
 
     Without edges the graph is made of the samples: those that share items where a column lists items, else the nearest.
@@ -87,19 +93,20 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
         folder: Where it is, as the experiment file names it.
         uses: What each column of the samples is.
         audit: Of its graphs and tasks, where it has both.
+        checkpoint: Folder of a transformer that starts the encoder.
 
     Raises:
         ValueError: No encoder reads the samples, or there are too few.
     """
     if len(dataset) < FEWEST:
         raise ValueError(f"an experiment needs at least {FEWEST} samples to learn from (got {len(dataset)})")
-    components = choose_components(dataset, uses)
+    components = choose_components(dataset, uses, checkpoint)
     graph, rewired, why_graph = _graph(dataset, uses, components, audit)
     tasks = [name for name, task in dataset.tasks.items() if isinstance(task, Task)]
     arms: dict[str, Any] = {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}}
     arms |= {"rewired-graph": rewired} if tasks else {}
     arms["no-pretraining"] = {"pretrain.trainer.max_epochs": 0}
-    if tasks and components.encoder["_target_"] == _READS_FEATURES and "target" not in dataset.held_graphs:
+    if tasks and components.encoder["_target_"] in _FITS_TARGETS and "target" not in dataset.held_graphs:
         arms["sipt-target"] = copy.deepcopy(_TARGET)
     arms |= components.arms if tasks else {}
     others = [name for name in dataset.held_graphs if name != graph.get("name")]
@@ -116,15 +123,15 @@ def propose(dataset: SampleDataset, folder: str, uses: Mapping[str, str], audit:
             "graph": graph,
             **parts,
             "encoder": components.encoder,
-            "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler", "num_neighbors": 2},
+            "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler", "num_neighbors": 1 if checkpoint else 2},
             "structure_loss": {"_target_": "sigraph.losses.InfoNCELoss", "temperature": 0.2},
             "objective": components.objective,
             "structure_weight": 0.5,
-            "batch_size": _batch_size(len(dataset)),
-            "optimizer": {"_target_": "torch.optim.AdamW", "lr": 1.0e-3},
+            "batch_size": _batch_size(len(dataset), components.pace[1]),
+            "optimizer": {"_target_": "torch.optim.AdamW", "lr": components.pace[0]},
             "trainer": {"max_epochs": 1},
         },
-        "finetune": _heads(dataset, tasks),
+        "finetune": _heads(dataset, tasks, components.pace[0] if checkpoint else None),
         "arms": arms,
         "baseline": "objective-only",
     }
@@ -187,8 +194,8 @@ def _separator(dataset: SampleDataset, column: str) -> str:
     return ""
 
 
-def _heads(dataset: SampleDataset, tasks: Sequence[str]) -> list[dict[str, Any]]:
-    """A probe for each task; the encoder too for the first of them."""
+def _heads(dataset: SampleDataset, tasks: Sequence[str], rate: float | None) -> list[dict[str, Any]]:
+    """A probe for each task; the encoder too for the first of them, at a learning rate of its own."""
     probes: list[dict[str, Any]] = []
     for name in tasks:
         labels = dataset.task(name).labels
@@ -197,16 +204,16 @@ def _heads(dataset: SampleDataset, tasks: Sequence[str]) -> list[dict[str, Any]]
         probes.append({"task": name, "head": "linear", "normalize": True, **how})
     if not probes:
         return []
-    return [
-        probes[0] | {"primary": True},
-        *probes[1:],
-        {"task": tasks[0], "head": "full", "max_epochs": 30, "patience": 10},
-    ]
+    full: dict[str, Any] = {"task": tasks[0], "head": "full", "max_epochs": 30, "patience": 10}
+    if rate is not None:
+        optimizer = {"_target_": "torch.optim.AdamW", "lr": rate}
+        full |= {"max_epochs": 5, "patience": 2, "batch_size": _SMALLEST_BATCH, "optimizer": optimizer}
+    return [probes[0] | {"primary": True}, *probes[1:], full]
 
 
-def _batch_size(num_samples: int) -> int:
+def _batch_size(num_samples: int, most: int) -> int:
     """A power of two that leaves some steps in an epoch."""
-    fitting = max(_SMALLEST_BATCH, min(_LARGEST_BATCH, num_samples // _STEPS_AN_EPOCH))
+    fitting = max(_SMALLEST_BATCH, min(most, num_samples // _STEPS_AN_EPOCH))
     return 1 << (fitting.bit_length() - 1)
 
 

@@ -6,12 +6,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from token_cases import TINY_BERT
 
 from sigraph.collate import pretrain_loader
 from sigraph.data import PretrainGraph, SampleDataset
-from sigraph.encoders import BagOfWordsEncoder, Encoding, GRUEncoder, MLPEncoder, TransformerEncoder
+from sigraph.encoders import (
+    BagOfWordsEncoder,
+    Encoding,
+    GRUEncoder,
+    HuggingFaceEncoder,
+    MLPEncoder,
+    TransformerEncoder,
+)
+from sigraph.losses import InfoNCELoss
 from sigraph.objectives import MaskedToken
 from sigraph.objectives.masked_token import TokenTarget
+from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
 from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 
@@ -200,3 +210,41 @@ def test_other_samples_are_named():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         MaskedToken(**{"num_tokens": 50, "encoder_channels": 6, **arguments})
+
+
+def test_tied_weights_are_the_encoders_and_learn_with_it():
+    torch.manual_seed(0)
+    encoder = TransformerEncoder(50, 8, num_heads=2, dropout=0.0)
+    objective = MaskedToken(50, 8, tied=True)
+    module = PretrainModule(encoder, InfoNCELoss(), objective, structure_weight=0.5)
+    assert objective.decoder.weight is encoder.embedding.weight
+    assert len(list(module.parameters())) == len({id(p) for p in module.parameters()})
+    inputs, target = corrupted(objective, batch([5, 3]), 2)
+    objective(encoder(inputs), target).backward()
+    alone = TransformerEncoder(50, 8, num_heads=2, dropout=0.0)
+    alone.load_state_dict(encoder.state_dict())
+    loose = MaskedToken(50, 8)
+    loose.decoder.load_state_dict(objective.decoder.state_dict())
+    loose(alone(inputs), target).backward()
+    torch.testing.assert_close(encoder.embedding.weight.grad, alone.embedding.weight.grad + loose.decoder.weight.grad)
+
+
+def test_a_checkpoint_that_knows_more_tokens_is_tied_with_all_of_them():
+    encoder = HuggingFaceEncoder(50, config={**TINY_BERT, "vocab_size": 60})
+    objective = MaskedToken(50, 8, tied=True)
+    objective.check_encoder(encoder)
+    assert objective.decoder.weight is encoder.token_embedding.weight and objective.decoder.out_features == 60
+    _, target = corrupted(objective, batch([5, 3]), 2)
+    assert objective(encoder(batch([5, 3])), target).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "got"),
+    [
+        (lambda: BagOfWordsEncoder(50, 8, 8), "'BagOfWordsEncoder', which has none"),
+        (lambda: GRUEncoder(50, 4, 8), "'GRUEncoder', of width 4"),
+    ],
+)
+def test_what_cannot_be_tied_is_refused(encoder, got):
+    with pytest.raises(ValueError, match=rf"'tied' needs an encoder of tokens .* as wide as its h, 8, .*{got}"):
+        MaskedToken(50, 8, tied=True).check_encoder(encoder())

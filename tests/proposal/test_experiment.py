@@ -7,6 +7,8 @@ import torch
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.proposal.experiment import propose
+from sigraph.running.checks import check_components
+from sigraph.samples import token_table
 from sigraph.tasks import Task
 
 N = 24
@@ -27,6 +29,7 @@ SAMPLES = {
         "TableFeatures",
     ),
     "numbers": (torch.rand(N, 5), {}, None),
+    "tokens": (token_table([[2, 3, 4]] * N, 6), {}, None),
 }
 
 
@@ -39,6 +42,8 @@ def test_a_proposal_loads(kind, edges, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(proposal.text())
     config = load_config(file)
+    for name in config.arm_names:
+        check_components(config.arm(name))
     assert config.baseline == "objective-only" and "rewired-graph" in config.arm_names
     found = config.pretrain.reader
     assert (found and found["_target_"].rsplit(".", 1)[1]) == reader

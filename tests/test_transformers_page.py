@@ -1,0 +1,85 @@
+"""docs/transformers.md runs as it stands there: two files and a checkpoint, which is then gone, to predictions."""
+
+import json
+import shlex
+import shutil
+
+import pytest
+import torch
+from pages import blocks, read
+from token_cases import TINY_BERT
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from sigraph.cli import main
+from sigraph.config import load_config
+
+PAGE = read("docs/transformers.md")
+TOPICS = ["red apple fruit", "blue sky cloud", "green tree leaf"]
+SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """papers.csv, cites.csv and a tiny BERT, as the page has them."""
+    folder = tmp_path_factory.mktemp("home")
+    texts = [f"{TOPICS[i % 3]} word{i % 7} more{i % 5}" for i in range(60)]
+    rows = [f"p{i},{text},{'abc'[i % 3]}" for i, text in enumerate(texts)]
+    (folder / "papers.csv").write_text("id,text,topic\n" + "\n".join(rows) + "\n")
+    edges = [f"p{i},p{(i + 3) % 60}" for i in range(60)]
+    (folder / "cites.csv").write_text("source,target\n" + "\n".join(edges) + "\n")
+    words = sorted({word for text in texts for word in text.split()})
+    own = Tokenizer(models.WordPiece({**SPECIAL, **{word: 5 + i for i, word in enumerate(words)}}, unk_token="[UNK]"))
+    own.normalizer, own.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+    PreTrainedTokenizerFast(tokenizer_object=own, **names).save_pretrained(folder / "MODEL")
+    torch.manual_seed(0)
+    settings = {key: value for key, value in TINY_BERT.items() if key != "model_type"}
+    BertModel(BertConfig(vocab_size=5 + len(words), **settings)).save_pretrained(folder / "MODEL")
+    return folder
+
+
+def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("sigraph.proposal.budget.MOST_EPOCHS", 2)
+    lines = [shlex.split(line)[1:] for line in blocks(PAGE, "sh")[1].splitlines()]
+    assert [words[0] for words in lines] == ["init", "run", "predict", "neighbors"]
+    assert main(lines[0]) == 0
+    config = load_config(home / "papers.yaml")
+    assert config.pretrain.reader["checkpoint"] == config.pretrain.encoder["checkpoint"] == "MODEL"
+    capsys.readouterr()
+    assert main([*lines[1], "finetune.1.max_epochs=1"]) == 0
+    table = capsys.readouterr().out
+    assert all(f"| {arm} " in table for arm in ("sipt", "objective-only", "tf-idf"))
+    shutil.move(home / "MODEL", home / "gone")
+    (home / "new.csv").write_text("id,text\nn0,red apple fruit\nn1,zebra\n")
+    try:
+        assert main(lines[2]) == 0 and main(lines[3]) == 0
+    finally:
+        shutil.move(home / "gone", home / "MODEL")
+    found = (home / "predictions.csv").read_text().splitlines()
+    assert len(found) == 3 and found[0].endswith('"known"') and found[2].endswith(",0")
+    record = json.loads(next((home / "runs" / "papers" / "sipt").glob("*/seed-0/results.json")).read_text())
+    assert "checkpoint" not in record["pretrain"]["encoder"] and record["pretrain"]["encoder"]["pooling"] == "mean"
+
+
+def test_the_python_of_the_page_runs(home, monkeypatch):
+    monkeypatch.chdir(home)
+    names = {}
+    exec(blocks(PAGE, "python")[0], names)
+    assert names["z"].shape == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--checkpoint", "nowhere"], "needs a folder with config.json and model.safetensors"),
+        (["--checkpoint", "MODEL", "--category", "text"], "--checkpoint needs a column of text or of sequences"),
+    ],
+)
+def test_a_checkpoint_that_reads_nothing_is_refused_before_anything_is_written(home, words, said, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    assert main(["init", "papers.csv", "cites.csv", "--name", "other", *words]) == 2
+    assert said in capsys.readouterr().err and not (home / "other.yaml").exists()
