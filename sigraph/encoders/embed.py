@@ -12,9 +12,9 @@ from torch import Tensor
 
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
-from sigraph.encoders.base import Encoder, Encoding, checked_encoding
+from sigraph.encoders.base import Encoder, Encoding, check_width, checked_encoding
 from sigraph.files.arguments import check_integers, check_kinds, checked_node
-from sigraph.samples.batches import bounded_batches
+from sigraph.samples.batches import bounded_batches, by_cost
 
 
 @torch.no_grad()
@@ -26,8 +26,8 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         dataset: Where the samples are fetched from. Tokens that the encoder's vocabulary lacks are read as hidden ones;
             a warning says how many.
         node: Ids of the samples. Shape [M]; None: all of them.
-        batch_size: Samples at a time, >= 1; fewer of long sequences, large graphs and wide rows, so that a batch fits
-            (:mod:`~sigraph.samples.batches`). Changes memory, not values.
+        batch_size: Samples at a time, >= 1, alike lengths together; fewer of long sequences, large graphs and wide
+            rows, so that a batch fits (:mod:`~sigraph.samples.batches`). Changes memory, not values.
 
     Returns:
         On the CPU. Shape [M, D].
@@ -42,12 +42,14 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
         warnings.warn(note, stacklevel=3)  # one more for the decorator
     node = torch.arange(len(dataset)) if node is None else checked_node(node, len(dataset))
     like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
+    check_width(encoder)
+    order, done = by_cost(dataset.store, node), 0
+    z = torch.empty(len(node), encoder.out_channels)
     with _evaluating(encoder):
-        parts = [
-            checked_encoding(encoder, encoder(_move(dataset.fetch(ids), like)), len(ids)).z.float().cpu()
-            for ids in bounded_batches(dataset.store, node, batch_size)
-        ]
-    z = torch.cat(parts) if parts else torch.empty(0, encoder.out_channels)
+        for ids in bounded_batches(dataset.store, node[order], batch_size):
+            encoding = checked_encoding(encoder, encoder(_move(dataset.fetch(ids), like)), len(ids))
+            z[order[done : done + len(ids)]] = encoding.z.float().cpu()
+            done += len(ids)
     wrong = (~torch.isfinite(z).all(dim=1)).nonzero().view(-1)
     if wrong.numel():
         raise ValueError(

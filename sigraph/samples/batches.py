@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sigraph.samples.base import Samples
@@ -34,6 +35,12 @@ def bounded_batches(samples: Samples, node: Tensor, most: int, budget: int = NOD
             batches.append(node[start:i])
             start, largest = i, each
     return [*batches, node[start:]] if len(node) else []
+
+
+def by_cost(samples: Samples, node: Tensor) -> Tensor:
+    """Places in ``node`` from the cheapest sample to the dearest, so that batches of them hold alike ones. [M]"""
+    cost = samples.cost()
+    return torch.arange(len(node)) if cost is None else cost[node].argsort(stable=True)
 
 
 def bounded_number(samples: Samples, node: Tensor, budget: int = NODES_OR_TOKENS) -> int:

@@ -48,3 +48,19 @@ def test_embeddings_do_not_depend_on_the_batches(monkeypatch, budget):
     dataset = SampleDataset(token_table([[2, 3], [4], [5, 2, 3, 4]], 6))
     encoder = TransformerEncoder(6, 8, num_heads=2)
     torch.testing.assert_close(embed(encoder, dataset), embed(encoder, dataset, batch_size=1))
+
+
+def test_embedding_puts_alike_lengths_together_and_answers_in_the_order_asked_for():
+    from sigraph.encoders import Encoding, TokenEncoder, embed
+
+    class Length(TokenEncoder):
+        out_channels, seen = 1, []
+
+        def forward(self, inputs):
+            self.seen.append(inputs.length.tolist())
+            return Encoding(inputs.length[:, None].float())
+
+    dataset = SampleDataset(token_table([[2] * length for length in (9, 1, 8, 2, 9, 1)], 3))
+    node = torch.tensor([5, 4, 3, 2, 1, 0, 4])
+    assert embed(Length(3), dataset, node, batch_size=3).view(-1).tolist() == [1, 9, 2, 8, 1, 9, 9]
+    assert Length.seen == [[1, 1, 2], [8, 9, 9], [9]]
