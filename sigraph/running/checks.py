@@ -219,7 +219,7 @@ def check_components(arm: ArmConfig) -> None:
         ("encoder", Encoder, filled),
         ("sampler", PairSampler, {"graph": None}),
         ("structure_loss", StructureLoss, filled),
-        ("objective", Objective, filled),
+        ("objective", Objective, filled | {"part_channels": None, "labels": None}),
     ]
     with said_of(arm):
         for slot, base, late in slots:
