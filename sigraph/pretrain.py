@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
-from sigraph.encoders import Encoder, embed
+from sigraph.encoders import Encoder, PaddedEncoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
 from sigraph.files.arguments import check_flags, check_integers, check_kinds, check_numbers
 from sigraph.files.random import keyed_generator, keyed_seed
@@ -21,6 +22,7 @@ from sigraph.machines.optimization import MakesOptimizer, MakesScheduler, check_
 from sigraph.objectives import Objective
 from sigraph.samplers import HardNegativeSampler, PairSampler
 from sigraph.samplers.refresh import RefreshNegatives
+from sigraph.samples import Tokens
 
 
 class PretrainModule(LightningModule):
@@ -89,6 +91,7 @@ class PretrainModule(LightningModule):
         self.encoder, self.structure_loss, self.objective = encoder, structure_loss, objective
         self.structure_weight, self.sampler, self.seed = float(structure_weight), sampler, seed
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self._num_tokens, self._since = 0, 0.0  # tokens encoded in this epoch, and when it began
 
     def losses(self, batch: PretrainBatch) -> dict[str, Tensor]:
         """The parts of the loss on one batch and their weighted sum under ``loss``.
@@ -158,15 +161,27 @@ class PretrainModule(LightningModule):
         shown = {name: value.detach() for name, value in parts.items()}
         shown["positives_per_anchor"] = count.float().mean()
         shown["anchors_without_positive"] = (count == 0).float().mean()
+        if isinstance(self.encoder, PaddedEncoder) and isinstance(batch.inputs, Tokens):
+            number = len(batch.inputs.token)
+            self._num_tokens += number
+            shown["unpadded_share"] = count.new_tensor(number / max(self.encoder.num_padded, 1), dtype=torch.float)
         if world_size() > 1:
             with joint():  # a process counts as much as it has anchors
                 share = num_anchors / denominator(torch.tensor(float(num_anchors), device=count.device))
-            for name in ("positives_per_anchor", "anchors_without_positive"):
+            for name in shown.keys() - parts.keys():
                 shown[name] = share * shown[name]
             means = average(torch.stack([value.float() for value in shown.values()]))  # one message, not one each
             shown = dict(zip(shown, means, strict=True))
         self.log_dict(shown, on_step=False, on_epoch=True, batch_size=batch.num_seeds, sync_dist=world_size() > 1)
         return parts["loss"]
+
+    def on_train_epoch_start(self) -> None:
+        self._num_tokens, self._since = 0, time.perf_counter()
+
+    def on_train_epoch_end(self) -> None:
+        if self._num_tokens:
+            rate = self._num_tokens / max(time.perf_counter() - self._since, 1e-9)
+            self.log("tokens_per_second", rate, reduce_fx=torch.sum, sync_dist=world_size() > 1)
 
     def setup(self, stage: str) -> None:
         if stage != "fit":

@@ -10,15 +10,16 @@ from lightning.pytorch import Callback
 import sigraph as sg
 from sigraph.collate import StructureCollator, pretrain_loader
 from sigraph.data import Pairs, PretrainBatch, PretrainGraph, SampleDataset
-from sigraph.encoders import Encoder, Encoding, MLPEncoder, embed
+from sigraph.encoders import Encoder, Encoding, MLPEncoder, TransformerEncoder, embed
 from sigraph.evaluation import edge_retrieval, label_agreement
 from sigraph.graphs import hold_out_edges, rewire_edges
 from sigraph.losses import StructureLoss
 from sigraph.machines.checkpoint import read_checkpoint
-from sigraph.machines.trainer import quiet_trainer
+from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.objectives import MaskedFeature, Objective
 from sigraph.pretrain import HeldOutValidation, PretrainModule
-from sigraph.samplers import NeighborPairSampler
+from sigraph.samplers import NeighborPairSampler, SeedsOnly
+from sigraph.samples import token_table
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -449,3 +450,16 @@ def test_objective_and_collator_meet_in_the_batch():
     assert step.num_seeds == 2 and step.node[:2].tolist() == [3, 40]
     assert torch.equal(step.inputs[2:], clean[2:]) and torch.equal(step.target.value, clean[:2])
     assert torch.equal(step.inputs[:2] == 0, step.target.mask) and step.target.mask.any()
+
+
+def test_the_log_says_how_much_of_what_is_encoded_is_no_padding_and_how_fast():
+    """Three tokens and one, twice: 8 of 12 in one chunk; cut by length, none is padded."""
+    dataset = SampleDataset(token_table([[2, 3, 4], [5]] * 2, 8), {"pairs": PretrainGraph([[0, 2], [1, 3]], 4)})
+    sampler = SeedsOnly(dataset.graph("pairs"))
+    for most, share in ((None, 4 / 6), (3, 1.0)):
+        torch.manual_seed(0)
+        module = PretrainModule(TransformerEncoder(8, 4, num_heads=2, max_tokens=most), SumLoss(), sampler=sampler)
+        trainer = quiet_trainer(max_epochs=1, accelerator="cpu")
+        fit(trainer, module, pretrain_loader(dataset, sampler, batch_size=4))
+        assert float(trainer.callback_metrics["unpadded_share"]) == pytest.approx(share)
+        assert 0 < float(trainer.callback_metrics["tokens_per_second"]) < 1e6

@@ -45,11 +45,12 @@ class PaddedEncoder(TokenEncoder):
         check_integers(type(self).__name__, 1, max_tokens=1 if max_tokens is None else max_tokens)
         check_flags(type(self).__name__, recompute=recompute)
         self.max_tokens, self.recompute = max_tokens, recompute
+        self.num_padded = 0  # tokens that the last batch took, padding counted
 
     def forward(self, inputs: Tokens) -> Encoding:
         inputs = self.check_inputs(inputs)
         length = inputs.length
-        chunks = self._chunks(length)
+        chunks, self.num_padded = self._chunks(length), 0
         if len(chunks) == 1:
             return self._encoded(inputs)
         order = torch.cat(chunks)
@@ -78,6 +79,7 @@ class PaddedEncoder(TokenEncoder):
     def _encoded(self, inputs: Tokens) -> Encoding:
         """A chunk at once."""
         token, is_real = inputs.padded(self.pad_token)
+        self.num_padded += token.numel()
         if not len(token):
             none = next(self.parameters()).new_zeros(0, self.out_channels)
             return Encoding(none, none.new_zeros(0, self.part_channels), inputs.ptr)
