@@ -71,6 +71,8 @@ bench: setup
 	$(BIN)/python experiments/speed/graph_encoders.py
 	$(BIN)/python experiments/speed/certify.py
 	$(BIN)/python experiments/speed/processes.py
+	$(BIN)/python experiments/speed/targets.py
+	$(BIN)/python experiments/speed/sequences.py
 
 reliability: setup
 	$(BIN)/python experiments/reliability/measure.py $(PART) $(if $(QUICK),--quick)

@@ -13,7 +13,7 @@ from sigraph.encoders.token_encoder import TokenEncoder
 from sigraph.files.arguments import check_flags, check_integers
 from sigraph.samples.tokens import MASK, PAD, Tokens, rows_between
 
-ON_CPU, ON_GPU = 1 << 13, 1 << 16  # tokens of a chunk
+ON_CPU, ON_GPU = 1 << 11, 1 << 16  # tokens of a chunk
 
 
 class PaddedEncoder(TokenEncoder):
@@ -23,7 +23,7 @@ class PaddedEncoder(TokenEncoder):
 
     Args:
         num_tokens, max_length, pad_token, mask_token: As of :class:`TokenEncoder`.
-        max_tokens: Tokens of a chunk at most, padding counted, >= 1; a longer sequence is one by itself. None: 8,192 on
+        max_tokens: Tokens of a chunk at most, padding counted, >= 1; a longer sequence is one by itself. None: 2,048 on
             the CPU, 65,536 elsewhere.
         recompute: In training keep only what a chunk gives and encode it once more in the backward pass: memory of one
             chunk whatever the number of samples, for a third more time, the same gradients.

@@ -32,7 +32,7 @@ class TransformerEncoder(PaddedEncoder):
         max_length: Tokens of the longest sequence that is read, >= 1; longer ones are refused, never cut.
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token.
         max_tokens: Tokens that are encoded at a time, padding counted, >= 1, sequences of alike lengths together; null:
-            8,192 on the CPU, 65,536 elsewhere. Changes memory and speed, not values.
+            2,048 on the CPU, 65,536 elsewhere. Changes memory and speed, not values.
         recompute: Keep of these only what they give, and encode them once more for the gradients: a step takes the
             memory of ``max_tokens`` tokens, however many samples it has, and a third more time (Gao et al., RepL4NLP
             2021).

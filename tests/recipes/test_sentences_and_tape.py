@@ -1,0 +1,96 @@
+"""Recipes of labelled sentences and of TAPE's sequences on small files in the official form, and on broken ones."""
+
+import json
+
+import pytest
+
+from sigraph.data import load_card
+from sigraph.data.card import shipped_folder
+from sigraph.recipes.prepare import _load_recipe
+
+FOLDERS = {"citation-intent": "scibert/citation_intent", "sci-cite": "scibert/sci-cite"}
+WILD = "SKGEE"
+
+
+def prepared(name, files, tmp_path):
+    held = {}
+    for path, text in files.items():
+        held[path] = tmp_path / path
+        held[path].parent.mkdir(parents=True, exist_ok=True)
+        held[path].write_text(text)
+    return _load_recipe(shipped_folder() / name / "prepare.py")(held, load_card(name))
+
+
+def sentences(folder, **changes):
+    rows = {
+        part: [{"text": f"{part} {i} of [[ it ]] é", "label": "ab"[i % 2], "metadata": {}} for i in range(6)]
+        for part in ("train", "dev", "test")
+    }
+    lines = {part: "".join(json.dumps(row) + "\n" for row in listed) for part, listed in rows.items()} | changes
+    return {f"{folder}/{part}.txt": text for part, text in lines.items()}
+
+
+@pytest.mark.parametrize(("name", "folder"), FOLDERS.items())
+def test_sentences_keep_order_split_and_marks(name, folder, tmp_path):
+    dataset = prepared(name, sentences(folder), tmp_path)
+    task = dataset.task("intent")
+    assert dataset.records["text"].to_pylist()[6] == "dev 0 of [[ it ]] é" and dataset.ids.to_pylist()[6] == "dev-0"
+    assert task.classes == ["a", "b"] and task.labels.tolist() == [0, 1] * 9 and task.metric == "macro_f1"
+    assert {part: ids.tolist() for part, ids in task.split.items()} == {
+        "train": [*range(6)],
+        "valid": [*range(6, 12)],
+        "test": [*range(12, 18)],
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"text": "a"}', '{"text": "", "label": "a"}', '{"text": 3, "label": "a"}', ""]
+)
+def test_a_line_that_is_no_sentence_is_named(line, tmp_path):
+    good = json.dumps({"text": "a", "label": "a"})
+    with pytest.raises(ValueError, match=r"dev.txt, line 2: (needs JSON with|'text' and 'label' need)"):
+        prepared("sci-cite", sentences("scibert/sci-cite", dev=f"{good}\n{line}\n{good}\n"), tmp_path)
+
+
+def homology(**changes):
+    lines = {part: f"seq,label\nMKV,0\nMKL,{FOLD}\n" for part, FOLD in (("train", 3), ("valid", 3), ("test", 0))}
+    return {f"protein_tasks/remote_homology.{part}.csv": text for part, text in (lines | changes).items()}
+
+
+def test_folds_are_numbers_whose_names_stay(tmp_path):
+    task = prepared("remote-homology", homology(), tmp_path).task("fold")
+    assert task.labels.tolist() == [0, 3, 0, 3, 0, 0] and task.classes[3] == "3" and len(task.classes) == 1195
+
+
+@pytest.mark.parametrize("text", ["seq,label\nMKV,\n", "seq,label\n,3\n", "seq,fold\nMKV,1\n", "seq,label\nMKV,x\n"])
+def test_a_file_of_tape_that_lacks_something_is_named(text, tmp_path):
+    with pytest.raises(ValueError, match=r"remote_homology.valid.csv needs"):
+        prepared("remote-homology", homology(valid=text), tmp_path)
+    with pytest.raises(ValueError, match=r"labels need to be in \[0, 1195\)"):
+        prepared("remote-homology", homology(train="seq,label\nMKV,1195\n"), tmp_path)
+
+
+def fluorescence(*rows):
+    valid = "seq,label\n" + "".join(f"{one},{i}.5\n" for i, one in enumerate([WILD, "AKGEE", "SKGEA", "SKG"]))
+    table = "aaMutations\tuniqueBarcodes\tmedianBrightness\tstd\n" + "".join(
+        f"{row}\t1\t{i}.25\t\n" for i, row in enumerate(rows)
+    )
+    return {"gfp/fluorescence.valid.csv": valid, "gfp/amino_acid_genotypes_to_brightness.tsv": table}
+
+
+def test_variants_are_the_wild_type_with_their_mutations_and_no_stop(tmp_path):
+    rows = ["wt", "SS0A", "SK1D", "SE4*", "SS0A:SK1C:SG2D:SE3F", "SS0T:SK1C:SG2D"]
+    dataset = prepared("fluorescence", fluorescence(*rows), tmp_path)
+    sequence, task = dataset.records["sequence"].to_pylist(), dataset.task("brightness")
+    found = {part: [(sequence[i], float(task.labels[i])) for i in ids.tolist()] for part, ids in task.split.items()}
+    assert found == {
+        "train": [("SDGEE", 2.25), ("SKGE", 3.25), ("TCDEE", 5.25)],  # wt and AKGEE validate
+        "valid": [(WILD, 0.5), ("AKGEE", 1.5), ("SKGEA", 2.5), ("SKG", 3.5)],
+        "test": [("ACDFE", 4.25)],
+    }
+
+
+@pytest.mark.parametrize("row", ["SA0T", "SS9T", "S0T", "KS0T", "SSxT"])
+def test_a_mutation_that_the_wild_type_does_not_have_is_named(row, tmp_path):
+    with pytest.raises(ValueError, match=rf"needs mutations such as SA108D of the wild type \(got '{row}'"):
+        prepared("fluorescence", fluorescence("wt", row), tmp_path)
