@@ -55,6 +55,7 @@ _NAMES = {
     "pretrain_loader": "collate",
     "run": "experiment",
     "save_encoder": "export",
+    "save_sentence_transformer": "export",
 }
 
 __all__ = sorted([*_NAMES, *_FOLDERS])
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from sigraph.edges import EdgeStore
     from sigraph.encoders import embed
     from sigraph.experiment import run
-    from sigraph.export import load_encoder, load_reader, predict, save_encoder
+    from sigraph.export import load_encoder, load_reader, predict, save_encoder, save_sentence_transformer
     from sigraph.finetune import FinetuneModule, FinetuneSettings, fine_tune
     from sigraph.pretrain import HeldOutValidation, PretrainModule
     from sigraph.recipes import open_dataset, prepare

@@ -151,6 +151,10 @@ class HuggingFaceTokens(Reader):
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length, direction=self.truncate)
 
+    def token_of(self, name: str) -> str:
+        """The text of a special token: ``pad``, ``unk``, ``cls``, ``sep`` or ``mask``."""
+        return self._fitted().id_to_token(self._special[name])
+
     def _fitted(self) -> Any:
         if self._tokenizer is None:
             raise ValueError("'HuggingFaceTokens' needs to be fitted first: fit(records)")

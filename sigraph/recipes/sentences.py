@@ -42,7 +42,13 @@ def labelled_sentences(
     classes = sorted(set(labels))
     label = torch.tensor([classes.index(word) for word in labels])
     made = Task(
-        task, label, split, metric=metrics[0], about="the given split", classes=list(classes), metrics=metrics[1:]
+        task,
+        label,
+        split,
+        metric=metrics[0],
+        about="the given split",
+        classes=list(classes),
+        metrics=tuple(metrics[1:]),
     )
     return SampleDataset(pa.table({"text": texts}), tasks={task: made}, name=name, ids=ids)
 
