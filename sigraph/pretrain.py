@@ -69,7 +69,9 @@ class PretrainModule(LightningModule):
         super().__init__()
         for name, value, needed in (("encoder", encoder, Encoder), ("structure_loss", structure_loss, StructureLoss)):
             if not isinstance(value, needed):
-                raise ValueError(f"{name!r} needs to be a sigraph {needed.__name__} (got {type(value).__name__})")
+                way = Encoder.way_from(value) if needed is Encoder else ""
+                got = f"(got {type(value).__name__}){way and '; ' + way}"
+                raise ValueError(f"{name!r} needs to be a sigraph {needed.__name__} {got}")
         if objective is not None and not isinstance(objective, Objective):
             raise ValueError(f"'objective' needs to be a sigraph Objective (got {type(objective).__name__})")
         if objective is not None:

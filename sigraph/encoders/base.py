@@ -37,6 +37,8 @@ class Encoder(Described, nn.Module, ABC):
         """How an encoder is had from a value that is none, for messages; empty where there is no telling."""
         if isinstance(value, str | PathLike):
             return "load it: sigraph.load_encoder(RUN_FOLDER)"
+        if isinstance(getattr(value, "_orig_mod", None), Encoder):
+            return "compile it in place: encoder.compile()"
         return "a module becomes one as a subclass of sigraph.encoders.Encoder" if isinstance(value, nn.Module) else ""
 
     def check_samples(self, dataset: SampleDataset) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ class PaddedEncoder(TokenEncoder):
         check_flags(type(self).__name__, recompute=recompute)
         self.max_tokens, self.recompute = max_tokens, recompute
         self.num_padded = 0  # tokens that the last batch took, padding counted
+        self._compiled: Callable[..., Any] | None = None
 
     def forward(self, inputs: Tokens) -> Encoding:
         inputs = self.check_inputs(inputs)
@@ -76,6 +79,18 @@ class PaddedEncoder(TokenEncoder):
             Embeddings of the samples [b, D], and of the tokens [b, L, D'], or None where there are none.
         """
 
+    def compile(self, *args: Any, **settings: Any) -> None:
+        """Compile :meth:`encode_padded` by :func:`torch.compile`, in place; chunks are cut as ever.
+
+        Args:
+            *args, **settings: As of ``torch.compile``; ``dynamic=True`` unless they say otherwise, for any length.
+        """
+        self._compiled = torch.compile(self.encode_padded, *args, **{"dynamic": True, **settings})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was compiled, as of any module."""
+        return {**super().__getstate__(), "_compiled": None}
+
     def _encoded(self, inputs: Tokens) -> Encoding:
         """A chunk at once."""
         token, is_real = inputs.padded(self.pad_token)
@@ -83,10 +98,11 @@ class PaddedEncoder(TokenEncoder):
         if not len(token):
             none = next(self.parameters()).new_zeros(0, self.out_channels)
             return Encoding(none, none.new_zeros(0, self.part_channels), inputs.ptr)
+        encode = self._compiled or self.encode_padded
         if self.recompute and torch.is_grad_enabled():
-            z, state = checkpoint(self.encode_padded, token, is_real, use_reentrant=False)
+            z, state = checkpoint(encode, token, is_real, use_reentrant=False)
         else:
-            z, state = self.encode_padded(token, is_real)
+            z, state = encode(token, is_real)
         return Encoding(z) if state is None else Encoding(z, state[is_real], inputs.ptr)
 
     def _chunks(self, length: Tensor) -> list[Tensor]:

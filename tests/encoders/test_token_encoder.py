@@ -10,6 +10,8 @@ from token_cases import tokens_of
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import BagOfWordsEncoder, GRUEncoder, TransformerEncoder, embed
+from sigraph.losses import InfoNCELoss
+from sigraph.pretrain import PretrainModule
 from sigraph.samples import MASK, PAD, Tokens, token_table
 
 ENCODERS = {
@@ -97,6 +99,28 @@ def test_a_step_that_recomputes_keeps_what_chunks_give_and_no_more(make):
             encoder(tokens)
         kept[recompute] = sum(sizes)
     assert kept[True] < kept[False] / 4
+
+
+def test_a_compiled_one_gives_the_same_for_any_lengths_and_cuts_chunks_as_ever(tokens):
+    """Compiled once for all lengths of more than one token; one is a case of its own to torch."""
+    encoder, cut = (made(ENCODERS["transformer"], max_tokens=8, recompute=True) for _ in range(2))
+    graphs = []
+    cut.compile(backend=lambda module, _: (graphs.append(module), module.forward)[1])
+    torch.testing.assert_close(found(encoder, tokens), found(cut, tokens))
+    number = len(graphs)
+    assert 0 < number <= 4
+    for length in (5, 3, 6):
+        other = tokens_of([[2] * length] * 2)
+        torch.testing.assert_close(encoder(other).z, cut(other).z)
+    assert len(graphs) <= number + 1
+    assert torch.equal(pickle.loads(pickle.dumps(cut))(tokens).z, encoder(tokens).z)
+
+
+def test_a_compiled_wrapper_is_refused_with_the_way_out():
+    compiled = torch.compile(made(ENCODERS["gru"]), backend="eager")
+    for make in (lambda: PretrainModule(compiled, InfoNCELoss()), lambda: embed(compiled, SampleDataset([[1.0]]))):
+        with pytest.raises(ValueError, match=r"got OptimizedModule\); compile it in place: encoder.compile\(\)"):
+            make()
 
 
 @every_encoder

@@ -4,7 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sigraph import PretrainGraph, SampleDataset, Task
 from sigraph.config import ConfigError, config_from_dict
+from sigraph.encoders import TransformerEncoder
 from sigraph.experiment import run
 from sigraph.export.load import load_encoder
 from sigraph.leaderboard.result_files import ENCODER
@@ -13,6 +15,7 @@ from sigraph.machines.devices import check_device, device_kind
 from sigraph.machines.trainer import TimeIsUp
 from sigraph.running.run_one import run_folder
 from sigraph.running.stages import pretrain_stage
+from sigraph.samples import token_table
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="for a machine without a GPU")
 
@@ -85,6 +88,40 @@ def test_a_run_in_other_numbers(precision, toy):
     folder = run_folder(config, config.arm("sipt"), 0)
     assert {weight.dtype for weight in load_file(folder / ENCODER).values()} == {torch.float32}
     assert {weight.dtype for weight in load_encoder(folder).state_dict().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_transformer_trains_in_bf16_on_the_cpu(recompute, toy, tmp_path, monkeypatch):
+    """What its layers give is bfloat16 in training, the weights stay float32; from the YAML to the record."""
+    seen, encode = set(), TransformerEncoder.encode_padded
+
+    def watched(self, token, is_real):
+        z, state = encode(self, token, is_real)
+        seen.add((self.training, self.layers.layers[0].linear1(state).dtype))
+        return z, state
+
+    monkeypatch.setattr(TransformerEncoder, "encode_padded", watched)
+    ends = torch.stack([torch.arange(12), (torch.arange(12) + 2) % 12])
+    split = {part: torch.arange(12)[i::3] for i, part in enumerate(("train", "valid", "test"))}
+    task = Task("block", torch.arange(12) % 2, split)
+    samples = token_table([[2 + i % 7] * (1 + i) for i in range(12)], 9)
+    SampleDataset(samples, {"ring": PretrainGraph(ends, 12)}, {"block": task}).save(tmp_path / "tokens")
+    encoder = {"_target_": "TransformerEncoder", "out_channels": 8, "num_layers": 1, "max_tokens": 20}
+    toy["pretrain"] |= {"dataset": str(tmp_path / "tokens"), "graph": "ring", "objective": "MaskedToken"}
+    toy["pretrain"] |= {"encoder": {**encoder, "recompute": recompute}, "structure_weight": 0.5}
+    toy["pretrain"]["trainer"] |= {"precision": "bf16-mixed", "max_epochs": 1}
+    toy |= {
+        "seeds": [0],
+        "arms": {"sipt": {}},
+        "baseline": None,
+        "finetune": [{"task": "block", "head": "knn", "k": 2}],
+    }
+    config = config_from_dict(toy)
+    (record,) = run(config).records
+    assert record["status"] == "ok", record["reason"]
+    assert (True, torch.bfloat16) in seen
+    folder = run_folder(config, config.arm("sipt"), 0)
+    assert {weight.dtype for weight in load_file(folder / ENCODER).values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
