@@ -11,7 +11,7 @@ from sigraph.encoders import Encoder, Encoding, TokenEncoder
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
-from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary
+from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary, changes
 
 
 class TokenTarget(NamedTuple):
@@ -40,10 +40,16 @@ class MaskedToken(Objective):
         corrupt_all: Corrupt every sample of the step instead of the seed samples only.
         pad_token, mask_token: The vocabulary's ids of padding and of a hidden token. Neither is drawn as a random
             token, and special tokens of the data are neither hidden nor predicted.
+        whole_units: Whether all tokens of a word are hidden, or none, where the samples say which they are (``units``
+            of the reader); each is then drawn as one.
+        span_length: Tokens in a row that are drawn as one, >= 1, such as 3 residues; those of a sequence begin at a
+            random place.
         tied: Whether W is the encoder's own table of embeddings of tokens, which needs to be as wide as its h.
 
     Shapes:
         - **inputs:** Tokens  ->  corrupted Tokens and the target of K tokens.  **returns:** scalar, >= 0.
+
+    Words as one: BERT's later models; spans: Joshi et al., "SpanBERT", TACL 2020, with spans of one length.
 
     Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, section 3.1, task 1; as
     L_M in McDermott et al. 2023. Differs in: a linear layer predicts; a short sequence loses a token too.
@@ -63,6 +69,8 @@ class MaskedToken(Objective):
         corrupt_all: bool = False,
         pad_token: int = PAD,
         mask_token: int = MASK,
+        whole_units: bool = False,
+        span_length: int = 1,
         tied: bool = False,
     ) -> None:
         super().__init__()
@@ -77,11 +85,17 @@ class MaskedToken(Objective):
         if not 0 < hide_rate + random_rate <= 1:
             got = f"{hide_rate} + {random_rate}"
             raise ValueError(f"'hide_rate' + 'random_rate' need to be in (0, 1] in 'MaskedToken' (got {got})")
-        check_flags("MaskedToken", corrupt_all=corrupt_all, tied=tied)
+        check_flags("MaskedToken", corrupt_all=corrupt_all, whole_units=whole_units, tied=tied)
+        check_integers("MaskedToken", 1, span_length=span_length)
+        if whole_units and span_length > 1:
+            raise ValueError(
+                "'span_length' needs to be 1 in 'MaskedToken' with 'whole_units', which draws words as one"
+            )
         Vocabulary(num_tokens, pad_token, mask_token).check("MaskedToken")
         self.taken, self.mask_token = sorted((pad_token, mask_token)), mask_token
         self.num_tokens, self.mask_rate, self.corrupt_all = num_tokens, mask_rate, corrupt_all
         self.hide_rate, self.random_rate = hide_rate, random_rate
+        self.whole_units, self.span_length = whole_units, span_length
         sizes = {"num_tokens": num_tokens, "encoder_channels": encoder_channels}
         check_fits("MaskedToken", 4 * num_tokens * encoder_channels, **sizes)
         self.decoder, self.tied = nn.Linear(encoder_channels, num_tokens), tied
@@ -110,7 +124,9 @@ class MaskedToken(Objective):
         sample, count = inputs.sample, len(inputs.ptr) - 1 if self.corrupt_all else num_seeds
         may = sample < count if inputs.is_special is None else (sample < count) & ~inputs.is_special
         part = may.nonzero().view(-1)
-        sample, draw = sample[part], torch.rand(len(part), generator=generator)
+        sample, group = sample[part], self._groups(inputs, part, generator)
+        draw = torch.rand(len(part), generator=generator)
+        draw = draw if group is None else draw[group]
         least = torch.ones(count).scatter_reduce(0, sample, draw, "amin")
         chosen = (draw < self.mask_rate) | (draw == least[sample])  # [K] of them
         sample, part = sample[chosen], part[chosen]
@@ -123,6 +139,24 @@ class MaskedToken(Objective):
         shown = shown.masked_fill(kind < self.hide_rate, self.mask_token)
         token = inputs.token.index_put((part,), shown)
         return inputs._replace(token=token), TokenTarget(sample, part, truth, len(token))
+
+    def _groups(self, inputs: Tokens, part: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        """Number of the word or span of some tokens, drawn as one, from 0; None: each by itself. Shape [K] -> [K]."""
+        sample = inputs.sample
+        if self.whole_units:
+            if inputs.unit is None:
+                raise ValueError(
+                    "'whole_units' needs samples that say which word each token is of, in 'MaskedToken' (got none); "
+                    "HuggingFaceTokens(units=True) does"
+                )
+            # What is of no word, such as a mark between two, is one by itself.
+            alone = inputs.unit[part] < 0
+            return (changes(sample[part], inputs.unit[part]) | alone).cumsum(0) - 1
+        if self.span_length == 1:
+            return None
+        shift = torch.randint(self.span_length, (len(inputs.ptr) - 1,), generator=generator)
+        place = torch.arange(len(sample)) - inputs.ptr[sample] + shift[sample]
+        return changes(sample[part], place[part] // self.span_length).cumsum(0) - 1
 
     def forward(self, encoding: Encoding, target: TokenTarget) -> Tensor:
         z, h = encoding.z, encoding.h

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sigraph.files.arguments import check_choices, check_integers, shown
+from sigraph.files.arguments import check_choices, check_flags, check_integers, shown
 from sigraph.files.counted import counted
 from sigraph.files.paths import user_path
 from sigraph.readers.base import Reader, check_column, first_rows, stated, text_column
 from sigraph.samples import TokenSequences, token_table
+from sigraph.samples.tokens import UNITS
 
 MODELS = ("wordpiece", "bpe")
 MOST_LETTERS = 1000  # that a tokenizer learns to spell with, the commonest
@@ -42,6 +43,9 @@ class HuggingFaceTokens(Reader):
         truncate: Which end of a longer sequence is left out: ``right`` or ``left``.
         marked: Texts that stay one token each wherever they stand, such as ["[[", "]]"] around an entity; of a
             checkpoint's tokenizer they need to be in its vocabulary.
+        units: Whether each token knows its word, for tasks with a label a word, whose first token is read, and for
+            ``MaskedToken(whole_units=True)``. Words are what the tokenizer splits a text into before it looks for
+            pieces.
 
     A text of nothing is its special tokens, or one unknown token where there are none.
 
@@ -61,10 +65,12 @@ class HuggingFaceTokens(Reader):
         max_length: int = 512,
         truncate: str = "right",
         marked: list[str] | None = None,
+        units: bool = False,
     ) -> None:
         name = "HuggingFaceTokens"
         check_integers(name, 3, max_length=max_length)
         check_choices(name, SIDES, truncate=truncate)
+        check_flags(name, units=units)
         if (checkpoint is None) == (train is None):
             got = "none" if checkpoint is None else "both"
             raise ValueError(f"'checkpoint' or 'train' is needed in {name!r}, one of them (got {got})")
@@ -78,6 +84,7 @@ class HuggingFaceTokens(Reader):
             truncate,
             marked or [],
         )
+        self.units = units
         self._tokenizer: Any = None
         self._special: dict[str, int] = {}
         self._upper = False  # a vocabulary of capital letters
@@ -102,12 +109,13 @@ class HuggingFaceTokens(Reader):
             )
 
     def read(self, records: pa.Table) -> TokenSequences:
-        offset, token = self._tokens(records)
+        offset, token, unit = self._tokens(records)
         vocabulary = {name: self._special[name] for name in ("pad", "mask")}
         special = sorted({self._special[name] for name in ("cls", "sep") if name in self._special})
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        more = {} if unit is None else {UNITS: pa.LargeListArray.from_arrays(offset, unit)}
         return TokenSequences(
-            token_table((offset, token), size, vocabulary["pad"], vocabulary["mask"], special_tokens=special)
+            token_table((offset, token), size, vocabulary["pad"], vocabulary["mask"], special_tokens=special, **more)
         )
 
     def note(self, records: pa.Table) -> str:
@@ -172,14 +180,18 @@ class HuggingFaceTokens(Reader):
         tokenizer = self._fitted()
         return tokenizer.encode_batch([one.upper() for one in text] if self._upper else text)
 
-    def _tokens(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """Where each sequence begins [N + 1], and the tokens of all in a row."""
-        rows = [one.ids or [self._special["unk"]] for one in self._encoded(self._texts(records, is_new=True))]
+    def _tokens(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Where each sequence begins [N + 1], the tokens of all in a row, and the word of each, if it is asked for."""
+        found = self._encoded(self._texts(records, is_new=True))
+        rows = [one.ids or [self._special["unk"]] for one in found]
         offset = np.cumsum([0, *map(len, rows)])
         token = np.fromiter((id_ for row in rows for id_ in row), np.int64, offset[-1])
         for name in ("pad", "mask"):  # a text may hold "[MASK]"
             token[token == self._special[name]] = self._special["unk"]
-        return offset, token
+        if not self.units:
+            return offset, token, None
+        words = (word for one in found for word in (one.word_ids or [0]))
+        return offset, token, np.fromiter((-1 if word is None else word for word in words), np.int32, offset[-1])
 
     def _unknown(self, found: list[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Unknown tokens of each text, and tokens in all, special ones left out. [N] both"""

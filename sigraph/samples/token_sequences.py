@@ -61,7 +61,10 @@ class TokenSequences(Records):
         return torch.from_numpy(np.diff(self._column.offset))
 
     def num_parts(self) -> Tensor:
-        """Tokens of each sequence that are no special ones. [N]"""
+        """Words or residues of each sequence, where its tokens say so; else its tokens but the special ones. [N]"""
+        if self._column.unit is not None:
+            whole = self.fetch(torch.arange(len(self)))
+            return torch.zeros(len(self), dtype=torch.long).index_add_(0, whole.sample, whole.begins_unit.long())
         special = np.isin(self._column.value, self._column.vocabulary.special_tokens)
         before = np.concatenate([[0], np.cumsum(special, dtype=np.int64)])[self._column.offset]
         return torch.from_numpy(np.diff(self._column.offset) - np.diff(before))

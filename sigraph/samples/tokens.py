@@ -14,7 +14,7 @@ from torch import Tensor
 from sigraph.files.arguments import check_integers
 
 PAD, MASK, FIRST_TOKEN = 0, 1, 2  # unless a vocabulary says so: behind the end; hidden; the first id of the data
-TOKENS, VOCABULARY = "tokens", b"num_tokens"  # the column; the key of the schema's metadata
+TOKENS, UNITS, VOCABULARY = "tokens", "units", b"num_tokens"  # columns; the key of the schema's metadata
 _PAD_KEY, _MASK_KEY, _SPECIAL_KEY = b"pad_token", b"mask_token", b"special_tokens"
 LARGEST = 1 << 31
 
@@ -76,6 +76,13 @@ class Tokens(NamedTuple):
         length = self.length
         return torch.arange(len(length), device=length.device).repeat_interleave(length, output_size=len(self.token))
 
+    @property
+    def begins_unit(self) -> Tensor:
+        """Which tokens are the first of a word or residue, bool [M]; without ``unit`` all that are not special."""
+        if self.unit is None:
+            return torch.ones_like(self.token, dtype=torch.bool) if self.is_special is None else ~self.is_special
+        return (self.unit >= 0) & changes(self.sample, self.unit)
+
     def padded(self, pad_token: int | None = None) -> tuple[Tensor, Tensor]:
         """Ids behind each other's, filled up to the longest, and which are real: ``ids[is_real]`` are the M tokens.
 
@@ -96,6 +103,13 @@ class Tokens(NamedTuple):
         ptr, place = rows_between(self.ptr, row)
         special, unit = (None if part is None else part[place] for part in (self.is_special, self.unit))
         return self._replace(token=self.token[place], ptr=ptr, is_special=special, unit=unit)
+
+
+def changes(*columns: Tensor) -> Tensor:
+    """Which entries differ from the one before in any of some columns; the first does. Shape [M] each -> bool [M]."""
+    out = torch.ones_like(columns[0], dtype=torch.bool)
+    out[1:] = torch.stack([column[1:] != column[:-1] for column in columns]).any(dim=0)
+    return out
 
 
 def rows_between(ptr: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +143,8 @@ def token_table(
         pad_token: The tokenizer's id of padding, e.g. 0 of BERT's, 1 of ESM's.
         mask_token: The tokenizer's id of a hidden token, e.g. 103 of BERT's, 32 of ESM's.
         special_tokens: Ids that are never hidden and never predicted, e.g. [101, 102] of BERT's.
-        **other_columns: Kept beside the tokens, one entry a sample; encoders do not see them.
+        **other_columns: Kept beside the tokens, one entry a sample; encoders do not see them. One called ``units``, of
+            lists as long as the sequences, says which word or residue each token belongs to, -1: none.
 
     Shapes:
         - **offset:** [N + 1], from 0 up to T.  **token:** [T]
@@ -173,6 +188,7 @@ class TokenColumn:
         self.vocabulary = _vocabulary(table, value)
         _check(self.offset, value, self.vocabulary)
         self.value = value.astype(np.int32, copy=False)
+        self.unit = _units(table, self.offset)
 
     @property
     def num_tokens(self) -> int:
@@ -194,7 +210,23 @@ class TokenColumn:
         token = torch.from_numpy(self.value[place.numpy()].astype(np.int64))
         special = self.vocabulary.special_tokens
         is_special = torch.isin(token, torch.tensor(special)) if special else None
-        return Tokens(token, ptr, is_special, pad_token=self.vocabulary.pad_token)
+        unit = None if self.unit is None else torch.from_numpy(self.unit[place.numpy()].astype(np.int64))
+        return Tokens(token, ptr, is_special, unit, self.vocabulary.pad_token)
+
+
+def _units(table: pa.Table, offset: np.ndarray) -> np.ndarray | None:
+    """Units of all tokens in a row, if the table has them."""
+    if UNITS not in table.column_names or not hasattr(table.schema.field(UNITS).type, "value_type"):
+        return None
+    column = table.column(UNITS)
+    flat, length = pc.list_flatten(column), pc.list_value_length(column).to_numpy()
+    fits = pa.types.is_integer(flat.type) and not flat.null_count and np.array_equal(length, np.diff(offset))
+    if not fits:
+        raise ValueError(
+            f"the column {UNITS!r} needs a list of integers as long as the one of {TOKENS!r} in every row; rename it "
+            "to keep plain records"
+        )
+    return flat.to_numpy().astype(np.int32, copy=False)
 
 
 def has_tokens(samples: Any) -> bool:

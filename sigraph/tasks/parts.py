@@ -146,7 +146,9 @@ class PartTask(LabelledTask):
 
 
 def parts_of(encoding: Encoding, inputs: Any, task: str) -> tuple[Tensor, Tensor]:
-    """Embeddings of the parts of all samples, special tokens left out, and how many each sample has. [M, D'] and [B].
+    """Embeddings of the parts of all samples, and how many each has: of tokens but special ones, or of units' first.
+
+    Shape [R, D'] and [B].
 
     Raises:
         ValueError: The encoder gives none; ``task`` needs them.
@@ -157,8 +159,8 @@ def parts_of(encoding: Encoding, inputs: Any, task: str) -> tuple[Tensor, Tensor
             "another, such as TransformerEncoder, GRUEncoder or GraphEncoder"
         )
     h, size = encoding.h, encoding.ptr.diff()
-    if isinstance(inputs, Tokens) and inputs.is_special is not None:
-        kept = ~inputs.is_special  # [M]
+    if isinstance(inputs, Tokens) and (inputs.is_special is not None or inputs.unit is not None):
+        kept = inputs.begins_unit  # [M]
         owner = torch.repeat_interleave(torch.arange(len(size), device=h.device), size)
         h, size = h[kept], owner[kept].bincount(minlength=len(size))
     return h, size

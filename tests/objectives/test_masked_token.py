@@ -248,3 +248,42 @@ def test_a_checkpoint_that_knows_more_tokens_is_tied_with_all_of_them():
 def test_what_cannot_be_tied_is_refused(encoder, got):
     with pytest.raises(ValueError, match=rf"'tied' needs an encoder of tokens .* as wide as its h, 8, .*{got}"):
         MaskedToken(50, 8, tied=True).check_encoder(encoder())
+
+
+def with_words() -> Tokens:
+    """Two sequences: [CLS] of no word, words of 1, 3 and 2 tokens; a word of 2, a mark of none, a word of 1."""
+    inputs = batch([7, 4])
+    special = torch.tensor([True, *[False] * 10])
+    return inputs._replace(unit=torch.tensor([-1, 0, 1, 1, 1, 2, 2, 0, 0, -1, 1]), is_special=special)
+
+
+def test_whole_words_are_hidden_or_not_at_all():
+    inputs, seen = with_words(), set()
+    words = [[1], [2, 3, 4], [5, 6], [7, 8], [9], [10]]
+    for seed in range(60):
+        _, target = corrupted(MaskedToken(50, 4, 0.3, whole_units=True), inputs, 2, seed)
+        chosen = set(target.part.tolist())
+        assert all(chosen >= set(word) or not chosen & set(word) for word in words)
+        assert {int(sample) for sample in target.sample} == {0, 1}
+        seen |= chosen
+    assert seen == set(range(1, 11))
+    with pytest.raises(
+        ValueError, match=r"'whole_units' needs samples that say .* HuggingFaceTokens\(units=True\) does"
+    ):
+        corrupted(MaskedToken(50, 4, whole_units=True), batch([3]), 1)
+    with pytest.raises(ValueError, match="'span_length' needs to be 1 in 'MaskedToken' with 'whole_units'"):
+        MaskedToken(50, 4, whole_units=True, span_length=2)
+
+
+def test_spans_are_hidden_as_one_and_begin_anywhere():
+    inputs, lengths, starts = batch([90] * 40), [], set()
+    _, target = corrupted(MaskedToken(50, 4, 0.2, span_length=3), inputs, 40)
+    place = target.part - 90 * target.sample
+    for sample in range(40):
+        own = place[target.sample == sample]
+        ends = torch.cat([torch.tensor([-1]), (own.diff() != 1).nonzero().view(-1), torch.tensor([len(own) - 1])])
+        lengths += ends.diff().tolist()
+        starts |= {int(one) % 3 for one in own[ends[:-1] + 1]}
+    inner = [one for one in lengths if one % 3]
+    assert len(inner) < 0.1 * len(lengths) and starts == {0, 1, 2}  # but for those cut off at an end
+    assert len(target.token) / 3600 == pytest.approx(0.2, abs=0.04)

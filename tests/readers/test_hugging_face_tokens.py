@@ -118,3 +118,19 @@ def test_what_cannot_be_opened_or_trained_is_said(tmp_path):
     for name, value in (("max_length", 2), ("truncate", "middle"), ("marked", [3])):
         with pytest.raises(ValueError, match=f"'{name}' needs"):
             HuggingFaceTokens(train={}, **{name: value})
+
+
+def test_units_are_the_words_of_each_text(tmp_path):
+    records = pa.table({"text": ["cells bind", "cell", ""]})
+    reader = fitted(records, train={"vocab_size": 21}, units=True)
+    samples = reader.read(records)
+    found = samples.fetch(torch.arange(3))
+    tokens = [reader._tokenizer.id_to_token(one) for one in found.token.tolist()]
+    unit = found.unit.tolist()
+    assert [one for token, one in zip(tokens, unit, strict=True) if token.startswith("[")] == [-1] * 6
+    words = {}
+    for token, one, sample in zip(tokens, unit, found.sample.tolist(), strict=True):
+        if one >= 0:
+            words[sample, one] = words.get((sample, one), "") + token.removeprefix("##")
+    assert words == {(0, 0): "cells", (0, 1): "bind", (1, 0): "cell"}
+    assert samples.num_parts().tolist() == [2, 1, 0] and found.begins_unit.sum() == 3

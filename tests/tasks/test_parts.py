@@ -191,3 +191,23 @@ def test_z_is_as_it_was_and_a_folder_keeps_the_task(tmp_path):
     assert again.card.tasks["odd"].type == "token" and again.card.tasks["odd"].num_classes == 2
     encoder = TransformerEncoder(10, out_channels=8)
     assert torch.equal(embed(encoder, again), embed(encoder, dataset))
+
+
+@pytest.mark.parametrize("head", ["linear", "full"])
+def test_the_first_token_of_a_word_is_read_where_words_have_several(head, tmp_path):
+    """Between [2] and [3] each word is one or two tokens, of which the first alone says its label."""
+    _, labels, inner = sequences(False)
+    sizes = [torch.randint(1, 3, (len(part),), generator=seeded(i)).tolist() for i, part in enumerate(inner)]
+    words = [
+        [[int(t), 9][:n] for t, n in zip(part, size, strict=True)] for part, size in zip(inner, sizes, strict=True)
+    ]
+    token = [[2, *(one for word in part for one in word), 3] for part in words]
+    units = [[-1, *(i for i, word in enumerate(part) for _ in word), -1] for part in words]
+    dataset = SampleDataset(token_table(token, 10, special_tokens=[2, 3], units=units), tasks={"odd": make(labels)})
+    assert dataset.store.num_parts().tolist() == [len(part) for part in labels]
+    dataset.save(tmp_path / "saved")
+    for one in (dataset, SampleDataset.open(tmp_path / "saved")):
+        result = fine_tune(OneHot(), one, one.task("odd"), FinetuneSettings(head=head, max_epochs=60), seed=0)
+        assert result.test == 1
+    with pytest.raises(ValueError, match="the column 'units' needs a list of integers as long as the one of 'tokens'"):
+        SampleDataset(token_table(token, 10, units=[[0]] * N))
