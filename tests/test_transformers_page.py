@@ -12,10 +12,19 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from sigraph.cli import main
-from sigraph.config import load_config
+from sigraph.config import config_from_dict, load_config
+from sigraph.running.parts import pretrain_hash
 
 PAGE = read("docs/transformers.md")
 TOPICS = ["red apple fruit", "blue sky cloud", "green tree leaf"]
+PRETRAIN = {
+    "dataset": "cane-cora",
+    "graph": "citation",
+    "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler"},
+    "structure_loss": {"_target_": "sigraph.losses.InfoNCELoss"},
+    "batch_size": 8,
+    "trainer": {"max_epochs": 1},
+}
 SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 
 
@@ -63,6 +72,25 @@ def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
     assert len(found) == 3 and found[0].endswith('"known"') and found[2].endswith(",0")
     record = json.loads(next((home / "runs" / "papers" / "sipt").glob("*/seed-0/results.json")).read_text())
     assert "checkpoint" not in record["pretrain"]["encoder"] and record["pretrain"]["encoder"]["pooling"] == "mean"
+
+
+def test_what_a_checkpoint_holds_is_of_the_settings_and_where_it_lies_is_not(home, tmp_path, monkeypatch):
+    def hashed(folder):
+        encoder = {"_target_": "sigraph.encoders.HuggingFaceEncoder", "checkpoint": str(folder)}
+        reader = {"_target_": "sigraph.readers.HuggingFaceTokens", "checkpoint": str(folder)}
+        tree = {
+            "name": "x",
+            "seeds": [0],
+            "pretrain": {**PRETRAIN, "encoder": encoder, "reader": reader},
+            "arms": {"a": {}},
+        }
+        return pretrain_hash(config_from_dict(tree).pretrain)
+
+    moved, other = tmp_path / "moved", tmp_path / "other"
+    for folder in (moved, other):
+        shutil.copytree(home / "MODEL", folder)
+    (other / "tokenizer.json").write_text((other / "tokenizer.json").read_text().replace('"sky"', '"ski"'))
+    assert hashed(home / "MODEL") == hashed(moved) != hashed(other)
 
 
 def test_the_python_of_the_page_runs(home, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import torch
 from torch import nn
 
 from sigraph.files.arguments import MOST_LAYERS, check_integers, shown
+from sigraph.files.atomic import sha256
 from sigraph.files.memory import check_fits
 from sigraph.files.paths import user_path
+from sigraph.files.sealed import content_sum
 from sigraph.files.suggestions import did_you_mean
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 MODULES = "modules.json"  # of sentence-transformers
+_READ = (".json", ".safetensors", ".txt", ".model")  # endings of files that shape an encoder or its tokens
 _FREE = ("architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
 _POOLED = {"mean": "pooling_mode_mean_tokens", "max": "pooling_mode_max_tokens", "cls": "pooling_mode_cls_token"}
 
@@ -75,6 +79,20 @@ def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
         held = f"holds a pickle, {pickled[0]}" if pickled else "holds no weights"
         raise ValueError(f"'checkpoint' {str(place)!r} of {owner!r} needs {WEIGHTS} ({held}); {way}")
     return found
+
+
+def content_of(path: str) -> str | None:
+    """What a folder holds, as a sum of its files that are read, wherever it lies; None: there is no such folder."""
+    root = user_path(path)
+    if not root.is_dir():
+        return None
+    files = sorted(one for one in root.rglob("*") if one.suffix in _READ and one.is_file())
+    return _content(root, *((one, one.stat().st_mtime_ns, one.stat().st_size) for one in files))
+
+
+@lru_cache(maxsize=16)
+def _content(root: Path, *files: tuple[Path, int, int]) -> str:
+    return content_sum({str(file.relative_to(root)): sha256(file) for file, _, _ in files})[:16]
 
 
 def checked_config(

@@ -11,6 +11,7 @@ from sigraph.config.overlay import FROM, Component
 from sigraph.config.provenance import own_sources
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder
+from sigraph.encoders.checkpoint_folder import content_of
 from sigraph.export.load import KeptEncoder, encoder_of, load_reader, open_kept
 from sigraph.files.paths import resolved, user_path
 from sigraph.files.sealed import content_sum
@@ -18,6 +19,7 @@ from sigraph.leaderboard.result_files import ENCODER
 from sigraph.readers import Reader
 
 WHERE = f"pretrain.encoder.{FROM}"
+CHECKPOINT = "checkpoint"  # the argument of encoders and readers that names a folder of others
 
 
 class Start(NamedTuple):
@@ -73,8 +75,14 @@ def _start(path: Path, *changed: int) -> Start:
 
 def settings_of(config: PretrainConfig) -> dict[str, Any]:
     """Plain settings of a pre-training, in which content stands for a folder: wherever it lies, it is the same."""
-    start = start_of(config)
-    return config.to_dict() if start is None else {**config.to_dict(), "encoder": {FROM: start.digest}}
+    start, plain = start_of(config), config.to_dict()
+    if start is not None:
+        return {**plain, "encoder": {FROM: start.digest}}
+    for slot in ("encoder", "reader"):
+        folder = (plain.get(slot) or {}).get(CHECKPOINT)
+        if isinstance(folder, str) and (held := content_of(folder)) is not None:
+            plain[slot] = {**plain[slot], CHECKPOINT: held}
+    return plain
 
 
 def reader_of(config: PretrainConfig) -> Component | None:
