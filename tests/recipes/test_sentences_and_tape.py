@@ -1,6 +1,8 @@
 """Recipes of labelled sentences and of TAPE's sequences on small files in the official form, and on broken ones."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -17,7 +19,7 @@ def prepared(name, files, tmp_path):
     for path, text in files.items():
         held[path] = tmp_path / path
         held[path].parent.mkdir(parents=True, exist_ok=True)
-        held[path].write_text(text)
+        held[path].write_bytes(text if isinstance(text, bytes) else text.encode())
     return _load_recipe(shipped_folder() / name / "prepare.py")(held, load_card(name))
 
 
@@ -94,3 +96,47 @@ def test_variants_are_the_wild_type_with_their_mutations_and_no_stop(tmp_path):
 def test_a_mutation_that_the_wild_type_does_not_have_is_named(row, tmp_path):
     with pytest.raises(ValueError, match=rf"needs mutations such as SA108D of the wild type \(got '{row}'"):
         prepared("fluorescence", fluorescence("wt", row), tmp_path)
+
+
+def structure(archive=None, **changes):
+    chains = {"1abc-A": ("MKVX", "HHEC", "0111", "train"), "2abc-A": ("MKL", "CCC", "111", "train"),
+              "3abc-A": ("AAA", "EEE", "111", "test"), "4abc-B": ("WWWW", "CEEC", "1110", "train")}  # fmt: skip
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as file:
+        for place, name in enumerate(("sequences", "sampled", "mask")):
+            head = " SET={} VALIDATION=False" if name == "sampled" else ""
+            rows = {chain: [*columns] for chain, columns in chains.items()} | changes
+            text = "".join(f">{chain}{head.format(row[3])}\n{row[place]}\n" for chain, row in rows.items())
+            file.writestr(f"splits/{name}.fasta", text)
+    folder = "secondary_structure/"
+    return {
+        f"{folder}flip_splits.zip": held.getvalue() if archive is None else archive,
+        f"{folder}secondary_structure.valid.csv": "seq,label\nMKL,012\n",
+        f"{folder}secondary_structure.test.csv": "seq,label\nGG,10\nGG,10\n",
+    }
+
+
+def test_states_of_residues_without_the_chains_that_are_tested(tmp_path):
+    dataset = prepared("secondary-structure", structure(), tmp_path)
+    task = dataset.task("state")
+    assert dataset.records["sequence"].to_pylist() == ["MKVX", "WWWW", "MKL", "GG", "GG"]
+    assert task.classes == ["H", "E", "C"] and task.ptr.tolist() == [0, 4, 8, 11, 13, 15]
+    assert task.labels.tolist() == [-1, 0, 1, 2, 2, 1, 1, -1, 0, 1, 2, 1, 0, 1, 0]
+    assert {part: ids.tolist() for part, ids in task.split.items()} == {"train": [0, 1], "valid": [2], "test": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (structure(b"PK no archive"), "needs splits/sequences.fasta, sampled.fasta and mask.fasta"),
+        (structure(**{"1abc-A": ("MKV", "HH", "111", "train")}), "chain '1abc-A' needs a state and a mask for each"),
+        (
+            structure() | {"secondary_structure/secondary_structure.valid.csv": "seq,label\nMKL,013\n"},
+            "needs a 0, 1, 2",
+        ),
+        (structure() | {"secondary_structure/secondary_structure.valid.csv": "seq,label\nMKL,01\n"}, "needs a 0, 1, 2"),
+    ],
+)
+def test_what_is_no_structure_is_said(files, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        prepared("secondary-structure", files, tmp_path)
