@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from sigraph.files.arguments import MOST_LAYERS, check_integers, shown
 from sigraph.files.atomic import sha256
@@ -23,6 +24,7 @@ CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.
 MODULES = "modules.json"  # of sentence-transformers
 _READ = (".json", ".safetensors", ".txt", ".model")  # endings of files that shape an encoder or its tokens
 _FREE = ("architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
+_LAYER = re.compile(r"^(.*?\.\d+)\.")  # encoder.layer.3.output.dense.weight
 _POOLED = {"mean": "pooling_mode_mean_tokens", "max": "pooling_mode_max_tokens", "cls": "pooling_mode_cls_token"}
 
 
@@ -72,7 +74,8 @@ def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
     if not (place / WEIGHTS).is_file() and not (place / INDEX).is_file():
         pickled = sorted(one.name for one in place.glob("*.bin")) + sorted(one.name for one in place.glob("*.pt*"))
         way = (
-            f"convert it: safetensors.torch.save_file(torch.load({pickled[0]!r}, weights_only=True), {WEIGHTS!r})"
+            f"convert it there: safetensors.torch.save_file({{name: value.clone() for name, value in torch.load("
+            f"{pickled[0]!r}, weights_only=True).items()}}, {WEIGHTS!r})"
             if pickled
             else "its weights are missing"
         )
@@ -141,11 +144,12 @@ def checked_config(
     return found
 
 
-def new_model(settings: Mapping[str, Any], owner: str) -> Any:
-    """A model with weights drawn anew, without the layers that read the first token alone.
+def new_model(settings: Mapping[str, Any], owner: str, folder: CheckpointFolder) -> Any:
+    """A model without the layers that read the first token alone: with the weights of a folder, or drawn anew.
 
     Raises:
-        ValueError: It does not fit into memory, or transformers refuses the settings.
+        ValueError: It does not fit into memory, reads no tokens or decodes them, transformers refuses the settings, or
+            the weights are not those of such a model.
     """
     library = _transformers(owner)
     for name, value in settings.items():
@@ -155,24 +159,30 @@ def new_model(settings: Mapping[str, Any], owner: str) -> Any:
     try:
         config = library.AutoConfig.for_model(settings["model_type"], **rest)
         with torch.device("meta"):
-            size = sum(value.numel() for value in library.AutoModel.from_config(config).parameters())
-        sizes = {key: value for key, value in rest.items() if isinstance(value, int) and value > 1 and "size" in key}
-        check_fits(owner, 4 * size, **sizes)
-        model = library.AutoModel.from_config(config)
+            outline = library.AutoModel.from_config(config)
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         what = " ".join(str(error).split())
         raise ValueError(f"'config' of {owner!r} makes no {settings['model_type']!r}: {what:.300}") from error
-    if getattr(model, "pooler", None) is not None:
-        model.pooler = None
-    return model.float()
+    _check_encodes(outline, settings["model_type"], owner)
+    size = sum(value.numel() for value in outline.parameters())
+    sizes = {key: value for key, value in rest.items() if isinstance(value, int) and value > 1 and "size" in key}
+    check_fits(owner, 4 * size, **sizes)
+    model = library.AutoModel.from_config(config) if folder.path is None else _loaded(outline, folder, owner)
+    return _without_pooler(model).float()
 
 
-def load_weights(model: nn.Module, folder: CheckpointFolder, owner: str) -> None:
-    """The weights of a folder; those of heads on top of the encoder are left out.
+def _check_encodes(model: Any, kind: str, owner: str) -> None:
+    config, others = model.config, "choose another, such as bert, roberta, modernbert or esm"
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(
+            f"'model_type' needs to be an encoder alone in {owner!r} (got {kind!r}, which has a decoder too); {others}"
+        )
+    if model.main_input_name != "input_ids" or not isinstance(getattr(config, "hidden_size", None), int):
+        raise ValueError(f"'model_type' needs to be an encoder of tokens in {owner!r} (got {kind!r}); {others}")
 
-    Raises:
-        ValueError: A file is damaged, or some weights are missing, or of another shape.
-    """
+
+def _loaded(outline: Any, folder: CheckpointFolder, owner: str) -> Any:
+    """A model with the weights of a folder; heads on top are left out, and older names of weights are understood."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -187,19 +197,54 @@ def load_weights(model: nn.Module, folder: CheckpointFolder, owner: str) -> None
             given |= load_file(path / name)
         except (SafetensorError, OSError) as error:
             raise ValueError(f"'checkpoint' {str(path / name)!r} of {owner!r} cannot be read: {error}") from error
-    needed = model.state_dict()
-    prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    bare = {name.removeprefix(prefix): value for name, value in given.items()}
-    lacking = sorted(name for name in needed if name not in bare)
-    other = sorted(name for name in needed if name in bare and bare[name].shape != needed[name].shape)
-    if lacking or other:
-        what = f"lacks {len(lacking)} weights" if lacking else f"has {len(other)} weights of another shape"
-        first = (lacking or other)[0]
-        raise ValueError(
-            f"'checkpoint' {str(path)!r} of {owner!r} {what} that its {CONFIG} asks for, such as {first!r}; both have "
-            "to be of one model"
-        )
-    model.load_state_dict({name: bare[name].float() for name in needed})
+    settings = {"config": outline.config, "dtype": torch.float32, "ignore_mismatched_sizes": True}
+    with _quiet(owner):
+        model, about = type(outline).from_pretrained(None, state_dict=given, output_loading_info=True, **settings)
+    needed = _without_pooler(outline).state_dict()
+    lacking = [name for name in about["missing_keys"] if name in needed]
+    other = [name for name, *_ in about["mismatched_keys"] if name in needed]
+    beyond = _layers_beyond(about["unexpected_keys"], outline)
+    for weights, what, than in (
+        (lacking, "lacks", "that its"),
+        (other, "has", "of another shape than its"),
+        (beyond, "has", "of more layers than its"),
+    ):
+        if weights:
+            raise ValueError(
+                f"'checkpoint' {str(path)!r} of {owner!r} {what} {len(weights)} weights {than} {CONFIG} asks for, such "
+                f"as {min(weights)!r}; both have to be of one model"
+            )
+    return model
+
+
+def _layers_beyond(names: Any, model: Any) -> list[str]:
+    """Weights of the encoder's own layers, by number, that a model does not have."""
+    prefix, own = f"{model.base_model_prefix}.", model.state_dict()
+    parts = {name.partition(".")[0] for name in own}
+    layers = {found[1] for name in own if (found := _LAYER.match(name))}
+    bare = [name.removeprefix(prefix) for name in names if name.removeprefix(prefix).partition(".")[0] in parts]
+    return [name for name in bare if (found := _LAYER.match(name)) and found[1] not in layers]
+
+
+def _without_pooler(model: Any) -> Any:
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
+
+
+@contextmanager
+def _quiet(owner: str) -> Iterator[None]:
+    """No progress bars and reports of transformers: what matters of them is an error here."""
+    logging = _transformers(owner).utils.logging
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _of_sentence_transformers(root: Path, owner: str) -> CheckpointFolder:

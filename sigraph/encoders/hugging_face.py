@@ -12,17 +12,17 @@ from sigraph.config.overlay import Component
 from sigraph.encoders.checkpoint_folder import (
     CheckpointFolder,
     checked_config,
-    load_weights,
     new_model,
     open_checkpoint,
 )
 from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.encoders.token_pooling import POOLINGS, TokenPooling
-from sigraph.files.arguments import check_flags, check_integers, is_one_of, shown
+from sigraph.files.arguments import check_flags, check_integers, check_rates, is_one_of, shown
 from sigraph.files.memory import check_fits
 from sigraph.machines.layer_rates import layers_of
 from sigraph.samples.tokens import MASK, PAD
 
+_PLACES = ("position_embeddings", "wpe")  # tables of learnt places, by their names in transformers
 _LORA = {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear"}
 
 
@@ -90,9 +90,7 @@ class HuggingFaceEncoder(PaddedEncoder):
             raise ValueError(f"'checkpoint' or 'config' is needed in {name!r}, one of them (got {got})")
         folder = CheckpointFolder() if checkpoint is None else open_checkpoint(checkpoint, name)
         settings = checked_config(folder.config if config is None else config, num_tokens, pad_token, name, folder.path)
-        self.model: Any = new_model(settings, name)
-        if folder.path is not None:
-            load_weights(self.model, folder, name)
+        self.model: Any = new_model(settings, name, folder)
         self._check_places(name)
         self.pooling = TokenPooling(pooling or folder.pooling or "mean", self.out_channels)
         self.normalize = bool(folder.normalize if normalize is None else normalize)
@@ -154,10 +152,10 @@ class HuggingFaceEncoder(PaddedEncoder):
 
 def num_places(model: nn.Module) -> int | None:
     """Tokens of the longest sequence that a model has a place for; None: any number."""
-    embeddings = getattr(model, "embeddings", None)
-    table = getattr(embeddings, "position_embeddings", None)
-    if isinstance(table, nn.Embedding):  # RoBERTa counts its places from behind the id of padding
-        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    for name, table in model.named_modules():
+        if name.rpartition(".")[2] in _PLACES and isinstance(table, nn.Embedding):
+            # RoBERTa counts its places from behind the id of padding.
+            return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     return None
 
 
@@ -169,6 +167,13 @@ def _checked_lora(lora: Any, name: str) -> dict[str, Any] | None:
         raise ValueError(f"'lora' needs a rank, or a mapping of {', '.join(_LORA)}, in {name!r} (got {shown(lora)})")
     found = {**_LORA, **given}
     check_integers(name, 1, **{"lora.r": found["r"], "lora.alpha": found["alpha"]})
+    check_rates(name, **{"lora.dropout": found["dropout"]})
+    modules = found["target_modules"]
+    listed = isinstance(modules, list | tuple) and modules and all(isinstance(one, str) for one in modules)
+    if not listed and not (isinstance(modules, str) and modules):
+        raise ValueError(
+            f"'lora.target_modules' needs all-linear, a pattern, or a list of names, in {name!r} (got {shown(modules)})"
+        )
     return found
 
 
@@ -186,7 +191,14 @@ def _add_lora(model: nn.Module, lora: Mapping[str, Any]) -> None:
         lora_dropout=float(lora["dropout"]),
         target_modules=modules if isinstance(modules, str) else list(modules),
     )
-    inject_adapter_in_model(settings, model)
+    try:
+        inject_adapter_in_model(settings, model)
+    except ValueError as error:
+        last = sorted({one.rpartition(".")[2] for one, kind in model.named_modules() if isinstance(kind, nn.Linear)})
+        raise ValueError(
+            f"'lora.target_modules' of 'HuggingFaceEncoder' names no layers of the model that can be updated (got "
+            f"{shown(modules)}); there are {', '.join(last)}"
+        ) from error
 
 
 def _plain_config(config: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 import sigraph
 from sigraph.data import SampleDataset
 from sigraph.encoders import HuggingFaceEncoder
-from sigraph.machines.layer_rates import layers_of
+from sigraph.machines.layer_rates import by_layer, layers_of
 from sigraph.readers import HuggingFaceTokens
 
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
@@ -36,6 +36,10 @@ def copied(checkpoint: Path, to: Path, **config) -> Path:
     said = json.loads((to / "config.json").read_text())
     (to / "config.json").write_text(json.dumps({**said, **config}))
     return to
+
+
+def from_checkpoint(checkpoint):
+    return HuggingFaceEncoder(12, str(checkpoint)).eval()(tokens_of(SEQUENCES)).z
 
 
 def as_sentence_transformer(checkpoint: Path, to: Path, mode="cls", normalize=True, more=()):
@@ -149,10 +153,92 @@ def test_checkpoints_that_cannot_be_read_are_refused(checkpoint, tmp_path):
     cut = copied(checkpoint, tmp_path / "cut")
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:-9])
     refused(cut, "model.safetensors' of 'HuggingFaceEncoder' cannot be read")
-    pickled = copied(checkpoint, tmp_path / "pickled")
-    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
-    (pickled / "model.safetensors").unlink()
-    refused(pickled, r"holds a pickle, pytorch_model.bin\); convert it: safetensors.torch.save_file\(torch.load")
+    refused(copied(checkpoint, tmp_path / "flat", num_hidden_layers=1), "has 16 weights of more layers .*layer.1")
+
+
+def test_a_pickle_is_refused_with_a_way_that_works_for_tied_weights(checkpoint, tmp_path, monkeypatch):
+    folder = copied(checkpoint, tmp_path / "pickled")
+    tied = BertForMaskedLM.from_pretrained(folder).state_dict()
+    assert (
+        tied["cls.predictions.decoder.weight"].data_ptr() == tied["bert.embeddings.word_embeddings.weight"].data_ptr()
+    )
+    torch.save(tied, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"holds a pickle, pytorch_model.bin\); convert it there: ") as refusal:
+        HuggingFaceEncoder(12, str(folder))
+    monkeypatch.chdir(folder)
+    exec("import torch, safetensors.torch\n" + str(refusal.value).partition("convert it there: ")[2])
+    torch.testing.assert_close(from_checkpoint(folder), from_checkpoint(checkpoint))
+
+
+def test_weights_by_the_names_of_older_versions_are_read(checkpoint, tmp_path, capfd):
+    folder = copied(checkpoint, tmp_path / "older")
+    named = load_file(folder / "model.safetensors")
+    older = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}  # those of bert-base-uncased
+    for new, old in older.items():
+        named = {name.replace(new, old): value for name, value in named.items()}
+    save_file({**named, "bert.embeddings.position_ids": torch.arange(16)[None]}, folder / "model.safetensors")
+    found = from_checkpoint(folder)
+    assert capfd.readouterr() == ("", "")
+    torch.testing.assert_close(found, from_checkpoint(checkpoint))
+
+
+SMALL = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "bart", "d_model": 16}, "an encoder alone .*'bart', which has a decoder too"),
+        ({"model_type": "t5", "d_model": 8}, "an encoder alone .*'t5', which has a decoder too"),
+        ({"model_type": "vit", **SMALL}, "an encoder of tokens .*'vit'"),
+        ({"model_type": "clip"}, "an encoder of tokens .*'clip'"),
+    ],
+)
+def test_models_that_are_no_encoders_of_tokens_are_refused(config, said):
+    with pytest.raises(ValueError, match=f"'model_type' needs to be {said}.*; choose another, such as bert"):
+        HuggingFaceEncoder(12, config=config)
+
+
+@pytest.mark.parametrize(
+    ("config", "places"),
+    [
+        ({"model_type": "roberta", "max_position_embeddings": 9, **SMALL}, 8),
+        ({"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 9}, 9),
+        ({"model_type": "modernbert", **SMALL}, None),
+    ],
+)
+def test_longer_sequences_than_a_model_has_places_for_are_known(config, places):
+    encoder = HuggingFaceEncoder(12, config=config).eval()
+    assert encoder.max_length == places
+    longest = encoder(tokens_of([[2] * (places or 40)])).h
+    assert torch.isfinite(longest).all()
+
+
+@pytest.mark.parametrize(
+    ("lora", "said"),
+    [
+        ({"dropout": "x"}, r"'lora.dropout' needs to be in \[0, 1\)"),
+        ({"target_modules": 3}, "'lora.target_modules' needs all-linear, a pattern, or a list of names"),
+        ({"target_modules": ["nope"]}, "names no layers .*'nope'.*there are dense, key, query, value"),
+    ],
+)
+def test_settings_of_low_rank_updates_that_make_no_sense_are_refused(checkpoint, lora, said):
+    with pytest.raises(ValueError, match=said):
+        HuggingFaceEncoder(12, str(checkpoint), lora=lora)
+
+
+def test_the_highest_layer_learns_fastest_with_low_rank_updates_and_without(checkpoint):
+    for lora in (None, 2):
+        encoder = HuggingFaceEncoder(12, str(checkpoint), pooling="attention", lora=lora)
+        learns = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+        groups = by_layer(lambda some: torch.optim.SGD(some, lr=1.0), encoder, 0.5, 0.1)(learns).param_groups
+        rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+        named = {name: rate[id(parameter)] for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+        for name, found in named.items():
+            below = 2 if "embeddings" in name else 1 if "layer.0." in name else 0
+            assert found == pytest.approx(0.5 * 0.1**below), name
+        assert named["pooling.gate.weight"] == 0.5
 
 
 def test_both_or_none_of_checkpoint_and_config_and_unknown_settings(checkpoint):
