@@ -16,30 +16,36 @@ def test_the_promised_data_sets_are_shipped():
     assert not (shipped_folder() / "__init__.py").exists()
 
 
+UNCOUNTED = {"sciie-relations", "paper-field"}  # nobody here has had the files: a count would be hearsay
+
+
 @pytest.mark.parametrize("name", card_names())
 def test_card_is_complete(name):
     card, folder = load_card(name), shipped_folder() / name
     for key in ("title", "about", "licence", "citation"):
         assert getattr(card, key).strip(), key
     assert card.source.url.startswith("https://") and card.source.papers
-    assert card.samples.count and card.tasks and card.measured is None
-    assert all(graph.num_edges and graph.about for graph in card.graphs.values())
-    for task in card.tasks.values():
-        assert task.metric and task.about and task.train and task.valid and task.test
-        assert task.type == "pair" or task.train + task.valid + task.test <= card.samples.count
+    assert (card.tasks or card.graphs) and card.measured is None
+    assert all(graph.about for graph in card.graphs.values())
+    assert all(task.metric and task.about for task in card.tasks.values())
     for file in card.files:
         assert file.url and file.url.startswith("https://")
         assert Path(file.path).name.endswith(file.url.rsplit("/", 1)[1])  # several may be called splits.zip
     assert len({file.path for file in card.files}) == len(card.files)
     readme = (folder / "README.md").read_text()
-    assert f"{card.samples.count:,}" in readme
-    assert all(f"`{graph}`" in readme and f"{c.num_edges:,}" in readme for graph, c in card.graphs.items())
+    assert all(f"`{part}`" in readme for part in (*card.graphs, *card.tasks))
     assert card.graphs or "| graph | none |" in readme
     assert f"sigraph prepare {name}\n" in readme
-    assert all(
-        f"`{task}`" in readme and f"{t.train:,} / {t.valid:,} / {t.test:,}" in readme for task, t in card.tasks.items()
-    )
     assert (folder / "prepare.py").is_file()
+    if name in UNCOUNTED:
+        assert all(file.sha256 is None for file in card.files)
+        return
+    assert card.samples.count and all(graph.num_edges for graph in card.graphs.values())
+    for task in card.tasks.values():
+        assert task.train and task.valid and task.test
+        assert task.type == "pair" or task.train + task.valid + task.test <= card.samples.count
+        assert f"{task.train:,} / {task.valid:,} / {task.test:,}" in readme
+    assert all(f"{count:,}" in readme for count in (card.samples.count, *(g.num_edges for g in card.graphs.values())))
 
 
 SLOW = {"moleculenet", "hiv"}  # 10 s each, to read SMILES

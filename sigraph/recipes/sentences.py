@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ import torch
 from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import read_lines
 from sigraph.tasks import Task
+
+logger = logging.getLogger(__name__)
 
 PARTS = {"train": "train", "dev": "valid", "test": "test"}
 
@@ -29,6 +32,11 @@ def labelled_sentences(
         task: Its name.
         metrics: The first decides.
         name: Of the data set.
+
+    Rows that repeat a text, and texts with several labels, are kept and counted in the log.
+
+    Raises:
+        ValueError: As :func:`read_sentences`.
     """
     ids: list[str] = []
     rows: list[tuple[str, str]] = []
@@ -39,6 +47,7 @@ def labelled_sentences(
         ids += [f"{part}-{row}" for row in range(len(found))]
         rows += found
     texts, labels = zip(*rows, strict=True)
+    report_repeats(rows, name)
     classes = sorted(set(labels))
     label = torch.tensor([classes.index(word) for word in labels])
     made = Task(
@@ -51,6 +60,19 @@ def labelled_sentences(
         metrics=tuple(metrics[1:]),
     )
     return SampleDataset(pa.table({"text": texts}), tasks={task: made}, name=name, ids=ids)
+
+
+def report_repeats(rows: Sequence[tuple[str, str]], name: str) -> int:
+    """Say in the log how many rows repeat a text, and how many texts carry several labels; the latter, as a number."""
+    labels: dict[str, set[str]] = {}
+    for text, label in rows:
+        labels.setdefault(text, set()).add(label)
+    several = [text for text, carried in labels.items() if len(carried) > 1]
+    if len(labels) < len(rows):
+        first = f" (first: {several[0]!r:.60})" if several else ""
+        repeated = f"{len(rows) - len(labels):,} of {len(rows):,}"
+        logger.info("%s: %s rows repeat a text; %d texts carry several labels%s", name, repeated, len(several), first)
+    return len(several)
 
 
 def read_sentences(path: Path) -> list[tuple[str, str]]:

@@ -21,7 +21,8 @@ def read_labelled(path: Path, label: pa.DataType) -> pa.Table:
     try:
         table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=columns, include_columns=[*columns]))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise ValueError(f"{path} needs columns 'seq' and 'label', the latter {label} ({error})") from error
+        what = "numbers" if pa.types.is_floating(label) else "integers" if pa.types.is_integer(label) else "text"
+        raise ValueError(f"{path} needs columns 'seq' and 'label', the latter of {what} ({error})") from error
     if table["label"].null_count or "" in table["seq"].unique().to_pylist():
         raise ValueError(f"{path} needs a sequence and a label in every row")
     return table

@@ -90,6 +90,19 @@ def test_cane_labels_that_would_shift_are_refused(prepared, group, message):
         prepared("cane-cora", cane(group))
 
 
+def test_cora_text_trains_on_twenty_papers_a_topic_of_the_same_files(prepared):
+    labels = "\n".join("" if i % 50 == 7 else str(i % 2) for i in range(200))
+    files = {"cane_cora/data.txt": "word\n" * 200, "cane_cora/group.txt": labels, "cane_cora/graph.txt": "0 1\n"}
+    dataset, other = prepared("cora-text", files), prepared("cane-cora", files)
+    whole = dataset.task("topic")
+    assert torch.equal(whole.labels, other.task().labels) and list(dataset.tasks) == list(load_card("cora-text").tasks)
+    for name in ("topic-20", "topic-20-b", "topic-20-c"):
+        split = dataset.task(name).split
+        assert torch.isin(split["train"], whole.split["train"]).all() and len(split["train"]) == 40
+        assert all(torch.equal(split[part], whole.split[part]) for part in ("valid", "test"))
+    assert not torch.equal(dataset.task("topic-20").split["train"], dataset.task("topic-20-b").split["train"])
+
+
 def test_cane_edge_of_no_paper_is_refused(prepared):
     with pytest.raises(ValueError, match="1 edges have an end that is no sample"):
         prepared("cane-cora", cane(graph=f"0 1\n0 {PAPERS}\n"))

@@ -10,7 +10,12 @@ from sigraph.data import load_card
 from sigraph.data.card import shipped_folder
 from sigraph.recipes.prepare import _load_recipe
 
-FOLDERS = {"citation-intent": "scibert/citation_intent", "sci-cite": "scibert/sci-cite"}
+FOLDERS = {
+    "citation-intent": ("scibert/citation_intent", "intent"),
+    "sci-cite": ("scibert/sci-cite", "intent"),
+    "sciie-relations": ("scibert/sciie-relation-extraction", "relation"),
+    "paper-field": ("scibert/mag", "field"),
+}
 WILD = "SKGEE"
 
 
@@ -25,18 +30,22 @@ def prepared(name, files, tmp_path):
 
 def sentences(folder, **changes):
     rows = {
-        part: [{"text": f"{part} {i} of [[ it ]] é", "label": "ab"[i % 2], "metadata": {}} for i in range(6)]
+        part: [{"text": f"{part} << {i} >> of [[ it ]] é", "label": "ab"[i % 2], "metadata": [0, i]} for i in range(6)]
         for part in ("train", "dev", "test")
     }
     lines = {part: "".join(json.dumps(row) + "\n" for row in listed) for part, listed in rows.items()} | changes
     return {f"{folder}/{part}.txt": text for part, text in lines.items()}
 
 
-@pytest.mark.parametrize(("name", "folder"), FOLDERS.items())
-def test_sentences_keep_order_split_and_marks(name, folder, tmp_path):
+@pytest.mark.parametrize("name", FOLDERS)
+def test_sentences_keep_order_split_and_marks(name, tmp_path):
+    folder, called = FOLDERS[name]
     dataset = prepared(name, sentences(folder), tmp_path)
-    task = dataset.task("intent")
-    assert dataset.records["text"].to_pylist()[6] == "dev 0 of [[ it ]] é" and dataset.ids.to_pylist()[6] == "dev-0"
+    task = dataset.task(called)
+    assert task.metrics == ("macro_f1", "accuracy") == tuple(load_card(name).tasks[called].metrics)
+    assert (
+        dataset.records["text"].to_pylist()[6] == "dev << 0 >> of [[ it ]] é" and dataset.ids.to_pylist()[6] == "dev-0"
+    )
     assert task.classes == ["a", "b"] and task.labels.tolist() == [0, 1] * 9 and task.metric == "macro_f1"
     assert {part: ids.tolist() for part, ids in task.split.items()} == {
         "train": [*range(6)],
@@ -52,6 +61,15 @@ def test_a_line_that_is_no_sentence_is_named(line, tmp_path):
     good = json.dumps({"text": "a", "label": "a"})
     with pytest.raises(ValueError, match=r"dev.txt, line 2: (needs JSON with|'text' and 'label' need)"):
         prepared("sci-cite", sentences("scibert/sci-cite", dev=f"{good}\n{line}\n{good}\n"), tmp_path)
+
+
+def test_rows_that_repeat_a_text_are_kept_and_counted(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "x"), ("c", "y")]
+    train = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    dataset = prepared("sci-cite", sentences("scibert/sci-cite", train=train), tmp_path)
+    assert len(dataset) == 17 and dataset.task().labels.tolist()[:5] == [2, 3, 2, 2, 3]
+    assert "2 of 17 rows repeat a text; 1 texts carry several labels (first: 'a')" in caplog.text
 
 
 def homology(**changes):
