@@ -38,6 +38,8 @@ def add_neighbors_options(parser: argparse.ArgumentParser) -> None:
 
 def neighbors_run(arguments: argparse.Namespace) -> int:
     """Embed the samples, look for the nearest of each query, print them."""
+    if arguments.k < 1:
+        raise ValueError(f"-k needs to be at least 1 (got {arguments.k})")
     with trusting(arguments.trust):
         return _neighbors(arguments)
 

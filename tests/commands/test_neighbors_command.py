@@ -45,3 +45,5 @@ def test_among_new_samples_and_unknown_words(text_runs, tmp_path, capsys):
     assert main([*command, "a"]) == 0 and {row[0] for row in rows(capsys.readouterr().out)[0]} == {"b", "c"}
     assert main([*command[:-1], "-k", "9", "--query", "a"]) == 2
     assert "'k' needs to be in [1, 2]" in capsys.readouterr().err
+    assert main([*command[:-1], "-k", "0", "--query", "a"]) == 2
+    assert "-k needs to be at least 1 (got 0)" in capsys.readouterr().err
