@@ -19,7 +19,7 @@ from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.encoders.token_pooling import POOLINGS, TokenPooling
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_one_of, shown
 from sigraph.files.memory import check_fits
-from sigraph.machines.layer_rates import layers_of
+from sigraph.machines.layers import layers_of
 from sigraph.samples.tokens import MASK, PAD
 
 _PLACES = ("position_embeddings", "wpe")  # tables of learnt places, by their names in transformers

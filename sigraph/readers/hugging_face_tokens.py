@@ -147,9 +147,10 @@ class HuggingFaceTokens(Reader):
         return {"tokenizer": self._fitted().to_str(), "special": self._special, "upper": self._upper}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        name = "HuggingFaceTokens"
+        _library("tokenizers")
         from tokenizers import Tokenizer
 
-        name = "HuggingFaceTokens"
         text, special = stated(state, "tokenizer", str, name), stated(state, "special", dict, name)
         self._tokenizer, self._upper = Tokenizer.from_str(text), stated(state, "upper", bool, name)
         self._special = {str(key): int(number) for key, number in special.items()}
@@ -260,6 +261,7 @@ def _special_of(found: dict[str, int], where: str) -> dict[str, int]:
 
 def _of_letters(path: Path) -> tuple[Any, dict[str, int]]:
     """A vocabulary of single letters, a token each, between ``<s>`` and ``</s>``."""
+    _library("tokenizers")
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     try:

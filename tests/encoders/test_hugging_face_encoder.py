@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 import sigraph
 from sigraph.data import SampleDataset
 from sigraph.encoders import HuggingFaceEncoder
-from sigraph.machines.layer_rates import by_layer, layers_of
+from sigraph.machines.layer_rates import by_layer
+from sigraph.machines.layers import layers_of
 from sigraph.readers import HuggingFaceTokens
 
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
@@ -287,3 +290,16 @@ def test_a_real_checkpoint_of_proteins_gives_the_states_of_transformers():
     with torch.no_grad():
         state = RobertaModel.from_pretrained(folder, add_pooling_layer=False)(token, is_real.long()).last_hidden_state
     torch.testing.assert_close(encoder(batch).h, state[is_real], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("lacking", "lora"), [("transformers", None), ("peft", 2)])
+def test_without_the_extra_it_is_named(checkpoint, lacking, lora, monkeypatch):
+    monkeypatch.setitem(sys.modules, lacking, None)
+    with pytest.raises(ImportError, match=rf"'HuggingFaceEncoder' needs {lacking}: pip install 'sigraph\[sequence\]'"):
+        HuggingFaceEncoder(12, str(checkpoint), lora=lora)
+
+
+def test_encoders_are_imported_without_lightning_and_peft():
+    code = "import sys, sigraph.encoders; assert not {'lightning', 'peft'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

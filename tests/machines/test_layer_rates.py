@@ -9,7 +9,8 @@ from torch import nn
 import sigraph as sg
 from sigraph.encoders import GraphEncoder, GRUEncoder, MLPEncoder, TransformerEncoder
 from sigraph.finetune import check_fits_task
-from sigraph.machines.layer_rates import by_layer, layers_of
+from sigraph.machines.layer_rates import by_layer
+from sigraph.machines.layers import layers_of
 
 SGD = partial(torch.optim.SGD, lr=0.8)
 X = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))

@@ -1,6 +1,7 @@
 """HuggingFaceTokens: a checkpoint's tokens are its own, training is the same each time, what is cut is said."""
 
 import json
+import sys
 
 import pyarrow as pa
 import pytest
@@ -134,3 +135,15 @@ def test_units_are_the_words_of_each_text(tmp_path):
             words[sample, one] = words.get((sample, one), "") + token.removeprefix("##")
     assert words == {(0, 0): "cells", (0, 1): "bind", (1, 0): "cell"}
     assert samples.num_parts().tolist() == [2, 1, 0] and found.begins_unit.sum() == 3
+
+
+@pytest.mark.parametrize("how", ["train", "letters", "restore"])
+def test_without_the_extra_it_is_named(how, tmp_path, monkeypatch):
+    state = fitted(pa.table({"text": TEXTS}), train={"vocab_size": 60}).state()
+    letters = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": 4, "A": 5}
+    (tmp_path / "vocab.json").write_text(json.dumps(letters))
+    given = {"checkpoint": str(tmp_path)} if how == "letters" else {"train": {"vocab_size": 60}}
+    reader = HuggingFaceTokens(**given)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ImportError, match=r"'HuggingFaceTokens' needs tokenizers: pip install 'sigraph\[sequence\]'"):
+        reader.restore(state) if how == "restore" else reader.fit(pa.table({"text": TEXTS}))
