@@ -197,7 +197,8 @@ def _loaded(outline: Any, folder: CheckpointFolder, owner: str) -> Any:
             given |= load_file(path / name)
         except (SafetensorError, OSError) as error:
             raise ValueError(f"'checkpoint' {str(path / name)!r} of {owner!r} cannot be read: {error}") from error
-    settings = {"config": outline.config, "dtype": torch.float32, "ignore_mismatched_sizes": True}
+    given = {name: value.float() if value.is_floating_point() else value for name, value in given.items()}
+    settings = {"config": outline.config, "ignore_mismatched_sizes": True}
     with _quiet(owner):
         model, about = type(outline).from_pretrained(None, state_dict=given, output_loading_info=True, **settings)
     needed = _without_pooler(outline).state_dict()

@@ -107,6 +107,7 @@ class HuggingFaceTokens(Reader):
                 f"'marked' names {unknown[0]!r} in 'HuggingFaceTokens', which is no token of {self.checkpoint!r}; add "
                 "it to that tokenizer and its model, or train one: train={...}"
             )
+        self._tokenizer.add_special_tokens(self.marked)  # else they may be split before they are looked up
 
     def read(self, records: pa.Table) -> TokenSequences:
         offset, token, unit = self._tokens(records)

@@ -303,3 +303,15 @@ def test_encoders_are_imported_without_lightning_and_peft():
     code = "import sys, sigraph.encoders; assert not {'lightning', 'peft'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_half_precision_on_disk_is_full_precision_here(checkpoint, tmp_path):
+    folder = copied(checkpoint, tmp_path / "half", dtype="float16")
+    weights = load_file(folder / "model.safetensors")
+    halves = {name: value.half() for name, value in weights.items()}
+    save_file(halves, folder / "model.safetensors")
+    encoder = HuggingFaceEncoder(12, str(folder))
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    torch.testing.assert_close(
+        encoder.token_embedding.weight, halves["bert.embeddings.word_embeddings.weight"].float(), atol=0, rtol=0
+    )

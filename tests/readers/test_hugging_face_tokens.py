@@ -17,8 +17,8 @@ SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 
 
-def saved(folder, **names):
-    words = {word: 5 + i for i, word in enumerate(["the", "cell", "binds", "a", "receptor"])}
+def saved(folder, more=(), **names):
+    words = {word: 5 + i for i, word in enumerate(["the", "cell", "binds", "a", "receptor", *more])}
     own = Tokenizer(models.WordPiece({**SPECIAL, **words}, unk_token="[UNK]"))
     own.pre_tokenizer = pre_tokenizers.Whitespace()
     ends = [("[CLS]", 2), ("[SEP]", 3)]
@@ -147,3 +147,13 @@ def test_without_the_extra_it_is_named(how, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(ImportError, match=r"'HuggingFaceTokens' needs tokenizers: pip install 'sigraph\[sequence\]'"):
         reader.restore(state) if how == "restore" else reader.fit(pa.table({"text": TEXTS}))
+
+
+def test_marks_in_a_checkpoint_s_vocabulary_are_not_split(tmp_path):
+    checkpoint = saved(tmp_path, more=("[", "]", "[[", "]]"))
+    text = pa.table({"text": ["the [[cell]] binds"]})
+    kept = fitted(text, checkpoint=checkpoint, marked=["[[", "]]"])
+    assert rows(kept, text) == [[2, 5, 12, 6, 13, 7, 3]]
+    again = HuggingFaceTokens(checkpoint="gone", marked=["[[", "]]"])
+    again.restore(kept.state())
+    assert rows(again, text) == rows(kept, text)
