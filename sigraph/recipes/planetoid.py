@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import pickle
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,23 +14,11 @@ from torch import Tensor
 
 from sigraph.data.dataset import SampleDataset
 from sigraph.data.graph import PretrainGraph
+from sigraph.recipes.plain_pickle import plain_pickle
 from sigraph.tasks.task import Task
 
 PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 NUM_VALID = 500
-
-_reconstruct: Any = np.empty(0).__reduce__()[0]
-ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("scipy.sparse.csr", "csr_matrix"): csr_matrix,
-    ("scipy.sparse._csr", "csr_matrix"): csr_matrix,
-    ("collections", "defaultdict"): defaultdict,
-    ("__builtin__", "list"): list,
-    ("builtins", "list"): list,
-}
 
 logger = logging.getLogger(__name__)
 
@@ -84,38 +69,13 @@ def read_planetoid(files: Mapping[str, Path], name: str) -> SampleDataset:
     return SampleDataset(features, {"citation": pretrain_graph}, {"topic": Task("topic", label, split)}, name=name)
 
 
-class _Refused(ValueError):
-    """A pickle names something that is not on the list."""
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows arrays, sparse matrices and dictionaries of lists, and nothing that could run."""
-
-    file_name = ""
-
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return ALLOWED[module, name]
-        except KeyError:
-            raise _Refused(
-                f"{self.file_name} holds {module}.{name}; only arrays, sparse matrices and lists are read from a pickle"
-            ) from None
-
-
 def read_pickle(path: Path) -> Any:
     """Unpickle a file of arrays, CSR matrices, dictionaries and lists; anything else is refused unread.
 
     Raises:
         ValueError: The file names another class (nothing of it was called), or is no pickle.
     """
-    unpickler = _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1")
-    unpickler.file_name = str(path)
-    try:
-        return unpickler.load()
-    except _Refused:
-        raise
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(f"{path} is not a readable pickle ({error!r})") from error
+    return plain_pickle(path.read_bytes(), str(path))
 
 
 def _parts(files: Mapping[str, Path], name: str) -> dict[str, Path]:

@@ -29,8 +29,8 @@ class ContactTask(BaseTask):
 
     A pair of parts is one that is at least six apart along the chain; a head reads the product of both embeddings.
     ``long_precision@L/5`` is the share of true contacts among the L/5 likeliest pairs of a sample of L parts that are
-    at least 24 apart (``medium``: 12 to 23, ``short``: 6 to 11), meant over the samples that have such pairs. Padding
-    and special tokens are no parts.
+    at least 24 apart (``medium``: 12 to 23, ``short``: 6 to 11), its mean over the samples that have such pairs.
+    Padding and special tokens are no parts.
 
     Args:
         name: The task's name.
@@ -40,10 +40,13 @@ class ContactTask(BaseTask):
         split: Samples under ``train``, ``valid`` and ``test``, as ids or boolean masks.
         metric: One of :data:`METRICS`, or several; the first decides.
         about: Where they come from, in words.
+        placed: For each sample which of its parts have a place, so that it is known whether they touch: N rows of True
+            and False. Pairs with a part that has none are neither learnt nor scored, L counts it. None: all have.
 
     Raises:
         ValueError: A contact names a part that its sample does not have, or a part with itself; numbers of contacts and
-            lengths differ; a metric does not exist, or no sample of a part of the split has pairs of its range.
+            lengths, or of parts and ``placed``, differ; a metric does not exist, or no sample of a part of the split
+            has pairs of its range.
 
     Source: Rao et al., "Evaluating protein transfer learning with TAPE", NeurIPS 2019.
     """
@@ -60,6 +63,7 @@ class ContactTask(BaseTask):
         metric: str | Sequence[str] = "",
         *,
         about: str = "",
+        placed: Sequence[Any] | None = None,
     ) -> None:
         self.name, self.about = name, about
         self.lengths = as_tensor(lengths).detach().cpu().long().view(-1)
@@ -71,6 +75,8 @@ class ContactTask(BaseTask):
         checked = [self._checked(one, sample) for sample, one in enumerate(contacts)]
         self.labels = torch.cat(checked, dim=1) if checked else torch.empty(2, 0, dtype=torch.long)
         self.ptr = torch.tensor([0, *(one.size(1) for one in checked)]).cumsum(0)
+        self.placed = None if placed is None else self._all_placed(placed)
+        self.part_ptr = torch.cat([self.lengths.new_zeros(1), self.lengths.cumsum(0)])
         names = [metric] if isinstance(metric, str) else list(metric)
         self.metrics = tuple(dict.fromkeys(one for one in names if one)) or METRICS
         self.metric = self.metrics[0]
@@ -98,6 +104,19 @@ class ContactTask(BaseTask):
             raise ValueError(f"{what} hold a part with itself; leave such pairs out")
         found = found.sort(dim=0).values
         return found[:, found[1] - found[0] >= CLOSEST].unique(dim=1)
+
+    def _all_placed(self, given: Sequence[Any]) -> Tensor | None:
+        """``placed`` of all samples in a row; None: all are."""
+        rows = [as_tensor(one).detach().cpu().view(-1).bool() for one in given]
+        if len(rows) != self.num_items:
+            raise ValueError(
+                f"'placed' of task {self.name!r} needs a row for each of {self.num_items} samples (got {len(rows)})"
+            )
+        for sample, (row, length) in enumerate(zip(rows, self.lengths.tolist(), strict=True)):
+            if len(row) != length:
+                raise ValueError(f"'placed' of task {self.name!r} needs {length} of sample {sample} (got {len(row)})")
+        whole = torch.cat(rows) if rows else torch.empty(0, dtype=torch.bool)
+        return None if bool(whole.all()) else whole
 
     def _check_split(self) -> None:
         seen = torch.zeros(self.num_items, dtype=torch.long)
@@ -163,13 +182,16 @@ class ContactTask(BaseTask):
         return nn.Sequential(*scale, nn.Dropout(settings.dropout), nn.Linear(encoder.part_channels, 1), nn.Flatten(0))
 
     def target(self, items: Tensor) -> Tensor:
-        """Whether the parts of each pair touch. Shape [R]."""
+        """Whether the parts of each pair touch, NaN where one of them has no place. Shape [R]."""
         found = []
         for item in items.tolist():
             length = int(self.lengths[item])
             whole = torch.zeros(length, length)
             i, j = self.labels[:, self.ptr[item] : self.ptr[item + 1]]
             whole[i, j] = 1.0
+            if self.placed is not None:
+                nowhere = ~self.placed[self.part_ptr[item] : self.part_ptr[item + 1]]
+                whole[nowhere], whole[:, nowhere] = torch.nan, torch.nan
             found.append(whole[pairs_of(length)])
         return torch.cat(found) if found else torch.empty(0)
 
@@ -177,9 +199,11 @@ class ContactTask(BaseTask):
         return torch.repeat_interleave(torch.arange(len(items)), num_pairs(self.lengths[items]))
 
     def loss(self, predicted: Tensor, target: Tensor, settings: LossSettings) -> Tensor:
-        if not len(predicted):
+        known = ~torch.isnan(target)
+        if not bool(known.any()):
             return predicted.sum() * 0.0
-        return F.binary_cross_entropy_with_logits(predicted, target.to(predicted))
+        known = known.to(predicted.device)
+        return F.binary_cross_entropy_with_logits(predicted[known], target.to(predicted)[known])
 
     def evaluate(self, items: Tensor, predicted: Tensor, metrics: Sequence[str] | None = None) -> dict[str, float]:
         y = self.target(items)
@@ -191,10 +215,11 @@ class ContactTask(BaseTask):
         parts = zip(self.lengths[items].tolist(), predicted.view(-1).split(sizes), y.split(sizes), strict=True)
         for length, score, true in parts:
             first, second = pairs_of(length)
+            known = ~torch.isnan(true)
             for name in wanted:
                 reach, _, share = name.partition("_precision@L/")
                 least, most = RANGES[reach]
-                inside = (second - first >= least) & (second - first < most)
+                inside = (second - first >= least) & (second - first < most) & known
                 number = min(max(length // int(share), 1), int(inside.sum()))
                 if number:
                     best = score[inside].topk(number).indices
@@ -205,6 +230,7 @@ class ContactTask(BaseTask):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         arrays = {"labels": self.labels, "ptr": self.ptr, "lengths": self.lengths, **self.split}
+        arrays |= {} if self.placed is None else {"placed": self.placed.to(torch.uint8)}
         facts = {"name": self.name, "type": self.item, "metric": self.metric, "about": self.about}
         return arrays, {**facts, "metrics": list(self.metrics)}
 
@@ -213,7 +239,9 @@ class ContactTask(BaseTask):
         ptr = arrays["ptr"]
         contacts = [arrays["labels"][:, ptr[i] : ptr[i + 1]] for i in range(len(ptr) - 1)]
         split = {part: arrays[part] for part in ("train", "valid", "test")}
-        return cls(facts["name"], contacts, arrays["lengths"], split, facts["metrics"], about=facts["about"])
+        lengths, placed = arrays["lengths"], arrays.get("placed")
+        rows = None if placed is None else placed.split(lengths.tolist())
+        return cls(facts["name"], contacts, lengths, split, facts["metrics"], about=facts["about"], placed=rows)
 
 
 @lru_cache(maxsize=64)

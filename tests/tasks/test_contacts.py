@@ -64,6 +64,37 @@ def test_precision_is_that_of_a_plain_loop():
     assert found == pytest.approx({name: sum(all_of) / len(all_of) for name, all_of in values.items()})
 
 
+def test_pairs_of_parts_without_a_place_are_neither_learnt_nor_scored(tmp_path):
+    dataset, contacts = chains()
+    placed = [torch.ones(n, dtype=torch.bool) for n in LENGTHS]
+    placed[12][[0, 20]], placed[13][5] = False, False
+    whole = ContactTask("touch", contacts, LENGTHS, SPLIT, "long_precision@L/1")
+    task = ContactTask("touch", contacts, LENGTHS, SPLIT, "long_precision@L/1", placed=placed)
+    assert ContactTask("touch", contacts, LENGTHS, SPLIT, placed=[torch.ones(n) for n in LENGTHS]).placed is None
+    items = torch.tensor(SPLIT["test"])
+    y, full = task.target(items), whole.target(items)
+    at = [
+        (i, a, b) for i in items.tolist() for a, b in zip(*map(torch.Tensor.tolist, pairs_of(LENGTHS[i])), strict=True)
+    ]
+    hidden = torch.tensor([not (placed[i][a] and placed[i][b]) for i, a, b in at])
+    assert torch.equal(y.isnan(), hidden) and torch.equal(y[~hidden], full[~hidden]) and int(hidden.sum()) > 80
+    score = torch.rand(len(y), generator=torch.Generator().manual_seed(0)).requires_grad_()
+    task.loss(score, y, None).backward()
+    assert bool((score.grad[hidden] == 0).all()) and bool((score.grad[~hidden] != 0).all())
+    kept, found = ~hidden, []
+    for i in items.tolist():
+        of = [
+            float(s) for s, (j, a, b), k in zip(score.detach(), at, kept, strict=True) if j == i and b - a >= 24 and k
+        ]
+        true = [float(t) for t, (j, a, b), k in zip(full, at, kept, strict=True) if j == i and b - a >= 24 and k]
+        best = sorted(range(len(of)), key=of.__getitem__, reverse=True)[: LENGTHS[i]]
+        found.append(sum(true[k] for k in best) / len(best))
+    assert task.evaluate(items, score.detach())["long_precision@L/1"] == pytest.approx(sum(found) / len(found))
+    dataset.replace(tasks={"touch": task}).save(tmp_path / "it")
+    again = SampleDataset.open(tmp_path / "it").task("touch")
+    assert torch.equal(again.placed, task.placed) and torch.equal(again.target(items).isnan(), hidden)
+
+
 @pytest.mark.parametrize("special", [True, False])
 @pytest.mark.parametrize("head", ["linear", "full"])
 def test_contacts_are_learnt(special, head):
@@ -98,6 +129,8 @@ def test_a_folder_keeps_the_task_and_an_audit_says_what_it_is(tmp_path):
         ({"contacts": lambda old: [torch.tensor([[4], [4]]), *old[1:]]}, "hold a part with itself"),
         ({"contacts": lambda old: [torch.tensor([4, 9, 8]), *old[1:]]}, r"need shape \[2, C\]"),
         ({"contacts": lambda old: old[:-1]}, "needs an array for each of 14 lengths .got 13"),
+        ({"placed": [[True] * 30]}, "'placed' .* a row for each of 14 samples .got 1"),
+        ({"placed": [[True] * 30] * 14}, "'placed' .* needs 31 of sample 1 .got 30"),
         ({"metric": "long_precision@L/3"}, r"needs to be one of .*did you mean 'long_precision@L/"),
         ({"split": {**SPLIT, "valid": range(7, 11)}}, "share sample 7"),
         ({"lengths": [20] * 14, "contacts": lambda old: [torch.empty(2, 0)] * 14}, "a sample of more than 24 parts"),
