@@ -331,8 +331,9 @@ class SampleDataset:
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a prepared folder that any tool can read, all or nothing.
 
-        ``card.yaml``, ``samples.npy`` or ``samples.parquet``, ``ids.parquet`` if there are ids, ``columns.json`` of a
-        user's table, ``graphs/<name>/``, ``tasks/<name>/``, and ``manifest.json`` with sizes and sums of all files.
+        ``card.yaml``, ``samples.npy``, ``samples.arrow`` or ``samples.parquet``, ``ids.parquet`` if there are ids,
+        ``columns.json`` of a user's table, ``graphs/<name>/``, ``tasks/<name>/``, and ``manifest.json`` with sizes and
+        sums of all files.
 
         Args:
             path: The folder.

@@ -21,10 +21,10 @@ from sigraph.samples.graphs import Graphs
 from sigraph.samples.records import Records
 from sigraph.samples.sparse_features import SparseFeatures
 from sigraph.samples.tables import read_table
-from sigraph.samples.token_sequences import of_table
+from sigraph.samples.token_sequences import TokenSequences, of_table
 
-# By the file that marks each in a folder; token sequences are records with a column of them.
-KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Graphs, Records)
+# By the file that marks each in a folder; records with a column of token sequences are these.
+KINDS: tuple[type[Samples], ...] = (Features, SparseFeatures, Graphs, TokenSequences, Records)
 
 
 class GivenSamples(NamedTuple):

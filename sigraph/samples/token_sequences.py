@@ -10,17 +10,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from sigraph.samples.alike import Alike, codes_of, joined
-from sigraph.samples.base import Files
+from sigraph.samples.base import Add, Files
 from sigraph.samples.records import Records
-from sigraph.samples.tokens import TOKENS, TokenColumn, Tokens, has_tokens, with_vocabulary
+from sigraph.samples.tokens import TOKENS, TokenColumn, Tokens, has_tokens, narrowest, with_vocabulary
+
+_GIVEN_AS = b"token_type"  # key of the schema's metadata: of what kind the ids were before they were narrowed
 
 
 class TokenSequences(Records):
     """Rows of a table with a column ``tokens`` of lists; see :func:`~sigraph.samples.tokens.token_table`.
+
+    In a prepared folder they are an Arrow file, which is mapped: all ids in a row, of 2 bytes where the vocabulary
+    allows, and where each sequence begins.
 
     Args:
         table: N rows. Its metadata state ``num_tokens``; without them it is the largest id + 1.
@@ -34,7 +40,7 @@ class TokenSequences(Records):
         an encoder is given: ``Tokens``, one after the other
     """
 
-    kind = "tokens"
+    kind, mark = "tokens", "samples.arrow"
 
     def __init__(self, table: pa.Table, files: Files | Path | None = None) -> None:
         super().__init__(with_vocabulary(table), files)
@@ -74,16 +80,55 @@ class TokenSequences(Records):
         sample = np.unique(np.searchsorted(self._column.offset, place, side="right"))
         return place.size, self._column.value.size, sample.size
 
+    def feed(self, add: Add) -> None:
+        """The same content has one sum, however many bytes an id takes."""
+        metadata = dict(self.table.schema.metadata or {})
+        kind = self.table.schema.field(TOKENS).type.value_type
+        given = pa.int32() if kind == pa.uint16() else kind
+        given = pa.type_for_alias(metadata.pop(_GIVEN_AS, str(given).encode()).decode())
+        Records(_with_ids(self.table, given).replace_schema_metadata(metadata)).feed(add)
+
+    def save(self, folder: Path) -> None:
+        kind = self.table.schema.field(TOKENS).type.value_type
+        table = _with_ids(self.table, pa.from_numpy_dtype(narrowest(self._column.num_tokens)))
+        if kind not in (pa.int32(), pa.uint16()):
+            metadata = table.schema.metadata or {}
+            table = table.replace_schema_metadata({_GIVEN_AS: str(kind), **metadata})
+        with pa.ipc.new_file(str(folder / self.mark), table.schema) as file:
+            file.write_table(table.combine_chunks())
+
+    @classmethod
+    def open(cls, files: Files) -> TokenSequences:
+        if cls.mark not in files:  # of an earlier version
+            return cls(pq.read_table(files.checked(Records.mark)), files)
+        path = files.checked(cls.mark)
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table.validate(full=True)  # what is mapped is taken as it stands
+        return cls(table, files)
+
     @classmethod
     def alike(cls, sets: Sequence[Any], ids: pa.Array | None, kinds: Mapping[str, str] | None) -> Alike:
         """Token by token."""
-        column = joined([one.table for one in sets], TOKENS)
+        column = joined([_with_ids(one.table.select([TOKENS]), pa.int32()) for one in sets], TOKENS)
         return Alike({"exact": codes_of(_as_bytes(column))[0]}, "token sequences")
 
 
 def of_table(table: pa.Table, files: Files | Path | None = None) -> Records:
     """Token sequences where there is a column of them, else records."""
     return TokenSequences(table, files) if has_tokens(table) else Records(table, files)
+
+
+def _with_ids(table: pa.Table, kind: pa.DataType) -> pa.Table:
+    """The table with ids of another type."""
+    given = table.schema.field(TOKENS).type
+    if given.value_type == kind:
+        return table
+    if pa.types.is_fixed_size_list(given):
+        lists = pa.list_(kind, given.list_size)
+    else:
+        lists = pa.large_list(kind) if pa.types.is_large_list(given) else pa.list_(kind)
+    column = table.column(TOKENS).cast(lists)
+    return table.set_column(table.schema.get_field_index(TOKENS), TOKENS, column)
 
 
 def _as_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -17,6 +17,7 @@ PAD, MASK, FIRST_TOKEN = 0, 1, 2  # unless a vocabulary says so: behind the end;
 TOKENS, UNITS, VOCABULARY = "tokens", "units", b"num_tokens"  # columns; the key of the schema's metadata
 _PAD_KEY, _MASK_KEY, _SPECIAL_KEY = b"pad_token", b"mask_token", b"special_tokens"
 LARGEST = 1 << 31
+TWO_BYTES = 1 << 16  # a vocabulary up to here
 
 
 class Vocabulary(NamedTuple):
@@ -159,7 +160,7 @@ def token_table(
     _check(offset, token, vocabulary)
     small = offset[-1] < LARGEST
     make, kind = (pa.ListArray, pa.int32()) if small else (pa.LargeListArray, pa.int64())
-    column = make.from_arrays(pa.array(offset, kind), pa.array(token.astype(np.int32)))
+    column = make.from_arrays(pa.array(offset, kind), pa.array(token.astype(narrowest(num_tokens))))
     table = pa.table({TOKENS: column, **{name: _as_column(values) for name, values in other_columns.items()}})
     return table.replace_schema_metadata(_metadata(vocabulary))
 
@@ -187,7 +188,7 @@ class TokenColumn:
         value = flat.to_numpy()
         self.vocabulary = _vocabulary(table, value)
         _check(self.offset, value, self.vocabulary)
-        self.value = value.astype(np.int32, copy=False)
+        self.value = value if value.dtype == np.uint16 else value.astype(np.int32, copy=False)
         self.unit = _units(table, self.offset)
 
     @property
@@ -227,6 +228,11 @@ def _units(table: pa.Table, offset: np.ndarray) -> np.ndarray | None:
             "to keep plain records"
         )
     return flat.to_numpy().astype(np.int32, copy=False)
+
+
+def narrowest(num_tokens: int) -> type[np.integer]:
+    """Of what ids are kept: in 2 bytes where a vocabulary of this size allows it, else in 4."""
+    return np.uint16 if num_tokens <= TWO_BYTES else np.int32
 
 
 def has_tokens(samples: Any) -> bool:

@@ -15,7 +15,7 @@ from sigraph.data import PretrainBatch, PretrainGraph, SampleDataset
 from sigraph.data.pairs import Pairs
 from sigraph.encoders import GRUEncoder, TransformerEncoder
 from sigraph.objectives import MaskedToken
-from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
+from sigraph.samples import FIRST_TOKEN, MASK, PAD, Records, Tokens, TokenSequences, token_table
 from sigraph.tables import TableReport, from_tables
 
 SEQUENCES = [[2, 3, 4], [5], [2, 2], [9, 8, 7, 6, 5]]
@@ -61,7 +61,7 @@ def test_ways_to_give_sequences(dataset):
         (torch.from_numpy(offset), token.tolist()),
     ):
         table = token_table(given_sequences, 30)
-        assert table.schema.field("tokens").type == pa.list_(pa.int32()) and table.column_names == ["tokens"]
+        assert table.schema.field("tokens").type == pa.list_(pa.uint16()) and table.column_names == ["tokens"]
         assert listed(SampleDataset(table).fetch(torch.arange(4))) == SEQUENCES
     assert dataset.samples.column("text").to_pylist() == ["a", "b", "c", "d"]
 
@@ -94,15 +94,55 @@ def test_the_vocabulary_survives_subsets_disk_and_pickling(tmp_path, metadata):
     part = dataset.subset(ids(1, 0))
     assert part.num_tokens == 10 and listed(part.fetch(ids(0, 1))) == [[5], [2, 3, 4]]
     dataset.save(tmp_path / "saved")
+    pq.write_table(dataset.samples, tmp_path / "samples.parquet")
     for other in (
         SampleDataset.open(tmp_path / "saved", verify=True),
-        SampleDataset(tmp_path / "saved" / "samples.parquet"),
+        SampleDataset(tmp_path / "samples.parquet"),
         pickle.loads(pickle.dumps(dataset)),
         pickle.loads(pickle.dumps(SampleDataset.open(tmp_path / "saved"))),
         dataset.replace(graphs={}),
     ):
         assert other.num_tokens == 10 and listed(other.fetch(ids(3, 1))) == [SEQUENCES[3], [5]]
     assert len(pickle.dumps(SampleDataset.open(tmp_path / "saved"))) < 10_000
+
+
+@pytest.mark.parametrize(("num_tokens", "size"), [(65_536, 2), (65_537, 4)])
+def test_ids_are_mapped_and_take_two_bytes_where_the_vocabulary_allows(tmp_path, num_tokens, size):
+    token = np.arange(2, 60_002)
+    table = token_table((np.arange(0, 60_001, 600), token), num_tokens)
+    assert table.nbytes < 60_000 * size + 1_000
+    SampleDataset(table).save(tmp_path / "saved")
+    assert (tmp_path / "saved" / "samples.arrow").stat().st_size < 60_000 * size + 4_000
+    before = pa.total_allocated_bytes()
+    opened = SampleDataset.open(tmp_path / "saved")
+    assert pa.total_allocated_bytes() - before < 1_000
+    held = opened.store._column.value
+    assert held.dtype.itemsize == size and not held.flags.owndata
+    assert opened.fetch(ids(99)).token.tolist() == token[-600:].tolist()
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int32()), pa.large_list(pa.int64()), pa.list_(pa.int8())])
+def test_however_many_bytes_an_id_takes_the_digest_is_one(tmp_path, kind):
+    """Also in folders of an earlier version, which hold a Parquet file."""
+    dataset = SampleDataset(pa.table({"tokens": pa.array(SEQUENCES, kind)}, metadata={"num_tokens": "30"}))
+    made = SampleDataset(token_table(SEQUENCES, 30))
+    assert (dataset.store.digest() == made.store.digest()) == (kind == pa.list_(pa.int32()))
+    dataset.save(tmp_path / "new")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TokenSequences, "mark", "samples.parquet")
+        patch.setattr(TokenSequences, "save", Records.save)
+        dataset.save(tmp_path / "old")
+    for name, file in (("new", "samples.arrow"), ("old", "samples.parquet")):
+        opened = SampleDataset.open(tmp_path / name, verify=True)
+        assert (tmp_path / name / file).is_file() and listed(opened.fetch(torch.arange(4))) == SEQUENCES
+        assert opened.store.digest() == dataset.store.digest()
+        opened.save(tmp_path / f"{name} again")
+        assert SampleDataset.open(tmp_path / f"{name} again").store.digest() == dataset.store.digest()
+
+
+def test_sequences_are_found_again_under_a_larger_vocabulary():
+    small, large = (SampleDataset(token_table([[2, 3], [4, last]], n)).store for n, last in ((9, 5), (70_000, 69_999)))
+    assert TokenSequences.alike([small, large], None, None).levels["exact"].tolist() == [0, 1, 0, 2]
 
 
 def test_the_fingerprint_knows_tokens_and_vocabulary():
