@@ -39,6 +39,9 @@ _NEW: dict[str, Any] = {
     "encoder_lr_scale": 1.0,
     "layer_decay": 1.0,
     "freeze_epochs": 0,
+    "max_train_samples": None,
+    "max_scored_samples": None,
+    "samples_seed": 0,
 }
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
@@ -181,6 +184,10 @@ class FinetuneConfig(Plain):
         layer_decay: By which each layer's learning rate is that of the one above it, above 0 and at most 1 (``full``).
         freeze_epochs: Epochs at first in which the head trains alone, fewer than ``max_epochs``; ``patience`` counts
             from their end (``full``).
+        max_train_samples: Training samples (pairs, of a task of pairs) at most, drawn once for all arms and seeds,
+            whatever their labels; null: all.
+        max_scored_samples: Validation samples at most, and test samples, drawn likewise; null: all.
+        samples_seed: Seed of these draws.
     """
 
     task: str = key()
@@ -203,6 +210,9 @@ class FinetuneConfig(Plain):
     encoder_lr_scale: float = key(1.0, low=0)
     layer_decay: float = key(1.0, low=0, high=1)
     freeze_epochs: int = key(0, low=0, high=MOST)
+    max_train_samples: int | None = key(None, low=1, high=MOST)
+    max_scored_samples: int | None = key(None, low=1, high=MOST)
+    samples_seed: int = key(0, low=0, high=MOST)
 
 
 def settings_hash(plain: Any) -> str:

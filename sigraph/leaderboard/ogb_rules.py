@@ -53,6 +53,8 @@ def broken_rules(group: Group, others: Iterable[Group] = (), official: str | Non
     same = [one for one in asked if (one.get("task"), one.get("head")) == (row["task"], row["head"])]
     if any(one.get("leave_one_out") for one in same):
         found.append(Broken("no-test-labels", "leave_one_out: labels of other test samples are neighbours"))
+    if any(one.get("max_scored_samples") for one in same):
+        found.append(Broken("official-split", "max_scored_samples: some official validation and test items alone"))
     if row["label_edges"]:
         found.append(Broken("no-test-edges", f"suspicious: {row['label_edges']}"))
     commit = row["commit"]

@@ -22,6 +22,7 @@ from sigraph.losses import StructureLoss
 from sigraph.machines.devices import check_device
 from sigraph.objectives import Objective
 from sigraph.readers import Reader
+from sigraph.running.asked_task import asked_task, draw_of
 from sigraph.running.data_source import open_data
 from sigraph.running.ground import Ground, build_ground, ground_hash, seen_data
 from sigraph.running.kinds import as_pretrained, build_kind, entries_of, look_up, missing_of
@@ -174,7 +175,9 @@ class _Look:
         home = whole if own or entry.dataset is None else open_data(entry.dataset, f"{where}.dataset")
         home = read_alike(home, whole)
         self._note(home)
-        task = home.task(entry.task)
+        task = asked_task(home, entry)
+        if draw_of(entry):
+            self.notes[f"task {task.name!r}: {task.about}"] = None
         settings = finetune_settings(entry, where, arm.pretrain.trainer.accelerator)
         check_fits_task(encoder, home, task, settings)
         self.leakage.look(arm, whole, home, task, graph, self._pairs.get(ground_hash(arm.pretrain)))

@@ -22,6 +22,7 @@ from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.files.random import keyed_seed
 from sigraph.leaderboard.record_fields import NO_HEAD
 from sigraph.leaderboard.records import FORMAT, TaskResult
+from sigraph.running.asked_task import asked_task, draw_of
 from sigraph.running.data_source import open_data
 from sigraph.running.ground import HEAD, observe, observed_graph, seen_data, visible_of
 from sigraph.running.leakage_check import scored_apart, told_by_edges, without_repeated
@@ -58,7 +59,7 @@ def entries_of(arm: ArmConfig) -> list[FinetuneConfig]:
     """An entry for each different task: heads make no difference. The first of a task stands for all of them."""
     found: dict[str, FinetuneConfig] = {}
     for entry in arm.finetune:
-        key = settings_hash([entry.dataset, entry.task])
+        key = settings_hash([entry.dataset, entry.task, *draw_of(entry)])
         before = found.setdefault(key, entry)
         if entry.primary and not before.primary:
             found[key] = replace(before, primary=True)
@@ -68,7 +69,8 @@ def entries_of(arm: ArmConfig) -> list[FinetuneConfig]:
 def task_hashes(arm: ArmConfig, entry: FinetuneConfig, seed: int) -> tuple[str, str]:
     """Hash of what shapes the result of a task: one that stands for all seeds, and that of one seed."""
     settings = kind_settings(arm)
-    every, own = (settings_hash([settings, entry.dataset, entry.task, which]) for which in (None, seed))
+    asked = [settings, entry.dataset, entry.task]
+    every, own = (settings_hash([*asked, which, *draw_of(entry)]) for which in (None, seed))
     return every, own
 
 
@@ -83,7 +85,7 @@ def look_up(arm: ArmConfig, entry: FinetuneConfig, where: str = "finetune") -> t
     home = whole
     if entry.dataset is not None and entry.dataset != arm.pretrain.dataset:
         home = read_alike(open_data(entry.dataset, f"{where}.dataset"), whole)
-    return home, home.task(entry.task)
+    return home, asked_task(home, entry)
 
 
 def given_to(arm: ArmConfig, home: SampleDataset, seed: int) -> Given:

@@ -24,14 +24,14 @@ from sigraph.theory.leakage.leakage import leakage, look_at_graph, repeated_in_t
 from sigraph.theory.leakage.report import LeakageReport
 
 _KEPT = 64  # tasks of which the repeated samples are remembered
-_repeated: dict[tuple[str, str], Tensor] = {}
+_repeated: dict[tuple[str, str, str], Tensor] = {}  # by data, task, and what it says of its split
 
 
 class LeakageCheck:
     """Looks at each task and graph of an experiment once."""
 
     def __init__(self) -> None:
-        self._reports: dict[tuple[str, str, str], LeakageReport] = {}
+        self._reports: dict[tuple[str, str, str, str], LeakageReport] = {}
         self._lines: dict[tuple[Any, ...], str] = {}
 
     def look(
@@ -60,7 +60,7 @@ class LeakageCheck:
         own = home is whole or home.fingerprint == whole.fingerprint
         if own:
             check_learnt_labels(arm.pretrain, whole, task)
-        key = (whole.fingerprint, home.fingerprint, task.name)
+        key = (whole.fingerprint, home.fingerprint, task.name, task.about)
         if key not in self._reports:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
         report = dataclasses.replace(self._reports[key], label_edges=[])
@@ -150,11 +150,12 @@ def without_repeated(dataset: SampleDataset, task: BaseTask, predicted: Tensor |
     """
     if predicted is None or task.edges() is not None:
         return {}
-    if (data, task.name) not in _repeated:
+    key = data, task.name, task.about
+    if key not in _repeated:
         if len(_repeated) >= _KEPT:
             _repeated.pop(next(iter(_repeated)))
-        _repeated[data, task.name] = repeated_in_training(dataset, task)
-    affected = _repeated[data, task.name]
+        _repeated[key] = repeated_in_training(dataset, task)
+    affected = _repeated[key]
     if not affected.numel():
         return {}
     test = task.split["test"]

@@ -29,6 +29,7 @@ from sigraph.finetune import fine_tune
 from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, FINETUNE, READER
 from sigraph.losses import StructureLoss
+from sigraph.running.asked_task import asked_task
 from sigraph.running.data_source import open_data
 from sigraph.running.embeddings import Embeddings
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
@@ -221,7 +222,7 @@ def finetune_stage(
     opened = config.dataset is None or config.dataset == pretrained_on
     home = dataset if opened or config.dataset is None else open_data(config.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
-    task, is_own = home.task(config.task), home.fingerprint == dataset.fingerprint
+    task, is_own = asked_task(home, config), home.fingerprint == dataset.fingerprint
     asked = {
         "data": home.fingerprint,
         "pretrain_data": dataset.fingerprint,

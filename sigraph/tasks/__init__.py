@@ -3,6 +3,7 @@
 from sigraph.tasks.base import BaseTask
 from sigraph.tasks.column_halves import column_halves
 from sigraph.tasks.contacts import ContactTask
+from sigraph.tasks.drawn import drawn
 from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.pairs import PairTask
@@ -20,4 +21,5 @@ __all__ = [
     "SeenLabels",
     "Task",
     "column_halves",
+    "drawn",
 ]

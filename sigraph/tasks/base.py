@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
@@ -142,6 +143,17 @@ class BaseTask(ABC):
             ValueError: A metric is not defined on these items; an
                 :class:`~sigraph.tasks.metrics.UndefinedMetricError` where other predictions could be scored.
         """
+
+    def with_split(self, split: Mapping[str, Tensor], about: str) -> BaseTask:
+        """The same task with other parts, each some of those it has; it is not changed itself.
+
+        Args:
+            split: Items under ``train``, ``valid`` and ``test``, ascending.
+            about: Where labels and split come from, in words.
+        """
+        other = copy.copy(self)
+        other.split, other.about = dict(split), about
+        return other
 
     def step(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """:meth:`samples` of items, and their targets; with those of negatives that were drawn, if any."""

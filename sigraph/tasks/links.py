@@ -84,10 +84,10 @@ class LinkTask(PairTask):
 
     def _lay_out(self) -> None:
         """Links and negatives one behind the other: what items are, and how many rows each takes."""
-        parts, labels, self.split, start = [], [], {}, 0
+        parts, labels, self.split, self._first, start = [], [], {}, {}, 0
         for part in SPLITS:
             held = [self.links[part], *([self.negatives[part]] if part in self.negatives else [])]
-            count = sum(pairs.size(1) for pairs in held)
+            count, self._first[part] = sum(pairs.size(1) for pairs in held), start
             parts += held
             labels += [torch.full((pairs.size(1),), 1 - i) for i, pairs in enumerate(held)]
             self.split[part] = torch.arange(start, start := start + count)
@@ -131,8 +131,8 @@ class LinkTask(PairTask):
         ends = self.pairs[:, items.repeat_interleave(rows)].clone()  # [2, R]
         first = rows.cumsum(0) - rows
         for part, sides in self.candidates.items():
-            start, end = int(self.split[part][0]), int(self.split[part][-1])
-            here = ((items >= start) & (items <= end)).nonzero().view(-1)
+            start = self._first[part]
+            here = ((items >= start) & (items < start + self.links[part].size(1))).nonzero().view(-1)
             place = first[here][:, None] + 1
             for side, ids in sides.items():
                 at = place + torch.arange(ids.size(1))  # [h, K]
@@ -161,8 +161,8 @@ class LinkTask(PairTask):
         rows, found = self._rows[items], []
         first = rows.cumsum(0) - rows
         for part, sides in self.candidates.items():
-            start, end = int(self.split[part][0]), int(self.split[part][-1])
-            here = ((items >= start) & (items <= end)).nonzero().view(-1)
+            start = self._first[part]
+            here = ((items >= start) & (items < start + self.links[part].size(1))).nonzero().view(-1)
             place = first[here][:, None] + 1
             for ids in sides.values():
                 found.append(reciprocal_rank(score[first[here]], score[place + torch.arange(ids.size(1))]))

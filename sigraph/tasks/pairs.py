@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sigraph.files.arguments import as_tensor, check_flags, check_integers
 from sigraph.files.random import keyed_generator
 from sigraph.samples.encoding import Encoding
-from sigraph.tasks.base import SPLITS, Embeds, HeadSettings
+from sigraph.tasks.base import SPLITS, BaseTask, Embeds, HeadSettings
 from sigraph.tasks.class_names import checked_names
 from sigraph.tasks.given_split import read_split
 from sigraph.tasks.labelled import LabelledTask, check_parts, given_split
@@ -212,6 +212,12 @@ class PairTask(LabelledTask):
         way = "give this part pairs of more samples, or labels with pairs of class 0"
         owner = f"task {self.name!r}, 'train'"
         return Negatives(train.unique(), self._keys(train), self._num_samples, self.directed, owner, way)
+
+    def with_split(self, split: Mapping[str, Tensor], about: str) -> BaseTask:
+        other = super().with_split(split, about)
+        if isinstance(other, PairTask) and other.draws_negatives:
+            other._training_negatives = other._negatives_of_train()  # among those that it trains on
+        return other
 
     def samples(self, items: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         ends = self.pairs[:, items]

@@ -21,6 +21,7 @@ from sigraph.evaluation.redraws import redrawn_scores
 from sigraph.files.random import keyed_seed
 from sigraph.leaderboard.statistics import spread
 from sigraph.machines.trainer import TimeIsUp
+from sigraph.running.asked_task import asked_task
 from sigraph.running.data_source import open_data
 from sigraph.running.optimizers import finetune_settings
 from sigraph.running.parts import Parts, build_parts
@@ -112,7 +113,7 @@ def primary_of(arm: ArmConfig) -> FinetuneConfig:
 def task_of(arm: ArmConfig) -> BaseTask:
     """The task that settings are chosen by."""
     entry = primary_of(arm)
-    return open_data(entry.dataset or arm.pretrain.dataset, "finetune.dataset").task(entry.task)
+    return asked_task(open_data(entry.dataset or arm.pretrain.dataset, "finetune.dataset"), entry)
 
 
 def check_trials(arm: ArmConfig, space: Space, seed: int, redraws: int) -> None:
@@ -184,7 +185,7 @@ def _look_up(arm: ArmConfig, entry: FinetuneConfig, dataset: SampleDataset) -> t
     own = entry.dataset is None or entry.dataset == arm.pretrain.dataset
     home = dataset if own or entry.dataset is None else open_data(entry.dataset, "finetune.dataset")
     home = read_alike(home, dataset)
-    return home, home.task(entry.task)
+    return home, asked_task(home, entry)
 
 
 def _of_samples(task: BaseTask) -> Task:
