@@ -4,7 +4,16 @@ import pyarrow as pa
 import torch
 
 from sigraph.data import SampleDataset
-from sigraph.recipes.raw_text import commonest, graph_between, multi_hot, read_fasta, read_rows, read_terms
+from sigraph.recipes.protein_pairs import judged_pairs
+from sigraph.recipes.raw_text import (
+    commonest,
+    graph_between,
+    multi_hot,
+    read_fasta,
+    read_rows,
+    read_terms,
+    with_sequence,
+)
 from sigraph.tasks import PairTask, Task
 from sigraph.tasks.splits import SplitRule
 
@@ -18,26 +27,17 @@ def prepare(files, card):
     pairs = read_rows(files["go2ppi_yeast/SC.ppi"], 2, "\t")
     terms = read_terms(files["go2ppi_yeast/SC.anno"])
     sequences = read_fasta(files["go2ppi_yeast/UP000002311_559292.fasta"])
-    names = sorted({end for pair in pairs for end in pair} & sequences.keys())
+    names = with_sequence((end for pair in pairs for end in pair), sequences, "SC.ppi")
     columns = commonest(terms, NUM_TERMS)
     label = multi_hot([terms.get(name) for name in names], columns)
     split = SPLIT.draw((~label.isnan()).all(dim=1).nonzero().view(-1))
     samples = pa.table({"sequence": [sequences[name] for name in names]})
     graph = graph_between(pairs, names, drop_unknown=True)
     task = Task("go", label, split, about=f"split drawn: {SPLIT}", classes=columns)
-    ppi, judged = interacting(read_rows(files["go2ppi_yeast/YC.ppi"], 3, "\t"), names)
-    others = graph_between([pair for pair in pairs if frozenset(pair) not in judged], names, drop_unknown=True)
+    found = judged_pairs(read_rows(files["go2ppi_yeast/YC.ppi"], 3, "\t"), names, "YC.ppi")
+    others = graph_between([pair for pair in pairs if frozenset(pair) not in found.judged], names, drop_unknown=True)
+    parts = SPLIT_OF_PAIRS.draw(torch.arange(len(found.label)), found.label)
+    of = (found.pairs, found.label, parts, len(names), ["rocauc", "ap", "accuracy"])
+    ppi = PairTask("ppi", *of, about=f"split drawn: {SPLIT_OF_PAIRS}", classes=["no", "yes"])
     graphs = {"interaction": graph, "interaction-without-ppi": others}
     return SampleDataset(samples, graphs, {"go": task, "ppi": ppi}, name=card.name, ids=names)
-
-
-def interacting(rows, names):
-    """The task ``ppi``, and every pair of its file, of whatever proteins."""
-    place = {name: i for i, name in enumerate(names)}
-    kept = [row for row in rows if row[0] != row[1] and row[0] in place and row[1] in place]
-    pairs = torch.tensor([[place[row[0]], place[row[1]]] for row in kept]).T
-    label = torch.tensor([{"+1.0": 1, "-1.0": 0}[row[2]] for row in kept])
-    split = SPLIT_OF_PAIRS.draw(torch.arange(len(kept)), label)
-    about, classes = f"split drawn: {SPLIT_OF_PAIRS}", ["no", "yes"]
-    task = PairTask("ppi", pairs, label, split, len(names), ["rocauc", "ap", "accuracy"], about=about, classes=classes)
-    return task, {frozenset(row[:2]) for row in rows}

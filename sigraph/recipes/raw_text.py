@@ -17,6 +17,8 @@ from sigraph.files.fasta import fasta_records
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = 5  # names that a message lists
+
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without their ends (LF or CRLF); blank lines are lines, as they may stand for a sample.
@@ -80,6 +82,41 @@ def read_fasta(path: Path) -> dict[str, str]:
         ValueError: A sequence without a header or a header without one; an accession that stands there twice.
     """
     return {one.accession: one.sequence for one in fasta_records(read_lines(path), str(path))}
+
+
+def with_sequence(names: Iterable[str], sequences: Mapping[str, str], what: str) -> list[str]:
+    """The names that have a sequence, sorted; those without, and sequences that nobody names, are counted in the log.
+
+    Args:
+        names: Of edges or pairs, perhaps several times.
+        sequences: By name.
+        what: What they are named by, for the message.
+
+    Raises:
+        ValueError: None of them has one.
+    """
+    asked = set(names)
+    found, without = sorted(asked & sequences.keys()), sorted(asked - sequences.keys())
+    if not found:
+        raise ValueError(
+            f"{what} needs names of the {len(sequences):,} sequences (got {len(asked):,} others, {_some(without)})"
+        )
+    unnamed = sorted(sequences.keys() - asked)
+    logger.info(
+        "%s: %d names have a sequence; %d have none%s; %d of %d sequences are of no name%s",
+        what,
+        len(found),
+        len(without),
+        f" ({_some(without)})" if without else "",
+        len(unnamed),
+        len(sequences),
+        f" ({_some(unnamed)})" if unnamed else "",
+    )
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 def read_terms(path: Path) -> dict[str, list[str]]:

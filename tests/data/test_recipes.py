@@ -1,6 +1,7 @@
 """Recipes of shipped data sets on small fakes in the format of their sources, and the real ones where they are."""
 
 import json
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -134,6 +135,42 @@ def test_real_cane_agrees_with_its_labels_and_would_not_if_shifted(real):
 
 PROTEINS = [f"P{i:02d}" for i in range(20)]
 ANNO = "".join(f"{p}\tGO:1,GO:{i % 3 + 2}\n" for i, p in enumerate(PROTEINS[:15])) + "P15\t\nP16\tGO:9\nP98\tGO:2\n"
+
+
+def test_yeast_pairs_keeps_pairs_out_of_the_graph_and_proteins_in_one_part(prepared, caplog):
+    caplog.set_level("INFO")
+    names = [f"Q{i:03d}" for i in range(60)]
+    rows = [(a, b, "+1.0" if i % 2 else "-1.0") for i, (a, b) in enumerate(zip(names, names[7:], strict=False))]
+    rows += [(b, a, "+1.0" if i % 2 else "-1.0") for i, (a, b) in enumerate(zip(names, names[5:], strict=False))]
+    rows += [("Q003", "Q003", "+1.0"), ("Q001", "R1", "+1.0"), (rows[0][1], rows[0][0], rows[0][2])]
+    files = {
+        "go2ppi_yeast/SC.ppi": "".join(f"{a}\t{b}\n" for a, b in pairwise(names))
+        + f"{names[7]}\t{names[0]}\nQ059\tR2\n",  # a pair, the other way round
+        "go2ppi_yeast/YC.ppi": "".join("\t".join(row) + "\n" for row in rows),
+        "go2ppi_yeast/UP000002311_559292.fasta": "".join(f">sp|{name}|X words\nMKV\n" for name in [*names, "S1"]),
+    }
+    dataset = prepared("yeast-pairs", files)
+    assert dataset.ids.to_pylist() == names and dataset.graph("interaction").num_edges == 2 * 59
+    task, new = dataset.task("pairs"), dataset.task("new-proteins")
+    assert task.metrics == ("accuracy", "rocauc", "ap")
+    assert [[names[i] for i in pair] for pair in task.pairs.T.tolist()] == [[a, b] for a, b, _ in rows[:108]]
+    assert task.labels.tolist() == [int(sign == "+1.0") for *_, sign in rows[:108]]
+    assert sum(len(items) for items in task.split.values()) == 108
+    seen = [set(new.pairs[:, items].view(-1).tolist()) for items in new.split.values()]
+    assert all(seen) and not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+    assert not _joined(dataset, task)
+    assert "1 of a protein with itself, 1 with one of 1 proteins that are no samples (R1), 1 repeats" in caplog.text
+    assert "60 names have a sequence; 2 have none (R1, R2); 1 of 61 sequences are of no name (S1)" in caplog.text
+    for line, said in (("Q001\tQ002\t1\n", "needs .1.0 or -1.0 in column 3"), ("Q007\tQ000\t+1.0\n", "both labels")):
+        with pytest.raises(ValueError, match=said):
+            prepared("yeast-pairs", {**files, "go2ppi_yeast/YC.ppi": files["go2ppi_yeast/YC.ppi"] + line})
+    with pytest.raises(ValueError, match=r"needs names of the 1 sequences \(got 62 others, Q000"):
+        prepared("yeast-pairs", {**files, "go2ppi_yeast/UP000002311_559292.fasta": ">a\nMKV\n"})
+
+
+def _joined(dataset, task):
+    edges = {frozenset(edge) for edge in dataset.graph().edge_index.T.tolist()}
+    return edges & {frozenset(pair) for pair in task.pairs.T.tolist()}
 
 
 def test_yeast_go_takes_proteins_with_edge_and_sequence(prepared):
