@@ -67,7 +67,13 @@ def test_there_are_experiments():
 
 # Six arms of eleven fine-tunings, as molecules/context.yaml has them; networks as the others are; and seven tasks
 # of 39 classes.
-SLOW = {"molecules/masking.yaml", "networks/hu-networks.yaml", "arxiv-2023/tfidf.yaml", "arxiv-2023/targets.yaml", "cane-cora/targets.yaml"}
+SLOW = {
+    "molecules/masking.yaml",
+    "networks/hu-networks.yaml",
+    "arxiv-2023/tfidf.yaml",
+    "arxiv-2023/targets.yaml",
+    "cane-cora/targets.yaml",
+}
 
 
 def of(file):
