@@ -47,6 +47,7 @@ def test_its_python_does_what_it_says():
     for code in blocks(PAGE, "python"):
         exec(code, names)
     assert names["task"].metrics == ("rocauc", "ap", "mcc")
+    assert names["found"].metrics == ("mrr", "recall@10") and names["found"].split["train"].tolist() == [0, 1, 2]
     assert not names["binds"].directed and names["cites"].directed and names["cites"].metric == "f1"
     drawn, given = names["drawn"], names["given"]
     items = drawn.split["test"]

@@ -5,16 +5,17 @@ import torch
 
 from sigraph.data import SampleDataset
 from sigraph.recipes.raw_text import numbered_graph, read_columns
-from sigraph.tasks import Task
+from sigraph.tasks import RetrievalTask, Task
 from sigraph.tasks.splits import few_per_class
 
 PARTS = {"train": "train_id", "valid": "val_id", "test": "test_id"}  # the column of each file
 FEW = (20, 5)  # training papers of a class, at most
+CITED = "cited-training-papers"
 DRAWS = {"": 0, "-b": 1, "-c": 2}  # by what the name of a task ends with: the seed
 
 
 def prepare(files, card):
-    """Records with ``text``, the graph ``citation``, the task ``subject``, and those of few training labels."""
+    """Records with ``text``, the graph ``citation``, tasks of subjects and ``cited-training-papers``."""
     texts = read_column(files, "raw/titles", "titles", pa.large_string())
     ids = read_column(files, "raw/ids", "ids", pa.large_string())
     subjects = read_column(files, "raw/labels", "labels", pa.large_string())
@@ -38,8 +39,17 @@ def prepare(files, card):
             tasks[name] = Task(name, label, few, about=about, classes=classes)
     ends = [torch.tensor(read_column(files, "raw/edges", end, pa.int64())) for end in ("source", "target")]
     graph = numbered_graph(torch.stack(ends), len(texts))
+    tasks[CITED] = cited(graph, split)
     samples = pa.table({"text": pa.array(texts, pa.large_string())})
     return SampleDataset(samples, {"citation": graph}, tasks, name=card.name, ids=ids)
+
+
+def cited(graph, split):
+    """Which training papers a paper cites, of the validation and test papers that cite one."""
+    asked, answered = graph.edges_between(papers := torch.cat([split["valid"], split["test"]]), split["train"])
+    answers = torch.stack([papers[asked], split["train"][answered]])
+    queries = {part: split[part][torch.isin(split[part], answers[0])] for part in ("valid", "test")}
+    return RetrievalTask(CITED, answers, split["train"], queries, graph.num_nodes, about="the given split, by time")
 
 
 def read_column(files, name, column, kind):

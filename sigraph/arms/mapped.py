@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 from sigraph.arms.base import ArmKind, Given, Prediction, without_vectors
 from sigraph.arms.choice import Candidate, better_of
 from sigraph.arms.linear import linear_candidates
+from sigraph.evaluation.retrieved import by_part
 from sigraph.samples.vectors import Rows
-from sigraph.tasks import Task
+from sigraph.tasks import RetrievalTask, Task
 
 
 class Mapped(NamedTuple):
@@ -25,9 +27,11 @@ class Mapped(NamedTuple):
 class MappedRows(ArmKind):
     """An arm of which only a linear model looks at labels. Implement :meth:`maps`.
 
-    Whoever asks about several subsets of the labels makes the rows once.
+    Whoever asks about several subsets of the labels makes the rows once. Of a retrieval task the rows rank candidates
+    by cosine, as they are: no linear model is fitted, and validation chooses among the maps alone.
     """
 
+    items: ClassVar[tuple[str, ...]] = ("sample", "query")
     kind = "closed-form"
     penalties: tuple[float, ...]  # of the linear model, to choose from by validation
 
@@ -43,7 +47,14 @@ class MappedRows(ArmKind):
             nodes: Ids of samples of ``given.dataset`` by part, such as the split of a task.
         """
 
-    def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
+    def predict(self, given: Given, task: Task | RetrievalTask, seed: int = 0, score_test: bool = True) -> Prediction:
+        if isinstance(task, RetrievalTask):
+            nodes = {"candidates": task.candidates, **{part: task.split[part] for part in ("valid", "test")}}
+            ranked = (
+                Candidate(partial(by_part, task, mapped.rows), mapped.num_parameters)
+                for mapped in self.maps(given, nodes)
+            )
+            return better_of(task, ranked, score_test)
         maps = self.maps(given, task.split)
         tried = (candidate for mapped in maps for candidate in candidates_of(task, mapped, self.penalties))
         return better_of(task, tried, score_test)

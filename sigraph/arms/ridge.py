@@ -19,7 +19,7 @@ from sigraph.edges.propagation import Propagation
 from sigraph.files.arguments import check_integers, check_numbers
 from sigraph.samples.vectors import Rows, Vectors
 from sigraph.targets.reduced import propagated_features
-from sigraph.tasks import Task
+from sigraph.tasks import RetrievalTask, Task
 
 _MANY = 10_000  # training samples from which not every pair of penalties is tried
 
@@ -76,8 +76,8 @@ class Ridge(MappedRows):
         for weight in made.weights:
             yield _mapped(rows, weight)
 
-    def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
-        if len(task.split["train"]) < _MANY:
+    def predict(self, given: Given, task: Task | RetrievalTask, seed: int = 0, score_test: bool = True) -> Prediction:
+        if isinstance(task, RetrievalTask) or len(task.split["train"]) < _MANY:
             return super().predict(given, task, seed, score_test)
         made = self._maps(given)
         rows = {part: made.vectors(given.dataset.store, node) for part, node in task.split.items()}

@@ -80,7 +80,8 @@ class CardTask:
     """One task; ``train``, ``valid`` and ``test`` count the samples (pairs) of the split.
 
     ``type`` is ``classification``, ``multilabel`` or ``regression`` of labels of samples; ``pair`` of pairs of samples,
-    ``token`` of parts of samples. ``metrics`` lists all where there are several, the first is ``metric``.
+    ``token`` of parts of samples, ``contact`` of pairs of parts, ``query`` of samples for which candidates, counted by
+    ``train``, are ranked. ``metrics`` lists all where there are several, the first is ``metric``.
     """
 
     type: str = "classification"

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.evaluation import neighbor_prediction
+from sigraph.evaluation.retrieved import ranked_answers
 from sigraph.tasks.base import BaseTask
 from sigraph.tasks.kinds import KINDS, label_type
+from sigraph.tasks.retrieval import RetrievalTask
 
 
 class NearestHead(nn.Module):
@@ -61,25 +63,33 @@ def nearest_predictions(
     leave_one_out: bool = False,
     test: bool = True,
     embeddings: Tensor | None = None,
-) -> tuple[NearestHead, dict[str, Tensor]]:
-    """Votes (classes) or means (labels, regression) of the nearest samples by cosine.
+) -> tuple[NearestHead | None, dict[str, Tensor]]:
+    """Votes (classes) or means (labels, regression) of the nearest samples by cosine; of a retrieval task, figures.
 
     Where a metric reads scores, the share of votes for each class (of two, for the second) in place of the class.
 
     Args:
         encoder: Embeds the samples.
         dataset: The task's samples.
-        task: Labels and split; its items are samples.
+        task: Labels and split; its items are samples, or queries, whose candidates are ranked.
         k: How many neighbours.
         leave_one_out: Ask all samples of the split but the one itself; else the training samples.
         test: Whether to predict the test samples, too.
         embeddings: Of all samples, if they are there already. Shape [N, D].
 
     Returns:
-        The head that new samples ask; and, under ``valid`` and ``test``, predictions for their samples, as the
-        evaluator takes them.
+        The head that new samples ask, None of a retrieval task; and, under ``valid`` and ``test``, predictions for
+        their samples, as the evaluator takes them.
     """
     check_neighbors(task, k, leave_one_out)
+    if isinstance(task, RetrievalTask):
+        z = embed(encoder, dataset, task.candidates) if embeddings is None else embeddings[task.candidates]
+        ranked = {}
+        for part in ("valid", "test") if test else ("valid",):
+            items = task.split[part]
+            asking = embed(encoder, dataset, items) if embeddings is None else embeddings[items]
+            ranked[part] = ranked_answers(task, z, asking, items)
+        return None, ranked
     given = checked_labels(task)
     kind, gives_shares = KINDS[label_type(given)], getattr(task, "needs_scores", False)
     labels = kind.votes(given, as_shares=gives_shares)
@@ -123,6 +133,12 @@ def check_neighbors(task: BaseTask, k: int, leave_one_out: bool = False) -> None
     Raises:
         ValueError: ``k`` is too large; says how many there are. The task has no label a sample.
     """
+    if isinstance(task, RetrievalTask):
+        if leave_one_out:
+            raise ValueError(
+                f"'leave_one_out' does not act on task {task.name!r}, which ranks candidates; leave it out"
+            )
+        return
     checked_labels(task)
     most = sum(len(part) for part in task.split.values()) - 1 if leave_one_out else len(task.split["train"])
     if k > most:

@@ -91,7 +91,14 @@ def sort_in_rows(row: np.ndarray, score: np.ndarray) -> np.ndarray:
 def rank_figures(
     row: np.ndarray, score: np.ndarray, above: np.ndarray, at_least: np.ndarray, ks: tuple[int, ...], gain: np.ndarray
 ) -> dict[str, float]:
-    """Sums over queries of the figures of :func:`~sigraph.evaluation.graph_retrieval`.
+    """Sums over queries of :func:`query_figures`."""
+    return {name: float(value.sum()) for name, value in query_figures(row, score, above, at_least, ks, gain).items()}
+
+
+def query_figures(
+    row: np.ndarray, score: np.ndarray, above: np.ndarray, at_least: np.ndarray, ks: tuple[int, ...], gain: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The figures of :func:`~sigraph.evaluation.graph_retrieval` of each query that has positives.
 
     Args:
         row: Query of each positive, ascending. Shape [m], m >= 1.
@@ -99,6 +106,9 @@ def rank_figures(
         above, at_least: Candidates of the row that exceed and reach the score. Shape [m].
         ks: The k of each figure @k.
         gain: Discounted gain of the first r ranks, r = 0, 1, .... Shape [N + 1].
+
+    Shapes:
+        - **returns:** [q] each, in the order of the rows
     """
     new_row = np.diff(row, prepend=-1) != 0
     first = np.flatnonzero(new_row)
@@ -122,6 +132,6 @@ def rank_figures(
         found = total((high - low) / tied)
         figures[f"precision@{k}"] = found / k
         figures[f"recall@{k}"] = found / degree
-        figures[f"hits@{k}"] = best <= k
+        figures[f"hits@{k}"] = (best <= k).astype(np.float64)
         figures[f"ndcg@{k}"] = total((gain[high] - gain[low]) / tied) / gain[ideal]
-    return {name: float(value.sum()) for name, value in figures.items()}
+    return figures

@@ -22,7 +22,7 @@ from sigraph.files.atomic import atomic_file, sha256
 from sigraph.leaderboard.records import TaskResult
 
 PREDICTIONS = "predictions"  # the folder of a run that holds them
-KINDS = ("classification", "multilabel", "regression")
+KINDS = ("classification", "multilabel", "regression", "retrieval")
 _ABOUT = b"sigraph"
 _MOST_BYTES = 1 << 32
 _NUMBERED = re.compile(r"(y_true|y_pred)_(\d{1,6})")
@@ -37,7 +37,8 @@ class Predictions:
     """What was predicted of the test items.
 
     Args:
-        kind: Of the labels: ``classification``, ``multilabel`` or ``regression``.
+        kind: Of the labels: ``classification``, ``multilabel`` or ``regression``; or ``retrieval``, of which ``y_true``
+            is how many answers a query has, and ``y_pred`` its figures, that of the first metric first.
         item: Numbers of the items; an item of several parts stands once for each. Shape [R].
         y_true: [R] or [R, L]; NaN (a class: -1) where a label is missing.
         y_pred: [R] or [R, C], as the task's evaluator takes them.

@@ -31,6 +31,8 @@ def weighted_score(metric: str, kind: str, y_true: NDArray[Any], y_pred: NDArray
         return _of_classes(metric, y_true.astype(np.int64), y_pred)
     if kind == "multilabel":
         return _of_columns(metric, y_true.astype(np.float64), y_pred.astype(np.float64))
+    if kind == "retrieval":  # a mean over queries; what is compared is the first metric
+        return _mean(y_pred.astype(np.float64).reshape(len(y_pred), -1)[:, 0])
     if kind == "regression":
         return _of_values(metric, y_true.astype(np.float64).reshape(-1), y_pred.astype(np.float64).reshape(-1))
     return None

@@ -23,6 +23,7 @@ from sigraph.proposal.short_run import ShortRun, short_runs
 from sigraph.running.kinds import build_kind, given_to, look_up
 from sigraph.running.learnt_labels import learns_labels
 from sigraph.tasks import Task
+from sigraph.tasks.base import plural
 
 RAW, RIDGE = "raw-features", "ridge"
 _ARM = "sipt"
@@ -172,7 +173,7 @@ def asked_task(arm: ArmConfig, entry: FinetuneConfig) -> tuple[SampleDataset, Ta
     if not isinstance(task, Task):
         raise ValueError(
             f"advise does tasks of samples: classes, label columns, numbers; not of pairs or parts (the items of task "
-            f"{task.name!r} are {task.item}s): sigraph audit and sigraph run do"
+            f"{task.name!r} are {plural(task.item)}): sigraph audit and sigraph run do"
         )
     return home, task
 

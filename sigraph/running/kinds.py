@@ -30,7 +30,7 @@ from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import read_record
 from sigraph.running.visible import hidden_test
-from sigraph.tasks.base import BaseTask, scores_of
+from sigraph.tasks.base import BaseTask, plural, scores_of
 from sigraph.tasks.metrics import UndefinedMetricError
 
 LOCK = ".lock"
@@ -128,7 +128,7 @@ def kind_told(arm: ArmConfig, seed: int) -> dict[str, str]:
 def why_not(kind: ArmKind, given: Given, task: Any) -> str:
     """Why a kind cannot predict a task, in words; empty: it can."""
     if task.item not in kind.items:
-        return f"predicts {'s or '.join(kind.items)}s (the items of the task are {task.item}s)"
+        return f"predicts {' or '.join(map(plural, kind.items))} (the items of the task are {plural(task.item)})"
     return kind.applies(given, task)
 
 

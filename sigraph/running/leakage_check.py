@@ -65,12 +65,12 @@ class LeakageCheck:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
         report = dataclasses.replace(self._reports[key], label_edges=[])
         if own and _trains_on_graph(arm.pretrain):
-            report.pairs_in_graph = (pairs or {}).get(task.name, 0)
+            _count_pairs(report, task, pairs)
             if isinstance(task, Task):
                 _look_at_edges(report, arm.pretrain, whole, task, graph)
         if report.pairs_in_graph and arm.pretrain.test_pairs == "refuse":
             raise ConfigError(
-                f"pretrain.graph: it holds {report.pairs_in_graph:,} of {report.num['test']:,} test pairs of task "
+                f"pretrain.graph: it holds {report.pairs_in_graph:,} of {report.num_pairs:,} test pairs of task "
                 f"{task.name!r}; take them out (pretrain.test_pairs: leave-out), hide their samples "
                 "(pretrain.inductive: test), or say that it is meant (pretrain.test_pairs: allow)"
             )
@@ -111,12 +111,17 @@ def told_by_edges(
     if _trains_on_graph(config):
         for name, task in dataset.tasks.items():
             report = LeakageReport(name, {part: rows.numel() for part, rows in task.split.items()})
-            report.pairs_in_graph = (pairs or {}).get(name, 0)
+            _count_pairs(report, task, pairs)
             if isinstance(task, Task):
                 _look_at_edges(report, config, dataset, task, graph)
             if report.suspicious:
                 found[name] = "; ".join(report.reasons)
     return found
+
+
+def _count_pairs(report: LeakageReport, task: BaseTask, held: Mapping[str, int] | None) -> None:
+    report.pairs_in_graph, tested = (held or {}).get(task.name, 0), task.edges()
+    report.num_pairs = 0 if tested is None else tested.size(1)
 
 
 def _trains_on_graph(config: PretrainConfig) -> bool:

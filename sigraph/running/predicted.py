@@ -9,10 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from sigraph.data import SampleDataset
-from sigraph.leaderboard.predictions import PREDICTIONS, Predictions, damage, write_predictions
+from sigraph.leaderboard.predictions import KINDS, PREDICTIONS, Predictions, damage, write_predictions
 from sigraph.leaderboard.records import TaskResult
 from sigraph.tasks.base import BaseTask
-from sigraph.tasks.kinds import KINDS
 
 
 def keep_predictions(

@@ -8,6 +8,7 @@ from sigraph.tasks.evaluator import Evaluator
 from sigraph.tasks.labelled import LabelledTask
 from sigraph.tasks.pairs import PairTask
 from sigraph.tasks.parts import PartTask
+from sigraph.tasks.retrieval import RetrievalTask
 from sigraph.tasks.seen_labels import SeenLabels
 from sigraph.tasks.task import Task
 
@@ -18,6 +19,7 @@ __all__ = [
     "LabelledTask",
     "PairTask",
     "PartTask",
+    "RetrievalTask",
     "SeenLabels",
     "Task",
     "column_halves",

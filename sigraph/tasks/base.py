@@ -227,6 +227,11 @@ class BaseTask(ABC):
         raise ValueError(f"{cls.__name__} has no form on disk")
 
 
+def plural(item: str) -> str:
+    """Several of what an item is, in a word for messages."""
+    return f"{item[:-1]}ies" if item.endswith("y") else f"{item}s"
+
+
 class UnitLength(nn.Module):
     """Embeddings at length 1, as losses on cosines see them. Shape [..., D]."""
 

@@ -8,9 +8,11 @@ from sigraph.tasks.label_values import TYPES
 from sigraph.tasks.links import LinkTask
 from sigraph.tasks.pairs import PairTask
 from sigraph.tasks.parts import PartTask
+from sigraph.tasks.retrieval import RetrievalTask
 from sigraph.tasks.task import Task
 
-_KINDS: dict[str, type[BaseTask]] = {kind.item: kind for kind in (PairTask, LinkTask, PartTask, ContactTask)}
+_OWN = (PairTask, LinkTask, PartTask, ContactTask, RetrievalTask)
+_KINDS: dict[str, type[BaseTask]] = {kind.item: kind for kind in _OWN}
 
 
 def as_kept(kind: str) -> type[BaseTask]:

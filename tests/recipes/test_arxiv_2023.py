@@ -22,7 +22,7 @@ def contents():
     titles = [f'"Paper {i}, with a ""quote"""' if i == 3 else f"Paper {i} of the year" for i in range(PAPERS)]
     ids = [f"20{i:02d}.07920" if i % 3 else str(40 + i) for i in range(PAPERS)]
     files = {"raw/titles": ["titles", *titles], "raw/ids": ["ids", *ids], "raw/labels": ["labels", *SUBJECT]}
-    edges = ["0,1", "1,0", "2,2", *(f"{i},{i + 1}" for i in range(50, 85))]
+    edges = ["0,1", "1,0", "2,2", "5,70", *(f"{i},{i + 1}" for i in range(50, 85))]
     files["raw/edges"] = ["source,target", *edges]
     for part, papers in PARTS.items():
         files[f"split/{part}"] = [COLUMN[part], *map(str, papers)]
@@ -52,7 +52,7 @@ def test_files_of_the_official_form(prepared):
     assert task.name == "subject" and task.classes == sorted(SUBJECTS)
     assert [task.classes[label] for label in task.labels] == SUBJECT
     assert {part: task.split[part].tolist() for part in PARTS} == {part: list(ids) for part, ids in PARTS.items()}
-    assert graph.num_edges == 2 * 36 and not graph.has_self_loops()
+    assert graph.num_edges == 2 * 37 and not graph.has_self_loops()
 
 
 def _title(number):
@@ -65,6 +65,8 @@ def test_few_labels_are_draws_of_the_training_papers(prepared):
     assert list(dataset.tasks) == list(load_card("arxiv-2023").tasks)
     drawn = {}
     for name, task in dataset.tasks.items():
+        if name == "cited-training-papers":
+            continue
         most = int(name.split("-")[1]) if "-" in name else PAPERS
         train = drawn[name] = task.split["train"]
         assert torch.isin(train, whole["train"]).all() and torch.equal(task.labels, label)
@@ -72,6 +74,14 @@ def test_few_labels_are_draws_of_the_training_papers(prepared):
         assert all(torch.equal(task.split[part], whole[part]) for part in ("valid", "test"))
     assert len({tuple(train.tolist()) for train in drawn.values()}) == 7  # each draw is another one
     assert all(torch.isin(drawn[f"subject-5{end}"], drawn[f"subject-20{end}"]).all() for end in ("", "-b", "-c"))
+
+
+def test_cited_training_papers_are_found_among_all_of_them(prepared):
+    dataset = prepared(raw_edges=[*contents()["raw/edges"], "61,3", "4,61", "70,71", "85,6"])
+    task = dataset.task("cited-training-papers")
+    assert task.candidates.tolist() == [*PARTS["train"]] == task.split["train"].tolist()
+    assert task.split["valid"].tolist() == [60, 61] and task.split["test"].tolist() == [70]  # 59 and 60 are joined
+    assert task.pairs.T.tolist() == [[60, 59], [61, 3], [61, 4], [70, 5]] and task.edges().T.tolist() == [[70, 5]]
 
 
 def test_only_training_papers_and_their_citations_are_seen_outside_train(prepared):
@@ -116,4 +126,6 @@ def test_real_files_have_what_the_card_says(data_source):
     assert float((task.labels[row] == task.labels[col]).float().mean()) == pytest.approx(0.617, abs=1e-3)
     sizes = task.labels[task.split["train"]].bincount()
     assert sorted(sizes[sizes < 20].tolist()) == [2, 4, 7, 7, 11, 13, 18]
+    found = dataset.task("cited-training-papers")
+    assert found.edges().size(1) == 2_654 and len(found.candidates) == 19_461
     assert dataset.ids.to_pylist()[:2] == ["2304.07638", "2010.07922"]

@@ -28,7 +28,7 @@ from sigraph.running.parts import Parts, build_parts
 from sigraph.running.reading import read_alike
 from sigraph.running.stages import finetune_stage, pretrain_stage
 from sigraph.tasks import Task
-from sigraph.tasks.base import BaseTask
+from sigraph.tasks.base import BaseTask, plural
 
 REDRAWS = 5  # of the streams that a seed has, beside those of ground
 
@@ -191,7 +191,8 @@ def _look_up(arm: ArmConfig, entry: FinetuneConfig, dataset: SampleDataset) -> t
 def _of_samples(task: BaseTask) -> Task:
     if not isinstance(task, Task):
         raise ConfigError(
-            f"'search.redraws' draws samples anew, and the items of task {task.name!r} are {task.item}s; set it to 0"
+            f"'search.redraws' draws samples anew, and the items of task {task.name!r} are {plural(task.item)}; set it "
+            "to 0"
         )
     return task
 

@@ -150,7 +150,7 @@ def _look_at_pairs(report: LeakageReport, graph: SampleGraph, task: BaseTask) ->
     has_edge = graph.store.degree(torch.arange(task.num_samples)) > 0
     report.transductive = {part: int(has_edge[task.part_samples(part)].sum()) for part in ("valid", "test")}
     if (pairs := task.edges()) is not None:
-        report.pairs_in_graph = int(held_pairs(graph, pairs).sum())
+        report.pairs_in_graph, report.num_pairs = int(held_pairs(graph, pairs).sum()), pairs.size(1)
 
 
 def _made_from(

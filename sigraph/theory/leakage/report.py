@@ -33,6 +33,7 @@ class LeakageReport:
             label; None: not looked at.
         is_pretrained_elsewhere: Whether another data set than the task's is pre-trained on.
         pairs_in_graph: Tested pairs of samples that the graph holds.
+        num_pairs: Tested pairs.
         conflicts: Groups of alike samples whose labels differ: ``groups``, ``groups_in_train`` (whose training samples
             differ among themselves), ``samples``, ``first`` (the ids of five groups).
         by_chance: Test rows that a training row would equal by chance, in expectation, if features were independent.
@@ -50,6 +51,7 @@ class LeakageReport:
     num_pretrained: int | None = None
     is_pretrained_elsewhere: bool = False
     pairs_in_graph: int = 0
+    num_pairs: int = 0
     conflicts: dict[str, Any] | None = None
     by_chance: float = 0.0
     read_as: str = "nothing: no samples, no ids"
@@ -72,7 +74,7 @@ class LeakageReport:
         if self.is_label_cliques and not found:
             found.append("the graph is exactly the cliques of the task's labels, those of test samples included")
         if self.pairs_in_graph:
-            found.append(f"the graph holds {self.pairs_in_graph:,} of {self.num['test']:,} test pairs")
+            found.append(f"the graph holds {self.pairs_in_graph:,} of {self.num_pairs:,} test pairs")
         return [*found, self._repeated()] if self._is_too_much() else found
 
     @property
