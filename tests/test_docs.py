@@ -149,6 +149,7 @@ def test_your_own_loss_says_what_is_wrong(beside):
     assert value == 0 and (z.grad == 0).all() and names["MyLoss"]().additive
 
 
+@pytest.mark.slow  # processes of its own, half a minute on two cores
 def test_two_processes_train_the_same_encoder(beside):
     ending = "torch.save((trainer.world_size, encoder.state_dict()), f'{trainer.global_rank}.pt')\n"
     (beside / "train_on_two.py").write_text(FILES["train_on_two.py"] + ending)

@@ -315,6 +315,7 @@ def test_a_record_that_names_a_module_runs_nothing(planted, toy, tmp_path, monke
     assert planted.ran == [] and "numpy.f2py.__main__" not in sys.modules
 
 
+@pytest.mark.slow  # processes of its own, half a minute on two cores
 def test_trust_goes_along_to_other_processes(planted, experiment, tmp_path, monkeypatch, capsys):
     """A pre-training in two, with workers that load; test_experiment_jobs.py has runs in processes of their own."""
     monkeypatch.chdir(planted.plant("planted_own", tmp_path / "stands"))

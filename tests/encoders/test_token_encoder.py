@@ -101,6 +101,7 @@ def test_a_step_that_recomputes_keeps_what_chunks_give_and_no_more(make):
     assert kept[True] < kept[False] / 4
 
 
+@pytest.mark.slow  # a compiler runs
 def test_a_compiled_one_gives_the_same_for_any_lengths_and_cuts_chunks_as_ever(tokens):
     """Compiled once for all lengths of more than one token; one is a case of its own to torch."""
     encoder, cut = (made(ENCODERS["transformer"], max_tokens=8, recompute=True) for _ in range(2))

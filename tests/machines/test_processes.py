@@ -183,6 +183,7 @@ def test_nothing_random_two_train_what_one_does(two):
         assert row == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.slow  # processes of its own, half a minute on two cores
 def test_killed_in_the_middle_it_resumes_bit_for_bit(two, tmp_path):
     """Dropout, masks, drawn neighbours and averaged weights; the first is told why."""
     two["pretrain"]["encoder"] |= {"trouble": "kill", "mark": str(tmp_path / "mark")}
