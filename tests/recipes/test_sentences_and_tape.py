@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+import torch
 
 from sigraph.data import load_card
 from sigraph.data.card import shipped_folder
@@ -141,6 +142,45 @@ def test_states_of_residues_without_the_chains_that_are_tested(tmp_path):
     assert task.classes == ["H", "E", "C"] and task.ptr.tolist() == [0, 4, 8, 11, 13, 15]
     assert task.labels.tolist() == [-1, 0, 1, 2, 2, 1, 1, -1, 0, 1, 2, 1, 0, 1, 0]
     assert {part: ids.tolist() for part, ids in task.split.items()} == {"train": [0, 1], "valid": [2], "test": [3, 4]}
+
+
+HEAD = "input, dssp3, dssp8, disorder, cb513_mask"
+
+
+def lines(*rows):
+    joined = (",".join(" ".join(column) for column in row) for row in rows)
+    return {"secondary_structure/CB513_HHblits.csv": "\n".join([HEAD, *joined, ""])}
+
+
+def chain(letters, states, ordered, inside):
+    return letters, "C" * len(letters), states, [f"{one}.0" for one in ordered], [f"{one}.0" for one in inside]
+
+
+def test_eight_states_of_the_domains_of_a_chain_are_joined(tmp_path):
+    rows = [chain("MKVL", "GHEC", "1101", "1100"), chain("MKVL", "GHEC", "1101", "0011"), chain("AA", "IT", "11", "00")]
+    rows += [
+        chain(text, "GHIB"[: len(text)], "1" * len(text), "1" * len(text)) for text in ("AC", "DEF", "GHIK", "LMN")
+    ]
+    dataset = prepared("secondary-structure-8", lines(*rows), tmp_path)
+    eight, three = dataset.task("state-8"), dataset.task("state-3")
+    assert dataset.records["sequence"].to_pylist() == ["MKVL", "AC", "DEF", "GHIK", "LMN"]  # AA is of no domain
+    first = torch.tensor([0])
+    assert eight.target(first).tolist() == [0, 1, -1, 7] and three.target(first).tolist() == [0, 0, -1, 2]
+    assert eight.classes == list("GHIBESTC") and three.classes == ["H", "E", "C"] and eight.metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (lines(chain("MK", "GH", "11", "11"), chain("MKV", "GH", "111", "111")), "line 3: needs 5 columns with a cell"),
+        (lines(chain("MK", "GX", "11", "11")), "line 2: needs states GHIBESTC and numbers"),
+        (lines(chain("MK", "GH", "11", "11"), chain("MK", "GE", "11", "11")), "line 3: its states are not those of"),
+        ({"secondary_structure/CB513_HHblits.csv": "input,dssp3\nM,C\n"}, "needs the columns input, dssp3, dssp8"),
+    ],
+)
+def test_what_is_no_file_of_eight_states_is_said(files, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        prepared("secondary-structure-8", files, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,40 @@ def test_json_and_lmdb_give_the_same_contacts_as_a_dense_table(tmp_path):
             assert np.array_equal(task.target(torch.tensor([i])).numpy(), np.array(wanted, np.float32), equal_nan=True)
 
 
+def structures(part):
+    generator = np.random.default_rng(len(part))
+    out = []
+    for i in range(2):
+        ss8 = generator.integers(8, size=9 + i)
+        three = np.array([0, 0, 0, 1, 1, 2, 2, 2])[ss8]
+        mask = np.arange(9 + i) != 4
+        out.append({"primary": "ACDEFGHIKM"[: 9 + i], "ss3": three, "ss8": ss8, "valid_mask": mask})
+    return out
+
+
+def test_states_of_tape_in_three_and_eight_without_what_its_mask_hides(tmp_path):
+    recipe = _load_recipe(shipped_folder() / "secondary-structure-tape" / "prepare.py")
+    named = {"train": "train", "valid": "valid", "test": "cb513"}
+    made = {}
+    for form, write in (("json", as_json), ("lmdb", lambda found: as_lmdb(tmp_path, found))):
+        members = {f"secondary_structure_{p}.{form}": write(structures(p)) for p in named.values()}
+        path = packed(tmp_path, members, f"{form}.tar.gz")
+        made[form] = recipe({"tape/secondary_structure.tar.gz": path}, SimpleNamespace(name="x"))
+    for dataset in made.values():
+        for name, field in (("state-3", "ss3"), ("state-8", "ss8")):
+            task, at = dataset.task(name), 0
+            for part in named.values():
+                for one in structures(part):
+                    wanted = np.where(one["valid_mask"], one[field], -1)
+                    assert task.target(torch.tensor([at])).tolist() == wanted.tolist()
+                    at += 1
+            assert [len(ids) for ids in task.split.values()] == [2, 2, 2] and task.num_outputs <= len(task.classes)
+    bad = [{**one, "ss8": one["ss8"] + 1} for one in structures("train")]
+    members = {f"secondary_structure_{p}.json": as_json(bad) for p in named.values()}
+    with pytest.raises(ValueError, match=r"train, record \d, 'ss8' needs states in \[0, 8\)"):
+        recipe({"tape/secondary_structure.tar.gz": packed(tmp_path, members, "bad.tar.gz")}, SimpleNamespace(name="x"))
+
+
 def test_a_pickle_that_would_run_something_is_refused(tmp_path):
     class Runs:
         def __reduce__(self):
