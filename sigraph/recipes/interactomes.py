@@ -58,7 +58,8 @@ def read_interactomes(archive: Path, fasta: Path) -> Interactomes:
 
     Proteins without a sequence, with their edges, and sequences of no protein are left out; both are counted in the log
     and the first of the former listed. Self-loops are dropped, repeats are one edge. Memory is that of the edges and of
-    the sequences that are kept, and the names of all: the FASTA file, which holds millions of others, is read line by line.
+    the sequences that are kept, and the names of all: the FASTA file, which holds millions of others, is read line by
+    line.
 
     Args:
         archive: ``treeoflife.interactomes.zip`` of SNAP: a file ``SPECIES.txt`` each, two names a line.
