@@ -37,14 +37,12 @@ class CheckpointFolder:
         config: The architecture.
         pooling: sentence-transformers' word for how tokens are pooled; None: it says none.
         normalize: Whether it makes unit vectors of embeddings.
-        max_length: Tokens that sequences are cut to; None: it does not say.
     """
 
     path: Path | None = None
     config: dict[str, Any] = field(default_factory=dict)
     pooling: str | None = None
     normalize: bool = False
-    max_length: int | None = None
 
 
 def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
@@ -57,7 +55,7 @@ def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
     if not root.is_dir():
         raise ValueError(
             f"'checkpoint' needs a folder with {CONFIG} and {WEIGHTS} in {owner!r} (got {str(path)!r}, which is none); "
-            f"nothing is downloaded: fetch it once (huggingface-cli download {Path(path).name} --local-dir DIR)"
+            f"nothing is downloaded: fetch it once (hf download {path} --local-dir DIR)"
         )
     found = CheckpointFolder(root)
     if (root / MODULES).is_file():
@@ -167,7 +165,7 @@ def new_model(settings: Mapping[str, Any], owner: str, folder: CheckpointFolder)
     size = sum(value.numel() for value in outline.parameters())
     sizes = {key: value for key, value in rest.items() if isinstance(value, int) and value > 1 and "size" in key}
     check_fits(owner, 4 * size, **sizes)
-    model = library.AutoModel.from_config(config) if folder.path is None else _loaded(outline, folder, owner)
+    model = library.AutoModel.from_config(config) if folder.path is None else _loaded(outline, folder.path, owner)
     return _without_pooler(model).float()
 
 
@@ -181,13 +179,11 @@ def _check_encodes(model: Any, kind: str, owner: str) -> None:
         raise ValueError(f"'model_type' needs to be an encoder of tokens in {owner!r} (got {kind!r}); {others}")
 
 
-def _loaded(outline: Any, folder: CheckpointFolder, owner: str) -> Any:
+def _loaded(outline: Any, path: Path, owner: str) -> Any:
     """A model with the weights of a folder; heads on top are left out, and older names of weights are understood."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder.path
-    assert path is not None
     names = [WEIGHTS]
     if not (path / WEIGHTS).is_file():
         names = sorted({Path(name).name for name in _read(path / INDEX, owner)["weight_map"].values()})
@@ -273,9 +269,6 @@ def _of_sentence_transformers(root: Path, owner: str) -> CheckpointFolder:
                 f"'checkpoint' {str(root)!r} of {owner!r} has a module of kind {kind!r} behind its transformer, which "
                 "is not read; Transformer, Pooling and Normalize are"
             )
-    limits = root / "sentence_bert_config.json"
-    if limits.is_file():
-        found.max_length = _read(limits, owner).get("max_seq_length")
     found.path = place
     return found
 

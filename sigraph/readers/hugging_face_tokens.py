@@ -90,16 +90,16 @@ class HuggingFaceTokens(Reader):
         self._upper = False  # a vocabulary of capital letters
 
     def fit(self, records: pa.Table) -> None:
+        self._tokenizer, self._special, self._upper = None, {}, False  # what was learned before teaches nothing
         text = self._texts(records, is_new=False)
-        if self.checkpoint is not None:
-            self._tokenizer, self._special = _opened(self.checkpoint)
+        if self.train is not None:
+            self._tokenizer, self._special = _trained(text, self.train, self.marked)
+        else:
+            self._tokenizer, self._special = _opened(str(self.checkpoint))
             words = self._tokenizer.get_vocab()
             self._upper = all(len(one) == 1 or one[0] in "<[" for one in words) and not any(
                 len(one) == 1 and one.islower() for one in words
             )
-        else:
-            assert self.train is not None
-            self._tokenizer, self._special = _trained(text, self.train, self.marked)
         self._bound()
         unknown = [one for one in self.marked if self._tokenizer.token_to_id(one) is None]
         if unknown:
@@ -219,7 +219,7 @@ def _opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
     if not root.is_dir():
         raise ValueError(
             f"'checkpoint' needs a folder with a tokenizer in {name!r} (got {str(checkpoint)!r}, which is none); "
-            f"nothing is downloaded: fetch it once (huggingface-cli download {Path(checkpoint).name} --local-dir DIR)"
+            f"nothing is downloaded: fetch it once (hf download {checkpoint} --local-dir DIR)"
         )
     letters = root / "vocab.json"
     if letters.is_file() and not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():

@@ -142,7 +142,7 @@ def test_checkpoints_that_cannot_be_read_are_refused(checkpoint, tmp_path):
         with pytest.raises(ValueError, match=message):
             HuggingFaceEncoder(**{"num_tokens": 12, "checkpoint": str(folder), **more})
 
-    refused("bert-base", r"needs a folder .*nothing is downloaded: .*huggingface-cli download bert-base")
+    refused("bert-base", r"needs a folder .*nothing is downloaded: .*hf download bert-base")
     refused(tmp_path, "holds no config.json")
     refused(copied(checkpoint, tmp_path / "code", auto_map={"AutoModel": "m.M"}), "asks for code of its own")
     refused(copied(checkpoint, tmp_path / "kind", model_type="brt"), "'brt' .* is none that transformers knows.*bert")

@@ -68,6 +68,14 @@ def test_longer_texts_are_cut_at_the_end_that_is_named_and_counted(tmp_path, sid
     assert f"3 texts are longer than 4 tokens: cut at the {where}" in reader.note(records)
 
 
+def test_fitting_again_learns_the_same():
+    records = pa.table({"title": ["the cell", "a star", None], "text": ["binds it", None, ""]})
+    reader = fitted(records, ["title", "text"], train={"vocab_size": 60})
+    first = reader.state()
+    reader.fit(records)
+    assert reader.state() == first
+
+
 def test_several_columns_are_joined_by_the_separator(tmp_path):
     records = pa.table({"title": ["the cell", "a", None], "abstract": ["binds", None, ""]})
     reader = fitted(records, ["title", "abstract"], checkpoint=saved(tmp_path))
@@ -104,7 +112,7 @@ def test_what_cannot_be_opened_or_trained_is_said(tmp_path):
     records = pa.table({"text": TEXTS})
     with pytest.raises(ValueError, match=r"'checkpoint' or 'train' is needed in 'HuggingFaceTokens', .*got none"):
         HuggingFaceTokens()
-    with pytest.raises(ValueError, match=r"nothing is downloaded: fetch it once .*huggingface-cli download bert"):
+    with pytest.raises(ValueError, match=r"nothing is downloaded: fetch it once .*hf download some/bert --local-dir"):
         fitted(records, checkpoint="some/bert")
     with pytest.raises(ValueError, match="holds no tokenizer that can be read"):
         fitted(records, checkpoint=str(tmp_path))
