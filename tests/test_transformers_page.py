@@ -11,6 +11,7 @@ from token_cases import TINY_BERT
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+import sigraph
 from sigraph.cli import main
 from sigraph.config import config_from_dict, load_config
 from sigraph.running.parts import pretrain_hash
@@ -66,6 +67,8 @@ def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
     (home / "new.csv").write_text("id,text\nn0,red apple fruit\nn1,zebra\n")
     try:
         assert main(lines[2]) == 0 and main(lines[3]) == 0
+        exec(next(line for line in PAGE.split("`") if line.startswith("sg.save_sentence")), {"sg": sigraph})
+        assert (home / "mine" / "modules.json").is_file()
     finally:
         shutil.move(home / "gone", home / "MODEL")
     found = (home / "predictions.csv").read_text().splitlines()

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from sigraph.encoders import HuggingFaceEncoder
+from sigraph.export.chosen_run import chosen_run
 from sigraph.export.load import load_encoder, load_reader
 from sigraph.files.arguments import said
 from sigraph.files.atomic import atomic_folder
@@ -29,7 +30,8 @@ def save_sentence_transformer(
     ``HuggingFaceEncoder(checkpoint=folder)`` opens it again. Low-rank updates are added to the weights.
 
     Args:
-        run: A run's folder, or that of a saved encoder; or an encoder itself.
+        run: A run's folder, or one above it, which stands for the run that validation prefers; or that of a saved
+            encoder; or an encoder itself.
         folder: Is new, or empty.
         reader: What made tokens for it; None: the run's.
 
@@ -43,10 +45,13 @@ def save_sentence_transformer(
     Example:
         >>> sigraph.save_sentence_transformer("runs/papers/sipt/0a1b2c3d4e5f/seed-0", "mine")
     """
-    encoder = run if isinstance(run, HuggingFaceEncoder) else load_encoder(run)
-    if reader is None and not isinstance(run, HuggingFaceEncoder):
-        found = load_reader(run)
-        reader = found if isinstance(found, HuggingFaceTokens) else None
+    if isinstance(run, HuggingFaceEncoder):
+        encoder: Any = run
+    else:
+        kept = chosen_run(run).path
+        encoder, found = load_encoder(kept), load_reader(kept)
+        if reader is None and isinstance(found, HuggingFaceTokens):
+            reader = found
     name = "save_sentence_transformer"
     if not isinstance(encoder, HuggingFaceEncoder):
         raise ValueError(f"'run' needs a HuggingFaceEncoder in {name!r} (got {said(encoder)})")
