@@ -22,6 +22,7 @@ _MANY = 1_000  # features: a wider encoder
 _WORDS = 5_000  # at most, the commonest: more take longer and seldom tell more
 LONGEST = 128  # tokens of a text that a checkpoint reads
 FINE_RATE, SMALL_BATCH = 5.0e-5, 32  # of a checkpoint
+FEW_TEXTS = 20  # that hold a word by which they are joined
 _SPARSE = 0.5  # share of zeros from which features count words
 
 
@@ -31,7 +32,7 @@ class Components:
 
     Args:
         reader, encoder, objective: As in an experiment file.
-        near: The graph of nearest samples, for who has no edges.
+        near: The graph of nearest samples, for who has no edges; None: there is none to propose.
         read: Columns that are read.
         why: The reason of each, by key, for people.
         arms: What such samples should be compared with besides.
@@ -41,7 +42,7 @@ class Components:
     reader: dict[str, Any] | None
     encoder: dict[str, Any]
     objective: dict[str, Any]
-    near: dict[str, Any]
+    near: dict[str, Any] | None
     read: list[str]
     why: dict[str, str] = field(default_factory=dict)
     arms: dict[str, Any] = field(default_factory=dict)
@@ -116,11 +117,15 @@ def _of_records(records: pa.Table, uses: Mapping[str, str]) -> Components:
 
 
 def _of_checkpoint(checkpoint: str, records: pa.Table | None, uses: Mapping[str, str]) -> Components:
-    names = [] if records is None else records.column_names
-    columns = [name for name in names if uses.get(name) == "text"]
-    columns = columns or [name for name in names if uses.get(name) in SEQUENCES][:1]
-    if not columns:
+    """As of records that are counted, but read by a checkpoint; the counts are what it is compared with."""
+    read = {name: use for name, use in uses.items() if use in ("text", *SEQUENCES)}
+    texts = [name for name, use in read.items() if use == "text"]
+    if records is None or not any(name in records.column_names for name in read):
         raise ValueError("--checkpoint needs a column of text or of sequences to read (--text, --sequence COLUMN)")
+    counts = _texts(texts, records) if texts else _of_records(records, read)
+    columns = counts.read
+    # Tokens are no rows of numbers, of which the nearest could be found; words that few texts hold join them.
+    shared = _component("graphs.BipartiteGraph", column=columns[0], separator=" ", max_item_degree=FEW_TEXTS)
     return Components(
         _component(
             "readers.HuggingFaceTokens", column=columns[0] if len(columns) == 1 else columns, checkpoint=checkpoint
@@ -128,14 +133,14 @@ def _of_checkpoint(checkpoint: str, records: pa.Table | None, uses: Mapping[str,
         | {"max_length": LONGEST},
         _component("encoders.HuggingFaceEncoder", checkpoint=checkpoint),
         _component("objectives.MaskedToken", tied=True),
-        _component("graphs.KNNGraph", k=10, metric="cosine"),
+        shared if texts else None,
         columns,
         {
             "reader": f"{' and '.join(columns)}, by the checkpoint's own tokenizer; longer ones are cut, and counted",
             "encoder": "all of its weights learn; lora: 8 learns a few of them, and needs less memory",
             "objective": "hides tokens and predicts them, by the checkpoint's own embeddings",
         },
-        {"tf-idf": {"kind": _component("arms.RawFeatures"), "pretrain.reader": None}},
+        {"tf-idf": {"kind": _component("arms.RawFeatures"), "pretrain.reader": counts.reader}},
         (FINE_RATE, SMALL_BATCH),
     )
 

@@ -177,8 +177,12 @@ def _graph(
         if separator := _separator(dataset, items[0]):
             made["separator"] = separator
         why = f"no edges were given: samples that share something in {items[0]} are joined"
+    elif components.near is None:
+        raise ValueError("no edges were given, and of such samples none are made; give a file of edges beside them")
     else:
-        made, why = components.near, "no edges were given: each sample is joined to the most similar ones"
+        by_items = components.near["_target_"].endswith("BipartiteGraph")
+        how = "samples that share something rare are joined" if by_items else "each is joined to the most similar ones"
+        made, why = components.near, f"no edges were given: {how}"
     wrapped = {"_target_": "sigraph.graphs.Rewired", "rate": 0.0, "graph": made}
     if dataset.tasks:
         why += "; LabelAgreement joins training samples of like labels instead"

@@ -83,3 +83,29 @@ def test_what_nothing_reads_is_refused_with_the_way_out():
     dataset = SampleDataset(pa.table({"what": [[1.0], [2.0]] * 12}), {"cites": EDGES}, name="mine")
     with pytest.raises(ValueError, match=r"nothing to read.*--text"):
         propose(dataset, "mine", {"what": "left out"})
+
+
+@pytest.mark.parametrize("kind", ["text", "texts", "protein"])
+def test_a_checkpoint_is_compared_with_counts_of_what_it_reads(kind, tmp_path):
+    samples, uses, _ = SAMPLES[kind]
+    dataset = SampleDataset(samples, {"cites": EDGES}, {"topic": TASK}, name="mine")
+    file = tmp_path / "mine.yaml"
+    file.write_text(propose(dataset, "mine", uses, checkpoint="MODEL").text())
+    config = load_config(file)
+    for name in config.arm_names:
+        check_components(config.arm(name))
+    reader, counts = config.pretrain.reader, config.arm("tf-idf").pretrain.reader
+    assert reader["checkpoint"] == config.pretrain.encoder["checkpoint"] == "MODEL"
+    assert counts["_target_"].endswith("TfIdf") and counts["column"] == reader["column"]
+    assert counts.get("analyzer", "word") == ("char" if kind == "protein" else "word")
+
+
+def test_without_edges_a_checkpoint_joins_texts_by_rare_words_and_no_sequences():
+    def proposed(kind):
+        samples, uses, _ = SAMPLES[kind]
+        return propose(SampleDataset(samples, tasks={"topic": TASK}), "mine", uses, checkpoint="MODEL")
+
+    graph = proposed("text").settings["pretrain"]["graph"]["graph"]
+    assert graph["_target_"].endswith("BipartiteGraph") and graph["column"] == "text"
+    with pytest.raises(ValueError, match="no edges were given, and of such samples none are made"):
+        proposed("protein")
