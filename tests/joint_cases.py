@@ -27,6 +27,7 @@ from sigraph.losses import (
     LinkPredictionLoss,
     MultiSimilarityLoss,
     NPairLoss,
+    ProjectedLoss,
     SmoothnessLoss,
     StructureLoss,
     TargetLoss,
@@ -41,7 +42,7 @@ from sigraph.samplers import NeighborPairSampler
 from sigraph.samples import Tokens, token_table
 
 # What takes arguments: a queue has tests of its own, the second is refused, the others are made below.
-WRAPPERS = {"CrossBatchMemory", "PMLLoss", "JointLoss", "TargetLoss"}
+WRAPPERS = {"CrossBatchMemory", "PMLLoss", "JointLoss", "ProjectedLoss", "TargetLoss"}
 NUM_NODES, NUM_FEATURES = 24, 5
 # Node ids of each process. Edges: 0 .. 19 at random in two groups; 20 .. 23 have one neighbour each, 0 .. 3.
 SCENARIOS = {
@@ -66,6 +67,8 @@ def losses() -> dict[str, StructureLoss]:
         "TargetLoss, cosine": TargetLoss(rows, encoder_channels=4),
         "TargetLoss, relational": TargetLoss(rows, "relational"),
         "JointLoss": JointLoss([TargetLoss(rows, encoder_channels=4), InfoNCELoss()], [0.7, 2.0]),
+        "ProjectedLoss": ProjectedLoss(InfoNCELoss(), 4, 8, 3),
+        "ProjectedLoss, spread": ProjectedLoss(SmoothnessLoss(), 4, None, 3),
         "ContrastiveLoss, two margins": ContrastiveLoss(0.1, 1.2),
         "MultiSimilarityLoss, mining": MultiSimilarityLoss(beta=10.0, epsilon=0.1),
         "InfoNCELoss, in": InfoNCELoss(variant="in"),

@@ -25,6 +25,7 @@ from sigraph.samples import Samples
 
 PAGE = read("docs/losses.md")
 FILES = {code.split("\n", 1)[0][2:]: code for code in blocks(PAGE, "python") if re.match(r"# \w+\.py\n", code)}
+WRAPPERS = ("CrossBatchMemory", "ProjectedLoss")  # of any loss
 LOSSES = [kind.__name__ for kind in concrete_subclasses(StructureLoss, sigraph.losses)]
 
 
@@ -38,8 +39,9 @@ def made(name, **settings):
     """A loss of the package with settings, and a loss inside where it needs one."""
     if name == "PMLLoss":
         settings["loss"] = pytest.importorskip("pytorch_metric_learning.losses").ContrastiveLoss()
-    elif name == "CrossBatchMemory":
+    elif name in WRAPPERS:
         settings["loss"] = InfoNCELoss()
+        settings |= {"encoder_channels": 4} if name == "ProjectedLoss" else {}
     elif name == "JointLoss":
         settings["losses"] = [InfoNCELoss()]
     elif name == "TargetLoss":
@@ -69,7 +71,7 @@ def test_the_settings_to_start_with_and_what_several_processes_do():
         for span in re.findall(r"`(\{.*?\})`", settings):
             made(name, **yaml.safe_load(span))
         expected = {True: "yes", False: "no"}[made(name).additive]
-        assert processes == ("as its loss" if name == "CrossBatchMemory" else expected), name
+        assert processes == ("as its loss" if name in WRAPPERS else expected), name
 
 
 @pytest.mark.parametrize("lacking", ["positive", "negative"])
@@ -79,7 +81,7 @@ def test_what_an_anchor_that_lacks_a_kind_of_pair_does(lacking):
     is_positive = torch.eye(3, 6, dtype=torch.bool)
     is_positive[0] = lacking == "negative"
     for name, (*_, no_positive, no_negative, _, _) in table(re.escape("loss | start with")).items():
-        if name not in ("PMLLoss", "CrossBatchMemory", "JointLoss", "TargetLoss"):
+        if name not in ("PMLLoss", *WRAPPERS, "JointLoss", "TargetLoss"):
             loss = made(name)
             whole, rest = (loss(z[i:], Pairs(is_positive[i:].nonzero().t(), 3 - i, 6), candidates) for i in (0, 1))
             cell = no_positive if lacking == "positive" else no_negative
@@ -109,7 +111,8 @@ def test_every_yaml_builds(beside, toy):
         pretrain = {**toy["pretrain"], **yaml.safe_load(text)}
         parts = build_parts(config_from_dict({**toy, "pretrain": pretrain}).arm("sipt").pretrain, seed=0)
         built.append(parts.module.structure_loss)
-    memory, library, own = built
+    head, memory, library, own = built
+    assert head.hidden.weight.shape == (256, 4) and head.output.weight.shape == (128, 256)
     assert (memory.size, memory.start_step, memory.loss.temperature) == (8192, 1000, 0.2)
     assert library.miner.epsilon == 0.1 and own.margin == 0.3
 

@@ -48,6 +48,7 @@ NEEDED = {
         "module": {"_target_": "torch.nn.Linear", "in_features": 6, "out_features": 4},
         "out_channels": 4,
     },
+    "ProjectedLoss": {"loss": {"_target_": "sigraph.losses.InfoNCELoss"}},
     "RadiusGraph": {"radius": 1.0},
     "TargetLoss": {"target": {"_target_": "sigraph.targets.GraphEmbedding", "out_channels": 4}},
     "TorusWorld": {"num_samples": 60, "num_topics": 2, "num_valid": 10, "num_test": 10, "vocabulary": 20},

@@ -37,6 +37,7 @@ NESTED_BASES = {
     "sigraph.arms": "ArmKind",
 }
 _ALSO_NESTED = ("encoder_channels",)  # filled in at any depth, by default too: a loss in another reads the same z
+_OTHER_WIDTH = "inner_channels"  # unless the class of that other says here which argument of its own is the width
 Bases = type | tuple[type, ...]
 _PLAIN = (str, int, float, bool, list, dict, NoneType)
 _DEPTHS = ("layers", "blocks", "depth", "hops")  # endings of arguments that a constructor loops over
@@ -52,7 +53,7 @@ def build(component: Component, expected: Bases, where: str, **available: Any) -
         where: The component's dotted key, for messages, e.g. ``pretrain.encoder``.
         available: Late-bound values, e.g. ``in_channels``. Each is passed if the constructor has such a parameter and
             the component does not give it; to nested components only where they cannot do without, and the width of
-            the embedding.
+            the embedding, or of what the component around makes of it.
 
     Raises:
         ConfigError: A target is missing or of the wrong kind, an argument does not fit, or a constructor refuses.
@@ -218,9 +219,18 @@ def _make(component: Component, expected: Bases, where: str, available: Any, nes
 
 def _built(component: Component, target: type, where: str, available: Any, nested: bool, late: int) -> dict[str, Any]:
     arguments = _arguments(component, target, where, available, nested, late)
+    within = _within(target, arguments, available)
     for name in component.keys() & arguments.keys():  # late-bound values stay as they are
-        arguments[name] = _made(arguments[name], f"{where}.{name}", available)
+        arguments[name] = _made(arguments[name], f"{where}.{name}", within)
     return arguments
+
+
+def _within(target: type, arguments: dict[str, Any], available: Any) -> Any:
+    """The late-bound values for what a component holds."""
+    width = getattr(target, _OTHER_WIDTH, None)
+    if not isinstance(width, str) or "encoder_channels" not in available:
+        return available
+    return {**available, "encoder_channels": arguments.get(width, inspect.signature(target).parameters[width].default)}
 
 
 def _made(value: Any, where: str, available: Any) -> Any:

@@ -10,6 +10,7 @@ from sigraph.losses.memory import CrossBatchMemory
 from sigraph.losses.multi_similarity import MultiSimilarityLoss
 from sigraph.losses.n_pair import NPairLoss
 from sigraph.losses.pml import PMLLoss
+from sigraph.losses.projected import ProjectedLoss
 from sigraph.losses.smoothness import SmoothnessLoss
 from sigraph.losses.target import TargetLoss
 from sigraph.losses.triplet import TripletLoss
@@ -26,6 +27,7 @@ __all__ = [
     "PMLLoss",
     "PairSets",
     "PairwiseLoss",
+    "ProjectedLoss",
     "SmoothnessLoss",
     "StructureLoss",
     "TargetLoss",

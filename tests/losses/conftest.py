@@ -18,7 +18,7 @@ Case = tuple[Tensor, Tensor, Pairs]
 def random_case() -> Callable[..., Case]:
     """(z [A, D], candidates [C, D], pairs) with the named optional fields of Pairs."""
 
-    def draw(seed: int, *options: str, num_anchors: int = 7, num_candidates: int = 11) -> Case:
+    def draw(seed: int, *options: str, num_anchors: int = 7, num_candidates: int = 11, num_channels: int = 5) -> Case:
         generator = torch.Generator().manual_seed(seed)
 
         def index(density: float) -> Tensor:
@@ -46,8 +46,8 @@ def random_case() -> Callable[..., Case]:
             positive, fields["self_index"] = positive[:, keep], own
             if "weight" in fields:
                 fields["weight"] = fields["weight"][keep]
-        z = torch.randn(num_anchors, 5, generator=generator, dtype=torch.float64)
-        candidates = torch.randn(num_candidates, 5, generator=generator, dtype=torch.float64)
+        z = torch.randn(num_anchors, num_channels, generator=generator, dtype=torch.float64)
+        candidates = torch.randn(num_candidates, num_channels, generator=generator, dtype=torch.float64)
         return z, candidates, Pairs(positive, num_anchors, num_candidates, **fields)
 
     return draw

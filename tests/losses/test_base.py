@@ -13,6 +13,7 @@ from sigraph.losses import (
     MultiSimilarityLoss,
     PairSets,
     PMLLoss,
+    ProjectedLoss,
     StructureLoss,
     TargetLoss,
 )
@@ -31,8 +32,17 @@ def contrastive_of_pml() -> StructureLoss:
     return PMLLoss(losses.ContrastiveLoss(), ignore_weight=True)
 
 
+def projected(encoder_channels: int = 4) -> StructureLoss:
+    torch.manual_seed(0)
+    return ProjectedLoss(MultiSimilarityLoss(), encoder_channels, 16, 3)
+
+
 # Losses that cannot do without arguments.
-MADE = {"PMLLoss": contrastive_of_pml, "JointLoss": lambda: JointLoss([InfoNCELoss(), MultiSimilarityLoss()], [0.3, 2])}
+MADE = {
+    "PMLLoss": contrastive_of_pml,
+    "JointLoss": lambda: JointLoss([InfoNCELoss(), MultiSimilarityLoss()], [0.3, 2]),
+    "ProjectedLoss": projected,
+}
 SAYS = {"JointLoss": "InfoNCELoss"}  # what looks at the input
 # Not only sums over pairs: the spread of the samples counts too, wherever in the batch they stand.
 WITH_SPREAD = {"SmoothnessLoss"}
@@ -88,7 +98,7 @@ def test_autocast_changes_nothing(loss_type):
 def test_gradient_is_the_derivative(loss_type, random_case):
     loss = make(loss_type)
     for seed, options in enumerate(OPTIONS):
-        z, candidates, pairs = random_case(seed, *options)
+        z, candidates, pairs = random_case(seed, *options, num_channels=4)
         inputs = z.requires_grad_(), candidates.requires_grad_()
         assert torch.autograd.gradcheck(lambda z, c, pairs=pairs: loss(z, pairs, c), inputs, fast_mode=True)
     assert torch.autograd.gradcheck(lambda z: loss(z, ring()), embeddings(dtype=torch.float64).requires_grad_())
@@ -115,7 +125,7 @@ def test_rectangular_is_square_where_they_mean_the_same(loss_type, value_and_gra
 
 @every_loss
 def test_fixed_candidates_as_in_a_queue(loss_type, random_case):
-    z, candidates, pairs = random_case(0)
+    z, candidates, pairs = random_case(0, num_channels=4)
     z.requires_grad_()
     make(loss_type)(z, pairs, candidates).backward()
     both = [x.detach().clone().requires_grad_() for x in (z, candidates)]

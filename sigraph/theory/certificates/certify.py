@@ -53,8 +53,8 @@ def certify(
     Args:
         embeddings: One a node of the graph, finite. Shape [N, D].
         graph: Its edges, without weights and groups. Isolated nodes are non-neighbours of all and no anchors.
-        loss: Gives measure and margins, also from inside a memory. None, and losses that state no measure (those of
-            pytorch-metric-learning): the cosine.
+        loss: Gives measure and margins, also from inside a memory. None, and losses that state no measure of these
+            embeddings (those of pytorch-metric-learning, and of a projection): the cosine.
         y: Labels, for what is promised (of classes alone) and reached: 1-D integer = classes (-1 missing), 1-D float =
             regression (NaN missing), 2-D = multi-label (NaN missing). Local consistency's counterpart in the latent
             space: accuracy; Spearman's correlation with the neighbours' mean; per label column the share of carriers
