@@ -100,6 +100,7 @@ class _Look:
         self._pairs: dict[str, dict[str, int]] = {}  # by ground, tested pairs that its graph holds
         self._seen: set[tuple[str, str]] = set()
         self.notes: dict[str, None] = {}  # what readers do not know, once each
+        self._noted: list[tuple[Reader, str]] = []  # a reader that was asked, and of which data: it reads all of them
 
     def __call__(self, arm: ArmConfig, keep: bool = False) -> None:
         """Look at an arm; ``keep`` what it built, for others that pre-train the same."""
@@ -156,11 +157,13 @@ class _Look:
         return parts
 
     def _note(self, dataset: SampleDataset) -> None:
-        """Keep what the data set's reader reads as unknown."""
-        if dataset.reader is not None and dataset.records is not None:
-            note = dataset.reader.note(dataset.records)
-            if note:
-                self.notes[f"{type(dataset.reader).__name__}, data set {dataset.name}: {note}"] = None
+        """Keep what the data set's reader reads as unknown; a data set that was looked at is not read again."""
+        reader, data = dataset.reader, dataset.fingerprint
+        if reader is None or dataset.records is None or any(reader is one and data == of for one, of in self._noted):
+            return
+        self._noted.append((reader, data))
+        if note := reader.note(dataset.records):
+            self.notes[f"{type(reader).__name__}, data set {dataset.name}: {note}"] = None
 
     def _look_at_task(
         self,
