@@ -6,7 +6,7 @@ import math
 
 from sigraph.config import ExperimentConfig
 from sigraph.files.counted import counted
-from sigraph.running.plan import measure
+from sigraph.running.measured import measure
 
 SHARE = 0.6  # of the time is pre-training; reading, fine-tuning and the references take the rest
 ENOUGH_STEPS, MOST_EPOCHS, LEAST_EPOCHS = 3_000, 200, 3

@@ -13,8 +13,8 @@ from torch import Tensor
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.data import SampleDataset
 from sigraph.running.fitting import fit_parts
+from sigraph.running.measured import measure
 from sigraph.running.parts import build_parts, said_of
-from sigraph.running.plan import measure
 
 
 @dataclass

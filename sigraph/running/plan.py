@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import math
-import resource
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-
-from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, ExperimentConfig
 from sigraph.config.search import search_seeds
 from sigraph.files.markdown import markdown_table
-from sigraph.machines.trainer import fit, quiet_trainer
 from sigraph.running.arm_settings import check_all, own_baselines, search_lines
-from sigraph.running.fitting import refreshing, validation_of
 from sigraph.running.found import found
 from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.kinds import build_kind
-from sigraph.running.parts import Parts, build_parts, pretrain_hash
+from sigraph.running.measured import Known, measure
+from sigraph.running.parts import pretrain_hash
 from sigraph.running.run_one import pretrain_folder, run_folder
 from sigraph.running.searching.search import kept_search, num_trials
 
-TIMED_STEPS, MOST_SECONDS = 8, 10.0
+_TOKENS = ["tokens a seed", "tokens in all", "tokens a second"]
+_READ = "tokens: real ones, without padding, that the encoder reads in the steps of pre-training"
 # Of an arm that pre-trains nothing: what it fits is not known before, and takes seconds.
 _NOTHING = {"num_parameters": None, "num_samples": None, "num_edges": None, "num_steps": 0, "seconds": 0.0}
-_NOTHING |= {"peak_memory_mb": 0.0, "trials": 0, "pretrainings": 0, "draws": 0, "pretrained_draws": 0}
+_NOTHING |= {"num_tokens": None, "tokens_per_second": None, "peak_memory_mb": 0.0}
+_NOTHING |= {"trials": 0, "pretrainings": 0, "draws": 0, "pretrained_draws": 0}
 
 
 def plan(
@@ -47,7 +40,8 @@ def plan(
     ``draws`` are the trials that its search has still to make, ``pretrained_draws`` the pre-trainings of these: each as
     long as that of the arm, whatever is drawn. Arms that pre-train the same share it. What a search chose before is
     what is timed. Fine-tuning is not in it: how long it takes depends on when validation stops it. An arm of a kind
-    pre-trains nothing; ``kind`` says what it does.
+    pre-trains nothing; ``kind`` says what it does. ``num_tokens`` and ``tokens_per_second`` of encoders of token
+    sequences are as of :func:`~sigraph.running.measured.measure`. What arms share is measured once.
 
     Args:
         config: The experiment.
@@ -68,6 +62,7 @@ def plan(
         say(line)
     rows: list[dict[str, Any]] = []
     timed: dict[str, dict[str, Any]] = {}
+    known: Known = {}
     for name, own in seeds.items():
         drawn = kept_search(config, name)
         arm = config.arm(name, chosen=drawn and drawn["chosen"])
@@ -80,7 +75,7 @@ def plan(
         code = pretrain_hash(arm.pretrain)
         shared = next((other for other, same in timed.items() if same["code"] == code), None)
         if shared is None:
-            timed[name] = {"code": code, **measure(arm, own[0])}
+            timed[name] = {"code": code, **measure(arm, own[0], known)}
         rows.append({"arm": name, "shares": shared, "num_seeds": len(own), **timed[shared or name]})
         rows[-1] |= _trials(config, name, drawn and drawn["chosen"]) | _draws(config, name, search)
         rows[-1]["num_found"] = 0 if rows[-1]["draws"] else _num_found(config, arm, own)
@@ -91,88 +86,53 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None, sear
     """The rows of :func:`plan` as text, with the total and what is worth saying of leakage, a grid and a search."""
     notes: list[str] = []
     rows = plan(config, jobs, notes.append, search)
-    titles = ["arm", "parameters", "samples", "edges", "steps a seed", "seconds a seed", "grid"]
-    titles += ["search"] * (search is not None)
+    reads_tokens = any(row["num_tokens"] is not None for row in rows)
+    titles = ["arm", "parameters", "samples", "edges", "steps a seed", "seconds a seed"]
+    titles += [*_TOKENS * reads_tokens, "grid", *["search"] * (search is not None)]
     cells = []
-    total = 0.0
     for row in rows:
         if "kind" in row:
             cells.append([row["arm"], f"{row['kind']}: pre-trains nothing", *[""] * (len(titles) - 2)])
             continue
-        own = 0.0 if row["shares"] else row["seconds"]
-        total += own * max(row["num_seeds"] - 1 + row["pretrainings"] - row["num_found"], 0)
-        total += row["seconds"] * row["pretrained_draws"]
         shown = f"shares {row['shares']}'s" if row["shares"] else f"{row['seconds']:.0f}"
         grid = f"{row['trials']} trials" if row["trials"] else ""
         sizes = [f"{row[name]:,}" for name in ("num_parameters", "num_samples", "num_edges", "num_steps")]
         drawn = [f"{row['draws']} trials" if row["draws"] else ""] * (search is not None)
-        cells.append([row["arm"], *sizes, shown, grid, *drawn])
+        cells.append([row["arm"], *sizes, shown, *_tokens(row) * reads_tokens, grid, *drawn])
     peak = max((row["peak_memory_mb"] for row in rows), default=0.0)
     runs, done = (sum(row[name] for row in rows) for name in ("num_seeds", "num_found"))
+    total = sum(_num_pretrained(row) * row["seconds"] for row in rows)
     text = [
         markdown_table(titles, cells),
         "",
         f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each"
         + (f"; {done} are finished and not run again" if done else ""),
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
+        *[_READ] * reads_tokens,
         f"memory: about {peak:,.0f} MB a process",
         *notes,
     ]
     return "\n".join(text)
 
 
-def measure(arm: ArmConfig, seed: int) -> dict[str, Any]:
-    parts = build_parts(replace(arm.pretrain, num_workers=0), seed)
-    num_steps = parts.steps_per_epoch * arm.pretrain.trainer.max_epochs
-    seconds = _seconds(parts) if num_steps else 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    return {
-        "num_parameters": sum(parameter.numel() for parameter in parts.module.parameters()),
-        "num_samples": len(parts.dataset),
-        "num_edges": parts.graph.num_edges // 2,
-        "num_steps": num_steps,
-        "seconds": seconds,
-        "peak_memory_mb": peak,
-    }
+def _num_pretrained(row: Mapping[str, Any]) -> int:
+    """Pre-trainings that an arm has still to make: of its seeds, of what its grid tries, of the draws of its search."""
+    own = row["num_seeds"] - 1 + row["pretrainings"] - row["num_found"]
+    return (0 if row["shares"] else max(own, 0)) + row["pretrained_draws"]
 
 
-class _Clock(Callback):
-    """Stops a training after so many steps, and tells what one took: the first is warming up and does not count."""
-
-    def __init__(self, num_steps: int) -> None:
-        self.num_steps, self.times = num_steps, list[float]()
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        self.times.append(time.perf_counter())
-        spent = self.times[-1] - self.times[0]
-        trainer.should_stop = len(self.times) > self.num_steps or (spent > MOST_SECONDS and len(self.times) > 1)
-
-    @property
-    def seconds(self) -> float:
-        return (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+def _tokens(row: Mapping[str, Any]) -> list[str]:
+    """Cells of tokens: those of one seed, those of all that is still to be pre-trained, those of a second."""
+    if row["num_tokens"] is None:
+        return [""] * len(_TOKENS)
+    number = _num_pretrained(row)
+    cells = [row["num_tokens"], number * row["num_tokens"], row["tokens_per_second"]]
+    return [_rounded(cell) for cell in cells]
 
 
-def _seconds(parts: Parts) -> float:
-    """Of a whole pre-training: its steps as the trainer takes them, whole epochs if these are short; validations."""
-    config, an_epoch = parts.config, parts.steps_per_epoch
-    loader = pretrain_loader(
-        parts.dataset, parts.sampler, parts.objective, config.batch_size, num_steps=parts.steps_per_epoch
-    )
-    clock = _Clock(max(1, TIMED_STEPS // an_epoch) * an_epoch if an_epoch < TIMED_STEPS else TIMED_STEPS)
-    trainer = quiet_trainer(
-        max_epochs=-1,
-        gradient_clip_val=config.trainer.gradient_clip_val,
-        precision=config.trainer.precision,
-        accelerator=config.trainer.accelerator,
-        callbacks=[*refreshing(parts), clock],
-    )
-    fit(trainer, parts.module, loader)
-    validation = validation_of(parts)
-    start = time.perf_counter()
-    validation.measure(parts.module.encoder)
-    each = time.perf_counter() - start
-    num_epochs = config.trainer.max_epochs
-    return num_epochs * an_epoch * clock.seconds + math.ceil(num_epochs / config.valid_every) * each
+def _rounded(number: float) -> str:
+    """To three digits: an estimate has no more."""
+    return f"{float(f'{number:.3g}'):,.0f}"
 
 
 def _num_found(config: ExperimentConfig, arm: ArmConfig, seeds: Sequence[int]) -> int:

@@ -20,7 +20,7 @@ from sigraph.tasks import PairTask, Task
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sigraph.proposal.budget.MOST_EPOCHS", 3)
-    monkeypatch.setattr("sigraph.running.plan.TIMED_STEPS", 2)
+    monkeypatch.setattr("sigraph.running.measured.TIMED_STEPS", 2)
     return tmp_path
 
 

@@ -38,7 +38,7 @@ def nothing_trains(monkeypatch):
 
     for module, name in ((fitting, "fit_parts"), (grid, "pretrain_stage"), (sigraph.running.run_one, "pretrain_stage")):
         monkeypatch.setattr(module, name, never)
-    monkeypatch.setattr("sigraph.running.plan.fit", never)
+    monkeypatch.setattr("sigraph.running.measured.fit", never)
 
 
 @pytest.mark.parametrize("section", ["pretrain", "finetune.0"])

@@ -69,7 +69,8 @@ def test_the_plan_counts_trials_and_shared_pretrainings(toy, monkeypatch):
 def test_the_total_is_every_pretraining_once(toy, monkeypatch, grid, total):
     """Two arms of three seeds at ten seconds; two trials more for the arm that has a structure loss."""
     one = {"num_parameters": 1, "num_samples": 1, "num_edges": 1, "num_steps": 1, "seconds": 10.0, "peak_memory_mb": 1}
-    monkeypatch.setattr("sigraph.running.plan.measure", lambda arm, seed: one)
+    one |= {"num_tokens": None, "tokens_per_second": None}
+    monkeypatch.setattr("sigraph.running.plan.measure", lambda *_: one)
     toy["arms"]["sipt-head"] = {"finetune.0.max_epochs": 9}
     toy["grid"] = {f"pretrain.{key}": values for key, values in grid.items()}
     assert total in plan_table(config_from_dict({**toy, "seeds": [0, 1, 2]}))

@@ -300,7 +300,8 @@ def test_the_command_searches_and_writes_every_trial(file, searching, capsys):
 
 def test_a_plan_counts_trials_and_the_list_asks_for_them(file, searching, monkeypatch, capsys):
     one = {"num_parameters": 1, "num_samples": 1, "num_edges": 1, "num_steps": 1, "seconds": 10.0, "peak_memory_mb": 1}
-    monkeypatch.setattr("sigraph.running.plan.measure", lambda arm, seed: one)
+    one |= {"num_tokens": None, "tokens_per_second": None}
+    monkeypatch.setattr("sigraph.running.plan.measure", lambda *_: one)
     assert main(["run", file, "--dry-run", "--search", "5"]) == 0
     out = capsys.readouterr().out
     assert "5 trials" in out and "about 4 min" in out  # two arms of two seeds, and of five trials of two
