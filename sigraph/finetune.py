@@ -14,6 +14,7 @@ from torch.optim import AdamW
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, Encoding, embed
+from sigraph.encoders.base import run_encoder
 from sigraph.evaluation.finetune_settings import FinetuneSettings
 from sigraph.evaluation.nearest_head import check_neighbors, nearest_predictions
 from sigraph.evaluation.probe import Probe, converged_probe
@@ -109,7 +110,7 @@ class FinetuneModule(LightningModule):
         Returns:
             Shape [B, num_outputs].
         """
-        encoding = self.encoder(inputs)
+        encoding = run_encoder(self.encoder, inputs)
         return self.head(encoding.z if place is None else self.task.read(encoding, place, inputs))
 
     def loss(self, predicted: Tensor, y: Tensor) -> Tensor:

@@ -42,6 +42,7 @@ _NEW: dict[str, Any] = {
     "max_train_samples": None,
     "max_scored_samples": None,
     "samples_seed": 0,
+    "steps_per_epoch": None,
 }
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
@@ -64,7 +65,8 @@ class TrainerConfig(Plain):
         weight_average: Decay per step, in [0, 1), of an exponential moving average of the weights, which becomes the
             pre-trained encoder; null: the last weights.
         precision: Numbers that it computes with: ``32-true``; ``bf16-mixed`` or ``16-mixed`` (GPU alone), weights in
-            float32 all the same; ``bf16-true`` or ``64-true``, weights as well. The encoder is kept in float32.
+            float32 all the same; ``bf16-true`` or ``64-true``, weights as well. The encoder is kept in float32;
+            with ``bf16-mixed`` it computes so in fine-tuning too, heads in float32.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...; one that is not there is refused before anything trains.
         devices: Processes on each machine, a GPU each where there are GPUs. Several share every batch; which neighbours
             are drawn depends on how many there are, so that scores differ as they do between seeds. Left out under
@@ -107,6 +109,8 @@ class PretrainConfig(Plain):
         structure_weight: Share of the structure loss, in [0, 1]; below 1 an objective is needed.
             Null: 1.0 without objective, else 0.1.
         batch_size: Seed samples a step.
+        steps_per_epoch: Steps that count as an epoch, for data of which a pass is too long, or for a share of one; null:
+            as many as a pass over all samples of the data set takes. Each epoch shuffles anew.
         inductive: What pre-training does not see, with as many steps as without. ``false``: it sees all samples and
             edges, without their labels. ``true``: no sample that a task of the data set validates or tests on, and none
             of its edges. ``test``: no test sample of a task, and none of its edges. ``edges``: all samples, but no edge
@@ -137,6 +141,7 @@ class PretrainConfig(Plain):
     objective: Component | None = key(None, home="sigraph.objectives")
     structure_weight: float | None = key(None, low=0, high=1)
     batch_size: int = key(1024, low=1, high=MOST)
+    steps_per_epoch: int | None = key(None, low=1, high=MOST)
     inductive: Inductive = key(False, check=checked_inductive, is_said=KINDS)
     test_pairs: str = key("refuse", one_of=TEST_PAIRS)
     valid_edge_rate: float = key(0.05, low=0, below=1)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from os import PathLike
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sigraph.config.described import Described
@@ -26,6 +27,7 @@ class Encoder(Described, nn.Module, ABC):
     """
 
     out_channels: int  # D
+    autocast_dtype: torch.dtype | None = None  # of a mixed precision; None: all in the precision of the weights
 
     @property
     def part_channels(self) -> int:
@@ -77,6 +79,18 @@ class Encoder(Described, nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Any) -> Encoding:
         """Encode a batch of samples, each independently of the others."""
+
+
+def run_encoder(encoder: Encoder, inputs: Any) -> Encoding:
+    """What an encoder makes of a batch, in its mixed precision where it has one; heads get single precision."""
+    if encoder.autocast_dtype is None:
+        return encoder(inputs)
+    device = next(encoder.parameters()).device.type
+    with torch.autocast(device, encoder.autocast_dtype):
+        found = encoder(inputs)
+    if not isinstance(found, Encoding):
+        return found  # for others to refuse
+    return found._replace(z=found.z.float(), h=None if found.h is None else found.h.float())
 
 
 def samples_of(dataset: SampleDataset) -> str:

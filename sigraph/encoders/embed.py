@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sigraph.data.batch import on_parts
 from sigraph.data.dataset import SampleDataset
-from sigraph.encoders.base import Encoder, Encoding, check_width, checked_encoding
+from sigraph.encoders.base import Encoder, Encoding, check_width, checked_encoding, run_encoder
 from sigraph.files.arguments import check_integers, check_kinds, checked_node
 from sigraph.samples.batches import bounded_batches, by_cost
 
@@ -47,7 +47,7 @@ def embed(encoder: Encoder, dataset: SampleDataset, node: Tensor | None = None, 
     z = torch.empty(len(node), encoder.out_channels)
     with _evaluating(encoder):
         for ids in bounded_batches(dataset.store, node[order], batch_size):
-            encoding = checked_encoding(encoder, encoder(_move(dataset.fetch(ids), like)), len(ids))
+            encoding = checked_encoding(encoder, run_encoder(encoder, _move(dataset.fetch(ids), like)), len(ids))
             z[order[done : done + len(ids)]] = encoding.z.float().cpu()
             done += len(ids)
     wrong = (~torch.isfinite(z).all(dim=1)).nonzero().view(-1)
@@ -71,7 +71,7 @@ def encode(encoder: Encoder, dataset: SampleDataset, node: Tensor) -> tuple[Any,
     like = next((weight for weight in encoder.parameters() if weight.is_floating_point()), torch.empty(0))
     inputs = _move(dataset.fetch(node), like)
     with _evaluating(encoder):
-        return inputs, checked_encoding(encoder, encoder(inputs), len(node))
+        return inputs, checked_encoding(encoder, run_encoder(encoder, inputs), len(node))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sigraph.files.memory import check_processes
 from sigraph.files.suggestions import did_you_mean
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true", "32", "bf16", "16", "64")
+BF16_MIXED = ("bf16-mixed", "bf16")  # names of one thing
 # Known to Lightning, but no pre-training comes out of it.
 _NOT_TRAINED = {
     "16-true": "weights in float16 lose small gradients, and optimizers divide by what is rounded to 0",

@@ -23,6 +23,7 @@ from sigraph.files.random import keyed_generator, keyed_seed
 from sigraph.graphs import GraphConstructor
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.losses import CrossBatchMemory, StructureLoss
+from sigraph.machines.devices import BF16_MIXED
 from sigraph.objectives import Objective
 from sigraph.pretrain import PretrainModule
 from sigraph.running.embeddings import Embeddings
@@ -118,8 +119,8 @@ class Parts:
 
     @property
     def steps_per_epoch(self) -> int:
-        """As many as over the whole data set, so that an inductive arm takes no fewer than the others."""
-        return -(-len(self.whole) // self.config.batch_size)
+        """As many as over the whole data set, so that an inductive arm takes no fewer than the others; or as said."""
+        return self.config.steps_per_epoch or -(-len(self.whole) // self.config.batch_size)
 
 
 def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None) -> Parts:
@@ -138,6 +139,8 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
         encoder = _build_reader(config.encoder, Encoder, "pretrain.encoder", dataset)
     else:
         encoder = started_encoder(start, dataset)
+    if config.trainer.precision in BF16_MIXED:
+        encoder.autocast_dtype = torch.bfloat16
     check_width(encoder)
     encoder.check_samples(dataset)
     if start is None:
