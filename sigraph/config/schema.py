@@ -109,15 +109,15 @@ class PretrainConfig(Plain):
         structure_weight: Share of the structure loss, in [0, 1]; below 1 an objective is needed.
             Null: 1.0 without objective, else 0.1.
         batch_size: Seed samples a step.
-        steps_per_epoch: Steps that count as an epoch, for data of which a pass is too long, or for a share of one; null:
-            as many as a pass over all samples of the data set takes. Each epoch shuffles anew.
+        steps_per_epoch: Steps that count as an epoch, for data of which a pass is too long; null: as many as a pass
+            over all samples of the data set takes. Each epoch shuffles anew.
         inductive: What pre-training does not see, with as many steps as without. ``false``: it sees all samples and
             edges, without their labels. ``true``: no sample that a task of the data set validates or tests on, and none
             of its edges. ``test``: no test sample of a task, and none of its edges. ``edges``: all samples, but no edge
             of one that a task validates or tests on. ``outside-train``: what ``true`` hides, and every sample in no
             split, such as papers of the years between training and test. ``{share: 0.2}``: all but this share of each
             task's test samples, the same ones for every arm and seed, and none of their edges; hidden and seen test
-            samples are scored apart too.
+            samples are scored apart too. ``{tasks: [go]}``: what ``true`` hides, for the sake of these tasks alone.
         test_pairs: Pairs of samples that a task tests, where the data set's graphs hold them: ``refuse`` such a graph,
             take them out (``leave-out``), or ``allow`` it, and results are suspicious.
         valid_edge_rate: Share of the graph's edges held out to validate pre-training, in [0, 1).

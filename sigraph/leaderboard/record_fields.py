@@ -19,7 +19,7 @@ PRETRAINED, CLOSED_FORM, REFERENCE = KINDS = "pretrained", "closed-form", "refer
 NO_HEAD = "–"  # of an arm that pre-trains nothing, where others say linear, full or knn
 _SHA256 = re.compile("[0-9a-f]{64}")
 _HEXADECIMAL = re.compile("[0-9a-f]{8,64}")
-_INDUCTIVE = re.compile(r"no|yes|test|edges|outside-train|share (0?\.[0-9]{1,17}|1(\.0)?)")
+_INDUCTIVE = re.compile(r"no|yes|test|edges|outside-train|share (0?\.[0-9]{1,17}|1(\.0)?)|tasks \S.*")
 OK, FAILED, UNFINISHED, UNREADABLE = "ok", "failed", "unfinished", "unreadable"
 
 Check = Callable[[Any, str], str | None]  # a value and its dotted place -> what is wrong with it
@@ -140,7 +140,7 @@ MAYBE_TEXT, MAYBE_NUMBER, MAYBE_COUNT = _or_none(TEXT), _or_none(NUMBER), _or_no
 SOURCES = _or_none(_named(TEXT))  # module -> hash
 KIND = _kind(f"one of {', '.join(KINDS)}", lambda value: value in KINDS)
 INDUCTIVE = _kind(
-    "one of no, yes, test, edges, outside-train, share <number>",
+    "one of no, yes, test, edges, outside-train, share <number>, tasks <names>",
     lambda value: isinstance(value, str) and bool(_INDUCTIVE.fullmatch(value)),
 )
 LABELS = _kind("one of none, train, all", lambda value: value in ("none", "train", "all"))

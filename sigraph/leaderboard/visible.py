@@ -26,7 +26,7 @@ class Visible(Kept):
     Args:
         inductive: What was hidden: ``no``, ``yes`` (validation and test samples), ``test`` (test samples), ``edges``
             (those that touch validation or test samples), ``outside-train`` (every sample that no task trains on),
-            ``share 0.2`` (that share of the test samples).
+            ``share 0.2`` (that share of the test samples), ``tasks a, b`` (validation and test samples of these).
         samples: Count and digest of the ids of the samples that pre-training may see under that meaning.
         edges: Count and digest of the edges that it may see; None: the method uses none.
         labels: Whose labels pre-training uses: ``none``, ``train``, or ``all`` where a graph is made of them
@@ -83,6 +83,8 @@ class Visible(Kept):
         if self.reads_samples is False:
             return None
         hidden = HIDDEN.get(self.inductive)
+        if hidden is None and self.inductive.startswith("tasks "):
+            hidden = f"inductive for {self.inductive.removeprefix('tasks ')}"
         if hidden is None:
             hidden = f"{100 * float(self.inductive.removeprefix('share ')):g} % of test hidden"
         return f"{hidden}, graph at inference" if self.graph_at_inference else hidden

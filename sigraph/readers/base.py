@@ -73,6 +73,14 @@ class Reader(Described, ABC):
         """
 
     @property
+    def max_parts(self) -> int | None:
+        """Parts of a sample at most where a part is a letter and those behind are left out; None: there is no telling.
+
+        A task of parts then has no label of what is left out.
+        """
+        return None
+
+    @property
     def wanted(self) -> list[str]:
         """Columns that it needs, by name: its ``column`` (or several that it reads as one), its ``columns``."""
         several = getattr(self, "columns", None)

@@ -56,6 +56,10 @@ class SymbolTokens(Reader):
         self._special = [UNKNOWN + 1 + len(letters)] if len(self.wanted) > 1 else []
         self._code[ord(_BOUNDARY)] = (self._special or [UNKNOWN])[0]
 
+    @property
+    def max_parts(self) -> int | None:
+        return self.max_length
+
     def fit(self, records: pa.Table) -> None:
         """Nothing but whether there is such a column: the alphabet is given."""
         text_column(records, self.column, "SymbolTokens")

@@ -8,6 +8,8 @@ from torch import Tensor
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder, embed
 from sigraph.running.ground import Ground
+from sigraph.tasks import Task
+from sigraph.tasks.base import BaseTask
 
 
 class Embeddings:
@@ -25,7 +27,7 @@ class Embeddings:
         self._encoder, self._whole, self._dataset = encoder, ground.whole, ground.dataset
         self._samples = ground.sight.samples
         self._seen: Tensor | None = None
-        self._other: tuple[str, Tensor] | None = None
+        self._other: tuple[str, Tensor, Tensor] | None = None
 
     @property
     def seen(self) -> Tensor:
@@ -34,12 +36,30 @@ class Embeddings:
             self._seen = embed(self._encoder, self._dataset)
         return self._seen
 
-    def of(self, dataset: SampleDataset) -> Tensor:
-        """Of all samples of a data set that is read as the pre-training's was; the last one is kept. Shape [N, D]."""
-        data = dataset.fingerprint
-        if self._other is None or self._other[0] != data:
-            self._other = data, self._all() if data == self._whole.fingerprint else embed(self._encoder, dataset)
-        return self._other[1]
+    def of(self, dataset: SampleDataset, task: BaseTask | None = None) -> Tensor:
+        """Of a data set that is read as the pre-training's was; what was asked last is kept.
+
+        Args:
+            dataset: Any, the pre-training's own among them, of which all samples are embedded.
+            task: On another data set, a task of samples: only those of its split are needed, which may be a few that
+                were drawn. None: all are.
+
+        Returns:
+            NaN where a sample is not needed. Shape [N, D].
+        """
+        data, own = dataset.fingerprint, dataset.fingerprint == self._whole.fingerprint
+        needed = torch.arange(len(dataset))
+        if not own and isinstance(task, Task):
+            needed = torch.cat(list(task.split.values())).unique()
+        if self._other is None or self._other[0] != data or not torch.equal(self._other[1], needed):
+            self._other = data, needed, self._all() if own else self._some(dataset, needed)
+        return self._other[2]
+
+    def _some(self, dataset: SampleDataset, needed: Tensor) -> Tensor:
+        found = embed(self._encoder, dataset, needed)
+        z = found.new_full((len(dataset), found.size(1)), torch.nan)
+        z[needed] = found
+        return z
 
     def _all(self) -> Tensor:
         if self._samples is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig
 from sigraph.config.build import build
-from sigraph.config.inductive import share_of
+from sigraph.config.inductive import hides_for, share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.graphs import GraphConstructor
 from sigraph.running.learnt_labels import check_learnt_labels
@@ -64,7 +64,7 @@ class LeakageCheck:
         if key not in self._reports:
             self._reports[key] = leakage(home, None, task, pretraining=None if own else whole)
         report = dataclasses.replace(self._reports[key], label_edges=[])
-        if own and _trains_on_graph(arm.pretrain):
+        if own and _trains_on_graph(arm.pretrain, task.name):
             _count_pairs(report, task, pairs)
             if isinstance(task, Task):
                 _look_at_edges(report, arm.pretrain, whole, task, graph)
@@ -108,8 +108,8 @@ def told_by_edges(
         The reasons, in words; nothing of tasks that the graph does not give away.
     """
     found: dict[str, str] = {}
-    if _trains_on_graph(config):
-        for name, task in dataset.tasks.items():
+    for name, task in dataset.tasks.items():
+        if _trains_on_graph(config, name):
             report = LeakageReport(name, {part: rows.numel() for part, rows in task.split.items()})
             _count_pairs(report, task, pairs)
             if isinstance(task, Task):
@@ -124,9 +124,10 @@ def _count_pairs(report: LeakageReport, task: BaseTask, held: Mapping[str, int] 
     report.num_pairs = 0 if tested is None else tested.size(1)
 
 
-def _trains_on_graph(config: PretrainConfig) -> bool:
+def _trains_on_graph(config: PretrainConfig, task: str) -> bool:
     """Whether edges of samples that are tested reach the encoder."""
-    joins_tested = not config.inductive or share_of(config.inductive) is not None
+    hides = config.inductive and hides_for(config.inductive, task)
+    joins_tested = not hides or share_of(config.inductive) is not None
     return bool(joins_tested and config.structure_weight and config.trainer.max_epochs)
 
 

@@ -245,7 +245,7 @@ def finetune_stage(
     if record is None:
         settings = finetune_settings(config, "finetune", accelerator)
         clock = time.perf_counter()
-        z = None if embeddings is None or config.head == "full" or task.reads_parts else embeddings.of(home)
+        z = None if embeddings is None or config.head == "full" or task.reads_parts else embeddings.of(home, task)
         result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test, z)
         record = {
             **asked,

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sigraph.config.inductive import MEANINGS, Inductive, meaning, share_of
+from sigraph.config.inductive import MEANINGS, Inductive, hides_for, meaning, share_of
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.edges import LabelSetStore
 from sigraph.files.random import keyed_generator
+from sigraph.files.suggestions import did_you_mean
 from sigraph.graphs import GraphConstructor
 from sigraph.tasks import Task
 from sigraph.tasks.base import BaseTask
@@ -37,16 +38,19 @@ def sight(dataset: SampleDataset, inductive: Inductive) -> Sight:
     """What a pre-training on a data set may see.
 
     Raises:
-        ValueError: Every sample is hidden.
+        ValueError: Every sample is hidden, or a task that is named is none of the data set.
     """
     word = meaning(inductive)
     if word == "no":
         return Sight(None, None)
+    _check_names(dataset, inductive)
     hidden = torch.full((len(dataset),), word == "outside-train")
     if word == "outside-train":
         for task in dataset.tasks.values():
             hidden[task.part_samples("train")] = False
     for task in dataset.tasks.values():
+        if not hides_for(inductive, task.name):
+            continue
         if (share := share_of(inductive)) is not None:
             hidden[_drawn(task, share)] = True
             continue
@@ -60,6 +64,17 @@ def sight(dataset: SampleDataset, inductive: Inductive) -> Sight:
         )
     seen = (~hidden).nonzero().view(-1)
     return Sight(None if word == "edges" else seen, seen)
+
+
+def _check_names(dataset: SampleDataset, inductive: Inductive) -> None:
+    named = inductive.get("tasks", []) if isinstance(inductive, dict) else []
+    unknown = next((name for name in named if name not in dataset.tasks), None)
+    if unknown is not None:
+        known = ", ".join(dataset.tasks) or "none"
+        raise ValueError(
+            f"'inductive' names a task {unknown!r} that {dataset.name!r} lacks; it has: {known}"
+            f"{did_you_mean(unknown, dataset.tasks)}"
+        )
 
 
 def seen_in_pretraining(dataset: SampleDataset, inductive: Inductive = True) -> Tensor:
@@ -79,11 +94,12 @@ def hidden_test(dataset: SampleDataset, task: BaseTask, inductive: Inductive) ->
     Returns:
         By test item, in the order of the split. Shape [n] bool. None: all are hidden, or none.
     """
-    if share_of(inductive) is None:
+    if share_of(inductive) is None and hides_for(inductive, task.name):
         return None
     node, place = task.samples(task.split["test"])
     hidden = ~torch.isin(node, seen_in_pretraining(dataset, inductive))[place]
-    return hidden.view(len(place), -1).any(dim=1)
+    hidden = hidden.view(len(place), -1).any(dim=1)
+    return None if share_of(inductive) is None and bool(hidden.all() | ~hidden.any()) else hidden
 
 
 def _drawn(task: BaseTask, share: float) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sigraph.files.arguments import as_tensor
+from sigraph.files.counted import counted
 from sigraph.samples.base import Samples
 from sigraph.samples.encoding import Encoding
 from sigraph.samples.tokens import Tokens
@@ -84,6 +87,26 @@ class PartTask(LabelledTask):
     def num_items(self) -> int:
         """N: an item is a sample with all its parts."""
         return self.num_samples
+
+    def cut(self, most: int) -> PartTask:
+        """The task of samples of which only the first parts are read: what stands behind is neither learnt nor scored.
+
+        Args:
+            most: Parts of a sample at most, >= 1.
+        """
+        size = self.ptr.diff()
+        behind, longer = int((size - most).clamp(min=0).sum()), int((size > most).sum())
+        if not behind:
+            return self
+        warnings.warn(
+            f"task {self.name!r}: {counted(longer, 'sample')} of more than {most} parts, the most that are read; "
+            f"{behind:,} of {int(self.ptr[-1]):,} labels are left out: neither learnt nor scored",
+            stacklevel=3,
+        )
+        out = copy.copy(self)
+        out.labels = self.labels[_rows(self.ptr[:-1], size.clamp(max=most), torch.arange(len(size)))]
+        out.ptr = torch.cat([self.ptr[:1], size.clamp(max=most).cumsum(0)])
+        return out
 
     def check_samples(self, samples: Samples) -> None:
         super().check_samples(samples)

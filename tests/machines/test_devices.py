@@ -92,7 +92,7 @@ def test_a_run_in_other_numbers(precision, toy):
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_transformer_trains_in_bf16_on_the_cpu(recompute, toy, tmp_path, monkeypatch):
-    """What its layers give is bfloat16 in training, the weights stay float32; from the YAML to the record."""
+    """What its layers give is bfloat16 wherever it works, the weights stay float32; from the YAML to the record."""
     seen, encode = set(), TransformerEncoder.encode_padded
 
     def watched(self, token, is_real):
@@ -114,12 +114,12 @@ def test_a_transformer_trains_in_bf16_on_the_cpu(recompute, toy, tmp_path, monke
         "seeds": [0],
         "arms": {"sipt": {}},
         "baseline": None,
-        "finetune": [{"task": "block", "head": "knn", "k": 2}],
+        "finetune": [{"task": "block", "head": "knn", "k": 2}, {"task": "block", "head": "full", "max_epochs": 1}],
     }
     config = config_from_dict(toy)
     (record,) = run(config).records
     assert record["status"] == "ok", record["reason"]
-    assert (True, torch.bfloat16) in seen
+    assert seen == {(True, torch.bfloat16), (False, torch.bfloat16)}  # in fine-tuning and for embeddings too
     folder = run_folder(config, config.arm("sipt"), 0)
     assert {weight.dtype for weight in load_file(folder / ENCODER).values()} == {torch.float32}
 

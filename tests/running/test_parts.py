@@ -1,5 +1,7 @@
 """Parts of a pre-training; above all, what an inductive one may see."""
 
+import dataclasses
+
 import pyarrow as pa
 import pytest
 import torch
@@ -167,3 +169,16 @@ def test_a_task_on_samples_that_the_encoder_cannot_read_is_refused_before_traini
     toy["finetune"][0]["dataset"] = str(tmp_path / "narrow")
     with pytest.raises(ValueError, match=r"needs rows of 6 features, .*'narrow' are rows of 5 features"):
         check_arms([config_from_dict(toy).arm("sipt")], 0)
+
+
+@pytest.mark.parametrize(("given", "steps"), [(None, 5), (2, 2), (7, 7)])
+def test_steps_per_epoch_are_a_pass_unless_said(given, steps, toy, tmp_path):
+    settings = pretraining(toy, batch_size=8, steps_per_epoch=given)
+    settings = dataclasses.replace(settings, trainer=dataclasses.replace(settings.trainer, max_epochs=2))
+    assert build_parts(settings, 0).steps_per_epoch == steps
+    assert pretrain_stage(settings, 0, tmp_path / "run")[2]["num_steps"] == 2 * steps
+
+
+def test_a_pass_by_default_leaves_the_hash_as_it_was(toy):
+    assert pretrain_hash(pretraining(toy)) == pretrain_hash(pretraining(toy, steps_per_epoch=None))
+    assert pretrain_hash(pretraining(toy)) != pretrain_hash(pretraining(toy, steps_per_epoch=5))

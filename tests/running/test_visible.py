@@ -19,7 +19,8 @@ from sigraph.tasks import Task
 pytestmark = pytest.mark.filterwarnings("ignore:'PretrainGraph' dropped")
 NUM = 48
 SHARE = {"share": 0.4}
-KINDS = (True, "test", "edges", "outside-train", SHARE)
+BLOCK = {"tasks": ["block"]}
+KINDS = (True, "test", "edges", "outside-train", SHARE, BLOCK)
 KNN = {"_target_": "sigraph.graphs.KNNGraph", "k": 3}
 CLIQUES = {"_target_": "sigraph.graphs.LabelCliques", "labels": "block"}
 CARD = {"_target_": "sigraph.graphs.DatasetGraph", "name": "near"}
@@ -230,6 +231,21 @@ def test_groups_of_samples_without_edges_are_kept(world, tmp_path):
     assert torch.equal(made(grouped, tmp_path, CARD, "edges").graph.group, group)
 
 
+def test_for_the_sake_of_one_task(world):
+    """Its samples are hidden; what others test is seen, unless it is among them, and then scored apart."""
+    block, size = world.task("block"), world.task("size")
+    hidden = torch.cat([block.split["valid"], block.split["test"]])
+    rest = torch.tensor([i for i in range(NUM) if i not in hidden.tolist()])
+    assert torch.equal(seen_in_pretraining(world, BLOCK), rest)
+    assert torch.equal(seen_in_pretraining(world, {"tasks": ["block", "size"]}), seen_in_pretraining(world, True))
+    assert hidden_test(world, block, BLOCK) is None and hidden_test(world, size, BLOCK) is None  # all, and none
+    seen, unseen = int(rest[-1]), int(hidden[-1])
+    both = {"train": rest[:1], "valid": rest[1:2], "test": torch.tensor([seen, unseen])}
+    assert hidden_test(world, Task("both", size.labels, both), BLOCK).tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"names a task 'blok' that 'world' lacks; it has: block, size .*'block'"):
+        sight(world, {"tasks": ["blok"]})
+
+
 # Settings #############################################################################################################
 
 
@@ -246,6 +262,11 @@ def test_groups_of_samples_without_edges_are_kept(world, tmp_path):
         ({"share": 1}, r"got a share of 1\)"),
         ({"share": True}, "got a share of True"),
         ({"share": "0.2"}, "got a share of '0.2'"),
+        ({"tasks": []}, r"got tasks of \[\]"),
+        ({"tasks": "block"}, "got tasks of 'block'"),
+        ({"tasks": [1]}, r"got tasks of \[1\]"),
+        ({"task": ["block"]}, r"got 'task' in it\) \(did you mean 'tasks'"),
+        ({"tasks": ["block"], "share": 0.2}, "got 'both' in it"),
     ],
 )
 def test_what_is_no_meaning_is_said(toy, value, message):
@@ -268,9 +289,10 @@ def test_overrides_and_hashes(toy):
     )
     toy["arms"]["some"] = {"pretrain.inductive": {"share": 0.5}}
     assert config_from_dict(toy).arm("some").pretrain.inductive == {"share": 0.5}
-    assert [arm_suffix(v) for v in (False, True, "test", {"share": 0.25})] == [
-        *("transductive", "inductive", "inductive-test", "inductive-share-0.25"),
+    assert [arm_suffix(v) for v in (False, True, "test", {"share": 0.25}, {"tasks": ["a b", "c"]})] == [
+        *("transductive", "inductive", "inductive-test", "inductive-share-0.25", "inductive-tasks-a-b-c"),
     ]
+    assert of("pretrain.inductive={tasks: [c, a, c]}").inductive == {"tasks": ["a", "c"]}
 
 
 # Records and baselines ################################################################################################
@@ -290,19 +312,21 @@ def compared(toy):
         "sipt-share": {"pretrain.inductive": SHARE},
         "sipt-share-too": {"pretrain.inductive": SHARE, "pretrain.graph.hops": 2},
         "masked-inductive": {"pretrain.structure_weight": 0.0, "pretrain.inductive": True},
+        "sipt-block": {"pretrain.inductive": BLOCK},
     }
     return toy
 
 
 def test_every_arm_has_a_baseline_that_sees_the_same(compared):
     config = config_from_dict(compared)
-    added = ["objective-only-inductive-edges", "objective-only-inductive-share-0.4"]
+    added = [f"objective-only-inductive-{word}" for word in ("edges", "share-0.4", "tasks-block")]
     assert config.arm_names == [*compared["arms"], *added]
     wanted = {
         **dict.fromkeys(("sipt", "objective-only", "rewired-graph", "knn-graph", "cliques"), "objective-only"),
         **dict.fromkeys(("sipt-inductive", "masked-inductive"), "masked-inductive"),  # there already
         **dict.fromkeys(("sipt-edges", added[0]), added[0]),
         **dict.fromkeys(("sipt-share", "sipt-share-too", added[1]), added[1]),
+        **dict.fromkeys(("sipt-block", added[2]), added[2]),
     }
     assert {name: config.baseline_of(name) for name in config.arm_names} == wanted
     again = config_from_dict(config.to_dict())

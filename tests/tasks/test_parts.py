@@ -3,6 +3,7 @@
 import warnings
 from functools import partial
 
+import pyarrow as pa
 import pytest
 import torch
 from token_cases import OneHot
@@ -12,6 +13,7 @@ from sigraph.encoders import BagOfWordsEncoder, Encoding, GRUEncoder, MLPEncoder
 from sigraph.evaluation import task_batches
 from sigraph.evaluation.task_batches import EmbeddedParts, Fetched
 from sigraph.finetune import FinetuneSettings, fine_tune
+from sigraph.readers import SymbolTokens
 from sigraph.samples.tokens import token_table
 from sigraph.tasks import PartTask
 
@@ -211,3 +213,30 @@ def test_the_first_token_of_a_word_is_read_where_words_have_several(head, tmp_pa
         assert result.test == 1
     with pytest.raises(ValueError, match="the column 'units' needs a list of integers as long as the one of 'tokens'"):
         SampleDataset(token_table(token, 10, units=[[0]] * N))
+
+
+def test_what_a_reader_cuts_off_is_neither_learnt_nor_scored():
+    """Labels behind the cut go with their letters, counted and said; a wrong number of labels is refused as ever."""
+    sequences = ["ACDEF", "GH", "IKLMNPQ"]
+    labels = [[0, 1, 0, 1, 0], [1, 0], [0, 0, 0, 1, 1, 1, 1]]
+    split = {"train": [0], "valid": [1], "test": [2]}
+    dataset = SampleDataset(pa.table({"sequence": sequences}), tasks={"state": PartTask("state", labels, split)})
+    reader = SymbolTokens(max_length=4)
+    reader.fit(dataset.records)
+    with pytest.warns(UserWarning, match=r"'state': 2 samples of more than 4 parts, .* 4 of 14 labels are left out"):
+        read = dataset.read(reader)
+    task = read.task("state")
+    assert task.target(torch.arange(3)).tolist() == [0, 1, 0, 1, 1, 0, 0, 0, 0, 1]
+    task.check_samples(read.store)
+    assert dataset.task("state").target(torch.arange(3)).tolist() == [one for row in labels for one in row]
+    assert read.fingerprint == dataset.fingerprint
+    whole = SymbolTokens(max_length=7)
+    whole.fit(dataset.records)
+    assert dataset.read(whole).task("state") is dataset.task("state")
+    short = PartTask("state", [labels[0], labels[1], labels[2][:3]], split)
+    wrong = SampleDataset(pa.table({"sequence": sequences}), tasks={"state": short})
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match="sample 2 has 4 parts and 3 labels"),
+    ):
+        wrong.read(reader).task("state").check_samples(wrong.read(reader).store)
