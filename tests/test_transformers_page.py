@@ -5,11 +5,8 @@ import shlex
 import shutil
 
 import pytest
-import torch
 from pages import blocks, read
-from token_cases import TINY_BERT
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from tiny_checkpoint import tiny_checkpoint
 
 import sigraph
 from sigraph.cli import main
@@ -26,7 +23,6 @@ PRETRAIN = {
     "batch_size": 8,
     "trainer": {"max_epochs": 1},
 }
-SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +34,7 @@ def home(tmp_path_factory):
     (folder / "papers.csv").write_text("id,text,topic\n" + "\n".join(rows) + "\n")
     edges = [f"p{i},p{(i + 3) % 60}" for i in range(60)]
     (folder / "cites.csv").write_text("source,target\n" + "\n".join(edges) + "\n")
-    words = sorted({word for text in texts for word in text.split()})
-    own = Tokenizer(models.WordPiece({**SPECIAL, **{word: 5 + i for i, word in enumerate(words)}}, unk_token="[UNK]"))
-    own.normalizer, own.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    ends = [("[CLS]", 2), ("[SEP]", 3)]
-    own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
-    PreTrainedTokenizerFast(tokenizer_object=own, **names).save_pretrained(folder / "MODEL")
-    torch.manual_seed(0)
-    settings = {key: value for key, value in TINY_BERT.items() if key != "model_type"}
-    BertModel(BertConfig(vocab_size=5 + len(words), **settings)).save_pretrained(folder / "MODEL")
+    tiny_checkpoint(folder / "MODEL", {word for text in texts for word in text.split()})
     return folder
 
 
