@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 from hu_file import hu_graphs, write_hu_file
+from official_files import official
 from ogb_files import write
 from tiny_checkpoint import tiny_checkpoint
 from torch_geometric.data import Data
@@ -95,6 +96,13 @@ SLOW = {
     "arxiv-2023/minilm.yaml",
     "proteins/yeast-pairs.yaml",
 }
+# Files for a GPU: with encoders of their kind and small, on data sets of small files in the official form.
+SMALL = {
+    "proteins/tree-of-life.yaml": [
+        *("pretrain.encoder.out_channels=16", "pretrain.encoder.feedforward_channels=16"),
+        *("pretrain.encoder.num_layers=2", "pretrain.encoder.num_heads=2", "pretrain.num_workers=0"),
+    ],
+}
 
 
 def of(file):
@@ -105,7 +113,8 @@ def of(file):
 @pytest.mark.parametrize("file", map(of, FILES))
 def test_runs_two_steps(file, tmp_path, monkeypatch):
     original = load_config(file)
-    folder, half = tmp_path / "data", 30
+    folder, half, called = tmp_path / "data", 30, "/".join(file.parts[-2:])
+    made = (lambda name: official(name, tmp_path / "raw")) if called in SMALL else stand_in
     monkeypatch.chdir(tmp_path)
     for part in (original.pretrain.reader, original.pretrain.encoder):
         if part and part.get("checkpoint"):
@@ -118,13 +127,13 @@ def test_runs_two_steps(file, tmp_path, monkeypatch):
     elif original.pretrain.dataset == "hu-networks":  # that a user prepares
         hu_networks(write_hu_file(tmp_path / "hu.pt", hu_graphs(60), monkeypatch)).save(folder)
     elif isinstance(original.pretrain.dataset, str):
-        stand_in(original.pretrain.dataset).save(folder)
+        made(original.pretrain.dataset).save(folder)
     else:  # a world makes a small one by itself
         held_out = [i for i, entry in enumerate(original.finetune) if entry.dataset]
         dataset = ["pretrain.dataset.num_samples=60", *(f"finetune.{i}.dataset.num_held_out=20" for i in held_out)]
     for i, entry in enumerate(original.finetune):
         if isinstance(entry.dataset, str):
-            stand_in(entry.dataset).save(tmp_path / entry.dataset, overwrite=True)
+            made(entry.dataset).save(tmp_path / entry.dataset, overwrite=True)
             dataset.append(f"finetune.{i}.dataset='{tmp_path / entry.dataset}'")
     if original.pretrain.steps_per_epoch is not None:
         dataset.append("pretrain.steps_per_epoch=2")
@@ -133,6 +142,7 @@ def test_runs_two_steps(file, tmp_path, monkeypatch):
     short = [f"finetune.{i}.max_epochs=2" for i, entry in enumerate(original.finetune) if not entry.converged]
     overrides = [
         *dataset,
+        *SMALL.get(called, []),
         f"output_dir='{tmp_path / 'runs'}'",
         f"pretrain.batch_size={half}",
         "pretrain.trainer.max_epochs=1",
