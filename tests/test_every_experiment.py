@@ -94,6 +94,7 @@ SLOW = {
     "arxiv-2023/targets.yaml",
     "cane-cora/targets.yaml",
     "arxiv-2023/minilm.yaml",
+    "arxiv-2023/small.yaml",
     "proteins/yeast-pairs.yaml",
 }
 # Files for a GPU: with encoders of their kind and small, on data sets of small files in the official form.
