@@ -2,11 +2,11 @@
 
     python experiments/verdicts.py FILE.yaml ... [--runs RUNS]
 
-For each experiment whose runs are below RUNS (default: runs), each task of its own data set and each head: the verdict on
-the graph of the `sipt` arm that validation chooses (labels of train and valid; no test label chooses anything), beside
-that arm's gain over the experiment's baseline on the test set with its 95 % interval. *promising* foretells a gain, an
-interval above 0; *weak* and *useless* foretell none. Tasks of other data sets have no verdict, for their samples are no
-nodes; verdicts of leakage foretell nothing.
+For each experiment whose runs are below RUNS (default: runs), each task of its own data set and each head: the verdict
+on the graph of the `sipt` arm that validation chooses (labels of train and valid; no test label chooses anything),
+beside that arm's gain over the experiment's baseline on the test set with its 95 % interval. *promising* foretells a
+gain, an interval above 0; *weak* and *useless* foretell none. Tasks of other data sets have no verdict, for their
+samples are no nodes; verdicts of leakage foretell nothing.
 """
 
 from __future__ import annotations
