@@ -1,4 +1,4 @@
-"""Batches of tokens, and an encoder of them whose embeddings tests can tell."""
+"""Batches of tokens, a tokenizer on disk, and an encoder of them whose embeddings tests can tell."""
 
 import torch
 from torch import nn
@@ -15,6 +15,8 @@ TINY_BERT = {
     "intermediate_size": 16,
     "max_position_embeddings": 16,
 }
+_SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
+_NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 
 
 def tokens_of(sequences: list[list[int]]) -> Tokens:
@@ -26,6 +28,21 @@ def tokens_of(sequences: list[list[int]]) -> Tokens:
 def listed(tokens: Tokens) -> list[list[int]]:
     """The sequences of a batch."""
     return [part.tolist() for part in tokens.token.split(tokens.length.tolist())]
+
+
+def saved(folder, more=(), **names):
+    """The tokenizer of a checkpoint in a folder, which knows five words and ``more``; its path."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = {word: 5 + i for i, word in enumerate(["the", "cell", "binds", "a", "receptor", *more])}
+    own = Tokenizer(models.WordPiece({**_SPECIAL, **words}, unk_token="[UNK]"))
+    own.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [("[CLS]", 2), ("[SEP]", 3)]
+    own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    given = {f"{name}_token": text for name, text in {**_NAMES, **names}.items() if text}
+    PreTrainedTokenizerFast(tokenizer_object=own, **given).save_pretrained(folder)
+    return str(folder)
 
 
 class OneHot(TokenEncoder):

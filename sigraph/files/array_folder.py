@@ -44,10 +44,18 @@ def write_folder(path: str | Path, kind: str, arrays: dict[str, Tensor], about: 
         seal_folder(folder, kind, about)
 
 
-def seal_folder(folder: Path, kind: str, about: dict[str, Any]) -> None:
-    """Write the header of a folder whose ``.npy`` files are complete, and the sums of their blocks."""
+def seal_folder(folder: Path, kind: str, about: dict[str, Any], others: Collection[str] = ()) -> None:
+    """Write the header of a folder whose files are complete, and the sums of the blocks of those that are ``.npy``.
+
+    Args:
+        folder: It holds the files.
+        kind: What it is.
+        about: What else the header says.
+        others: Files that are no ``.npy``; the header has the sum of each as a whole.
+    """
     names = sorted(file.name for file in folder.glob("*.npy"))
-    header = {"kind": kind, "version": VERSION, **about, "files": seal_files(folder, names)}
+    whole = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in others}
+    header = {"kind": kind, "version": VERSION, **about, "files": {**whole, **seal_files(folder, names)}}
     (folder / HEADER).write_text(sealed_text(header))
 
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, version
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from sigraph import __version__
 from sigraph.files.arguments import check_choices, check_flags, check_integers, shown
 from sigraph.files.counted import counted
-from sigraph.files.paths import user_path
-from sigraph.readers.base import Reader, check_column, first_rows, stated, text_column
+from sigraph.files.sealed import content_sum
+from sigraph.readers.base import (
+    Reader,
+    check_column,
+    first_rows,
+    joined_texts,
+    shares,
+    stated,
+    text_column,
+)
+from sigraph.readers.hugging_face_tokenizer import SPECIAL, content_of, library, opened, trained
+from sigraph.readers.kept import learnt_once, read_once
 from sigraph.samples import TokenSequences, token_table
 from sigraph.samples.tokens import UNITS
 
 MODELS = ("wordpiece", "bpe")
-MOST_LETTERS = 1000  # that a tokenizer learns to spell with, the commonest
 SIDES = ("right", "left")
-SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # of one that is trained
-_NEEDED = ("pad", "unk", "mask")
+KEPT_FROM = 1 << 16  # bytes of text; less is read in less time than it takes to find it
+_BLOCK = 10_000  # texts whose tokens are Python's at a time
 _TRAIN = {"model": "wordpiece", "vocab_size": 8000, "lowercase": True}
 
 
@@ -48,6 +56,10 @@ class HuggingFaceTokens(Reader):
             pieces.
 
     A text of nothing is its special tokens, or one unknown token where there are none.
+
+    What was read of 64 KB of text or more is kept under ``SIGRAPH_DATA``, in ``read/``, which may be removed at any
+    time, and so is what was learned from it. It is found again by the texts, the settings, what the tokenizer holds and
+    the versions of tokenizers and sigraph.
 
     Source: the tokenizers library; WordPiece as in Devlin et al., NAACL 2019; byte-pair encoding: Sennrich et al., ACL
     2016.
@@ -92,14 +104,7 @@ class HuggingFaceTokens(Reader):
     def fit(self, records: pa.Table) -> None:
         self._tokenizer, self._special, self._upper = None, {}, False  # what was learned before teaches nothing
         text = self._texts(records, is_new=False)
-        if self.train is not None:
-            self._tokenizer, self._special = _trained(text, self.train, self.marked)
-        else:
-            self._tokenizer, self._special = _opened(str(self.checkpoint))
-            words = self._tokenizer.get_vocab()
-            self._upper = all(len(one) == 1 or one[0] in "<[" for one in words) and not any(
-                len(one) == 1 and one.islower() for one in words
-            )
+        self._take_over(self._learnt(text) if self.train is not None else self._opened(text))
         self._bound()
         unknown = [one for one in self.marked if self._tokenizer.token_to_id(one) is None]
         if unknown:
@@ -110,29 +115,20 @@ class HuggingFaceTokens(Reader):
         self._tokenizer.add_special_tokens(self.marked)  # else they may be split before they are looked up
 
     def read(self, records: pa.Table) -> TokenSequences:
-        offset, token, unit = self._tokens(records)
-        vocabulary = {name: self._special[name] for name in ("pad", "mask")}
-        special = sorted({self._special[name] for name in ("cls", "sep") if name in self._special})
-        size = self._tokenizer.get_vocab_size(with_added_tokens=True)
-        more = {} if unit is None else {UNITS: pa.LargeListArray.from_arrays(offset, unit)}
-        return TokenSequences(
-            token_table((offset, token), size, vocabulary["pad"], vocabulary["mask"], special_tokens=special, **more)
-        )
+        return self._read(self._texts(records, is_new=True))[0]
 
     def note(self, records: pa.Table) -> str:
-        text = self._texts(records, is_new=True)
-        found, said = self._encoded(text), []
-        cut = np.fromiter((bool(one.overflowing) for one in found), bool, len(found))
-        empty = np.fromiter((not one.strip() for one in text), bool, len(text))
-        unknown, total = self._unknown(found)
-        if unknown.sum():
+        text, said = self._texts(records, is_new=True), []
+        count = self._read(text)[1]
+        empty = np.fromiter((not one.strip() for one in text.to_pylist()), bool, len(text))
+        if count["unknown"]:
             said.append(
-                f"{int(unknown.sum()):,} of {counted(int(total.sum()), 'token')}, in "
-                f"{counted(int((unknown > 0).sum()), 'text')}, are not in the vocabulary: read as the unknown one"
+                f"{count['unknown']:,} of {counted(count['tokens'], 'token')}, in {counted(count['texts'], 'text')}, "
+                "are not in the vocabulary: read as the unknown one"
             )
-        if cut.any():
+        if count["cut"]:
             said.append(
-                f"{counted(int(cut.sum()), 'text is', 'texts are')} longer than {self.max_length} tokens: cut at the "
+                f"{counted(count['cut'], 'text is', 'texts are')} longer than {self.max_length} tokens: cut at the "
                 f"{'end' if self.truncate == 'right' else 'beginning'}"
             )
         if empty.any():
@@ -141,21 +137,53 @@ class HuggingFaceTokens(Reader):
 
     def known(self, records: pa.Table) -> np.ndarray:
         """Share of the tokens that are not the unknown one."""
-        unknown, total = self._unknown(self._encoded(self._texts(records, is_new=True)))
-        return (total - unknown) / np.maximum(total, 1)
+        found = self._encoded(self._texts(records, is_new=True))
+        is_own = self._is_own(found.token)
+        before = np.concatenate([[0], np.cumsum(is_own, dtype=np.int64)])[found.offset]
+        return shares(found.token[is_own] != self._special["unk"], before)
 
     def state(self) -> dict[str, Any]:
         return {"tokenizer": self._fitted().to_str(), "special": self._special, "upper": self._upper}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        self._take_over(state)
+        self._bound()
+
+    def _take_over(self, state: Mapping[str, Any]) -> None:
         name = "HuggingFaceTokens"
-        _library("tokenizers")
+        library("tokenizers")
         from tokenizers import Tokenizer
 
         text, special = stated(state, "tokenizer", str, name), stated(state, "special", dict, name)
         self._tokenizer, self._upper = Tokenizer.from_str(text), stated(state, "upper", bool, name)
         self._special = {str(key): int(number) for key, number in special.items()}
-        self._bound()
+
+    def _learnt(self, text: pa.Array) -> dict[str, Any]:
+        """What a tokenizer learns from texts, as :meth:`state` gives it."""
+        settings = dict(self.train or {})
+
+        def learn() -> dict[str, Any]:
+            tokenizer, special = trained(text.to_pylist(), settings, self.marked)
+            return {"tokenizer": tokenizer.to_str(), "special": special, "upper": False}
+
+        if text.nbytes < KEPT_FROM:
+            return learn()
+        return learnt_once(text, {"learns": settings, "marked": self.marked, **_versions()}, learn)
+
+    def _opened(self, text: pa.Array) -> dict[str, Any]:
+        """The checkpoint's tokenizer, as :meth:`state` gives it; it is kept where what it makes of the texts is."""
+        folder = str(self.checkpoint)
+
+        def learn() -> dict[str, Any]:
+            tokenizer, special = opened(folder)
+            words = tokenizer.get_vocab()
+            upper = all(len(one) == 1 or one[0] in "<[" for one in words) and not any(
+                len(one) == 1 and one.islower() for one in words
+            )
+            return {"tokenizer": tokenizer.to_str(), "special": special, "upper": upper}
+
+        held = None if text.nbytes < KEPT_FROM else content_of(folder)
+        return learn() if held is None else learnt_once(None, {"opens": held, **_versions("transformers")}, learn)
 
     def _bound(self) -> None:
         self._tokenizer.no_padding()
@@ -170,37 +198,100 @@ class HuggingFaceTokens(Reader):
             raise ValueError("'HuggingFaceTokens' needs to be fitted first: fit(records)")
         return self._tokenizer
 
-    def _texts(self, records: pa.Table, is_new: bool) -> list[str]:
+    def _texts(self, records: pa.Table, is_new: bool) -> pa.Array:
         """A text a record; those of several columns with the separator between."""
-        parts = [text_column(records, one, "HuggingFaceTokens", is_new).to_pylist() for one in self.wanted]
+        parts = [text_column(records, one, "HuggingFaceTokens", is_new) for one in self.wanted]
         if len(parts) == 1:
             return parts[0]
         sep = self._tokenizer.id_to_token(self._special["sep"]) if "sep" in self._special else "\n"
-        return [f" {sep} ".join(row) if any(row) else "" for row in zip(*parts, strict=True)]
+        return joined_texts(parts, f" {sep} ")
 
-    def _encoded(self, text: list[str]) -> list[Any]:
-        tokenizer = self._fitted()
-        return tokenizer.encode_batch([one.upper() for one in text] if self._upper else text)
+    def _read(self, text: pa.Array) -> tuple[TokenSequences, dict[str, int]]:
+        """Their tokens, and how many of them are unknown, of how many, in how many texts; how many texts are cut."""
+        if text.nbytes < KEPT_FROM:
+            return self._of(text)
+        how = {"max_length": self.max_length, "truncate": self.truncate, "units": self.units}
+        learnt = {"reader": "HuggingFaceTokens", "state": content_sum(self.state())}  # settings of what reads are in it
+        return read_once(TokenSequences, text, {**learnt, **how, **_versions()}, lambda: self._of(text))
 
-    def _tokens(self, records: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Where each sequence begins [N + 1], the tokens of all in a row, and the word of each, if it is asked for."""
-        found = self._encoded(self._texts(records, is_new=True))
-        rows = [one.ids or [self._special["unk"]] for one in found]
-        offset = np.cumsum([0, *map(len, rows)])
-        token = np.fromiter((id_ for row in rows for id_ in row), np.int64, offset[-1])
+    def _of(self, text: pa.Array) -> tuple[TokenSequences, dict[str, int]]:
+        found = self._encoded(text)
+        is_own = self._is_own(found.token)
+        unknown = is_own & (found.token == self._special["unk"])
+        whose = np.unique(np.searchsorted(found.offset, np.flatnonzero(unknown), side="right"))
+        counts = {"unknown": unknown.sum(), "tokens": is_own.sum(), "texts": len(whose), "cut": found.num_cut}
+        offset, token, unit = found.offset, found.token.copy(), found.unit
         for name in ("pad", "mask"):  # a text may hold "[MASK]"
             token[token == self._special[name]] = self._special["unk"]
-        if not self.units:
-            return offset, token, None
-        words = (word for one in found for word in (one.word_ids or [0]))
-        return offset, token, np.fromiter((-1 if word is None else word for word in words), np.int32, offset[-1])
+        empty = np.flatnonzero(np.diff(offset) == 0)
+        token = np.insert(token, offset[empty], self._special["unk"])  # np.insert takes positions before insertion
+        unit = None if unit is None else np.insert(unit, offset[empty], 0)
+        offset = np.concatenate([[0], np.cumsum(np.maximum(np.diff(offset), 1))])
+        special = sorted({self._special[name] for name in ("cls", "sep") if name in self._special})
+        size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        more = {} if unit is None else {UNITS: pa.LargeListArray.from_arrays(offset, unit)}
+        pad, mask = self._special["pad"], self._special["mask"]
+        table = token_table((offset, token), size, pad, mask, special_tokens=special, **more)
+        return TokenSequences(table), {name: int(count) for name, count in counts.items()}
 
-    def _unknown(self, found: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Unknown tokens of each text, and tokens in all, special ones left out. [N] both"""
-        unk = self._special["unk"]
-        special = {self._special[name] for name in ("cls", "sep") if name in self._special}
-        total = np.array([sum(id_ not in special for id_ in one.ids) for one in found], int)
-        return np.array([one.ids.count(unk) for one in found], int), total
+    def _encoded(self, text: pa.Array) -> _Encoded:
+        tokenizer, parts = self._fitted(), [_Encoded.of([], self.units)]
+        for start in range(0, len(text), _BLOCK):
+            block = text.slice(start, _BLOCK).to_pylist()
+            parts.append(
+                _Encoded.of(
+                    tokenizer.encode_batch([one.upper() for one in block] if self._upper else block), self.units
+                )
+            )
+        return _Encoded.joined(parts)
+
+    def _is_own(self, token: np.ndarray) -> np.ndarray:
+        """Which tokens are no special ones at the ends. Shape [T] bool."""
+        return ~np.isin(token, [self._special[name] for name in ("cls", "sep") if name in self._special])
+
+
+class _Encoded(NamedTuple):
+    """What a tokenizer makes of texts, before anything is put in place of what no sequence may hold.
+
+    Args:
+        offset: Where each text's tokens begin. Shape [N + 1] int64
+        token: Of all texts in a row. Shape [T] int64
+        unit: The word of each, -1: none; None: it is not asked for. Shape [T] int32
+        num_cut: Texts that were longer.
+    """
+
+    offset: np.ndarray
+    token: np.ndarray
+    unit: np.ndarray | None
+    num_cut: int
+
+    @classmethod
+    def of(cls, found: list[Any], units: bool) -> _Encoded:
+        rows = [one.ids for one in found]
+        offset = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        token = np.fromiter((id_ for row in rows for id_ in row), np.int64, offset[-1])
+        words = (-1 if word is None else word for one in found for word in one.word_ids) if units else None
+        unit = None if words is None else np.fromiter(words, np.int32, offset[-1])
+        return cls(offset, token, unit, sum(bool(one.overflowing) for one in found))
+
+    @classmethod
+    def joined(cls, parts: list[_Encoded]) -> _Encoded:
+        ends = np.concatenate([[0], *(np.diff(part.offset) for part in parts)]).cumsum(dtype=np.int64)
+        units = [part.unit for part in parts if part.unit is not None]
+        token = np.concatenate([part.token for part in parts])
+        return cls(ends, token, np.concatenate(units) if units else None, sum(part.num_cut for part in parts))
+
+
+def _versions(*more: str) -> dict[str, str]:
+    """Of all that decides what is learned and read."""
+    return {"sigraph": __version__, **{name: _version(name) for name in ("tokenizers", *more)}}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)  # without an import, which may take a second
+    except PackageNotFoundError:
+        return str(library(name).__version__)
 
 
 def _checked_train(given: Any) -> dict[str, Any]:
@@ -211,128 +302,3 @@ def _checked_train(given: Any) -> dict[str, Any]:
     check_choices(name, MODELS, **{"train.model": found["model"]})
     check_integers(name, len(SPECIAL) + 1, **{"train.vocab_size": found["vocab_size"]})
     return found
-
-
-def _opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
-    """The tokenizer of a folder, and its special tokens."""
-    name, root = "HuggingFaceTokens", user_path(checkpoint)
-    if not root.is_dir():
-        raise ValueError(
-            f"'checkpoint' needs a folder with a tokenizer in {name!r} (got {str(checkpoint)!r}, which is none); "
-            f"nothing is downloaded: fetch it once (hf download {checkpoint} --local-dir DIR)"
-        )
-    letters = root / "vocab.json"
-    if letters.is_file() and not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():
-        return _of_letters(letters)
-    transformers = _library("transformers")
-    try:
-        loaded = transformers.AutoTokenizer.from_pretrained(
-            str(root), local_files_only=True, trust_remote_code=False, use_fast=True
-        )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        what = " ".join(str(error).split())
-        raise ValueError(
-            f"'checkpoint' {str(root)!r} of {name!r} holds no tokenizer that can be read: {what:.200}"
-        ) from error
-    if not getattr(loaded, "is_fast", False):
-        raise ValueError(
-            f"'checkpoint' {str(root)!r} of {name!r} has a tokenizer without a fast form; save one as tokenizer.json"
-        )
-    special = {
-        key: getattr(loaded, f"{key}_token_id")
-        for key in ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
-        if getattr(loaded, f"{key}_token_id", None) is not None
-    }
-    return loaded.backend_tokenizer, _special_of(special, str(root))
-
-
-def _special_of(found: dict[str, int], where: str) -> dict[str, int]:
-    """Special tokens by BERT's names; ``<s>`` and ``</s>`` stand for its [CLS] and [SEP]."""
-    found.setdefault("cls", found.get("bos", -1))
-    found.setdefault("sep", found.get("eos", -1))
-    special = {name: int(found[name]) for name in SPECIAL if found.get(name, -1) >= 0}
-    lacking = [name for name in _NEEDED if name not in special]
-    if lacking:
-        raise ValueError(
-            f"the tokenizer of {where!r} has no {lacking[0]} token, which 'HuggingFaceTokens' needs; add one to it and "
-            "to its model"
-        )
-    return special
-
-
-def _of_letters(path: Path) -> tuple[Any, dict[str, int]]:
-    """A vocabulary of single letters, a token each, between ``<s>`` and ``</s>``."""
-    _library("tokenizers")
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-
-    try:
-        vocabulary = {str(token): int(number) for token, number in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
-    words = [token for token in vocabulary if len(token) > 1 and not token.startswith(("<", "["))]
-    if words:
-        raise ValueError(
-            f"'checkpoint' of 'HuggingFaceTokens' has a vocabulary of words ({words[0]!r}) but no rules to split by: "
-            f"it needs tokenizer.json, or merges.txt beside {path}"
-        )
-    named = {"pad": "<pad>", "unk": "<unk>", "mask": "<mask>", "cls": "<s>", "sep": "</s>"}
-    if "<cls>" in vocabulary:  # as ESM names them
-        named |= {"cls": "<cls>", "sep": "<eos>"}
-    special = _special_of({key: vocabulary.get(token, -1) for key, token in named.items()}, str(path.parent))
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Replace(Regex(r"[\s\-.*]+"), "")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    if "cls" in special and "sep" in special:
-        ends = [(named["cls"], special["cls"]), (named["sep"], special["sep"])]
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{named['cls']} $A {named['sep']}", special_tokens=ends
-        )
-    return tokenizer, special
-
-
-def _trained(text: list[str], settings: Mapping[str, Any], marked: list[str]) -> tuple[Any, dict[str, int]]:
-    """A tokenizer that is learned from texts, the same from the same ones, with BERT's special tokens.
-
-    The library numbers the pieces of words that it begins with in an order that changes from run to run, and breaks
-    ties of merges by number. So they are given to it in the order of the alphabet, as if they were special.
-    """
-    _library("tokenizers")
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-
-    special = [*SPECIAL.values(), *marked]
-    normalizer = normalizers.BertNormalizer(lowercase=bool(settings["lowercase"]))
-    seen = Counter(letter for one in text for letter in normalizer.normalize_str(one) if not letter.isspace())
-    letters = sorted(sorted(seen, key=lambda letter: (-seen[letter], letter))[:MOST_LETTERS])
-    prefix = "##" if settings["model"] == "wordpiece" else ""
-    pieces = [*letters, *(prefix + letter for letter in letters if prefix)]
-    trainer = trainers.BpeTrainer(
-        vocab_size=settings["vocab_size"],
-        special_tokens=[*special, *pieces],
-        limit_alphabet=len(letters),
-        continuing_subword_prefix=prefix,
-        show_progress=False,
-    )
-    learner = Tokenizer(models.BPE(unk_token="[UNK]", continuing_subword_prefix=prefix))
-    for one in (learner, tokenizer := Tokenizer(models.BPE())):
-        one.normalizer, one.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
-    learner.train_from_iterator(text, trainer)
-    learnt = json.loads(learner.to_str())["model"]
-    vocabulary, merges = learnt["vocab"], [tuple(pair) for pair in learnt["merges"]]
-    if prefix:
-        tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
-    else:
-        tokenizer.model = models.BPE(vocabulary, merges, unk_token="[UNK]")
-    tokenizer.add_special_tokens(special)
-    numbers = {key: vocabulary[token] for key, token in SPECIAL.items()}
-    ends = [("[CLS]", numbers["cls"]), ("[SEP]", numbers["sep"])]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    return tokenizer, numbers
-
-
-def _library(name: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ImportError(f"'HuggingFaceTokens' needs {name}: pip install 'sigraph[sequence]'") from error

@@ -6,26 +6,11 @@ import sys
 import pyarrow as pa
 import pytest
 import torch
-from token_cases import listed
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from token_cases import listed, saved
 
 from sigraph.readers import HuggingFaceTokens
 
 TEXTS = ["the cell binds a receptor", "Stars", "", None, "the the the the", "a [MASK] x"]
-SPECIAL = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
-NAMES = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-
-
-def saved(folder, more=(), **names):
-    words = {word: 5 + i for i, word in enumerate(["the", "cell", "binds", "a", "receptor", *more])}
-    own = Tokenizer(models.WordPiece({**SPECIAL, **words}, unk_token="[UNK]"))
-    own.pre_tokenizer = pre_tokenizers.Whitespace()
-    ends = [("[CLS]", 2), ("[SEP]", 3)]
-    own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    given = {f"{name}_token": text for name, text in {**NAMES, **names}.items() if text}
-    PreTrainedTokenizerFast(tokenizer_object=own, **given).save_pretrained(folder)
-    return str(folder)
 
 
 def rows(reader, records):

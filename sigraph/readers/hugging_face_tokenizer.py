@@ -1,0 +1,155 @@
+"""Tokenizers of Hugging Face's library: that of a checkpoint, one of single letters, one learned from texts."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sigraph.files.atomic import sha256
+from sigraph.files.paths import user_path
+
+MOST_LETTERS = 1000  # that a tokenizer learns to spell with, the commonest
+SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # of one that is trained
+_NEEDED = ("pad", "unk", "mask")
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".ot", ".ckpt")  # endings of files
+
+
+def content_of(checkpoint: str) -> dict[str, str] | None:
+    """What a folder holds besides weights, as the sum of each file; None: there is no such folder."""
+    root = user_path(checkpoint)
+    if not root.is_dir():
+        return None
+    files = sorted(one for one in root.iterdir() if one.is_file() and one.suffix not in _WEIGHTS)
+    return {one.name: sha256(one) for one in files}
+
+
+def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
+    """The tokenizer of a folder, and its special tokens."""
+    name, root = "HuggingFaceTokens", user_path(checkpoint)
+    if not root.is_dir():
+        raise ValueError(
+            f"'checkpoint' needs a folder with a tokenizer in {name!r} (got {str(checkpoint)!r}, which is none); "
+            f"nothing is downloaded: fetch it once (hf download {checkpoint} --local-dir DIR)"
+        )
+    letters = root / "vocab.json"
+    if letters.is_file() and not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():
+        return _of_letters(letters)
+    transformers = library("transformers")
+    try:
+        loaded = transformers.AutoTokenizer.from_pretrained(
+            str(root), local_files_only=True, trust_remote_code=False, use_fast=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        what = " ".join(str(error).split())
+        raise ValueError(
+            f"'checkpoint' {str(root)!r} of {name!r} holds no tokenizer that can be read: {what:.200}"
+        ) from error
+    if not getattr(loaded, "is_fast", False):
+        raise ValueError(
+            f"'checkpoint' {str(root)!r} of {name!r} has a tokenizer without a fast form; save one as tokenizer.json"
+        )
+    special = {
+        key: getattr(loaded, f"{key}_token_id")
+        for key in ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
+        if getattr(loaded, f"{key}_token_id", None) is not None
+    }
+    return loaded.backend_tokenizer, _special_of(special, str(root))
+
+
+def _special_of(found: dict[str, int], where: str) -> dict[str, int]:
+    """Special tokens by BERT's names; ``<s>`` and ``</s>`` stand for its [CLS] and [SEP]."""
+    found.setdefault("cls", found.get("bos", -1))
+    found.setdefault("sep", found.get("eos", -1))
+    special = {name: int(found[name]) for name in SPECIAL if found.get(name, -1) >= 0}
+    lacking = [name for name in _NEEDED if name not in special]
+    if lacking:
+        raise ValueError(
+            f"the tokenizer of {where!r} has no {lacking[0]} token, which 'HuggingFaceTokens' needs; add one to it and "
+            "to its model"
+        )
+    return special
+
+
+def _of_letters(path: Path) -> tuple[Any, dict[str, int]]:
+    """A vocabulary of single letters, a token each, between ``<s>`` and ``</s>``."""
+    library("tokenizers")
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    try:
+        vocabulary = {str(token): int(number) for token, number in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
+    words = [token for token in vocabulary if len(token) > 1 and not token.startswith(("<", "["))]
+    if words:
+        raise ValueError(
+            f"'checkpoint' of 'HuggingFaceTokens' has a vocabulary of words ({words[0]!r}) but no rules to split by: "
+            f"it needs tokenizer.json, or merges.txt beside {path}"
+        )
+    named = {"pad": "<pad>", "unk": "<unk>", "mask": "<mask>", "cls": "<s>", "sep": "</s>"}
+    if "<cls>" in vocabulary:  # as ESM names them
+        named |= {"cls": "<cls>", "sep": "<eos>"}
+    special = _special_of({key: vocabulary.get(token, -1) for key, token in named.items()}, str(path.parent))
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(Regex(r"[\s\-.*]+"), "")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    if "cls" in special and "sep" in special:
+        ends = [(named["cls"], special["cls"]), (named["sep"], special["sep"])]
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{named['cls']} $A {named['sep']}", special_tokens=ends
+        )
+    return tokenizer, special
+
+
+def trained(text: list[str], settings: Mapping[str, Any], marked: list[str]) -> tuple[Any, dict[str, int]]:
+    """A tokenizer that is learned from texts, the same from the same ones, with BERT's special tokens.
+
+    The library numbers the pieces of words that it begins with in an order that changes from run to run, and breaks
+    ties of merges by number. So they are given to it in the order of the alphabet, as if they were special.
+    """
+    library("tokenizers")
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    special = [*SPECIAL.values(), *marked]
+    normalizer = normalizers.BertNormalizer(lowercase=bool(settings["lowercase"]))
+    seen = Counter(letter for one in text for letter in normalizer.normalize_str(one) if not letter.isspace())
+    letters = sorted(sorted(seen, key=lambda letter: (-seen[letter], letter))[:MOST_LETTERS])
+    prefix = "##" if settings["model"] == "wordpiece" else ""
+    pieces = [*letters, *(prefix + letter for letter in letters if prefix)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings["vocab_size"],
+        special_tokens=[*special, *pieces],
+        limit_alphabet=len(letters),
+        continuing_subword_prefix=prefix,
+        show_progress=False,
+    )
+    learner = Tokenizer(models.BPE(unk_token="[UNK]", continuing_subword_prefix=prefix))
+    for one in (learner, tokenizer := Tokenizer(models.BPE())):
+        one.normalizer, one.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    learner.train_from_iterator(text, trainer)
+    learnt = json.loads(learner.to_str())["model"]
+    vocabulary, merges = learnt["vocab"], [tuple(pair) for pair in learnt["merges"]]
+    if prefix:
+        tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
+    else:
+        tokenizer.model = models.BPE(vocabulary, merges, unk_token="[UNK]")
+    tokenizer.add_special_tokens(special)
+    numbers = {key: vocabulary[token] for key, token in SPECIAL.items()}
+    ends = [("[CLS]", numbers["cls"]), ("[SEP]", numbers["sep"])]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return tokenizer, numbers
+
+
+def library(name: str) -> Any:
+    """A library of the extra, imported.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(f"'HuggingFaceTokens' needs {name}: pip install 'sigraph[sequence]'") from error
