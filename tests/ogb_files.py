@@ -53,6 +53,24 @@ def write_types(source, name="ogbn-mag"):
     return _saved(source, name, [graph], y, split, "time", 2, ("classification", "acc", 4), True), graph, y, split
 
 
+def write_texts(source, folder, ending=".tsv.gz"):
+    """Titles and abstracts of the papers of :func:`write_types`, by the numbers that OGB's mapping gives them.
+
+    Of 60 papers every tenth has a title alone, every fifteenth (from the first on) nothing, and two others are of none.
+    """
+    name = 7 * np.random.default_rng(5).permutation(NODES) + 1000
+    text(folder / "mapping" / "paper_entidx2name.csv.gz", np.stack([np.arange(NODES), name], 1), ["ent idx,ent name"])
+    rows = [(name[i], f"Title {i}", "" if i % 10 == 1 else f"We, {i} in all, say so") for i in range(NODES) if i % 15]
+    rows = [*rows[::-1], (1, "Another", "of no paper"), (2, "", "")]
+    mark = "\t" if "tsv" in ending else ","
+    cells = [mark.join(f'"{cell}"' if mark in str(cell) else str(cell) for cell in row) for row in rows]
+    path = source / "ogbn_mag_text" / f"abstracts{ending}"
+    path.parent.mkdir(exist_ok=True)
+    content = "\n".join([mark.join(("mag_id", "title", "abstract")), *cells, ""]).encode()
+    path.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
+    return name
+
+
 def write_graphs(source, name="ogbg-molhiv"):
     """Graphs with OGB's kinds of atoms and bonds, one of them without edges, SMILES that tell none of it, a column."""
     rng = np.random.default_rng(2)

@@ -18,6 +18,8 @@ def test_the_promised_data_sets_are_shipped():
 
 # Nobody here has had the files of these: a count would be hearsay.
 UNCOUNTED = {"sciie-relations", "paper-field", "contact-prediction-tape", "secondary-structure-tape", "tree-of-life"}
+UNCOUNTED |= {"ogbn-mag-text"}
+OWN = {"ogbn-mag-text"}  # whose files have no address: users bring them
 
 
 @pytest.mark.parametrize("name", card_names())
@@ -29,7 +31,7 @@ def test_card_is_complete(name):
     assert (card.tasks or card.graphs) and card.measured is None
     assert all(graph.about for graph in card.graphs.values())
     assert all(task.metric and task.about for task in card.tasks.values())
-    for file in card.files:
+    for file in () if name in OWN else card.files:
         assert file.url and file.url.startswith("https://")
         assert Path(file.path).name.endswith(file.url.rsplit("/", 1)[1])  # several may be called splits.zip
     assert len({file.path for file in card.files}) == len(card.files)

@@ -21,6 +21,7 @@ from sigraph.files.paths import user_path
 SOURCE = "SIGRAPH_DATA_SOURCE"
 TIMEOUT = 60  # seconds without an answer
 PIECE = 1 << 16  # bytes read at a time; what came of one that breaks off is lost
+TABLES = (".tsv.gz", ".tsv", ".csv.gz", ".csv")  # how a table may end that the user has, and that has no address
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
     """A raw file of a card, checked.
 
     Looked for in ``SIGRAPH_DATA_SOURCE``, then in ``root/raw``; else downloaded to the latter. An interrupted download
-    goes on where it stopped.
+    goes on where it stopped. A table without an address may end in any of :data:`TABLES`.
 
     Args:
         entry: The card's line.
@@ -46,12 +47,24 @@ def raw_file(entry: CardFile, root: Path, known: str | None = None) -> tuple[Pat
     source = os.environ.get(SOURCE)
     cached = root / "raw" / entry.path
     for path in [user_path(source) / entry.path, cached] if source else [cached]:
-        if path.is_file():
-            return path, _check(path, entry, known, str(path), root)
+        there = [one for one in _forms(path, entry) if one.is_file()]
+        if len(there) > 1:
+            raise ValueError(f"{there[0]} and {there[1].name} are both there; leave the one that is meant")
+        if there:
+            return there[0], _check(there[0], entry, known, str(there[0]), root)
     if entry.url is None:
-        raise FileNotFoundError(f"{entry.path} has no url on its card; {_by_hand(entry, cached)}")
+        endings = f"; {', '.join(TABLES)} may be its ending" if len(_forms(cached, entry)) > 1 else ""
+        raise FileNotFoundError(f"{entry.path} has no url on its card; {_by_hand(entry, cached)}{endings}")
     with atomic_file(cached) as temporary, FileLock(cached.with_name(f".{cached.name}.lock")):
         return cached, _fetch(entry, cached, temporary, known, root)
+
+
+def _forms(path: Path, entry: CardFile) -> list[Path]:
+    """A file by the names that it may have."""
+    ending = next((one for one in TABLES if path.name.endswith(one)), None)
+    if entry.url is not None or entry.sha256 is not None or ending is None:
+        return [path]
+    return [path.with_name(path.name.removesuffix(ending) + one) for one in TABLES]
 
 
 def _fetch(entry: CardFile, cached: Path, target: Path, known: str | None, root: Path) -> str:

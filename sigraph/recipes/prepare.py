@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import importlib.util
+import inspect
 import logging
 import os
 from collections.abc import Callable
@@ -100,7 +101,9 @@ def prepare(name: str | Path, force: bool = False, root: str | Path | None = Non
     absent = [cached for path in unstated if not (cached := root / "raw" / path).is_file()]
     found = {entry.path: raw_file(entry, root, recorded.get(entry.path)) for entry in card.files}
     try:
-        dataset = _load_recipe(folder / RECIPE)({path: file for path, (file, _) in found.items()}, card)
+        recipe = _load_recipe(folder / RECIPE)
+        asks_root = len(inspect.signature(recipe).parameters) > 2  # as it reads official files of OGB besides
+        dataset = recipe({path: file for path, (file, _) in found.items()}, card, *([root] if asks_root else []))
         if not isinstance(dataset, SampleDataset):
             raise ValueError(f"'prepare' in {folder / RECIPE} needs to return a SampleDataset (got {type(dataset)})")
         check_counts(card, dataset)

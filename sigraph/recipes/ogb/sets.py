@@ -66,7 +66,7 @@ def _nodes(folder: Path, facts: OGBFacts, scratch: Path) -> SampleDataset:
         samples, graphs = _features(raw, num_nodes, scratch), {"edges": graph}
     if samples is None:
         raise ValueError(f"{folder} holds no features of nodes, and none of edges to make them of")
-    return SampleDataset(samples, graphs, {facts.name: _task(facts, y, split)})
+    return SampleDataset(samples, graphs, {facts.name: official_task(facts, y, split)})
 
 
 def _of_type(
@@ -107,7 +107,7 @@ def _graphs(folder: Path, facts: OGBFacts, scratch: Path) -> SampleDataset:
         return SampleDataset(store, ids=ids)
     y, _ = read_labels(folder / "raw", facts, scratch)
     split = read_split(folder / "split" / facts.split)
-    return SampleDataset(store, tasks={facts.name: _task(facts, y, split)}, ids=ids)
+    return SampleDataset(store, tasks={facts.name: official_task(facts, y, split)}, ids=ids)
 
 
 def _links(folder: Path, facts: OGBFacts, scratch: Path) -> SampleDataset:
@@ -152,8 +152,15 @@ def _link_task(facts: OGBFacts, links: Mapping[str, Links], num_nodes: int) -> L
         )
 
 
-def _task(facts: OGBFacts, y: np.ndarray, split: dict[str, np.ndarray]) -> Task:
-    """The official task. Samples without any label, which OGB's evaluators pass over too, leave the split."""
+def official_task(facts: OGBFacts, y: np.ndarray, split: dict[str, np.ndarray], name: str = "") -> Task:
+    """The official task. Samples without any label, which OGB's evaluators pass over too, leave the split.
+
+    Args:
+        facts: What OGB says.
+        y: Labels, NaN where unknown. [N, num_tasks]
+        split: Ids by part.
+        name: What it is called, where it is no longer OGB's own.
+    """
     kind = facts.type
     if facts.num_tasks is not None and y.shape[1] != facts.num_tasks:
         raise ValueError(f"{facts.name} needs {facts.num_tasks} label columns (got {y.shape[1]})")
@@ -175,7 +182,7 @@ def _task(facts: OGBFacts, y: np.ndarray, split: dict[str, np.ndarray]) -> Task:
             logger.info("%s: %d samples of %r have no label and are left out of it", facts.name, dropped, part)
     about = f"OGB's {facts.task_type}, official split {facts.split!r}, release {facts.version}."
     with said_elsewhere():
-        return Task(facts.name, labels, parts, facts.our_metric, str(kind), about)
+        return Task(name or facts.name, labels, parts, facts.our_metric, str(kind), about)
 
 
 def _features(raw: RawGraphs, num_nodes: int, scratch: Path) -> Samples | None:
