@@ -218,14 +218,16 @@ def check_components(arm: ArmConfig) -> None:
             if is_shipped(arm.kind, "kind"):
                 check(arm.kind, ArmKind, "kind")
         return
-    config, filled = arm.pretrain, dict.fromkeys((*SIZES, "encoder_channels"))
+    # Of what is filled in only the names are known, and that components inside others get it too.
+    config, filled = arm.pretrain, dict.fromkeys((*SIZES, "encoder_channels"), "filled in")
+    of_losses = {**filled, "labels": "filled in"}
     slots: list[tuple[str, Bases, dict[str, Any]]] = [
         ("graph", GraphConstructor, {}),
         ("reader", Reader, {}),
         ("encoder", Encoder, filled),
         ("sampler", PairSampler, {"graph": None}),
-        ("structure_loss", StructureLoss, filled),
-        ("objective", Objective, filled | {"part_channels": None, "labels": None}),
+        ("structure_loss", StructureLoss, of_losses),
+        ("objective", Objective, {**of_losses, "part_channels": "filled in"}),
     ]
     with said_of(arm):
         for slot, base, late in slots:

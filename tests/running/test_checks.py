@@ -103,3 +103,20 @@ def test_values_that_change_nothing_are_said_and_not_tried(toy):
     assert list(config_from_dict(toy).grid_of("sipt")) == ["finetune.0.k"]
     toy["grid"]["finetune.0.head"] = ["knn", "linear"]  # each is looked at by one of the heads
     assert list(config_from_dict(toy).grid_of("sipt")) == ["finetune.0.k", "finetune.0.dropout", "finetune.0.head"]
+
+
+NESTED = {
+    "several objectives": ("objective", "sigraph.objectives.JointObjective", {"objectives": [
+        {"_target_": "sigraph.objectives.MaskedFeature"}, {"_target_": "sigraph.objectives.MultiTask"}]}),
+    "a head in a memory": ("structure_loss", "sigraph.losses.CrossBatchMemory", {"loss": {
+        "_target_": "sigraph.losses.ProjectedLoss", "loss": {"_target_": "sigraph.losses.InfoNCELoss"}}}),
+    "labels in a target": ("structure_loss", "sigraph.losses.TargetLoss", {"target": {
+        "_target_": "sigraph.targets.TaskTeacher", "task": "block"}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NESTED)
+def test_what_is_filled_in_inside_a_component_is_asked_of_nobody(toy, case):
+    slot, target, arguments = NESTED[case]
+    toy["pretrain"][slot] = {"_target_": target, **arguments}
+    check_components(config_from_dict(toy).arm("sipt"))
