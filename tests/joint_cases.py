@@ -35,7 +35,7 @@ from sigraph.losses import (
 )
 from sigraph.machines.distributed import gather, joint
 from sigraph.machines.trainer import quiet_trainer
-from sigraph.objectives import MaskedFeature, MaskedToken
+from sigraph.objectives import Denoising, MaskedFeature, MaskedToken
 from sigraph.objectives.masked_token import TokenTarget
 from sigraph.pretrain import PretrainModule
 from sigraph.samplers import NeighborPairSampler
@@ -115,6 +115,14 @@ def objective() -> MaskedFeature:
 
 def module_of(loss: StructureLoss) -> PretrainModule:
     return PretrainModule(Linear(), loss, objective(), 0.6, NeighborPairSampler(graph()))
+
+
+def denoising() -> PretrainModule:
+    """A module that reconstructs rows."""
+    module = module_of(InfoNCELoss().double())
+    torch.manual_seed(4)
+    module.objective = Denoising(4, NUM_FEATURES).double()
+    return module
 
 
 def batch_of(module: PretrainModule, parts: list[list[int]], first: int = 0) -> PretrainBatch:
@@ -233,6 +241,10 @@ def run(rank: int, folder: Path) -> None:
     everyone, ids, half = gather(rows, torch.arange(3 - 2 * rank), rows.detach().half())
     (everyone * torch.arange(4.0).view(4, 1) * (rank + 1)).sum().backward()
     results["gather"] = (everyone.detach(), ids, half, rows.grad)
+
+    module = denoising()
+    batch = batch_of(module, [SCENARIOS["other numbers of samples"][rank]], first=rank)
+    results["denoising"] = step(module, batch)
 
     results["tokens"] = token_gradients([SENTENCES[rank]], first=rank)
 

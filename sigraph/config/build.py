@@ -37,6 +37,7 @@ NESTED_BASES = {
     "sigraph.arms": "ArmKind",
 }
 _ALSO_NESTED = ("encoder_channels",)  # filled in at any depth, by default too: a loss in another reads the same z
+_KIND_SIZES = ("in_channels", "num_tokens")  # and these where the default is None: what reads samples of several kinds
 _OTHER_WIDTH = "inner_channels"  # unless the class of that other says here which argument of its own is the width
 Bases = type | tuple[type, ...]
 _PLAIN = (str, int, float, bool, list, dict, NoneType)
@@ -325,6 +326,7 @@ def _arguments(
     for parameter in _parameters(target, late) or ():
         wanted = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         needed = parameter.default is parameter.empty or parameter.name in _ALSO_NESTED
+        needed |= parameter.default is None and parameter.name in _KIND_SIZES
         if nested and (not needed or available.get(parameter.name) is None):
             wanted = False  # None: the samples have no such size
         if wanted and parameter.name in available and parameter.name not in arguments:

@@ -3,6 +3,7 @@
 from sigraph.objectives.attribute_masking import AttributeMasking
 from sigraph.objectives.base import Objective
 from sigraph.objectives.context_prediction import ContextPrediction
+from sigraph.objectives.denoising import Denoising
 from sigraph.objectives.edge_prediction import EdgePrediction
 from sigraph.objectives.graph_mae import GraphMAE
 from sigraph.objectives.joint import JointObjective
@@ -13,6 +14,7 @@ from sigraph.objectives.multi_task import MultiTask
 __all__ = [
     "AttributeMasking",
     "ContextPrediction",
+    "Denoising",
     "EdgePrediction",
     "GraphMAE",
     "JointObjective",

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sigraph.encoders import Encoding
-from sigraph.files.arguments import check_flags, check_integers, check_rates
+from sigraph.files.arguments import check_choices, check_flags, check_integers, check_rates
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
-
-_LOSSES = ("mse", "bce", "words")
+from sigraph.objectives.rows import ROW_LOSSES, row_loss
 
 
 class FeatureTarget(NamedTuple):
@@ -58,8 +56,7 @@ class MaskedFeature(Objective):
     ) -> None:
         super().__init__()
         check_rates("MaskedFeature", above_zero=True, mask_rate=mask_rate)
-        if loss not in _LOSSES:
-            raise ValueError(f"'loss' needs to be one of {', '.join(_LOSSES)} in 'MaskedFeature' (got {loss!r})")
+        check_choices("MaskedFeature", ROW_LOSSES, loss=loss)
         if in_channels is None:
             raise ValueError("'in_channels' needs feature rows in 'MaskedFeature' (got a data set of records)")
         check_integers("MaskedFeature", 1, in_channels=in_channels, encoder_channels=encoder_channels)
@@ -87,14 +84,4 @@ class MaskedFeature(Objective):
                 f"{came[0]} and {came[1]} (got {decoder.in_features} and {decoder.out_features})"
             )
         predicted = self.decoder(encoding.z[: len(mask)])  # [S, F]
-        if self.loss != "mse" and bool((value < 0).any() | ((self.loss == "bce") & (value > 1).any())):
-            needed = "in [0, 1]" if self.loss == "bce" else ">= 0"
-            raise ValueError(f"'loss' {self.loss} needs features {needed} in 'MaskedFeature'; use loss: mse")
-        if self.loss == "words":
-            hidden = value * mask  # [S, F] counts
-            return self.mean(-(hidden * predicted.log_softmax(dim=1)).sum(), hidden.sum())
-        if self.loss == "bce":
-            entry = F.binary_cross_entropy_with_logits(predicted, value, reduction="none")
-        else:
-            entry = F.mse_loss(predicted, value, reduction="none")
-        return self.mean((entry * mask).sum(), mask.sum())
+        return self.mean(*row_loss(predicted, value, self.loss, "MaskedFeature", mask))

@@ -11,6 +11,7 @@ from sigraph.encoders import Encoder, Encoding, TokenEncoder
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
+from sigraph.objectives.words import words_of
 from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary, changes
 
 
@@ -144,14 +145,7 @@ class MaskedToken(Objective):
         """Number of the word or span of some tokens, drawn as one, from 0; None: each by itself. Shape [K] -> [K]."""
         sample = inputs.sample
         if self.whole_units:
-            if inputs.unit is None:
-                raise ValueError(
-                    "'whole_units' needs samples that say which word each token is of, in 'MaskedToken' (got none); "
-                    "HuggingFaceTokens(units=True) does"
-                )
-            # What is of no word, such as a mark between two, is one by itself.
-            alone = inputs.unit[part] < 0
-            return (changes(sample[part], inputs.unit[part]) | alone).cumsum(0) - 1
+            return words_of(inputs, part, "MaskedToken")
         if self.span_length == 1:
             return None
         shift = torch.randint(self.span_length, (len(inputs.ptr) - 1,), generator=generator)

@@ -54,6 +54,15 @@ def test_masked_tokens_are_those_of_one_process(two):
             torch.testing.assert_close(found, value, **EXACT)
 
 
+def test_reconstructed_rows_are_those_of_one_process(two):
+    module = joint_cases.denoising()
+    batch = joint_cases.batch_of(module, list(SCENARIOS["other numbers of samples"]))
+    expected = joint_cases.step(module, batch)
+    assert expected["objective_loss"] > 0 and (expected["objective.decoder.weight"] != 0).any()
+    for process in two:
+        assert_same(process["denoising"], expected, **EXACT)
+
+
 def test_gather_lays_all_rows_out_and_adds_the_gradients_up(two):
     for rank, process in enumerate(two):
         rows, ids, half, gradient = process["gather"]

@@ -15,6 +15,7 @@ from sigraph.encoders import Encoder, GraphEncoder, GRUEncoder, MLPEncoder
 from sigraph.objectives import (
     AttributeMasking,
     ContextPrediction,
+    Denoising,
     EdgePrediction,
     GraphMAE,
     JointObjective,
@@ -78,6 +79,11 @@ EXAMPLES |= {
         ContextPrediction(16, GraphEncoder(4, 16, 4, 2), num_hops=2, num_negatives=2),
         GraphEncoder(4, 16, 4, 2),
         graphs(kinds=False),
+    ),
+    "Denoising": lambda: (  # of token sequences: test_denoising.py
+        Denoising(5, in_channels=6),
+        MLPEncoder(6, 8, 5),
+        torch.randn(7, 6, generator=torch.Generator().manual_seed(0)),
     ),
     "EdgePrediction": lambda: (EdgePrediction(0.2), GraphEncoder(4, 16, 4, 2), graphs(kinds=False)),
     "GraphMAE": lambda: (
