@@ -161,8 +161,8 @@ def _matched(
             f"Graph such as {paper[0]} (got {len(ids):,} others{f', such as {ids[0]}' if len(ids) else ''})"
         )
     logger.info(
-        "%s papers: %s with an abstract, %s with a title alone, which is their text, %s of which the table says nothing, "
-        "left out; %s papers of the table are none of ogbn-mag",
+        "%s papers: %s with an abstract, %s with a title alone, which is their text, %s of which the table says "
+        "nothing, left out; %s papers of the table are none of ogbn-mag",
         f"{len(paper):,}",
         f"{int(with_abstract.sum()):,}",
         f"{len(kept) - int(with_abstract.sum()):,}",
