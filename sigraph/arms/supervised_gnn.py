@@ -45,6 +45,9 @@ class SupervisedGNN(ArmKind):
         patience: Epochs without a better validation score before training stops, >= 1.
         batch_size: Training samples a step on batches; None: the whole graph where it is not large, else 1,024.
         num_neighbors: Neighbours drawn of each sample in a step, on batches, >= 1.
+        feature_channels: Width to which features that are wider are reduced by a truncated singular value
+            decomposition, >= 1: an epoch on words is many times faster. None: 256 where dense rows would take more than
+            1 GB, else all.
     """
 
     kind = "reference"
@@ -64,17 +67,19 @@ class SupervisedGNN(ArmKind):
         patience: int = 50,
         batch_size: int | None = None,
         num_neighbors: int = 15,
+        feature_channels: int | None = None,
     ) -> None:
         check_choices("SupervisedGNN", tuple(MODELS), layer=layer)
         check_integers("SupervisedGNN", 1, hidden_channels=hidden_channels, max_epochs=max_epochs, patience=patience)
         check_integers("SupervisedGNN", 1, most=10, num_layers=num_layers)
         check_integers("SupervisedGNN", 1, batch_size=batch_size or 1, num_neighbors=num_neighbors)
+        check_integers("SupervisedGNN", 1, feature_channels=1 if feature_channels is None else feature_channels)
         check_rates("SupervisedGNN", dropout=dropout)
         check_numbers("SupervisedGNN", above=0, lr=lr)
         check_numbers("SupervisedGNN", least=0, weight_decay=weight_decay)
         self.layer, self.hidden_channels, self.num_layers, self.dropout = layer, hidden_channels, num_layers, dropout
         self.lr, self.weight_decay, self.max_epochs, self.patience = lr, weight_decay, max_epochs, patience
-        self.batch_size, self.num_neighbors = batch_size, num_neighbors
+        self.batch_size, self.num_neighbors, self.feature_channels = batch_size, num_neighbors, feature_channels
 
     def applies(self, given: Given, task: Task) -> str:
         if not given.own:
@@ -82,7 +87,7 @@ class SupervisedGNN(ArmKind):
         return without_vectors(given)
 
     def predict(self, given: Given, task: Task, seed: int = 0, score_test: bool = True) -> Prediction:
-        rows = _features(given)
+        rows = _features(given, self.feature_channels)
         everywhere = self._batches(given.full_graph, rows, seed)
         seen = everywhere
         if given.graph is not given.full_graph:
@@ -114,10 +119,10 @@ class SupervisedGNN(ArmKind):
         return NodeBatches(graph, rows, self.num_layers, self.batch_size, self.num_neighbors, seed)
 
 
-def _features(given: Given) -> Tensor:
+def _features(given: Given, channels: int | None) -> Tensor:
     """Dense rows of all samples; very many features are reduced, as visible samples have them."""
     vectors = Vectors(given.visible.store)
-    return dense_rows(vectors(given.dataset.store), lambda: vectors(given.visible.store))
+    return dense_rows(vectors(given.dataset.store), lambda: vectors(given.visible.store), channels)
 
 
 def _visible_among(train: Tensor, given: Given) -> tuple[Tensor, Tensor]:

@@ -147,3 +147,10 @@ def test_large_graphs_train_on_batches_with_the_edges_among_them(layer):
     small = SupervisedGNN(layer, max_epochs=2, batch_size=7, num_neighbors=2)
     assert torch.equal(predict(small, data, seed=1).test, predict(small, data, seed=1).test)
     assert small.predict(given(data), task).test.shape == (20, 2)
+
+
+def test_a_graph_network_reads_fewer_channels_where_asked():
+    data = home(SupervisedGNN)
+    whole, few = (SupervisedGNN(hidden_channels=4, max_epochs=1, feature_channels=c) for c in (None, 2))
+    sizes = [one.predict(given(data), data.task()).num_parameters for one in (whole, few)]
+    assert sizes[0] - sizes[1] == 4 * (data.store.given.shape[1] - 2)
