@@ -1,22 +1,36 @@
-"""Real tokens a second of a training step on sequences of many lengths, beside batches padded to the longest of all.
+"""Real tokens a second of a training step on sequences of many lengths, beside padded batches and beside a peer.
 
-    SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py            # two or three minutes
+    SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py            # a quarter of an hour
     SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py --quick    # one step each
+    SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py --only peer --checkpoint MODEL
 
 A step is forward, backward and AdamW on 64 sequences drawn at random, one thread, dropout 0. `padded` fills every batch
 up to the longest sequence of the data set, which is what a fixed length gives; `of the batch` up to the longest of the
 batch; sigraph's chunks are `max_tokens` wide. All give the same loss, to 1e-4, or the script stops. The least of three
 rounds, taken in turn; real tokens are those of the sequences, no padding.
+
+The peer is sentence-transformers (`pip install sentence-transformers datasets accelerate`; where it is missing that
+part is left out, and the script says so). Both train the same checkpoint on the same pairs of papers that cite each
+other, in the same batches, each with its own trainer, dropout as the checkpoint says, AdamW at 5e-5, gradients
+clipped to 1: theirs with MultipleNegativesRankingLoss of scale 20, sigraph with InfoNCELoss of temperature 0.05,
+which ranks from both ends. Before, both embed the texts alike, to 1e-4, and count the same tokens, or the script
+stops. The peer makes tokens in each step, sigraph once before, which is not timed (seconds for a thousand abstracts);
+nor is the first step of a round, which warms up. Without `--checkpoint` it is a BERT of 4 layers of 256 with random
+weights, whose 8,000 WordPieces are learned from the abstracts.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import measure
 import pyarrow as pa
 import torch
+from sequence_trainers import Own, Peer, check_alike, pairs_of, small_checkpoint
 from torch import Tensor
 
 import sigraph as sg
@@ -38,6 +52,13 @@ CASES = {
     ),
 }
 
+PEER = "sentence-transformers"
+PAIRS = {  # texts that are paired: data set, pairs a step, tokens of a text at most
+    "cane-cora abstracts": ("cane-cora", 16, 256),
+    "arxiv-2023 titles": ("arxiv-2023", 64, 48),
+}
+STEPS = 6
+
 
 class Padded(TransformerEncoder):
     """The same, every batch filled up to a length."""
@@ -55,14 +76,54 @@ class Padded(TransformerEncoder):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round of one step")
-    rounds = 1 if parser.parse_args().quick else 3
+    parser.add_argument("--only", choices=["padding", "peer"], help="one of the two parts")
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="of transformers or sentence-transformers, for the peer")
+    given = parser.parse_args()
+    rounds = 1 if given.quick else 3
     print(measure.one_core(), "\n")
-    for title, (name, reader, sizes) in CASES.items():
-        print(f"{title}\n")
-        measure.table(
-            ["", "tokens with padding", "unpadded share", "real tokens a second", "of padded"],
-            rows(name, reader, sizes, rounds),
-        )
+    if given.only != "peer":
+        for title, (name, reader, sizes) in CASES.items():
+            print(f"{title}\n")
+            measure.table(
+                ["", "tokens with padding", "unpadded share", "real tokens a second", "of padded"],
+                rows(name, reader, sizes, rounds),
+            )
+    if given.only != "padding":
+        beside_peer(given.checkpoint, rounds, 2 if given.quick else 1 + STEPS)
+
+
+def beside_peer(checkpoint: str | None, rounds: int, num_steps: int) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        import accelerate
+        import sentence_transformers
+        from transformers.utils import logging
+
+        from datasets import Dataset  # noqa: F401 -- the folder of this repository has the same name
+    except ImportError as error:
+        print(f"{PEER} is left out: {error.name} is not installed (pip install {PEER} datasets accelerate)")
+        return
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    print(f"{PEER} {sentence_transformers.__version__}, accelerate {accelerate.__version__}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = checkpoint or small_checkpoint(Path(folder) / "small")
+        for title, (name, size, most) in PAIRS.items():
+            print(f"{title}, {size} pairs a step, {most} tokens at most\n")
+            texts = pairs_of(name, size * num_steps)
+            ways = {PEER: Peer(path, texts, most), "sigraph": Own(path, texts, most)}
+            check_alike(*ways.values())
+            times = [[way.seconds(size) for way in ways.values()] for _ in range(rounds)]
+            least = [min(column) for column in zip(*times, strict=True)]
+            real = int(ways["sigraph"].length()[2 * size :].sum())  # the first step is not counted
+            of_rounds = [[f"{real / one:,.0f}" for one in column] for column in zip(*times, strict=True)]
+            measure.table(
+                ["", "real tokens a second", f"of {PEER}", "rounds"],
+                [
+                    [label, f"{real / best:,.0f}", f"{least[0] / best:.2f} x", ", ".join(every)]
+                    for label, best, every in zip(ways, least, of_rounds, strict=True)
+                ],
+            )
 
 
 def rows(name: str, make: Callable[[], Reader], sizes: dict[str, int], rounds: int) -> list[list[str]]:
