@@ -11,16 +11,19 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from sigraph.collate import pretrain_loader
 from sigraph.config import ArmConfig, settings_hash
-from sigraph.data import PretrainBatch, SeedBatchSampler
-from sigraph.encoders import embed
+from sigraph.data import PretrainBatch, SampleDataset, SeedBatchSampler
+from sigraph.encoders import Encoder, embed
 from sigraph.files.random import keyed_generator
 from sigraph.machines.trainer import fit, quiet_trainer
-from sigraph.running.fitting import refreshing, validation_of
+from sigraph.running.fitting import validation_of
 from sigraph.running.parts import Parts, build_parts
 from sigraph.running.start import reader_of
+from sigraph.samplers import HardNegativeSampler
+from sigraph.samplers.refresh import RefreshNegatives
 from sigraph.samples import Tokens
 
 TIMED_STEPS, MOST_SECONDS = 8, 5.0
@@ -39,19 +42,24 @@ def measure(arm: ArmConfig, seed: int, known: Known | None = None) -> dict[str, 
             nothing is shared.
 
     Returns:
-        ``num_parameters``, ``num_samples``, ``num_edges``, ``num_steps``; ``seconds`` of the whole pre-training, its
-        validations with it; ``peak_memory_mb``. Of an encoder of token sequences also ``num_tokens``, the real tokens
-        that it reads in these steps, those of seed samples counted and the others' estimated from the timed steps,
-        and ``tokens_per_second`` of the timed steps; None of others, and where nothing is trained.
+        ``num_parameters``, ``num_samples``, ``num_edges``, ``num_steps``; ``seconds`` of the whole pre-training, with
+        its validations and the pools of a sampler that looks at embeddings; ``peak_memory_mb``. Of an encoder of token
+        sequences also ``num_tokens``, the real tokens that it reads in these steps, those of seed samples counted and
+        the others' estimated from the timed steps, and ``tokens_per_second`` of the timed steps; None of others, and
+        where nothing is trained.
     """
     parts = build_parts(replace(arm.pretrain, num_workers=0), seed)
     num_epochs = arm.pretrain.trainer.max_epochs
-    clock = _timed(parts) if num_epochs else None
-    seconds, num_tokens = 0.0, None
-    if clock is not None:
+    seconds, num_tokens, clock = 0.0, None, None
+    if num_epochs:
+        known = {} if known is None else known
+        clock, ranking = _timed(parts)
         validations = math.ceil(num_epochs / arm.pretrain.valid_every)
-        each = _validation_seconds(parts, {} if known is None else known)
-        seconds = num_epochs * parts.steps_per_epoch * clock.seconds + validations * each
+        seconds = num_epochs * parts.steps_per_epoch * clock.seconds
+        seconds += validations * (_embedding_seconds(parts, known) + _figures_seconds(parts, known))
+        if isinstance(parts.sampler, HardNegativeSampler):
+            refreshes = math.ceil(num_epochs / parts.sampler.refresh_every)
+            seconds += refreshes * (_embedding_seconds(parts, known) + ranking)
         num_tokens = _tokens_of_epoch(parts, clock)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
     return {
@@ -103,20 +111,38 @@ class _Clock(Callback):
         return sum(total - own for own, total in self.tokens) / len(self.tokens)
 
 
-def _timed(parts: Parts) -> _Clock:
-    """Steps as the trainer takes them, whole epochs if these are short."""
+class _FilledOnce(RefreshNegatives):
+    """Fills the pools of a sampler by embeddings that mean nothing: to rank them and to draw takes no less time."""
+
+    seconds = 0.0
+
+    def _refresh(self, pl_module: LightningModule) -> None:
+        if self.sampler.pool is None:
+            z = _any_embeddings(self.dataset, pl_module.encoder)  # type: ignore[arg-type]
+            start = time.perf_counter()
+            self.figures = self.sampler.refresh(z)
+            self.seconds = time.perf_counter() - start
+
+
+def _any_embeddings(dataset: SampleDataset, encoder: Encoder) -> Tensor:
+    return torch.randn(len(dataset), encoder.out_channels, generator=keyed_generator(0))
+
+
+def _timed(parts: Parts) -> tuple[_Clock, float]:
+    """Steps as the trainer takes them, whole epochs if these are short; and seconds of filling a sampler's pools."""
     config, an_epoch = parts.config, parts.steps_per_epoch
     loader = pretrain_loader(parts.dataset, parts.sampler, parts.objective, config.batch_size, num_steps=an_epoch)
     clock = _Clock(max(1, TIMED_STEPS // an_epoch) * an_epoch if an_epoch < TIMED_STEPS else TIMED_STEPS)
+    pools = [_FilledOnce(parts.dataset, parts.sampler)] if isinstance(parts.sampler, HardNegativeSampler) else []
     trainer = quiet_trainer(
         max_epochs=-1,
         gradient_clip_val=config.trainer.gradient_clip_val,
         precision=config.trainer.precision,
         accelerator=config.trainer.accelerator,
-        callbacks=[*refreshing(parts), clock],
+        callbacks=[*pools, clock],
     )
     fit(trainer, parts.module, loader)
-    return clock
+    return clock, sum(one.seconds for one in pools)
 
 
 def _tokens_of_epoch(parts: Parts, clock: _Clock) -> int | None:
@@ -129,27 +155,37 @@ def _tokens_of_epoch(parts: Parts, clock: _Clock) -> int | None:
     return own + round(parts.steps_per_epoch * clock.joined_tokens)
 
 
-def _validation_seconds(parts: Parts, known: Known) -> float:
-    """Of one validation: embedding the samples, and what is measured on embeddings, whatever these are."""
+def _figures_seconds(parts: Parts, known: Known) -> float:
+    """Of what a validation measures on embeddings, whatever these are."""
     config = parts.config
-    reads = [config.dataset, reader_of(config), config.inductive, config.encoder]
-    computes = [config.trainer.precision, config.trainer.accelerator]
-    key = settings_hash(["embedding", *reads, *computes])
+    key = settings_hash(
+        ["figures", *_read(parts), config.graph, config.test_pairs, config.valid_edge_rate, config.valid_queries]
+    )
     if key not in known:
-        known[key] = _embedding_seconds(parts)
-    seconds = known[key]
-    asks = [config.graph, config.test_pairs, config.valid_edge_rate, config.valid_queries]
-    key = settings_hash(["figures", *reads, *asks])
-    if key not in known:
-        z = torch.randn(len(parts.dataset), parts.module.encoder.out_channels, generator=keyed_generator(parts.seed))
+        z = _any_embeddings(parts.dataset, parts.module.encoder)
         start = time.perf_counter()
         validation_of(parts).measure(parts.module.encoder, z)
         known[key] = time.perf_counter() - start
-    return seconds + known[key]
+    return known[key]
 
 
-def _embedding_seconds(parts: Parts) -> float:
-    """Of embedding all samples that are pre-trained on, from as many of them as a few seconds allow."""
+def _embedding_seconds(parts: Parts, known: Known) -> float:
+    """Of embedding all samples that are pre-trained on."""
+    trainer = parts.config.trainer
+    key = settings_hash(["embedding", *_read(parts), trainer.precision, trainer.accelerator])
+    if key not in known:
+        known[key] = _embedded(parts)
+    return known[key]
+
+
+def _read(parts: Parts) -> list[Any]:
+    """What is embedded, and by what."""
+    config = parts.config
+    return [config.dataset, reader_of(config), config.inductive, config.encoder]
+
+
+def _embedded(parts: Parts) -> float:
+    """Seconds of embedding all samples, from as many of them as a few seconds allow."""
     cost = parts.dataset.store.cost()
     node = torch.randperm(len(parts.dataset), generator=keyed_generator(parts.seed))
     done, size, spent = 0, FIRST_EMBEDDED, 0.0

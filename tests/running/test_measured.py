@@ -116,6 +116,19 @@ def test_a_part_of_the_samples_is_embedded_where_all_take_long(settings, monkeyp
     assert seconds > 0 and whole > 0
 
 
+def test_filling_the_pools_of_a_sampler_is_in_the_estimate_and_embeds_nothing(settings, monkeypatch):
+    sampler = {"_target_": "sigraph.samplers.HardNegativeSampler", "guard_rank": 1, "pool_size": 4}
+    settings["pretrain"] |= {"sampler": sampler, "trainer": {"max_epochs": 6, "accelerator": "cpu"}, "valid_every": 6}
+    monkeypatch.setattr("sigraph.samplers.refresh.embed", lambda *_: pytest.fail("embedded"))
+    monkeypatch.setattr(measured._Clock, "seconds", 0.0)
+    monkeypatch.setattr(measured, "_embedded", lambda parts: 100.0)
+    each = {}
+    for every in (1, 2, 4):
+        sampler["refresh_every"] = every
+        each[every] = measure(config_from_dict(settings).arm("sipt"), 0)["seconds"]
+    assert each == {1: pytest.approx(700, abs=10), 2: pytest.approx(400, abs=10), 4: pytest.approx(300, abs=10)}
+
+
 def test_a_reader_is_asked_once_what_it_does_not_know(settings, monkeypatch):
     asked, note = [], WordTokens.note
 
