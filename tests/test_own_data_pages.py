@@ -11,6 +11,7 @@ from pages import blocks, read
 
 from sigraph.cli import main
 from sigraph.config import config_from_dict
+from sigraph.running.parts import build_parts
 
 COUNT = 60
 KINDS = ("baking", "rails", "stars")
@@ -110,3 +111,46 @@ def test_the_lines_for_the_yaml_are_ones(page):
     for line in lines:
         tree = {"name": "a", "question": "?", "seeds": [0], "pretrain": {**pretrain, **yaml.safe_load(line)}}
         config_from_dict({**tree, "finetune": [{"task": "t", "head": "linear"}], "arms": {"sipt": {}}})
+
+
+def test_same_family_prediction_runs_as_the_page_says(tmp_path, monkeypatch, capsys):
+    """The lines on families and letters, together in one file."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        (f"P{i}", f"MKV{'AGWD'[i % 4] * 9}LR{'K' * (i % 5)}", f"PF{i % 4}" if i % 6 else "", "ab"[i % 3 == 0])
+        for i in range(COUNT)
+    ]
+    write("proteins.csv", ("id", "sequence", "family", "function"), *rows)
+    labels = ["--label", "family", "--label", "function"]
+    assert main(["prepare", "--samples", "proteins.csv", *labels, "--out", "mine"]) == 0
+    lines = [line for block in blocks(read("docs/proteins.md"), "yaml") for line in block.splitlines()]
+    pretrain = {
+        "dataset": "mine",
+        "batch_size": 20,
+        "structure_weight": 0.3,
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+    }
+    for line in lines:
+        pretrain |= yaml.safe_load(line)
+    assert pretrain["graph"]["labels"] == "family" and "MaskedToken" in pretrain["objective"]["_target_"]
+    pretrain["encoder"] |= {"out_channels": 8, "num_layers": 1}
+    tree = {
+        "name": "families",
+        "question": "Does it help to know which proteins are of one family?",
+        "seeds": [0],
+        "pretrain": pretrain,
+        "finetune": [{"task": "function", "head": "linear", "max_epochs": 1}],
+        "arms": {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}},
+        "baseline": "objective-only",
+        "references": False,
+    }
+    Path("families.yaml").write_text(yaml.safe_dump(tree))
+    assert main(["run", "families.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\| sipt +\| function", out) and "suspicious" not in out and "failed" not in out
+    parts = build_parts(config_from_dict(tree).arm("sipt").pretrain, 0)
+    family = parts.dataset.task("family")
+    seen = set(family.split["train"].tolist())
+    ends = parts.graph.edge_index
+    assert {int(i) for i in ends.flatten()} <= seen and (family.labels[ends[0]] == family.labels[ends[1]]).all()
+    assert parts.graph.group.bincount()[0] == len(seen)  # the others are apart

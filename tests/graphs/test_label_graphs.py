@@ -20,6 +20,8 @@ from sigraph.graphs import (
     rewire_edges,
 )
 from sigraph.graphs.label_sets import distinct_rows, overlaps
+from sigraph.losses import LinkPredictionLoss, PairSets
+from sigraph.samplers import NeighborPairSampler
 from sigraph.tasks import Task
 
 
@@ -68,6 +70,37 @@ def test_classes_may_be_any_numbers_and_local_consistency_is_one():
     labels = torch.tensor([10**12, 7, 10**12, 7, -1])
     graph = LabelCliques().from_labels(labels)
     assert edge_set(graph) == {(0, 2), (1, 3)} and graph.local_consistency(labels) == 1
+
+
+@given(st.lists(st.integers(-1, 3), min_size=1, max_size=14))
+def test_unlabelled_samples_are_negatives_or_no_pair(classes):
+    labels = torch.tensor([*classes, 2, 2])  # an edge at least
+    node = torch.arange(len(labels))
+    for unlabelled in ("negatives", "apart"):
+        graph = LabelCliques(unlabelled=unlabelled).from_labels(labels)
+        assert edge_set(graph) == joined(labels, lambda a, b: a == b >= 0)
+        sets = PairSets.of(NeighborPairSampler(graph, num_negatives=0).pairs(node, node))
+        may = labels >= 0 if unlabelled == "apart" else torch.ones_like(labels, dtype=torch.bool)
+        different = (labels[:, None] != labels) | (labels < 0)
+        different &= may[:, None] & may & ~torch.eye(len(labels), dtype=torch.bool)
+        assert sets.num_negatives() == int(different.sum()) and sets.positive.numel() == graph.num_edges
+
+
+def test_unlabelled_samples_stay_apart_when_classes_are_shuffled_and_are_drawn_for_nobody():
+    labels = torch.tensor([0, 0, 0, 1, 1, 2, -1, -1, -1, -1])
+    graph = LabelCliques(unlabelled="apart").from_labels(labels)
+    shuffled = rewire_edges(graph, generator=seeded())
+    assert torch.equal(shuffled.group, graph.group) and graph.group.unique().numel() == 5
+    assert {i for pair in edge_set(shuffled) for i in pair} <= set(range(5))
+    for seed in range(20):
+        node, pairs = NeighborPairSampler(graph, num_negatives=2).sample(torch.arange(3, 9), seeded(seed))
+        assert set(node[6:].tolist()) <= {0, 1, 2}
+        z = torch.randn(len(node), 4, generator=seeded(seed))
+        moved = torch.where((labels[node] < 0)[:, None], z + 7, z)
+        loss = LinkPredictionLoss("cosine")
+        assert torch.equal(loss(z, pairs), loss(moved, pairs))
+    with pytest.raises(ValueError, match="'unlabelled' needs to be one of negatives, apart in 'LabelCliques'"):
+        LabelCliques(unlabelled="ignored")
 
 
 @settings(max_examples=150)
