@@ -166,7 +166,7 @@ def new_model(settings: Mapping[str, Any], owner: str, folder: CheckpointFolder)
     sizes = {key: value for key, value in rest.items() if isinstance(value, int) and value > 1 and "size" in key}
     check_fits(owner, 4 * size, **sizes)
     model = library.AutoModel.from_config(config) if folder.path is None else _loaded(outline, folder.path, owner)
-    return _without_pooler(model).float()
+    return _without_pooler(model).float().train()  # transformers hands out a loaded one with its dropout off
 
 
 def _check_encodes(model: Any, kind: str, owner: str) -> None:

@@ -315,3 +315,12 @@ def test_half_precision_on_disk_is_full_precision_here(checkpoint, tmp_path):
     torch.testing.assert_close(
         encoder.token_embedding.weight, halves["bert.embeddings.word_embeddings.weight"].float(), atol=0, rtol=0
     )
+
+
+def test_a_loaded_checkpoint_trains_with_its_dropout(checkpoint):
+    """As one with new weights does; transformers hands it out in evaluation mode."""
+    for given in ({"checkpoint": str(checkpoint)}, {"config": TINY_BERT}):
+        encoder = HuggingFaceEncoder(12, **given)
+        assert all(module.training for module in encoder.modules())
+        torch.manual_seed(0)
+        assert not torch.equal(encoder(tokens_of(SEQUENCES)).z, encoder(tokens_of(SEQUENCES)).z)
