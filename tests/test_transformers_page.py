@@ -5,8 +5,11 @@ import shlex
 import shutil
 
 import pytest
+import torch
 from pages import blocks, read
 from tiny_checkpoint import tiny_checkpoint
+from token_cases import TINY_BERT
+from transformers import BertConfig, BertForMaskedLM
 
 import sigraph
 from sigraph.cli import main
@@ -88,6 +91,28 @@ def test_the_python_of_the_page_runs(home, monkeypatch):
     names = {}
     exec(blocks(PAGE, "python")[0], names)
     assert names["z"].shape == (2, 8)
+
+
+def test_the_lines_for_a_pickle_make_a_folder_of_the_first_years_one_that_opens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = {key: value for key, value in TINY_BERT.items() if key != "model_type"}
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "rye", "bread", "##s"]
+    model = BertForMaskedLM(BertConfig(vocab_size=len(words), **settings))
+    folder = tmp_path / "scibert_scivocab_uncased"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "config.json").write_text(json.dumps({**settings, "vocab_size": len(words)}))
+    torch.save(model.state_dict(), folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
+    with pytest.raises(ValueError, match=r"names no 'model_type' in config\.json, .*bert for BERT and SciBERT"):
+        sigraph.encoders.HuggingFaceEncoder(len(words), str(folder))
+    exec(blocks(PAGE, "python")[1], {})
+    encoder = sigraph.encoders.HuggingFaceEncoder(len(words), str(folder), pad_token=0, mask_token=4)
+    given = model.bert.embeddings.word_embeddings.weight
+    assert torch.equal(encoder.token_embedding.weight, given)
+    reader = sigraph.readers.HuggingFaceTokens("text", checkpoint=str(folder))
+    dataset = sigraph.SampleDataset(["Rye breads"])
+    reader.fit(dataset.records)
+    assert dataset.read(reader).fetch(torch.tensor([0])).token.tolist() == [2, 5, 6, 7, 3]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,11 @@ def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
             f"'checkpoint' {str(place)!r} of {owner!r} asks for code of its own (auto_map in {CONFIG}), which is never "
             "run; choose a checkpoint whose model_type transformers knows"
         )
+    if not isinstance(found.config, dict) or not isinstance(found.config.get("model_type"), str):
+        raise ValueError(
+            f"'checkpoint' {str(place)!r} of {owner!r} names no 'model_type' in {CONFIG}, as old folders do not; "
+            "write it there, bert for BERT and SciBERT (docs/transformers.md)"
+        )
     if not (place / WEIGHTS).is_file() and not (place / INDEX).is_file():
         pickled = sorted(one.name for one in place.glob("*.bin")) + sorted(one.name for one in place.glob("*.pt*"))
         way = (

@@ -68,7 +68,7 @@ def save_sentence_transformer(
         (place / "config.json").write_text(config.to_json_string(use_diff=True), encoding="utf-8")
         (place / "tokenizer.json").write_text(state["tokenizer"], encoding="utf-8")
         names = {f"{key}_token": reader.token_of(key) for key in state["special"]}
-        most = min(reader.max_length, encoder.max_length or reader.max_length)
+        most = min(reader.limit, encoder.max_length or reader.limit)
         kind = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": most}
         _write(place / "tokenizer_config.json", {**names, **kind})
         _write(place / "sentence_bert_config.json", {"max_seq_length": most, "do_lower_case": False})

@@ -15,6 +15,7 @@ from sigraph.files.paths import user_path
 MOST_LETTERS = 1000  # that a tokenizer learns to spell with, the commonest
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # of one that is trained
 _NEEDED = ("pad", "unk", "mask")
+_MODULES, _LIMIT = "modules.json", "sentence_bert_config.json"  # of sentence-transformers
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".ot", ".ckpt")  # endings of files
 
 
@@ -23,8 +24,44 @@ def content_of(checkpoint: str) -> dict[str, str] | None:
     root = user_path(checkpoint)
     if not root.is_dir():
         return None
-    files = sorted(one for one in root.iterdir() if one.is_file() and one.suffix not in _WEIGHTS)
+    files = sorted(one for one in _home(root).iterdir() if one.is_file() and one.suffix not in _WEIGHTS)
     return {one.name: sha256(one) for one in files}
+
+
+def own_limit(checkpoint: str) -> int | None:
+    """Tokens that a folder of sentence-transformers reads at most, as it says itself; None: it says nothing.
+
+    Raises:
+        ValueError: What it says is no number of tokens.
+    """
+    path = _home(user_path(checkpoint)) / _LIMIT
+    if not path.is_file():
+        return None
+    said = _json(path)
+    found = said.get("max_seq_length") if isinstance(said, dict) else None
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int) or found < 3):
+        raise ValueError(
+            f"'checkpoint' of 'HuggingFaceTokens': max_seq_length in {path} needs to be an integer >= 3 "
+            f"(got {found!r}); say 'max_length' yourself"
+        )
+    return found
+
+
+def _home(root: Path) -> Path:
+    """Where the transformer of a folder lies: in sentence-transformers' layout perhaps in a folder within."""
+    listed = _json(root / _MODULES) if (root / _MODULES).is_file() else []
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, dict) and str(one.get("type", "")).endswith(".Transformer"):
+            place = root / Path(str(one.get("path", ""))).name
+            return place if place.is_dir() else root
+    return root
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
 
 
 def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
@@ -35,9 +72,12 @@ def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
             f"'checkpoint' needs a folder with a tokenizer in {name!r} (got {str(checkpoint)!r}, which is none); "
             f"nothing is downloaded: fetch it once (hf download {checkpoint} --local-dir DIR)"
         )
-    letters = root / "vocab.json"
-    if letters.is_file() and not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():
-        return _of_letters(letters)
+    root = _home(root)
+    if not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():
+        if (root / "vocab.json").is_file():
+            return _of_letters(_numbered(root / "vocab.json"), root / "vocab.json")
+        if (root / "vocab.txt").is_file() and not _words(listed := _lines(root / "vocab.txt")):
+            return _of_letters(listed, root / "vocab.txt")
     transformers = library("transformers")
     try:
         loaded = transformers.AutoTokenizer.from_pretrained(
@@ -46,7 +86,7 @@ def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
     except (OSError, ValueError, KeyError, ImportError) as error:
         what = " ".join(str(error).split())
         raise ValueError(
-            f"'checkpoint' {str(root)!r} of {name!r} holds no tokenizer that can be read: {what:.200}"
+            f"'checkpoint' {str(root)!r} of {name!r} holds no tokenizer that can be read: {what:.200}{_way(root)}"
         ) from error
     if not getattr(loaded, "is_fast", False):
         raise ValueError(
@@ -74,17 +114,42 @@ def _special_of(found: dict[str, int], where: str) -> dict[str, int]:
     return special
 
 
-def _of_letters(path: Path) -> tuple[Any, dict[str, int]]:
+def _way(root: Path) -> str:
+    """What to do where nothing says whose vocabulary it is, as in the folders of the first years."""
+    config = root / "config.json"
+    if not config.is_file() or not isinstance(said := _json(config), dict) or "model_type" in said:
+        return ""
+    return f"; {config} names no 'model_type', such as bert: write it there (docs/transformers.md)"
+
+
+def _numbered(path: Path) -> dict[str, int]:
+    """The tokens of a ``vocab.json``."""
+    try:
+        return {str(token): int(number) for token, number in _json(path).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
+
+
+def _lines(path: Path) -> dict[str, int]:
+    """The tokens of a ``vocab.txt``, one a line."""
+    try:
+        found = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
+    return {token.strip(): number for number, token in enumerate(found) if token.strip()}
+
+
+def _words(vocabulary: Mapping[str, int]) -> list[str]:
+    """What of a vocabulary is no single letter and no special token."""
+    return [token for token in vocabulary if len(token) > 1 and not token.startswith(("<", "["))]
+
+
+def _of_letters(vocabulary: dict[str, int], path: Path) -> tuple[Any, dict[str, int]]:
     """A vocabulary of single letters, a token each, between ``<s>`` and ``</s>``."""
     library("tokenizers")
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    try:
-        vocabulary = {str(token): int(number) for token, number in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"'checkpoint' of 'HuggingFaceTokens': {path} cannot be read ({error})") from error
-    words = [token for token in vocabulary if len(token) > 1 and not token.startswith(("<", "["))]
-    if words:
+    if words := _words(vocabulary):
         raise ValueError(
             f"'checkpoint' of 'HuggingFaceTokens' has a vocabulary of words ({words[0]!r}) but no rules to split by: "
             f"it needs tokenizer.json, or merges.txt beside {path}"

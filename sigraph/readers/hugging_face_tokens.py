@@ -23,13 +23,14 @@ from sigraph.readers.base import (
     stated,
     text_column,
 )
-from sigraph.readers.hugging_face_tokenizer import SPECIAL, content_of, library, opened, trained
+from sigraph.readers.hugging_face_tokenizer import SPECIAL, content_of, library, opened, own_limit, trained
 from sigraph.readers.kept import learnt_once, read_once
 from sigraph.samples import TokenSequences, token_table
 from sigraph.samples.tokens import UNITS
 
 MODELS = ("wordpiece", "bpe")
 SIDES = ("right", "left")
+LONGEST = 512  # tokens of a sequence, where nothing says how many
 KEPT_FROM = 1 << 16  # bytes of text; less is read in less time than it takes to find it
 _BLOCK = 10_000  # texts whose tokens are Python's at a time
 _TRAIN = {"model": "wordpiece", "vocab_size": 8000, "lowercase": True}
@@ -42,12 +43,13 @@ class HuggingFaceTokens(Reader):
         column: Of text or sequences; or a list of columns that are read as one, such as [title, abstract], with the
             separator between two of them.
         checkpoint: Folder with the tokenizer: ``tokenizer.json``, or a vocabulary that transformers knows; or
-            ``vocab.json`` of single letters, as for proteins. Nothing is downloaded and no code in it is run. It is
-            opened by :meth:`fit` alone and goes home with the encoder.
+            ``vocab.json`` or ``vocab.txt`` of single letters, as for proteins. Nothing is downloaded and no code in it
+            is run. It is opened by :meth:`fit` alone and goes home with the encoder.
         train: ``{model: wordpiece, vocab_size: 8000, lowercase: true}``; ``model`` is ``wordpiece`` or ``bpe``. One of
             ``checkpoint`` and ``train`` is needed. (The library's ``unigram`` learns another vocabulary each time, and
             so do runs that are resumed: train such a one by itself and name its folder.)
-        max_length: Tokens of a sequence at most, the special ones counted, >= 3.
+        max_length: Tokens of a sequence at most, the special ones counted, >= 3; null: what a folder of
+            sentence-transformers says (``max_seq_length``), else 512.
         truncate: Which end of a longer sequence is left out: ``right`` or ``left``.
         marked: Texts that stay one token each wherever they stand, such as ["[[", "]]"] around an entity; of a
             checkpoint's tokenizer they need to be in its vocabulary.
@@ -74,13 +76,13 @@ class HuggingFaceTokens(Reader):
         column: str | list[str] = "text",
         checkpoint: str | None = None,
         train: Mapping[str, Any] | None = None,
-        max_length: int = 512,
+        max_length: int | None = None,
         truncate: str = "right",
         marked: list[str] | None = None,
         units: bool = False,
     ) -> None:
         name = "HuggingFaceTokens"
-        check_integers(name, 3, max_length=max_length)
+        check_integers(name, 3, max_length=3 if max_length is None else max_length)
         check_choices(name, SIDES, truncate=truncate)
         check_flags(name, units=units)
         if (checkpoint is None) == (train is None):
@@ -100,12 +102,14 @@ class HuggingFaceTokens(Reader):
         self._tokenizer: Any = None
         self._special: dict[str, int] = {}
         self._upper = False  # a vocabulary of capital letters
+        self.limit = max_length or LONGEST  # tokens of a sequence at most, once fitted
 
     def fit(self, records: pa.Table) -> None:
         self._tokenizer, self._special, self._upper = None, {}, False  # what was learned before teaches nothing
         text = self._texts(records, is_new=False)
         self._take_over(self._learnt(text) if self.train is not None else self._opened(text))
-        self._bound()
+        own = None if self.checkpoint is None else own_limit(self.checkpoint)
+        self._bound(self.max_length or own or LONGEST)
         unknown = [one for one in self.marked if self._tokenizer.token_to_id(one) is None]
         if unknown:
             raise ValueError(
@@ -128,7 +132,7 @@ class HuggingFaceTokens(Reader):
             )
         if count["cut"]:
             said.append(
-                f"{counted(count['cut'], 'text is', 'texts are')} longer than {self.max_length} tokens: cut at the "
+                f"{counted(count['cut'], 'text is', 'texts are')} longer than {self.limit} tokens: cut at the "
                 f"{'end' if self.truncate == 'right' else 'beginning'}"
             )
         if empty.any():
@@ -143,11 +147,13 @@ class HuggingFaceTokens(Reader):
         return shares(found.token[is_own] != self._special["unk"], before)
 
     def state(self) -> dict[str, Any]:
-        return {"tokenizer": self._fitted().to_str(), "special": self._special, "upper": self._upper}
+        kept = {"tokenizer": self._fitted().to_str(), "special": self._special, "upper": self._upper}
+        return {**kept, "max_length": self.limit}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._take_over(state)
-        self._bound()
+        said = state.get("max_length", LONGEST)  # before it was kept, what no YAML said was this
+        self._bound(self.max_length or (said if isinstance(said, int) else LONGEST))
 
     def _take_over(self, state: Mapping[str, Any]) -> None:
         name = "HuggingFaceTokens"
@@ -185,9 +191,10 @@ class HuggingFaceTokens(Reader):
         held = None if text.nbytes < KEPT_FROM else content_of(folder)
         return learn() if held is None else learnt_once(None, {"opens": held, **_versions("transformers")}, learn)
 
-    def _bound(self) -> None:
+    def _bound(self, limit: int) -> None:
+        self.limit = limit
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.max_length, direction=self.truncate)
+        self._tokenizer.enable_truncation(limit, direction=self.truncate)
 
     def token_of(self, name: str) -> str:
         """The text of a special token: ``pad``, ``unk``, ``cls``, ``sep`` or ``mask``."""
@@ -210,7 +217,7 @@ class HuggingFaceTokens(Reader):
         """Their tokens, and how many of them are unknown, of how many, in how many texts; how many texts are cut."""
         if text.nbytes < KEPT_FROM:
             return self._of(text)
-        how = {"max_length": self.max_length, "truncate": self.truncate, "units": self.units}
+        how = {"max_length": self.limit, "truncate": self.truncate, "units": self.units}
         learnt = {"reader": "HuggingFaceTokens", "state": content_sum(self.state())}  # settings of what reads are in it
         return read_once(TokenSequences, text, {**learnt, **how, **_versions()}, lambda: self._of(text))
 

@@ -58,7 +58,8 @@ def test_low_rank_updates_are_added(reader, tmp_path):
                 parameter.normal_()
     z = sigraph.embed(encoder, dataset)
     folder = sigraph.save_sentence_transformer(encoder, tmp_path / "mine", reader)
-    torch.testing.assert_close(sigraph.embed(HuggingFaceEncoder(**sizes, checkpoint=str(folder)), dataset), z)
+    again = sigraph.embed(HuggingFaceEncoder(**sizes, checkpoint=str(folder)), dataset)
+    torch.testing.assert_close(again, z, atol=1e-4, rtol=1e-4)  # W + BA, where it was Wx + BAx
     torch.testing.assert_close(sigraph.embed(encoder, dataset), z)  # nothing of it was merged
 
 

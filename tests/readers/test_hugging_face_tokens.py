@@ -53,6 +53,42 @@ def test_longer_texts_are_cut_at_the_end_that_is_named_and_counted(tmp_path, sid
     assert f"3 texts are longer than 4 tokens: cut at the {where}" in reader.note(records)
 
 
+def in_sentence_transformers_layout(folder, limit, place=""):
+    """A folder whose texts are cut at a limit, its tokenizer at the top or in a folder within."""
+    saved(folder / place)
+    kinds = {"Transformer": place, "Pooling": "1_Pooling"}
+    listed = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds.items()]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / place / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": limit}))
+    return str(folder)
+
+
+@pytest.mark.parametrize("place", ["", "0_Transformer"])
+def test_a_folder_of_sentence_transformers_says_where_texts_are_cut(tmp_path, place):
+    records = pa.table({"text": TEXTS})
+    folder = in_sentence_transformers_layout(tmp_path / "st", 4, place)
+    reader = fitted(records, checkpoint=folder)
+    assert reader.limit == 4 and rows(reader, records)[0] == [2, 5, 6, 3] and "than 4 tokens" in reader.note(records)
+    again = HuggingFaceTokens(checkpoint="gone")
+    again.restore(reader.state())
+    assert again.limit == 4 and rows(again, records) == rows(reader, records)
+    assert fitted(records, checkpoint=folder, max_length=6).limit == 6
+    assert fitted(records, checkpoint=in_sentence_transformers_layout(tmp_path / "open", None)).limit == 512
+    with pytest.raises(ValueError, match=r"max_seq_length in .* needs to be an integer >= 3 \(got '128'\)"):
+        fitted(records, checkpoint=in_sentence_transformers_layout(tmp_path / "text", "128"))
+
+
+def test_without_a_limit_it_is_512_also_of_what_was_kept_before(tmp_path):
+    records = pa.table({"text": ["the cell " * 400]})
+    for given in ({"checkpoint": saved(tmp_path)}, {"train": {"vocab_size": 30}}):
+        reader = fitted(records, **given)
+        assert reader.limit == 512 == len(rows(reader, records)[0])
+        old = {key: value for key, value in reader.state().items() if key != "max_length"}
+        again = HuggingFaceTokens(**given)
+        again.restore(old)
+        assert rows(again, records) == rows(reader, records)
+
+
 def test_fitting_again_learns_the_same():
     records = pa.table({"title": ["the cell", "a star", None], "text": ["binds it", None, ""]})
     reader = fitted(records, ["title", "text"], train={"vocab_size": 60})
@@ -93,6 +129,20 @@ def test_a_vocabulary_of_letters_is_a_token_a_letter(tmp_path):
         fitted(records, "sequence", checkpoint=str(tmp_path))
 
 
+def test_letters_a_line_are_read_as_the_tokenizer_of_their_model_does(tmp_path):
+    from transformers import EsmTokenizer
+
+    names = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
+    (tmp_path / "vocab.txt").write_text("\n".join(names))  # as ESM-2 comes
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "EsmTokenizer"}))
+    records = pa.table({"sequence": ["MKVLJ", "WX"]})
+    reader = fitted(records, "sequence", checkpoint=str(tmp_path))
+    own = EsmTokenizer(str(tmp_path / "vocab.txt"))
+    assert rows(reader, records) == [own(one)["input_ids"] for one in records["sequence"].to_pylist()]
+    lower = pa.table({"sequence": ["mk-v L*"]})
+    assert rows(reader, lower) == [own("MKVL")["input_ids"]]
+
+
 def test_what_cannot_be_opened_or_trained_is_said(tmp_path):
     records = pa.table({"text": TEXTS})
     with pytest.raises(ValueError, match=r"'checkpoint' or 'train' is needed in 'HuggingFaceTokens', .*got none"):
@@ -101,6 +151,11 @@ def test_what_cannot_be_opened_or_trained_is_said(tmp_path):
         fitted(records, checkpoint="some/bert")
     with pytest.raises(ValueError, match="holds no tokenizer that can be read"):
         fitted(records, checkpoint=str(tmp_path))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.json").write_text("{}")
+    (tmp_path / "old" / "vocab.txt").write_text("[PAD]\n[UNK]\n[MASK]\nthe")
+    with pytest.raises(ValueError, match=r"config\.json names no 'model_type', such as bert: write it there"):
+        fitted(records, checkpoint=str(tmp_path / "old"))
     with pytest.raises(ValueError, match="has no mask token, which 'HuggingFaceTokens' needs; add one to it"):
         fitted(records, checkpoint=saved(tmp_path / "maskless", mask=None))
     with pytest.raises(ValueError, match=r"'marked' names '\[\[' .*which is no token of"):
