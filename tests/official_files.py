@@ -1,4 +1,4 @@
-"""Small data sets made by their own recipes from files of the official forms: SNAP's, TAPE's, SciBERT's."""
+"""Small data sets made by their own recipes from files of the official forms: SNAP's, TAPE's, SciBERT's, OGB's."""
 
 import gzip
 import io
@@ -7,8 +7,11 @@ import tarfile
 import zipfile
 
 import numpy as np
+from ogb_files import write_texts, write_types
 
 from sigraph.data.card import load_card, shipped_folder
+from sigraph.data.ogb_facts import ogb_facts
+from sigraph.recipes.ogb.texts import papers_with_texts
 from sigraph.recipes.prepare import _load_recipe
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -123,6 +126,11 @@ WRITERS = {
 
 def official(name, root):
     """The data set that its recipe makes of small files, which are written below ``root``."""
+    if name == "ogbn-mag-text":
+        root.mkdir(parents=True, exist_ok=True)
+        folder, *_ = write_types(root)
+        write_texts(root, folder, ".csv")
+        return papers_with_texts(folder, ogb_facts("ogbn-mag"), root / "ogbn_mag_text" / "abstracts.csv", name, "venue")
     held = {}
     for path, content in WRITERS[name]().items():
         held[path] = root / path

@@ -96,6 +96,7 @@ SLOW = {
     "arxiv-2023/minilm.yaml",
     "arxiv-2023/small.yaml",
     "proteins/yeast-pairs.yaml",
+    *("proteins/tree-of-life.yaml", "abstracts/ogbn-mag.yaml"),  # one arm of each: test_paper_settings.py
 }
 # Files for a GPU: with encoders of their kind and small, on data sets of small files in the official form.
 SMALL = {
@@ -103,6 +104,7 @@ SMALL = {
         *("pretrain.encoder.out_channels=16", "pretrain.encoder.feedforward_channels=16"),
         *("pretrain.encoder.num_layers=2", "pretrain.encoder.num_heads=2", "pretrain.num_workers=0"),
     ],
+    "abstracts/ogbn-mag.yaml": ["pretrain.reader.max_length=16", "pretrain.num_workers=0"],
 }
 
 
