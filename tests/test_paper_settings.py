@@ -81,7 +81,8 @@ def test_other_data_sets_are_read_by_the_vocabulary_that_pretraining_learnt(shor
         "pretrain.reader.train={vocab_size: 60}",
         "pretrain.reader.max_length=16",
     ]
-    made += ["pretrain.encoder.checkpoint=null", f"pretrain.encoder.config={config}", "pretrain.trainer.max_epochs=1"]
+    made += ["pretrain.encoder.checkpoint=null", f"pretrain.encoder.config={config}"]
+    made += ["pretrain.trainer.max_epochs=1"]
     settings = load_config(FILES[1], [*made, *shortened(FILES[1])])
     results = run(settings, Listens(), only=[("sipt", 0)])
     assert not results.failed, results.failed

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sigraph.encoders import Encoder, Encoding
 from sigraph.machines.distributed import denominator
+from sigraph.samples.base import Samples
 
 
 class Objective(nn.Module, ABC):
@@ -46,6 +47,13 @@ class Objective(nn.Module, ABC):
 
         Raises:
             ValueError: What the objective needs, and what the encoder gives.
+        """
+
+    def check_samples(self, samples: Samples) -> None:
+        """Refuse samples that this objective cannot corrupt, before anything trains; by default none are.
+
+        Raises:
+            ValueError: What it needs of them, and the way out.
         """
 
     def mean(self, total: Tensor, count: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ from sigraph.files.arguments import check_choices, check_flags, check_integers, 
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
 from sigraph.objectives.rows import ROW_LOSSES, row_loss
-from sigraph.objectives.words import words_of
+from sigraph.objectives.words import check_words, words_of
+from sigraph.samples.base import Samples
 from sigraph.samples.tokens import Tokens
 
 
@@ -104,6 +105,11 @@ class Denoising(Objective):
         self.corrupt_all, self.whole_units = corrupt_all, whole_units
         check_fits(name, 4 * size * encoder_channels, **sizes)
         self.decoder = nn.Linear(encoder_channels, size)
+
+    def check_samples(self, samples: Samples) -> None:
+        """Refuse whole words of samples that do not say which token is of which."""
+        if self.whole_units:
+            check_words(samples, "Denoising")
 
     def corrupt(
         self, inputs: Tensor | Tokens, node: Tensor, num_seeds: int, generator: torch.Generator | None = None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sigraph.encoders import Encoder, Encoding
 from sigraph.files.arguments import check_numbers, is_number, shown
 from sigraph.objectives.base import Objective
+from sigraph.samples.base import Samples
 
 
 class JointObjective(Objective):
@@ -68,6 +69,10 @@ class JointObjective(Objective):
     def check_encoder(self, encoder: Encoder) -> None:
         for one in self._each:
             one.check_encoder(encoder)
+
+    def check_samples(self, samples: Samples) -> None:
+        for one in self._each:
+            one.check_samples(samples)
 
     def corrupt(
         self, inputs: Any, node: Tensor, num_seeds: int, generator: torch.Generator | None = None

@@ -11,7 +11,8 @@ from sigraph.encoders import Encoder, Encoding, TokenEncoder
 from sigraph.files.arguments import check_flags, check_integers, check_rates, is_number
 from sigraph.files.memory import check_fits
 from sigraph.objectives.base import Objective
-from sigraph.objectives.words import words_of
+from sigraph.objectives.words import check_words, words_of
+from sigraph.samples.base import Samples
 from sigraph.samples.tokens import FIRST_TOKEN, MASK, PAD, Tokens, Vocabulary, changes
 
 
@@ -116,6 +117,11 @@ class MaskedToken(Objective):
         if table.num_embeddings != self.num_tokens:  # a checkpoint may know more than the samples hold
             self.decoder = nn.Linear(width, table.num_embeddings).to(table.weight.device)
         self.decoder.weight = table.weight
+
+    def check_samples(self, samples: Samples) -> None:
+        """Refuse whole words of samples that do not say which token is of which."""
+        if self.whole_units:
+            check_words(samples, "MaskedToken")
 
     def corrupt(
         self, inputs: Tokens, node: Tensor, num_seeds: int, generator: torch.Generator | None = None

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from sigraph.config import ArmConfig, ConfigError, PretrainConfig, settings_hash
-from sigraph.config.build import Bases, build, check
+from sigraph.config.build import Bases, build, check, working
 from sigraph.config.overlay import Component
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.encoders import Encoder
@@ -152,6 +152,8 @@ def build_parts(config: PretrainConfig, seed: int, ground: Ground | None = None)
         of_parts = {**late, "part_channels": encoder.part_channels}
         objective = _build_reader(config.objective, Objective, "pretrain.objective", dataset, **of_parts)
         _check_vocabulary(encoder, objective)
+        with working(type(objective).__name__, config.objective, "pretrain.objective"):
+            objective.check_samples(dataset.store)
     sampler = build(config.sampler, PairSampler, "pretrain.sampler", graph=graph)
     module = PretrainModule(
         encoder,

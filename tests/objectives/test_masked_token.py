@@ -268,7 +268,7 @@ def test_whole_words_are_hidden_or_not_at_all():
         seen |= chosen
     assert seen == set(range(1, 11))
     with pytest.raises(
-        ValueError, match=r"'whole_units' needs samples that say .* HuggingFaceTokens\(units=True\) does"
+        ValueError, match=r"'whole_units' needs samples that say .* HuggingFaceTokens\(units=True\), or leave"
     ):
         corrupted(MaskedToken(50, 4, whole_units=True), batch([3]), 1)
     with pytest.raises(ValueError, match="'span_length' needs to be 1 in 'MaskedToken' with 'whole_units'"):

@@ -10,6 +10,7 @@ from sigraph.cli import main
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import run
+from sigraph.running.plan import plan
 from sigraph.running.progress import Progress
 from sigraph.running.reading import read_alike, read_for_pretraining
 from sigraph.running.run_one import run_folder
@@ -112,3 +113,22 @@ def test_what_cannot_be_read_is_named(texts):
     copy = SampleDataset(texts.samples, texts.graphs, texts.tasks, name="copy")
     assert copy.fingerprint == texts.fingerprint
     assert read_for_pretraining(copy, {**words, "column": "text"}, torch.arange(10)).name == "copy"
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_whole_words_without_a_reader_that_says_them_are_refused_before_anything_trains(joint, settings):
+    objective = {"_target_": "sigraph.objectives.MaskedToken", "whole_units": True}
+    if joint:
+        plain = {"_target_": "sigraph.objectives.MaskedToken", "mask_rate": 0.1}
+        objective = {"_target_": "sigraph.objectives.JointObjective", "objectives": [plain, objective]}
+    settings["pretrain"] |= {"objective": objective, "structure_weight": 0.5}
+    settings |= {"arms": {"sipt": {}}, "seeds": [0]}
+    for way in (run, plan):
+        with pytest.raises(
+            ConfigError, match=r"pretrain\.objective: 'whole_units' needs .*HuggingFaceTokens\(units=True\)"
+        ):
+            way(config_from_dict(settings))
+    reader = {"_target_": "sigraph.readers.HuggingFaceTokens", "train": {"vocab_size": 40}, "units": True}
+    settings["pretrain"]["reader"] = reader
+    if not joint:
+        assert not run(config_from_dict(settings)).failed
