@@ -19,6 +19,7 @@ from torch.distributed.run import get_args_parser as torchrun_parser
 from sigraph.cli import _parser as cli_parser
 from sigraph.config import ConfigError, config_from_dict
 from sigraph.config.trust import trusting
+from sigraph.data import PretrainGraph, SampleDataset
 from sigraph.experiment import run
 from sigraph.leaderboard.result_files import ENCODER
 from sigraph.machines import leader as lead
@@ -30,6 +31,7 @@ from sigraph.running.fitting import PROGRESS
 from sigraph.running.parts import build_parts, pretrain_hash
 from sigraph.running.run_one import pretrain_folder
 from sigraph.running.stages import pretrain_stage
+from sigraph.samples import token_table
 
 PATH = os.pathsep.join([str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)])
 TORCHRUN = {
@@ -181,6 +183,35 @@ def test_nothing_random_two_train_what_one_does(two):
     assert [row["epoch"] for row in validation[0]] == [1, 2, 3]
     for row, expected in zip(*validation, strict=True):
         assert row == pytest.approx(expected, abs=1e-3)
+
+
+def test_two_that_encode_chunks_again_train_what_one_does_that_keeps_them(toy, tmp_path):
+    """Gradients of a chunk are computed in the backward pass, among those that the processes average."""
+    ids = torch.arange(40)
+    sequences = [[2 + (i + j) % 9 for j in range(1 + i % 7)] for i in ids.tolist()]
+    graph = PretrainGraph(torch.stack([ids, (ids + 2) % 40]), 40)
+    SampleDataset(token_table(sequences, 12), {"ring": graph}).save(tmp_path / "tokens")
+    encoder = {"_target_": "sigraph.encoders.TransformerEncoder", "out_channels": 8, "num_heads": 2, "dropout": 0.0}
+    toy["pretrain"] = {
+        "dataset": str(tmp_path / "tokens"),
+        "graph": "ring",
+        "encoder": {**encoder, "num_layers": 1, "max_tokens": 14, "recompute": True},
+        "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler", "num_neighbors": 0, "num_negatives": 0},
+        "batch_size": 15,
+        "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.1},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "devices": 2, "strategy": "ddp"},
+    }
+    alone = {"pretrain.trainer.devices": 1}
+    arms = {"two": {}, "one": alone, "kept": {**alone, "pretrain.encoder.recompute": False}}
+    config = config_from_dict(toy | {"seeds": [0], "finetune": [], "arms": arms, "baseline": None})
+    records = run(config).records
+    assert [record["status"] for record in records] == ["ok"] * 3, records
+    started = build_parts(config.arm("one").pretrain, 0).module.encoder.state_dict()
+    for name, value in weights(config, "kept").items():
+        for arm in ("one", "two"):
+            torch.testing.assert_close(weights(config, arm)[name], value, rtol=1e-4, atol=1e-6)
+    moved = [name for name, value in weights(config, "two").items() if not torch.allclose(value, started[name])]
+    assert any("layers" in name for name in moved) and any("embedding" in name for name in moved)
 
 
 @pytest.mark.slow  # processes of its own, half a minute on two cores
