@@ -34,7 +34,6 @@ from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import open_samples, read_samples
 from sigraph.tasks.base import BaseTask
-from sigraph.tasks.parts import PartTask
 
 if TYPE_CHECKING:
     from sigraph.data.graph import PretrainGraph
@@ -137,8 +136,7 @@ class SampleDataset:
         out.__dict__.update(self.__dict__, _fingerprint=self.fingerprint, _unread=self.unread, _records=records)
         out.store, out.reader, out.feature_names = reader.read(records), reader, None
         if (most := reader.max_parts) is not None:
-            cut = {name: task.cut(most) for name, task in self.tasks.items() if isinstance(task, PartTask)}
-            out._tasks = {**self._tasks, **cut}
+            out._tasks = {name: task.cut(most) for name, task in self._tasks.items()}
         if not isinstance(out.store, Samples) or len(out.store) != len(self):
             got = f"{len(out.store)} of {len(self)}" if isinstance(out.store, Samples) else said(out.store)
             raise ValueError(f"read() of {type(reader).__name__!r} needs to give Samples, one a record (got {got})")

@@ -85,7 +85,7 @@ def run_encoder(encoder: Encoder, inputs: Any) -> Encoding:
     """What an encoder makes of a batch, in its mixed precision where it has one; heads get single precision."""
     if encoder.autocast_dtype is None:
         return encoder(inputs)
-    device = next(encoder.parameters()).device.type
+    device = next((weight.device.type for weight in encoder.parameters()), "cpu")
     with torch.autocast(device, encoder.autocast_dtype):
         found = encoder(inputs)
     if not isinstance(found, Encoding):

@@ -185,6 +185,10 @@ class BaseTask(ABC):
         """The pairs of samples that are tested. Where a pre-training graph holds them, it tells. [2, P]; None: none."""
         return None
 
+    def cut(self, most: int) -> BaseTask:
+        """The task of samples of which only the first ``most`` parts are read; by default parts make no difference."""
+        return self
+
     def check_samples(self, samples: Samples) -> None:
         """Refuse samples that the task does not belong to.
 
