@@ -77,7 +77,10 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.yaml")
     parser.add_argument("--runs", default="runs")
     given = parser.parse_args()
-    rows = Leaderboard.from_folder(given.runs).rows()
+    try:
+        rows = Leaderboard.from_folder(given.runs).rows()
+    except (OSError, ValueError) as error:
+        raise SystemExit(str(error)) from error
     lines = [line(entry) for file in given.files for entry in compared(file, rows)]
     if not lines:
         raise SystemExit(f"{given.runs} holds no finished run of these experiments on a task with a verdict")
