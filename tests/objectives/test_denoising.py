@@ -5,8 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from corruption_cases import batch, corruptions, seeded
 
 from sigraph.collate import pretrain_loader
 from sigraph.config import ConfigError, config_from_dict
@@ -17,17 +16,7 @@ from sigraph.objectives import Denoising
 from sigraph.objectives.denoising import BagTarget, RowTarget
 from sigraph.running.parts import build_parts
 from sigraph.samplers import NeighborPairSampler
-from sigraph.samples import FIRST_TOKEN, Tokens, token_table
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def batch(lengths: list[int], num_tokens: int = 50, special: tuple[int, ...] = ()) -> Tokens:
-    draw = torch.randint(FIRST_TOKEN, num_tokens, (sum(lengths),), generator=seeded()).split(lengths)
-    table = token_table(list(draw), num_tokens, special_tokens=special)
-    return SampleDataset(table).fetch(torch.arange(len(lengths)))
+from sigraph.samples import Tokens, token_table
 
 
 def corrupted(objective: Denoising, inputs: Tokens, num_seeds: int, seed: int = 0) -> tuple[Tokens, BagTarget]:
@@ -39,14 +28,7 @@ def is_subsequence(short: list[int], long: list[int]) -> bool:
     return all(one in rest for one in short)
 
 
-@given(
-    st.lists(st.integers(1, 9), min_size=1, max_size=6),
-    st.integers(0, 6),
-    st.sampled_from([0.01, 0.6, 0.99]),
-    st.booleans(),
-    st.integers(0, 99),
-)
-@settings(max_examples=80, deadline=None)
+@corruptions(0.01, 0.6, 0.99)
 def test_what_is_dropped_and_what_is_remembered(lengths, num_seeds, rate, everyone, seed):
     num_seeds = min(num_seeds, len(lengths))
     inputs = batch(lengths, num_tokens=12, special=(3, 4))

@@ -4,8 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from corruption_cases import batch, corruptions, seeded
 from token_cases import TINY_BERT
 
 from sigraph.collate import pretrain_loader
@@ -26,27 +25,11 @@ from sigraph.samplers import NeighborPairSampler
 from sigraph.samples import FIRST_TOKEN, MASK, PAD, Tokens, token_table
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def batch(lengths: list[int], num_tokens: int = 50) -> Tokens:
-    draw = torch.randint(FIRST_TOKEN, num_tokens, (sum(lengths),), generator=seeded()).split(lengths)
-    return SampleDataset(token_table(list(draw), num_tokens)).fetch(torch.arange(len(lengths)))
-
-
 def corrupted(objective: MaskedToken, inputs: Tokens, num_seeds: int, seed: int = 0) -> tuple[Tokens, TokenTarget]:
     return objective.corrupt(inputs, torch.arange(len(inputs.length)), num_seeds, seeded(seed))
 
 
-@given(
-    st.lists(st.integers(1, 9), min_size=1, max_size=6),
-    st.integers(0, 6),
-    st.sampled_from([0.01, 0.15, 0.9]),
-    st.booleans(),
-    st.integers(0, 99),
-)
-@settings(max_examples=80, deadline=None)
+@corruptions(0.01, 0.15, 0.9)
 def test_what_is_touched_and_what_is_remembered(lengths, num_seeds, rate, everyone, seed):
     num_seeds = min(num_seeds, len(lengths))
     inputs = batch(lengths)
