@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from sigraph.files.arguments import MOST_LAYERS, check_integers, shown
+from sigraph.files.arguments import MOST_LAYERS, check_integers, check_rates, shown
 from sigraph.files.atomic import sha256
 from sigraph.files.memory import check_fits
 from sigraph.files.paths import user_path
@@ -145,6 +145,20 @@ def checked_config(
             f"the samples by its own tokenizer: HuggingFaceTokens(checkpoint={str(path)!r})"
         )
     return found
+
+
+def with_dropout(settings: Mapping[str, Any], rate: float, owner: str) -> dict[str, Any]:
+    """Settings of an architecture with one rate for all that it drops in training.
+
+    Raises:
+        ValueError: The rate is not in [0, 1), or the architecture drops nothing.
+    """
+    check_rates(owner, dropout=rate)
+    known = {**_transformers(owner).AutoConfig.for_model(settings["model_type"]).to_dict(), **settings}
+    rates = [name for name, value in known.items() if "dropout" in name and isinstance(value, int | float)]
+    if not rates:
+        raise ValueError(f"'dropout' of {owner!r} needs a model that drops units (got {settings['model_type']!r}: none)")
+    return {**settings, **dict.fromkeys(rates, float(rate))}
 
 
 def new_model(settings: Mapping[str, Any], owner: str, folder: CheckpointFolder) -> Any:

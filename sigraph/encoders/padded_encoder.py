@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from sigraph.encoders.base import Encoding
@@ -16,6 +18,7 @@ from sigraph.files.arguments import check_flags, check_integers
 from sigraph.samples.tokens import MASK, PAD, Tokens, rows_between
 
 ON_CPU, ON_GPU = 1 << 11, 1 << 16  # tokens of a chunk
+_FUSED_FROM = 256  # tokens of a sequence from which torch's fused attention trains faster in bf16 on the CPU
 
 
 class PaddedEncoder(TokenEncoder):
@@ -33,6 +36,8 @@ class PaddedEncoder(TokenEncoder):
     Source of ``recompute``: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
     RepL4NLP 2021.
     """
+
+    recomputes_layers = False  # whether its layers run again in the backward pass, by the library that they are of
 
     def __init__(
         self,
@@ -98,12 +103,24 @@ class PaddedEncoder(TokenEncoder):
         if not len(token):
             none = next(self.parameters()).new_zeros(0, self.out_channels)
             return Encoding(none, none.new_zeros(0, self.part_channels), inputs.ptr)
-        encode = self._compiled or self.encode_padded
         if self.recompute and torch.is_grad_enabled():
-            z, state = checkpoint(encode, token, is_real, use_reentrant=False)
+            z, state = checkpoint(self._encode, token, is_real, use_reentrant=False)
         else:
-            z, state = encode(token, is_real)
+            z, state = self._encode(token, is_real)
         return Encoding(z) if state is None else Encoding(z, state[is_real], inputs.ptr)
+
+    def _encode(self, token: Tensor, is_real: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What :meth:`encode_padded` says, by the attention that is fastest.
+
+        In bf16 on the CPU the backward pass of torch's fused attention multiplies each head of each sequence by itself,
+        and with short ones spends its time on calls: of plain products of matrices a step takes half as long.
+        """
+        if self._compiled is not None:
+            return self._compiled(token, is_real)
+        trains_in_bf16 = torch.is_autocast_enabled("cpu") and torch.is_grad_enabled() and token.device.type == "cpu"
+        plain = trains_in_bf16 and token.size(1) < _FUSED_FROM and not self.recomputes_layers
+        with sdpa_kernel(SDPBackend.MATH) if plain else nullcontext():
+            return self.encode_padded(token, is_real)
 
     def _chunks(self, length: Tensor) -> list[Tensor]:
         """Samples that are encoded together: of alike lengths, as many as fit; all in their order where all do."""
