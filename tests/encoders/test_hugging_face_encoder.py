@@ -16,6 +16,7 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 import sigraph
 from sigraph.data import SampleDataset
 from sigraph.encoders import HuggingFaceEncoder
+from sigraph.encoders.base import run_encoder
 from sigraph.machines.layer_rates import by_layer
 from sigraph.machines.layers import layers_of
 from sigraph.readers import HuggingFaceTokens
@@ -116,14 +117,34 @@ def test_low_rank_updates_begin_as_nothing_and_learn_alone(checkpoint, lora):
         HuggingFaceEncoder(12, str(checkpoint), lora={"rank": 3})
 
 
-def test_gradient_checkpointing_gives_the_same_gradients(checkpoint):
+@pytest.mark.parametrize("dropout", [None, 0.0])
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+def test_gradient_checkpointing_gives_the_same_gradients(checkpoint, dropout, precision):
     found = []
     for again in (False, True):
         torch.manual_seed(1)
-        encoder = HuggingFaceEncoder(12, str(checkpoint), gradient_checkpointing=again).train()
-        encoder(tokens_of(SEQUENCES)).z.square().sum().backward()
+        encoder = HuggingFaceEncoder(12, str(checkpoint), gradient_checkpointing=again, dropout=dropout).train()
+        encoder.autocast_dtype = precision
+        run_encoder(encoder, tokens_of(SEQUENCES)).z.square().sum().backward()
         found.append([parameter.grad for parameter in encoder.parameters()])
-    torch.testing.assert_close(found[0], found[1])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, **({} if precision is None else {"rtol": 0.1, "atol": 0.02}))
+
+
+def test_dropout_is_that_of_the_argument(checkpoint):
+    def drawn(dropout):
+        torch.manual_seed(1)
+        encoder = HuggingFaceEncoder(12, str(checkpoint), dropout=dropout).train()
+        return encoder, encoder(tokens_of(SEQUENCES)).z
+
+    torch.testing.assert_close(drawn(0.0)[1], from_checkpoint(checkpoint))
+    assert not torch.allclose(drawn(None)[1], from_checkpoint(checkpoint), atol=1e-3)
+    encoder, _ = drawn(0.4)
+    rates = [module.p for module in encoder.modules() if isinstance(module, torch.nn.Dropout)]
+    assert len(rates) > 2 and set(rates) == {0.4}
+    assert encoder.model.config.attention_probs_dropout_prob == 0.4
+    with pytest.raises(ValueError, match=r"'dropout' needs to be in \[0, 1\)"):
+        HuggingFaceEncoder(12, str(checkpoint), dropout=1.0)
 
 
 def test_a_saved_encoder_stands_alone(checkpoint, tmp_path):

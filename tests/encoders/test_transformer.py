@@ -7,6 +7,7 @@ import torch
 
 from sigraph.data import SampleDataset
 from sigraph.encoders import TransformerEncoder
+from sigraph.encoders.base import run_encoder
 from sigraph.samples import Tokens, token_table
 
 SEQUENCES = [[2, 3, 4, 5], [6, 7], [11], [3, 2, 3, 2, 9, 9, 9]]
@@ -35,6 +36,31 @@ def test_is_a_transformer_over_each_sequence(positions, pooling, grad):
         x = encoder.layers.norm(x)
         torch.testing.assert_close(rows[i], x)
         torch.testing.assert_close(z[i], x.mean(dim=0) if pooling == "mean" else x[0])
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_bf16_trains_by_plain_attention_where_sequences_are_short(recompute, monkeypatch):
+    kernels = []
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*args, **settings):
+        kernels.append(torch.backends.cuda.flash_sdp_enabled())
+        return attention(*args, **settings)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    found = {}
+    for precision in (None, torch.bfloat16):
+        torch.manual_seed(0)
+        encoder = TransformerEncoder(12, 8, 1, 2, dropout=0.0, max_length=300, recompute=recompute)
+        encoder.autocast_dtype = precision
+        for sequence, fused in (([2, 3, 4, 5], precision is None), ([2, 3, 4, 5] * 70, True)):
+            kernels.clear()
+            z = run_encoder(encoder, batch([sequence])).z
+            z.square().sum().backward()
+            assert set(kernels) == {fused} and len(kernels) == (2 if recompute else 1)
+            found[precision, len(sequence)] = z.detach()
+    for length in (4, 280):
+        torch.testing.assert_close(found[None, length], found[torch.bfloat16, length], rtol=0.05, atol=0.03)
 
 
 def test_waves_by_hand():
