@@ -155,9 +155,10 @@ def with_dropout(settings: Mapping[str, Any], rate: float, owner: str) -> dict[s
     """
     check_rates(owner, dropout=rate)
     known = {**_transformers(owner).AutoConfig.for_model(settings["model_type"]).to_dict(), **settings}
-    rates = [name for name, value in known.items() if "dropout" in name and isinstance(value, int | float)]
+    rates = [name for name, value in known.items() if "dropout" in name and type(value) in (int, float)]
     if not rates:
-        raise ValueError(f"'dropout' of {owner!r} needs a model that drops units (got {settings['model_type']!r}: none)")
+        kind = settings["model_type"]
+        raise ValueError(f"'dropout' of {owner!r} needs a model that drops units (got {kind!r}, which drops none)")
     return {**settings, **dict.fromkeys(rates, float(rate))}
 
 
