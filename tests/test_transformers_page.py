@@ -52,7 +52,7 @@ def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
     capsys.readouterr()
     assert main([*lines[1], "finetune.1.max_epochs=1"]) == 0
     table = capsys.readouterr().out
-    assert all(f"| {arm} " in table for arm in ("sipt", "objective-only", "tf-idf"))
+    assert all(f"| {arm} " in table for arm in ("sipt", "no-pretraining", "tf-idf"))
     shutil.move(home / "MODEL", home / "gone")
     (home / "new.csv").write_text("id,text\nn0,red apple fruit\nn1,zebra\n")
     try:
@@ -65,6 +65,30 @@ def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
     assert len(found) == 3 and found[0].endswith('"known"') and found[2].endswith(",0")
     record = json.loads(next((home / "runs" / "papers" / "sipt").glob("*/seed-0/results.json")).read_text())
     assert "checkpoint" not in record["pretrain"]["encoder"] and record["pretrain"]["encoder"]["pooling"] == "mean"
+
+
+def test_a_folder_of_sentence_transformers_is_proposed_without_an_objective(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(home)
+    folder = shutil.copytree(home / "MODEL", tmp_path / "embeds")
+    parts = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    modules = [
+        {"idx": i, "path": path, "type": f"sentence_transformers.models.{kind}"} for i, (path, kind) in enumerate(parts)
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    assert main(["init", "papers.csv", "cites.csv", "--name", "embeds", "--checkpoint", str(folder)]) == 0
+    config = load_config(home / "embeds.yaml")
+    assert config.pretrain.objective is None and config.pretrain.structure_weight == 1.0
+    assert config.baseline == "no-pretraining" and "objective-only" not in config.arms
+    assert config.pretrain.optimizer["lr"] < load_config(home / "papers.yaml").pretrain.optimizer["lr"]
+    assert "what sipt has to beat" in (home / "embeds.yaml").read_text()
+    arms = [word for arm in ("sipt", "no-pretraining", "rewired-graph") for word in ("--arm", arm)]
+    assert (
+        main(["run", "embeds.yaml", "seeds=[0]", *arms, "pretrain.trainer.max_epochs=1", "finetune.1.max_epochs=1"])
+        == 0
+    )
+    assert "against no-pretraining" in capsys.readouterr().out
 
 
 def test_what_a_checkpoint_holds_is_of_the_settings_and_where_it_lies_is_not(home, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigraph.data import SampleDataset
+from sigraph.encoders.checkpoint_folder import open_checkpoint
 from sigraph.files.counted import counted
 from sigraph.readers.base import text_column
 from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
@@ -22,6 +23,7 @@ _MANY = 1_000  # features: a wider encoder
 _WORDS = 5_000  # at most, the commonest: more take longer and seldom tell more
 LONGEST = 128  # tokens of a text that a checkpoint reads
 FINE_RATE, SMALL_BATCH = 5.0e-5, 32  # of a checkpoint
+FINEST_RATE = 2.0e-5  # of one that embeds samples well as it is
 FEW_TEXTS = 20  # that hold a word by which they are joined
 _SPARSE = 0.5  # share of zeros from which features count words
 
@@ -31,7 +33,7 @@ class Components:
     """Settings of a pre-training that depend on what the samples are.
 
     Args:
-        reader, encoder, objective: As in an experiment file.
+        reader, encoder, objective: As in an experiment file; no objective where it would undo what the encoder knows.
         near: The graph of nearest samples, for who has no edges; None: there is none to propose.
         read: Columns that are read.
         why: The reason of each, by key, for people.
@@ -41,7 +43,7 @@ class Components:
 
     reader: dict[str, Any] | None
     encoder: dict[str, Any]
-    objective: dict[str, Any]
+    objective: dict[str, Any] | None
     near: dict[str, Any] | None
     read: list[str]
     why: dict[str, str] = field(default_factory=dict)
@@ -126,22 +128,26 @@ def _of_checkpoint(checkpoint: str, records: pa.Table | None, uses: Mapping[str,
     columns = counts.read
     # Tokens are no rows of numbers, of which the nearest could be found; words that few texts hold join them.
     shared = _component("graphs.BipartiteGraph", column=columns[0], separator=" ", max_item_degree=FEW_TEXTS)
+    # On arxiv-2023 hidden tokens cost such a checkpoint what citations gave (experiments/arxiv-2023/minilm.yaml).
+    embeds = open_checkpoint(checkpoint, "HuggingFaceEncoder").pooling is not None
     return Components(
         _component(
             "readers.HuggingFaceTokens", column=columns[0] if len(columns) == 1 else columns, checkpoint=checkpoint
         )
         | {"max_length": LONGEST},
         _component("encoders.HuggingFaceEncoder", checkpoint=checkpoint),
-        _component("objectives.MaskedToken", tied=True),
+        None if embeds else _component("objectives.MaskedToken", tied=True),
         shared if texts else None,
         columns,
         {
             "reader": f"{' and '.join(columns)}, by the checkpoint's own tokenizer; longer ones are cut, and counted",
             "encoder": "all of its weights learn; lora: 8 learns a few of them, and needs less memory",
-            "objective": "hides tokens and predicts them, by the checkpoint's own embeddings",
+            "objective": "none: what embeds texts well already forgets by hiding tokens; see docs/transformers.md"
+            if embeds
+            else "hides tokens and predicts them, by the checkpoint's own embeddings",
         },
         {"tf-idf": {"kind": _component("arms.RawFeatures"), "pretrain.reader": counts.reader}},
-        (FINE_RATE, SMALL_BATCH),
+        (FINEST_RATE if embeds else FINE_RATE, SMALL_BATCH),
     )
 
 

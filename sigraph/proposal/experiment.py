@@ -103,7 +103,8 @@ def propose(
     components = choose_components(dataset, uses, checkpoint)
     graph, rewired, why_graph = _graph(dataset, uses, components, audit)
     tasks = [name for name, task in dataset.tasks.items() if isinstance(task, Task)]
-    arms: dict[str, Any] = {"sipt": {}, "objective-only": {"pretrain.structure_weight": 0.0}}
+    arms: dict[str, Any] = {"sipt": {}}
+    arms |= {"objective-only": {"pretrain.structure_weight": 0.0}} if components.objective else {}
     arms |= {"rewired-graph": rewired} if tasks else {}
     arms["no-pretraining"] = {"pretrain.trainer.max_epochs": 0}
     if tasks and components.encoder["_target_"] in _FITS_TARGETS and "target" not in dataset.held_graphs:
@@ -126,14 +127,14 @@ def propose(
             "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler", "num_neighbors": 1 if checkpoint else 2},
             "structure_loss": {"_target_": "sigraph.losses.InfoNCELoss", "temperature": 0.2},
             "objective": components.objective,
-            "structure_weight": 0.5,
+            "structure_weight": 0.5 if components.objective else 1.0,
             "batch_size": _batch_size(len(dataset), components.pace[1]),
             "optimizer": {"_target_": "torch.optim.AdamW", "lr": components.pace[0]},
             "trainer": {"max_epochs": 1},
         },
         "finetune": _heads(dataset, tasks, components.pace[0] if checkpoint else None),
         "arms": arms,
-        "baseline": "objective-only",
+        "baseline": "objective-only" if components.objective else "no-pretraining",
     }
     why = {f"pretrain.{key}": reason for key, reason in components.why.items() if key in settings["pretrain"]}
     why |= {
@@ -143,7 +144,9 @@ def propose(
         "arms.sipt-target": "the graph another way: onto its own features, spread over the graph (docs/targets.md)",
         "arms.objective-only": "the graph plays no part: what sipt has to beat",
         "arms.rewired-graph": "the same degrees, shuffled ends: as good as sipt only if the graph says nothing",
-        "arms.no-pretraining": "the encoder as initialised",
+        "arms.no-pretraining": "the encoder as initialised"
+        if components.objective
+        else "the checkpoint as it comes: what sipt has to beat",
         "arms.morgan": "fingerprints and a linear model: seconds, and hard to beat",
     }
     why = {
@@ -152,8 +155,13 @@ def propose(
     if not tasks:
         why["finetune"] = "no labels: the embeddings are measured against edges that were held out"
         settings["pretrain"]["valid_edge_rate"] = 0.1
-    ends = ["Worth a try: another weight of the graph, chosen by validation:"]
-    ends += ["  grid: {pretrain.structure_weight: [0.1, 0.5, 0.9]}"]
+    if components.objective:
+        ends = ["Worth a try: another weight of the graph, chosen by validation:"]
+        ends += ["  grid: {pretrain.structure_weight: [0.1, 0.5, 0.9]}"]
+    else:
+        why["pretrain.structure_weight"] = "all of the loss is the graph's: there is no objective"
+        ends = ["Worth a try: another learning rate, chosen by validation:"]
+        ends += ["  grid: {pretrain.optimizer.lr: [1.0e-5, 2.0e-5, 5.0e-5]}"]
     if tasks:
         ends += ["and the question whether it helps on samples that pre-training never saw:"]
         ends += ["  sigraph run FILE pretrain.inductive=true"]
