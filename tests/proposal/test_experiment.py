@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 import torch
+from tiny_checkpoint import tiny_checkpoint
 
 from sigraph.config import load_config
 from sigraph.data import PretrainGraph, SampleDataset
@@ -85,25 +86,32 @@ def test_what_nothing_reads_is_refused_with_the_way_out():
         propose(dataset, "mine", {"what": "left out"})
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tiny_checkpoint(folder, {"red", "blue"})
+    return str(folder)
+
+
 @pytest.mark.parametrize("kind", ["text", "texts", "protein"])
-def test_a_checkpoint_is_compared_with_counts_of_what_it_reads(kind, tmp_path):
+def test_a_checkpoint_is_compared_with_counts_of_what_it_reads(kind, tmp_path, model):
     samples, uses, _ = SAMPLES[kind]
     dataset = SampleDataset(samples, {"cites": EDGES}, {"topic": TASK}, name="mine")
     file = tmp_path / "mine.yaml"
-    file.write_text(propose(dataset, "mine", uses, checkpoint="MODEL").text())
+    file.write_text(propose(dataset, "mine", uses, checkpoint=model).text())
     config = load_config(file)
     for name in config.arm_names:
         check_components(config.arm(name))
     reader, counts = config.pretrain.reader, config.arm("tf-idf").pretrain.reader
-    assert reader["checkpoint"] == config.pretrain.encoder["checkpoint"] == "MODEL"
+    assert reader["checkpoint"] == config.pretrain.encoder["checkpoint"] == model
     assert counts["_target_"].endswith("TfIdf") and counts["column"] == reader["column"]
     assert counts.get("analyzer", "word") == ("char" if kind == "protein" else "word")
 
 
-def test_without_edges_a_checkpoint_joins_texts_by_rare_words_and_no_sequences():
+def test_without_edges_a_checkpoint_joins_texts_by_rare_words_and_no_sequences(model):
     def proposed(kind):
         samples, uses, _ = SAMPLES[kind]
-        return propose(SampleDataset(samples, tasks={"topic": TASK}), "mine", uses, checkpoint="MODEL")
+        return propose(SampleDataset(samples, tasks={"topic": TASK}), "mine", uses, checkpoint=model)
 
     graph = proposed("text").settings["pretrain"]["graph"]["graph"]
     assert graph["_target_"].endswith("BipartiteGraph") and graph["column"] == "text"
