@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 DEEPEST = 50  # mappings and lists within one another
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SHOWN = 700  # characters of a message; a value may be a whole file
 
 
@@ -86,7 +87,7 @@ def _line_of(text: str, path: tuple[str, ...]) -> int | None:
     if not text or not path:
         return None
     try:
-        node, line = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None
+        node, line = yaml.compose(text, Loader=LOADER), None
     except yaml.YAMLError:  # e.g. a tab, which the faster parser takes
         return None
     for step in path:

@@ -14,13 +14,12 @@ from typing import Any
 
 import yaml
 
-from sigraph.config.location import DEEPEST, ConfigError
+from sigraph.config.location import DEEPEST, LOADER, ConfigError
 
 LARGEST = 1_000_000  # bytes of an experiment file
 UNFOLDED = 100_000  # values that aliases add to those that are written
 MOST_VALUES = 9_000  # of an experiment, keys among them, aliases unfolded
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _MOST_DIGITS = 400  # no float has more in front of its point
 # Plain scalars that are other numbers to YAML 1.1 than to YAML 1.2 or to people.
@@ -129,7 +128,7 @@ def check_yaml(text: str, source: str, most: int | None = None) -> None:
 
 
 def _events(text: str) -> Iterator[Any]:
-    loader = _LOADER(text)
+    loader = LOADER(text)
     try:
         while loader.check_event():
             yield loader.get_event()

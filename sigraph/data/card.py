@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sigraph.config.location import Place
+from sigraph.config.location import LOADER, Place
 from sigraph.config.overlay import construct, fresh, key, overlay
 from sigraph.config.yaml_text import check_yaml_file
 from sigraph.files.ownership import CARD
@@ -137,7 +137,7 @@ class Card:
         check_yaml_file(path, LARGEST)
         try:
             text = path.read_text(encoding="utf-8")
-            content = yaml.safe_load(text)
+            content = yaml.load(text, LOADER)
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is no UTF-8 text, so no YAML; save it as UTF-8") from error
         except yaml.YAMLError as error:  # its own words quote the file

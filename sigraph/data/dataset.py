@@ -30,6 +30,7 @@ from sigraph.files.arguments import check_kinds, checked_node, said
 from sigraph.files.atomic import atomic_folder
 from sigraph.files.ownership import CARD, DATASET, replaces
 from sigraph.files.paths import resolved
+from sigraph.files.row_index import warn_caller
 from sigraph.readers.base import Reader
 from sigraph.samples import Samples
 from sigraph.samples.given import open_samples, read_samples
@@ -137,6 +138,9 @@ class SampleDataset:
         out.store, out.reader, out.feature_names = reader.read(records), reader, None
         if (most := reader.max_parts) is not None:
             out._tasks = {name: task.cut(most) for name, task in self._tasks.items()}
+            for name, task in out._tasks.items():
+                if task.left_out:
+                    warn_caller(f"task {name!r}: {task.left_out}")
         if not isinstance(out.store, Samples) or len(out.store) != len(self):
             got = f"{len(out.store)} of {len(self)}" if isinstance(out.store, Samples) else said(out.store)
             raise ValueError(f"read() of {type(reader).__name__!r} needs to give Samples, one a record (got {got})")

@@ -181,6 +181,8 @@ class _Look:
         task = asked_task(home, entry)
         if draw_of(entry):
             self.notes[f"task {task.name!r}: {task.about}"] = None
+        if task.left_out:
+            self.notes[f"data set {home.name!r}, task {task.name!r}: {task.left_out}"] = None
         settings = finetune_settings(entry, where, arm.pretrain.trainer.accelerator)
         check_fits_task(encoder, home, task, settings)
         self.leakage.look(arm, whole, home, task, graph, self._pairs.get(ground_hash(arm.pretrain)))

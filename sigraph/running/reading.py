@@ -14,6 +14,7 @@ from sigraph.config.build import build, working
 from sigraph.config.overlay import Component
 from sigraph.data import SampleDataset
 from sigraph.readers import Reader
+from sigraph.tasks.task import said_elsewhere
 
 KEPT = 4  # data sets that were read
 WHERE = "pretrain.reader"
@@ -45,7 +46,7 @@ def read_for_pretraining(
         reader: Reader = build(component, Reader, WHERE)
         with working(type(reader).__name__, component, WHERE):
             reader.fit(_records(dataset, reader, visible))
-            found = dataset.read(reader)
+            found = _read(dataset, reader)
             _check_state(reader)
         _kept[key] = found
         while len(_kept) > KEPT:
@@ -53,10 +54,16 @@ def read_for_pretraining(
     return found
 
 
+def _read(dataset: SampleDataset, reader: Reader) -> SampleDataset:
+    """Silently: what a reader leaves out of tasks the checks say, once."""
+    with said_elsewhere():
+        return dataset.read(reader)
+
+
 def _read_as_learned(dataset: SampleDataset, reader: Reader) -> SampleDataset:
     _records(dataset, reader, None)
     try:
-        return dataset.read(reader)
+        return _read(dataset, reader)
     except ValueError as error:
         raise ConfigError(f"{WHERE}, that of the encoder's folder: {error}") from error
 
@@ -94,6 +101,6 @@ def read_alike(dataset: SampleDataset, pretrained_on: SampleDataset) -> SampleDa
     if reader is None or dataset.reader is reader:
         return dataset
     try:
-        return dataset.read(reader)
+        return _read(dataset, reader)
     except ValueError as error:
         raise ConfigError(f"data set {dataset.name!r}: {error}") from error

@@ -72,6 +72,7 @@ class BaseTask(ABC):
     metric: str
     metrics: tuple[str, ...]
     about: str = ""
+    left_out: str = ""  # what a reader's limit took of it, for people
     labels: Tensor
     type: str = ""
     classes: list[str | int] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sigraph.files.arguments import as_tensor, check_integers
+from sigraph.files.counted import counted
 from sigraph.files.suggestions import did_you_mean
 from sigraph.samples.base import Samples
 from sigraph.samples.encoding import Encoding
@@ -146,6 +148,32 @@ class ContactTask(BaseTask):
     def num_items(self) -> int:
         """N: an item is a sample with all its pairs of parts."""
         return len(self.lengths)
+
+    def check_scorable(self) -> None:
+        super().check_scorable()
+        self._check_split()  # what is left of them where they were cut
+
+    def cut(self, most: int) -> ContactTask:
+        """The task of samples of which only the first parts are read: contacts among these, and L counts no others.
+
+        Args:
+            most: Parts of a sample at most, >= 1.
+        """
+        longer = self.lengths > most
+        if not bool(longer.any()):
+            return self
+        out, inside = copy.copy(self), self.labels[1] < most  # the second part of a contact is the farther one
+        out.left_out = (
+            f"{counted(int(longer.sum()), 'sample')} of more than {most} parts, the most that are read; "
+            f"{int((~inside).sum()):,} of {len(inside):,} contacts are left out: neither learnt nor scored"
+        )
+        kept = torch.cat([self.ptr[:1], inside.cumsum(0)])
+        out.labels, out.ptr, out.lengths = self.labels[:, inside], kept[self.ptr], self.lengths.clamp(max=most)
+        out.part_ptr = torch.cat([out.lengths.new_zeros(1), out.lengths.cumsum(0)])
+        if self.placed is not None:
+            rows = [row[:most] for row in self.placed.split(self.lengths.tolist())]
+            out.placed = torch.cat(rows)
+        return out
 
     def check_samples(self, samples: Samples) -> None:
         super().check_samples(samples)

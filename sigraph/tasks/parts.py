@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,12 +97,11 @@ class PartTask(LabelledTask):
         behind, longer = int((size - most).clamp(min=0).sum()), int((size > most).sum())
         if not behind:
             return self
-        warnings.warn(
-            f"task {self.name!r}: {counted(longer, 'sample')} of more than {most} parts, the most that are read; "
-            f"{behind:,} of {int(self.ptr[-1]):,} labels are left out: neither learnt nor scored",
-            stacklevel=3,
-        )
         out = copy.copy(self)
+        out.left_out = (
+            f"{counted(longer, 'sample')} of more than {most} parts, the most that are read; {behind:,} of "
+            f"{int(self.ptr[-1]):,} labels are left out: neither learnt nor scored"
+        )
         out.labels = self.labels[_rows(self.ptr[:-1], size.clamp(max=most), torch.arange(len(size)))]
         out.ptr = torch.cat([self.ptr[:1], size.clamp(max=most).cumsum(0)])
         return out

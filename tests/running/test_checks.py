@@ -1,6 +1,9 @@
 """What is refused before anything trains, in arms and in all that their grids would try."""
 
+import warnings
+
 import pytest
+from letter_run import dataset as letters
 
 import sigraph.running.checks
 import sigraph.running.run_one
@@ -120,3 +123,32 @@ def test_what_is_filled_in_inside_a_component_is_asked_of_nobody(toy, case):
     slot, target, arguments = NESTED[case]
     toy["pretrain"][slot] = {"_target_": target, **arguments}
     check_components(config_from_dict(toy).arm("sipt"))
+
+
+def test_what_a_reader_cuts_off_a_task_is_said_once_for_all_arms(tmp_path):
+    letters().save(tmp_path / "letters")
+    settings = {
+        "name": "cut",
+        "seeds": [0],
+        "pretrain": {
+            "dataset": str(tmp_path / "letters"),
+            "graph": "alike",
+            "test_pairs": "leave-out",
+            "reader": {"_target_": "sigraph.readers.SymbolTokens", "max_length": 7},
+            "encoder": {"_target_": "sigraph.encoders.GRUEncoder", "embedding_channels": 8, "out_channels": 8},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+        },
+        "finetune": [
+            {"task": task, "head": head, "max_epochs": 1} for task in ("first", "touch") for head in ("linear", "full")
+        ],
+        "arms": {"sipt": {}, "other": {"pretrain.encoder.out_channels": 4}},
+        "references": False,
+    }
+    config = config_from_dict(settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        lines = check_arms([config.arm(name) for name in config.arm_names], 0).lines
+    assert not [one for one in caught if "left out" in str(one.message)]
+    for task, what in (("first", "labels"), ("touch", "contacts")):
+        said = [line for line in lines if f"{what} are left out" in line]
+        assert len(said) == 1 and f"'letters', task {task!r}: " in said[0] and "more than 7 parts" in said[0]

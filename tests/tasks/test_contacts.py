@@ -150,3 +150,31 @@ def test_samples_of_other_lengths_are_refused():
     task = ContactTask("touch", contacts, [*LENGTHS[:-1], 41], SPLIT)
     with pytest.raises(ValueError, match="has 41 parts of sample 13, which has 40"):
         dataset.replace(tasks={"touch": task})
+
+
+@pytest.mark.parametrize("most", [6, 12, 35, 45])
+def test_cut_chains_are_tasks_of_what_is_read(most):
+    _, contacts = chains()
+    has_place = [torch.arange(n) % 5 != 0 for n in LENGTHS]
+    task = ContactTask("touch", contacts, LENGTHS, SPLIT, placed=has_place)
+    cut, items = task.cut(most), torch.arange(14)
+    short = [min(n, most) for n in LENGTHS]
+    inside = [pairs[:, (pairs < most).all(dim=0)] for pairs in contacts]
+    if most >= 25:
+        same = ContactTask("touch", inside, short, SPLIT, placed=[row[:most] for row in has_place])
+        torch.testing.assert_close(cut.target(items), same.target(items), equal_nan=True)
+        scores = torch.rand(int(num_pairs(same.lengths).sum()), generator=torch.Generator().manual_seed(0))
+        assert cut.evaluate(items, scores) == same.evaluate(items, scores)
+        cut.check_scorable()
+    else:
+        with pytest.raises(ValueError, match=r"needs a sample of more than 24 parts in 'train' \(the longest has"):
+            cut.check_scorable()
+    assert (cut is task) == (most == 45) and bool(cut.left_out) == (most != 45)
+    if most == 35:
+        far = sum(int(((pairs >= 35).any(dim=0) & (pairs[1] - pairs[0] >= 6)).sum()) for pairs in contacts)
+        whole = sum(int((pairs[1] - pairs[0] >= 6).sum()) for pairs in contacts)
+        assert (
+            cut.left_out.startswith("8 samples of more than 35 parts")
+            and f"{far} of {whole:,} contacts" in cut.left_out
+        )
+        assert task.lengths.tolist() == LENGTHS and not task.left_out
