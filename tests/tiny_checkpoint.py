@@ -1,5 +1,7 @@
 """A checkpoint of transformers with its tokenizer, small enough for tests."""
 
+import json
+
 import torch
 from token_cases import TINY_BERT
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -17,6 +19,17 @@ def tiny_checkpoint(folder, words):
     own.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     PreTrainedTokenizerFast(tokenizer_object=own, **names).save_pretrained(folder)
+    _weights(folder, len(known))
+
+
+def tiny_letters(folder):
+    """The same of amino acids, whose letters alone are listed, as in checkpoints of proteins without a tokenizer."""
+    names = ["<s>", "<pad>", "</s>", "<unk>", *"ACDEFGHIKLMNPQRSTVWY", "<mask>"]
+    _weights(folder, len(names), pad_token_id=1)
+    (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}))
+
+
+def _weights(folder, size, **more):
     torch.manual_seed(0)
     settings = {key: value for key, value in TINY_BERT.items() if key != "model_type"}
-    BertModel(BertConfig(vocab_size=len(known), **settings)).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=size, **settings, **more)).save_pretrained(folder)
