@@ -76,7 +76,7 @@ def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
     if not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():
         if (root / "vocab.json").is_file():
             return _of_letters(_numbered(root / "vocab.json"), root / "vocab.json")
-        if (root / "vocab.txt").is_file() and not _words(listed := _lines(root / "vocab.txt")):
+        if (root / "vocab.txt").is_file() and not words_of(listed := _lines(root / "vocab.txt")):
             return _of_letters(listed, root / "vocab.txt")
     transformers = library("transformers")
     try:
@@ -139,7 +139,7 @@ def _lines(path: Path) -> dict[str, int]:
     return {token.strip(): number for number, token in enumerate(found) if token.strip()}
 
 
-def _words(vocabulary: Mapping[str, int]) -> list[str]:
+def words_of(vocabulary: Mapping[str, int]) -> list[str]:
     """What of a vocabulary is no single letter and no special token."""
     return [token for token in vocabulary if len(token) > 1 and not token.startswith(("<", "["))]
 
@@ -149,7 +149,7 @@ def _of_letters(vocabulary: dict[str, int], path: Path) -> tuple[Any, dict[str, 
     library("tokenizers")
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    if words := _words(vocabulary):
+    if words := words_of(vocabulary):
         raise ValueError(
             f"'checkpoint' of 'HuggingFaceTokens' has a vocabulary of words ({words[0]!r}) but no rules to split by: "
             f"it needs tokenizer.json, or merges.txt beside {path}"

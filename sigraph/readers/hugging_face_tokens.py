@@ -23,7 +23,7 @@ from sigraph.readers.base import (
     stated,
     text_column,
 )
-from sigraph.readers.hugging_face_tokenizer import SPECIAL, content_of, library, opened, own_limit, trained
+from sigraph.readers.hugging_face_tokenizer import SPECIAL, content_of, library, opened, own_limit, trained, words_of
 from sigraph.readers.kept import learnt_once, read_once
 from sigraph.samples import TokenSequences, token_table
 from sigraph.samples.tokens import UNITS
@@ -117,6 +117,12 @@ class HuggingFaceTokens(Reader):
                 "it to that tokenizer and its model, or train one: train={...}"
             )
         self._tokenizer.add_special_tokens(self.marked)  # else they may be split before they are looked up
+
+    @property
+    def max_parts(self) -> int | None:
+        if self.truncate != "right" or len(self.wanted) > 1 or words_of(self._fitted().get_vocab()):
+            return None
+        return self.limit - self._tokenizer.num_special_tokens_to_add(False)
 
     def read(self, records: pa.Table) -> TokenSequences:
         return self._read(self._texts(records, is_new=True))[0]

@@ -114,7 +114,7 @@ def test_the_same_texts_train_the_same_tokenizer(model):
     found = [tokenizer.id_to_token(one) for one in rows(reader, pa.table({"text": ["stars of [[stars]] z"]}))[0]]
     assert found[:2] == ["[CLS]", "stars"] and found[-2:] == ["[UNK]", "[SEP]"]  # no z was ever seen
     assert found.count("[[") == found.count("]]") == 1
-    assert reader.read(records).sizes["num_tokens"] <= 90
+    assert reader.read(records).sizes["num_tokens"] <= 90 and reader.max_parts is None
 
 
 def test_a_vocabulary_of_letters_is_a_token_a_letter(tmp_path):
@@ -124,6 +124,9 @@ def test_a_vocabulary_of_letters_is_a_token_a_letter(tmp_path):
     reader = fitted(records, "sequence", checkpoint=str(tmp_path))
     assert rows(reader, records) == [[0, 4, 5, 6, 8, 2], [0, 3, 2], [0, 2]]
     assert reader.read(records).sizes["pad_token"] == 1 and reader.note(records).startswith("1 of 5 tokens, in 1 text,")
+    cut = fitted(pa.table({"sequence": ["ACDEFA"]}), "sequence", checkpoint=str(tmp_path), max_length=5)
+    assert cut.max_parts == 3 and cut.read(pa.table({"sequence": ["ACDEFA", "A"]})).num_parts().tolist() == [3, 1]
+    assert fitted(records, "sequence", checkpoint=str(tmp_path), max_length=5, truncate="left").max_parts is None
     (tmp_path / "vocab.json").write_text(json.dumps({"<unk>": 0, "hello": 1}))
     with pytest.raises(ValueError, match=r"a vocabulary of words \('hello'\) but no rules to split by"):
         fitted(records, "sequence", checkpoint=str(tmp_path))
