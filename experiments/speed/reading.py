@@ -57,18 +57,16 @@ def main() -> None:
 
 
 def preparing(name: str) -> float:
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as other:
-        sg.open_dataset("cane-cora", root=other)
+    warm_up()
     return measure.timed(lambda: sg.open_dataset(name))
 
 
 def reading(name: str, kind: type[Reader], settings: dict[str, Any]) -> tuple[float, tuple[int, int, int]]:
     """Seconds, and of the tokens: samples, number, and a sum that tells them."""
-    torch.set_num_threads(1)
-    few, warm = sg.SampleDataset(pa.table({settings["column"]: ["rye and bread", "MKV"]})), kind(**settings)
-    warm.fit(few.records)
-    few.read(warm)
+    warm_up()
+    few, other = sg.SampleDataset(pa.table({settings["column"]: ["rye and bread", "MKV"]})), kind(**settings)
+    other.fit(few.records)
+    few.read(other)
     start = time.perf_counter()
     dataset, reader = sg.open_dataset(name), kind(**settings)
     reader.fit(dataset.records)
@@ -76,6 +74,13 @@ def reading(name: str, kind: type[Reader], settings: dict[str, Any]) -> tuple[fl
     seconds = time.perf_counter() - start
     token = dataset.fetch(torch.arange(len(dataset))).token
     return seconds, (len(dataset), len(token), int((token * torch.arange(len(token))).sum()))
+
+
+def warm_up() -> None:
+    """One thread, and the imports that any data set needs."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as root:
+        sg.open_dataset("cane-cora", root=root)
 
 
 if __name__ == "__main__":
