@@ -3,11 +3,16 @@
     SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py            # a quarter of an hour
     SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py --quick    # one step each
     SIGRAPH_DATA_SOURCE=RAW python experiments/speed/sequences.py --only peer --checkpoint MODEL
+    python experiments/speed/sequences.py --only bf16 [--checkpoint MODEL]
 
 A step is forward, backward and AdamW on 64 sequences drawn at random, one thread, dropout 0. `padded` fills every batch
 up to the longest sequence of the data set, which is what a fixed length gives; `of the batch` up to the longest of the
 batch; sigraph's chunks are `max_tokens` wide. All give the same loss, to 1e-4, or the script stops. The least of three
 rounds, taken in turn; real tokens are those of the sequences, no padding.
+
+`bf16` is the same step on 2,000 tokens of one length in float32 and under autocast to bfloat16: by torch's fused
+attention, and as sigraph chooses, which is plain attention for short sequences on the CPU. Losses agree to 2 %, or the
+script stops. With `--checkpoint` also of that, with the dropout that it says and without.
 
 The peer is sentence-transformers (`pip install sentence-transformers datasets accelerate`; where it is missing that
 part is left out, and the script says so). Both train the same checkpoint on the same pairs of papers that cite each
@@ -22,9 +27,12 @@ weights, whose 8,000 WordPieces are learned from the abstracts.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import measure
@@ -34,11 +42,13 @@ from sequence_trainers import Own, Peer, check_alike, pairs_of, small_checkpoint
 from torch import Tensor
 
 import sigraph as sg
-from sigraph.encoders import Encoding, TransformerEncoder
+from sigraph.encoders import Encoding, HuggingFaceEncoder, TransformerEncoder, padded_encoder
+from sigraph.encoders.padded_encoder import PaddedEncoder
 from sigraph.readers import HuggingFaceTokens, Reader, SymbolTokens
 from sigraph.samples import Tokens
 
 BATCH, WIDTHS = 64, (1024, 2048, 4096, 8192)
+WORDS = 8000
 CASES = {
     "cane-cora abstracts, 256 WordPieces, 4 x 256": (
         "cane-cora",
@@ -76,20 +86,65 @@ class Padded(TransformerEncoder):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one round of one step")
-    parser.add_argument("--only", choices=["padding", "peer"], help="one of the two parts")
-    parser.add_argument("--checkpoint", metavar="FOLDER", help="of transformers or sentence-transformers, for the peer")
+    parser.add_argument("--only", choices=["padding", "bf16", "peer"], help="one of the parts")
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="of transformers or sentence-transformers")
     given = parser.parse_args()
     rounds = 1 if given.quick else 3
     print(measure.one_core(), "\n")
-    if given.only != "peer":
+    if given.only in ("padding", None):
         for title, (name, reader, sizes) in CASES.items():
             print(f"{title}\n")
             measure.table(
                 ["", "tokens with padding", "unpadded share", "real tokens a second", "of padded"],
                 rows(name, reader, sizes, rounds),
             )
-    if given.only != "padding":
+    if given.only in ("bf16", None):
+        in_bf16(given.checkpoint, rounds)
+    if given.only in ("peer", None):
         beside_peer(given.checkpoint, rounds, 2 if given.quick else 1 + STEPS)
+
+
+def in_bf16(checkpoint: str | None, rounds: int) -> None:
+    makers: dict[tuple[str, float | None], Callable[..., PaddedEncoder]] = dict.fromkeys(
+        [("2 x 128", 0.0), ("2 x 128", 0.1)], partial(TransformerEncoder, WORDS, 128, 2)
+    )
+    if checkpoint is not None:
+        own = int(json.loads((Path(checkpoint) / "config.json").read_text())["vocab_size"])
+        keys = [(Path(checkpoint).name, rate) for rate in (None, 0.0)]
+        makers |= dict.fromkeys(keys, partial(HuggingFaceEncoder, own, checkpoint=checkpoint))
+    cells = []
+    for (name, rate), make in makers.items():
+        encoder = make(dropout=rate).train()
+        for length in (30, 100, 250):
+            count = 2000 // length
+            token = torch.randint(5, WORDS, (count * length,), generator=torch.Generator().manual_seed(0))
+            step = step_of(encoder, Tokens(token, torch.arange(count + 1) * length))
+            ways = (False, None), (True, 0), (True, None)  # float32; bf16 by fused attention; as sigraph chooses
+            losses = [loss_of(step, *way) for way in ways]  # not timed
+            if rate == 0 and max(abs(loss - losses[0]) for loss in losses) > 0.02 * abs(losses[0]):
+                raise SystemExit(f"{name}: they do not compute the same: {losses}")
+            times = [[measure.timed(partial(loss_of, step, *way)) for way in ways] for _ in range(rounds)]
+            least = [min(column) for column in zip(*times, strict=True)]
+            rates = [f"{count * length / one:,.0f}" for one in least]
+            said = f"{name}, dropout {'as it says' if rate is None else rate}"
+            cells.append([said, str(length), *rates, f"{least[1] / least[2]:.2f} x"])
+    measure.table(["", "tokens each", "float32, tokens/s", "bf16, fused", "bf16, sigraph", "of fused"], cells)
+
+
+def loss_of(step: Callable[[], float], in_bf16: bool, fused_from: int | None) -> float:
+    with torch.autocast("cpu", torch.bfloat16, enabled=in_bf16), fusing(fused_from):
+        return step()
+
+
+@contextlib.contextmanager
+def fusing(length: int | None) -> Iterator[None]:
+    """Torch's fused attention for sequences from a length on; None: as sigraph has it."""
+    kept = padded_encoder._FUSED_FROM
+    padded_encoder._FUSED_FROM = kept if length is None else length
+    try:
+        yield
+    finally:
+        padded_encoder._FUSED_FROM = kept
 
 
 def beside_peer(checkpoint: str | None, rounds: int, num_steps: int) -> None:
@@ -169,7 +224,7 @@ def step_of(encoder: TransformerEncoder, inputs: Tokens) -> Callable[[], float]:
         loss = (encoder(inputs).z @ direction).square().mean()
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 

@@ -25,12 +25,17 @@ def complete_finetune(
 
     Raises:
         ConfigError: More than one is primary, two are the same, an entry changes a world that is none, one that asks
-            no neighbours leaves one out, or a converged one says how steps are taken.
+            no neighbours leaves one out, one that asks them is repeated, or a converged one says how steps are taken.
     """
     for i, entry in enumerate(entries):
         if entry.leave_one_out and entry.head != "knn":
             at = place / "finetune" / i / "leave_one_out"
             raise at.error(f"'finetune.{i}.leave_one_out' needs 'head: knn' (got {entry.head!r})")
+        if entry.repeats > 1 and entry.head == "knn" and not _is_among(f"finetune.{i}.head", tried):
+            raise (place / "finetune" / i / "repeats").error(
+                f"'finetune.{i}.repeats' does not act with 'head: knn', which gives the same each time (got "
+                f"{entry.repeats}); leave it out"
+            )
         _check_converged(entry, f"finetune.{i}", place / "finetune" / i, tried)
     if dataset is not None:
         sources = [_complete_dataset(entry.dataset, dataset, place / "finetune" / i) for i, entry in enumerate(entries)]

@@ -23,8 +23,9 @@ HEADS = ("linear", "full", "knn")
 PAIRS = ("hadamard", "concatenate", "dot")
 OF_KNN = ("k", "leave_one_out")  # keys that no other head looks at
 OF_FULL = ("encoder_lr_scale", "layer_decay", "freeze_epochs")  # keys that act where the encoder trains alone
-OF_TRAINING = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "normalize", "dropout")  # nor knn
-OF_STEPS = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "dropout")  # nor a converged probe
+# Keys that act where steps are taken: not with knn, nor with a converged probe.
+OF_STEPS = ("optimizer", "scheduler", "max_epochs", "patience", "batch_size", "dropout", "repeats")
+OF_TRAINING = (*OF_STEPS, "normalize")  # not with knn
 BEST, ALL, NONE = SAVE_MODELS = "best", "all", "none"  # encoders that are fine-tuned: of which seeds they are kept
 MOST = 2**31 - 1  # samples of a step
 # Keys since 0.1.0, and their defaults: where they have these, settings are what they were, and so is their hash.
@@ -42,6 +43,7 @@ _NEW: dict[str, Any] = {
     "max_train_samples": None,
     "max_scored_samples": None,
     "samples_seed": 0,
+    "repeats": 1,
     "steps_per_epoch": None,
 }
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
@@ -193,6 +195,9 @@ class FinetuneConfig(Plain):
             whatever their labels; null: all.
         max_scored_samples: Validation samples at most, and test samples, drawn likewise; null: all.
         samples_seed: Seed of these draws.
+        repeats: Fine-tunings of each pre-training, each with a seed of its own for head, dropout and order of batches.
+            The scores of a run are their means; head and encoder are kept of the one that validation prefers. Refused
+            with ``knn`` and ``converged``, which would give the same each time.
     """
 
     task: str = key()
@@ -218,6 +223,7 @@ class FinetuneConfig(Plain):
     max_train_samples: int | None = key(None, low=1, high=MOST)
     max_scored_samples: int | None = key(None, low=1, high=MOST)
     samples_seed: int = key(0, low=0, high=MOST)
+    repeats: int = key(1, low=1, high=1000)
 
 
 def settings_hash(plain: Any) -> str:

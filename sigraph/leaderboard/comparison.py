@@ -221,10 +221,13 @@ def _fill_in(group: Group, other: Group, seeds: list[int], groups: list[Group]) 
 
 def _interval(group: Group, other: Group, seeds: list[int]) -> tuple[tuple[float, float] | None, list[str]]:
     """Over test items and seeds together, where all runs kept their predictions; and what is wrong with those."""
-    kept: list[list[Predictions]] = [[], []]
-    for found, side in zip(kept, (group, other), strict=True):
-        runs = {record.seed: (record, task) for record, task in side.runs}
-        for record, task in (runs[seed] for seed in seeds):
+    ours: list[Predictions] = []
+    theirs: list[Predictions] = []
+    together: list[int] = []  # by fine-tuning, the seed of its pre-training
+    mine, its = ({record.seed: (record, task) for record, task in side.runs} for side in (group, other))
+    for seed in seeds:
+        pair: list[list[Predictions]] = []
+        for record, task in (mine[seed], its[seed]):
             if record.folder is None:
                 return None, []
             try:
@@ -234,8 +237,15 @@ def _interval(group: Group, other: Group, seeds: list[int]) -> tuple[tuple[float
                 return None, [f"no interval: predictions of {which}, are missing or damaged; run it again"]
             if predictions is None:
                 return None, []
-            found.append(predictions)
-    return difference_interval(group.row["metric"], kept[0], kept[1]), []
+            pair.append(predictions.each())
+        number = max(map(len, pair))
+        if any(len(one) not in (1, number) for one in pair):
+            counts = " and ".join(str(len(one)) for one in pair)
+            return None, [f"no interval: {counts} fine-tunings of seed {seed}"]
+        for kept, one in zip((ours, theirs), pair, strict=True):
+            kept += one * (number // len(one))
+        together += [seed] * number
+    return difference_interval(group.row["metric"], ours, theirs, together=together), []
 
 
 def _correct(groups: list[Group]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -223,6 +224,7 @@ def _group(key: tuple, runs: list[tuple[Record, TaskResult]]) -> Group:
         "num_steps": None if pretrain is None else pretrain.num_steps,
         "seconds": statistics.fmean((r.pretrain.seconds if r.pretrain else 0.0) + e.seconds for r, e in runs),
         "scores": _scores([task for _, task in runs]),
+        **_repeats([task for _, task in runs]),
         "transductive": record.is_transductive,
         "kind": record.kind,
         "visible": record.reach,
@@ -248,6 +250,16 @@ def _scores(tasks: list[TaskResult]) -> dict[str, dict[str, float | None]]:
                 f"{part}_std": spread(known) if whole else None,
             }
     return found
+
+
+def _repeats(tasks: list[TaskResult]) -> dict[str, Any]:
+    """Fine-tunings of a seed, and the spread of their test scores, pooled over seeds; None where there is one."""
+    found = [[float(one["test"]) for one in task.repeats or []] for task in tasks]
+    variances = [statistics.variance(scores) for scores in found if len(scores) > 1]
+    return {
+        "repeats": max(1, *map(len, found)),
+        "repeats_std": math.sqrt(statistics.fmean(variances)) if len(variances) == len(found) else None,
+    }
 
 
 def _seed(record: Record) -> int:
@@ -282,6 +294,8 @@ def _empty_group(record: Record) -> Group:
         "test_without",
         "label_edges",
         "scores",
+        "repeats",
+        "repeats_std",
     )
     row: dict[str, Any] = dict.fromkeys((*names, *more))
     row |= {"primary": False, "n": 0, "num_failed": 0, "seeds": []}

@@ -1,8 +1,9 @@
 """Test predictions of a run, kept as Parquet beside its record, whose sum tells whether they are what was predicted.
 
 Columns: ``item``, its number in the task; the user's id of its sample as ``id`` (``id_0``, ``id_1`` of a pair) where
-there are ids; ``y_true``; ``y_pred``. What has several columns has a number behind: ``y_pred_0``, ``y_pred_1``, ... An
-item of which several parts are predicted is several rows. Imports no torch.
+there are ids; ``repeat``, the number of the fine-tuning, where there are several; ``y_true``; ``y_pred``. What has
+several columns has a number behind: ``y_pred_0``, ``y_pred_1``, ... An item of which several parts are predicted is
+several rows. Imports no torch.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Predictions:
         item: Numbers of the items; an item of several parts stands once for each. Shape [R].
         y_true: [R] or [R, L]; NaN (a class: -1) where a label is missing.
         y_pred: [R] or [R, C], as the task's evaluator takes them.
+        repeat: Of several fine-tunings, the number of that which predicted it. Shape [R]; None: there is one.
 
     Raises:
         PredictionsError: The shapes differ, or something is no number.
@@ -51,16 +53,24 @@ class Predictions:
     item: NDArray[np.int64]
     y_true: NDArray[Any]
     y_pred: NDArray[Any]
+    repeat: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise PredictionsError(f"'kind' needs to be one of {', '.join(KINDS)} (got {self.kind!r:.40})")
-        for name in ("item", "y_true", "y_pred"):
+        for name in ("item", "y_true", "y_pred", *([] if self.repeat is None else ["repeat"])):
             value = getattr(self, name)
             if value.dtype.kind not in "iufb" or len(value) != len(self.item) or value.ndim not in (1, 2):
                 raise PredictionsError(
                     f"'{name}' needs a row of numbers an item, {len(self.item)} (got {value.dtype} {value.shape})"
                 )
+
+    def each(self) -> list[Predictions]:
+        """Those of each fine-tuning."""
+        if self.repeat is None:
+            return [self]
+        parts = [self.repeat == number for number in np.unique(self.repeat)]
+        return [Predictions(self.kind, self.item[part], self.y_true[part], self.y_pred[part]) for part in parts]
 
 
 def write_predictions(file: Path, predictions: Predictions, ids: Mapping[str, Any] | None = None) -> str:
@@ -78,6 +88,7 @@ def write_predictions(file: Path, predictions: Predictions, ids: Mapping[str, An
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {"item": pa.array(predictions.item), **(ids or {})}
+    columns |= {} if predictions.repeat is None else {"repeat": pa.array(predictions.repeat)}
     for name in ("y_true", "y_pred"):
         value = getattr(predictions, name)
         parts = {name: value} if value.ndim == 1 else {f"{name}_{i}": column for i, column in enumerate(value.T)}
@@ -111,7 +122,8 @@ def read_predictions(folder: Path, result: TaskResult) -> Predictions | None:
         about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
         item = table["item"].to_numpy().astype(np.int64)
         y_true, y_pred = (_columns(table, name) for name in ("y_true", "y_pred"))
-        return Predictions(str(about.get("kind")), item, y_true, y_pred)
+        repeat = table["repeat"].to_numpy().astype(np.int64) if "repeat" in table.column_names else None
+        return Predictions(str(about.get("kind")), item, y_true, y_pred, repeat)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         reason = str(error).partition("\n")[0]
         raise PredictionsError(f"{file} holds no predictions ({reason:.200})") from error

@@ -202,6 +202,7 @@ _SCORED = {
     "seconds": SECONDS,
 }
 _SCORES = _table({}, dict.fromkeys(("valid", "test"), MAYBE_NUMBER))
+_REPEAT = _table({"valid": NUMBER, "test": NUMBER}, {"best_epoch": EPOCH})
 _PREDICTIONS = _table({"file": FILE_NAME, "sha256": SUM}, {})
 _TRAINED_HEAD = _table({"file": HEAD_NAME, "sha256": SUM}, {})
 _MODEL = _table({"file": MODEL_NAME, "sha256": SUM, "kept": TEXT}, {})
@@ -215,6 +216,7 @@ _ABOUT_SCORED = {
     "best_epoch": EPOCH,
     "leakage": _or_none(_table({}, _LEAKAGE)),
     "scores": _named(_SCORES),
+    "repeats": _or_none(_each(_REPEAT)),
     "predictions": _or_none(_PREDICTIONS),
     "constant": MAYBE_TEXT,
     "trained_head": _or_none(_TRAINED_HEAD),

@@ -79,6 +79,7 @@ class TaskResult(Kept):
     Args:
         metric: The first of the task's; ``valid`` and ``test`` are of it.
         scores: Metric -> ``{"valid": x, "test": y}``, of all of them.
+        repeats: Of several fine-tunings, ``valid``, ``test`` and ``best_epoch`` of each; the other scores are means.
         primary: Whether the grid chooses by it; None where it is kept by itself.
         predictions: ``file`` and ``sha256`` of the test predictions; None: none were kept.
         constant: The class that every test sample was predicted to be of; None: there are several, or no classes.
@@ -111,6 +112,7 @@ class TaskResult(Kept):
     best_epoch: int | None = None
     leakage: Mapping[str, Any] | None = None
     scores: Mapping[str, Mapping[str, float | None]] | None = None
+    repeats: Sequence[Mapping[str, Any]] | None = None
     predictions: Mapping[str, str] | None = None
     constant: str | None = None
     trained_head: Mapping[str, str] | None = None

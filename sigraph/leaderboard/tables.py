@@ -23,7 +23,7 @@ FIELDS = (  # those that others rely on first
     *("num_affected", "test_without", "label_edges"),
     *("difference_low", "difference_high"),
     *("kind", "visible", "trials", "compared_with"),
-    "scores",
+    *("scores", "repeats", "repeats_std"),
 )
 _NONE = "–"
 _LONGEST = 120  # characters of a status in Markdown; the other formats give it in full
@@ -133,7 +133,9 @@ def _score(row: Row, part: str) -> str:
 
 
 def _head(row: Row) -> str:
-    return _text(row["head"]) + (f" #{row['entry']}" if (row["entry"] or 1) > 1 else "")
+    """Kind, which entry of a task it is of several, and how many fine-tunings a seed has."""
+    entry, repeats = row["entry"] or 1, row["repeats"] or 1
+    return _text(row["head"]) + (f" #{entry}" if entry > 1 else "") + (f" ×{repeats}" if repeats > 1 else "")
 
 
 def _difference(row: Row) -> str:

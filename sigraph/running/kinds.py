@@ -220,7 +220,7 @@ def kind_stage(
                 **scored_apart(task, found.test, hidden_test(whole, task, config.inductive) if given.own else None),
                 **without_repeated(home, task, found.test, home.fingerprint),
             }
-            record |= keep_predictions(folder, file.stem, home, task, found.test)
+            record |= keep_predictions(folder, file.stem, home, task, [] if found.test is None else [found.test])
             TaskResult.from_dict(record).write(file)
     return {**record, "primary": entry.primary}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sigraph.data import SampleDataset
@@ -15,7 +16,7 @@ from sigraph.tasks.base import BaseTask
 
 
 def keep_predictions(
-    folder: Path, name: str, dataset: SampleDataset, task: BaseTask, predicted: Tensor | None
+    folder: Path, name: str, dataset: SampleDataset, task: BaseTask, predicted: Sequence[Tensor]
 ) -> dict[str, Any]:
     """Keep predictions of the test items.
 
@@ -24,17 +25,22 @@ def keep_predictions(
         name: Of the file: that of the task's result, without its ending.
         dataset: The task's samples, whose ids are written too.
         task: Labels and split.
-        predicted: A row an item, or a part of one, in the order of the split; None: the test items were not scored.
+        predicted: Of each fine-tuning a row an item, or a part of one, in the order of the split; none: the test items
+            were not scored.
 
     Returns:
         The fields ``predictions`` and, where all are of one class, ``constant`` of the task's result; nothing if there
         is nothing to keep.
     """
-    if predicted is None or task.type not in KINDS:
+    if not predicted or task.type not in KINDS:
         return {}
     items, (node, place) = task.split["test"], task.samples(task.split["test"])
     row = task.row_items(items)
-    found = Predictions(task.type, items[row].numpy(), task.target(items).numpy(), predicted.detach().cpu().numpy())
+    y, times = task.target(items), len(predicted)
+    every = torch.cat([one.detach().cpu() for one in predicted])
+    repeat = torch.arange(times).repeat_interleave(len(row)).numpy() if times > 1 else None
+    row = row.repeat(times)
+    found = Predictions(task.type, items[row].numpy(), torch.cat([y] * times).numpy(), every.numpy(), repeat)
     ids = {}
     if dataset.ids is not None:
         ends = {"id": place} if place.dim() == 1 else {f"id_{i}": end for i, end in enumerate(place.T)}
@@ -42,7 +48,7 @@ def keep_predictions(
     file = folder / PREDICTIONS / f"{name}.parquet"
     file.parent.mkdir(exist_ok=True)
     kept = {"predictions": {"file": file.name, "sha256": write_predictions(file, found, ids)}}
-    return kept | ({} if (constant := _constant(task, predicted)) is None else {"constant": constant})
+    return kept | ({} if (constant := _constant(task, every)) is None else {"constant": constant})
 
 
 def _constant(task: BaseTask, predicted: Tensor) -> str | None:

@@ -23,9 +23,8 @@ from sigraph.config.schema import NONE
 from sigraph.data import SampleDataset
 from sigraph.encoders import Encoder
 from sigraph.files.atomic import atomic_file, sha256
-from sigraph.files.random import keyed_seed
 from sigraph.files.sealed import write_sealed
-from sigraph.finetune import fine_tune
+from sigraph.finetune import FinetuneResult, fine_tune
 from sigraph.leaderboard.records import FORMAT, PretrainInfo, TaskResult
 from sigraph.leaderboard.result_files import ENCODER, FINETUNE, READER
 from sigraph.losses import StructureLoss
@@ -33,7 +32,6 @@ from sigraph.running.asked_task import asked_task
 from sigraph.running.data_source import open_data
 from sigraph.running.embeddings import Embeddings
 from sigraph.running.fitting import PROGRESS, Fitted, fit_parts, made_from, validation_of
-from sigraph.running.ground import HEAD
 from sigraph.running.kept_models import keep, lost
 from sigraph.running.leakage_check import scored_apart, without_repeated
 from sigraph.running.optimizers import finetune_settings
@@ -41,6 +39,7 @@ from sigraph.running.parts import OPEN, Parts, build_parts, pretrain_hash, visib
 from sigraph.running.predicted import keep_predictions, lost_predictions
 from sigraph.running.reading import read_alike
 from sigraph.running.records import plain, read_record
+from sigraph.running.repeats import fine_tune_each, head_seed, num_repeats
 from sigraph.running.start import start_of
 from sigraph.running.visible import hidden_test
 from sigraph.theory.certificates import certify
@@ -246,23 +245,34 @@ def finetune_stage(
         settings = finetune_settings(config, "finetune", accelerator)
         clock = time.perf_counter()
         z = None if embeddings is None or config.head == "full" or task.reads_parts else embeddings.of(home, task)
-        result = fine_tune(encoder, home, task, settings, keyed_seed(seed, HEAD) >> 1, accelerator, score_test, z)
+        hidden = hidden_test(dataset, task, inductive) if is_own else None
+
+        def once(repeat: int) -> FinetuneResult:
+            return fine_tune(encoder, home, task, settings, head_seed(seed, repeat), accelerator, score_test, z)
+
+        def figures(result: FinetuneResult) -> dict[str, Any]:
+            return {
+                "valid": result.valid,
+                "test": result.test,
+                "scores": result.scores,
+                **scored_apart(task, result.predicted, hidden),
+                **without_repeated(home, task, result.predicted, home.fingerprint),
+            }
+
+        done = fine_tune_each(once, num_repeats(config), task.greater_is_better, figures)
+        result = done.kept
         record = {
             **asked,
             "format": FORMAT,
             "commit": commit(),
-            "valid": result.valid,
-            "test": result.test,
-            "scores": result.scores,
+            **done.figures,
             "best_epoch": result.best_epoch,
             "num_parameters": result.num_parameters,
             "seconds": time.perf_counter() - clock,
-            **scored_apart(task, result.predicted, hidden_test(dataset, task, inductive) if is_own else None),
             **({} if result.probe is None else {"probe": result.probe._asdict()}),
-            **without_repeated(home, task, result.predicted, home.fingerprint),
         }
         if score_test:
-            record |= keep_predictions(folder, file.stem, home, task, result.predicted)
+            record |= keep_predictions(folder, file.stem, home, task, done.predicted)
             record |= keep(folder, file.stem, task, config.head, result, save_models)
             TaskResult.from_dict(record).write(file)
     return {**record, "primary": config.primary}

@@ -21,6 +21,7 @@ CASES = [
     Predictions("classification", ITEM, np.array([0, 2, 1]), np.array([0, 2, 2])),
     Predictions("multilabel", ITEM, np.array([[0, np.nan]] * 3), np.ones((3, 2), np.float32)),
     Predictions("regression", ITEM, np.array([0.1, 0.2, 1e9]), np.array([[0.1], [0.2], [1 / 3]])),
+    Predictions("regression", ITEM, np.array([0.1, 0.2, 1e9]), np.array([[0.1], [0.2], [1 / 3]]), np.array([0, 1, 1])),
 ]
 
 
@@ -38,8 +39,10 @@ def test_what_is_written_is_read(case, tmp_path):
     for name in ("item", "y_true", "y_pred"):
         np.testing.assert_array_equal(getattr(found, name), getattr(case, name))
         assert getattr(found, name).dtype == getattr(case, name).dtype
-    names = pq.read_schema(file).names
+    names = [name for name in pq.read_schema(file).names if name != "repeat"]
     assert names[:2] == ["item", "id"] and names[2].startswith("y_true") and names[-1].startswith("y_pred")
+    assert [len(one.item) for one in found.each()] == ([3] if case.repeat is None else [1, 2])
+    assert np.concatenate([one.item for one in found.each()]).tolist() == ITEM.tolist()
     assert read_predictions(tmp_path, RESULT) is None and damage(tmp_path, RESULT) is None
 
 
