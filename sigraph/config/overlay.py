@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import MISSING
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -172,7 +173,7 @@ def construct(hint: Any, tree: Any, place: Place) -> Any:
     if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
         return copy.deepcopy(tree)
     values = {}
-    for name, kind in get_type_hints(hint).items():
+    for name, kind in _hints(hint).items():
         if name not in tree:
             raise place.error(f"{str(place / name)!r} is missing; it has no default")
         values[name] = construct(kind, tree[name], place / name)
@@ -315,7 +316,13 @@ def _lookup(schema: Any, name: object, place: Place) -> tuple[Any, Any]:
         at = place / name
         shown = f"{str(at)!r}{did_you_mean(name, fields)}" if is_key(name) else "that looks like none"
         raise at.error(f"unknown key {shown}; valid keys: {_listed(schema)}")
-    return get_type_hints(schema)[str(name)], fields[str(name)].metadata
+    return _hints(schema)[str(name)], fields[str(name)].metadata
+
+
+@cache
+def _hints(schema: Any) -> dict[str, Any]:
+    """The types of a schema's keys; to find them takes longer than a card's whole reading."""
+    return get_type_hints(schema)
 
 
 def _listed(schema: Any) -> str:

@@ -180,8 +180,11 @@ def trained(text: list[str], settings: Mapping[str, Any], marked: list[str]) -> 
 
     special = [*SPECIAL.values(), *marked]
     normalizer = normalizers.BertNormalizer(lowercase=bool(settings["lowercase"]))
-    seen = Counter(letter for one in text for letter in normalizer.normalize_str(one) if not letter.isspace())
-    letters = sorted(sorted(seen, key=lambda letter: (-seen[letter], letter))[:MOST_LETTERS])
+    seen: Counter[str] = Counter()
+    for line in text:
+        seen.update(normalizer.normalize_str(line))
+    common = sorted((-count, letter) for letter, count in seen.items() if not letter.isspace())
+    letters = sorted(letter for _, letter in common[:MOST_LETTERS])
     prefix = "##" if settings["model"] == "wordpiece" else ""
     pieces = [*letters, *(prefix + letter for letter in letters if prefix)]
     trainer = trainers.BpeTrainer(
