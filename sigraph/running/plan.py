@@ -15,6 +15,7 @@ from sigraph.running.jobs import Job, check_jobs
 from sigraph.running.kinds import build_kind
 from sigraph.running.measured import Known, measure
 from sigraph.running.parts import pretrain_hash
+from sigraph.running.repeats import num_repeats
 from sigraph.running.run_one import pretrain_folder, run_folder
 from sigraph.running.searching.search import kept_search, num_trials
 
@@ -105,7 +106,7 @@ def plan_table(config: ExperimentConfig, jobs: Sequence[Job] | None = None, sear
     text = [
         markdown_table(titles, cells),
         "",
-        f"{runs} runs ({len(rows)} arms), {len(config.finetune)} fine-tunings each"
+        f"{runs} runs ({len(rows)} arms), {sum(map(num_repeats, config.finetune))} fine-tunings each"
         + (f"; {done} are finished and not run again" if done else ""),
         f"pre-training: about {_shown(total)} in all, from a few timed steps an arm; fine-tuning comes on top",
         *[_READ] * reads_tokens,
