@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from pages import blocks, read
+from safetensors.torch import load_file
 from tiny_checkpoint import tiny_checkpoint
 from token_cases import TINY_BERT
 from transformers import BertConfig, BertForMaskedLM
@@ -59,6 +60,11 @@ def test_the_page_goes_from_two_files_to_predictions(home, capsys, monkeypatch):
         assert main(lines[2]) == 0 and main(lines[3]) == 0
         exec(next(line for line in PAGE.split("`") if line.startswith("sg.save_sentence")), {"sg": sigraph})
         assert (home / "mine" / "modules.json").is_file()
+        tuned = sigraph.save_sentence_transformer("runs/papers", "tuned", task="topic")
+        first, second = (load_file(folder / "model.safetensors") for folder in (home / "mine", tuned))
+        assert first.keys() == second.keys() and any(not first[name].equal(second[name]) for name in first)
+        with pytest.raises(ValueError, match=r"the run has no task 'topics'.*topic"):
+            sigraph.save_sentence_transformer("runs/papers", "other", task="topics")
     finally:
         shutil.move(home / "gone", home / "MODEL")
     found = (home / "predictions.csv").read_text().splitlines()

@@ -192,7 +192,7 @@ def _proposed(
     """The experiment that ``sigraph init`` would write, as long as it would be here."""
     from sigraph.config import config_from_dict
     from sigraph.proposal.advice import pick_arm
-    from sigraph.proposal.budget import epochs_within
+    from sigraph.proposal.budget import length_within
     from sigraph.proposal.experiment import propose
     from sigraph.tasks.base import BaseTask
     from sigraph.theory.audit import audit
@@ -207,8 +207,7 @@ def _proposed(
     _say("measuring how long the experiment would be ...")
     once = config_from_dict(proposal.settings)
     timed = {"pretrain.trainer.max_epochs": once.pretrain.valid_every}
-    epochs, why = epochs_within(config_from_dict(proposal.settings, timed), MINUTES)
-    proposal.with_epochs(epochs, why)
+    proposal.with_length(length_within(config_from_dict(proposal.settings, timed), MINUTES))
     config = config_from_dict(proposal.settings)
     arm, baseline = pick_arm(config, arguments.arm, arguments.graph)
     return _Asked(config, arm, baseline, task, "", proposal)

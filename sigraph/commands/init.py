@@ -15,6 +15,7 @@ from sigraph.commands.own_tables import read_own
 from sigraph.commands.prepare import OF_FILES, add_own_data_options
 from sigraph.commands.run import add_run_options, experiment_run
 from sigraph.commands.target import check_target
+from sigraph.files.counted import counted
 from sigraph.files.foreign_text import printable
 from sigraph.files.ownership import MANIFEST
 from sigraph.files.paths import resolved, user_path
@@ -262,17 +263,18 @@ def _fit_into(proposal: Proposal, file: Path, minutes: float) -> None:
     """Measure a few steps, set the epochs, write the file."""
     from sigraph.config import load_config
     from sigraph.machines.trainer import quiet_libraries
-    from sigraph.proposal.budget import epochs_within
+    from sigraph.proposal.budget import length_within
 
     _write(file, proposal.text())
     quiet_libraries()
     print("\nmeasuring a few steps ...", flush=True)
     once = load_config(file)
     asked = [f"pretrain.trainer.max_epochs={once.pretrain.valid_every}"]
-    epochs, why = epochs_within(load_config(file, asked), minutes)
-    proposal.with_epochs(epochs, why)
+    length = length_within(load_config(file, asked), minutes, proposal.shorter)
+    proposal.with_length(length)
     _write(file, proposal.text())
-    print(f"{epochs} epochs: {why}")
+    steps = "" if length.steps_per_epoch is None else f" of {length.steps_per_epoch} steps"
+    print(f"{counted(length.epochs, 'epoch')}{steps}: {length.why}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -18,12 +18,14 @@ from sigraph.files.atomic import sha256
 from sigraph.files.memory import check_fits
 from sigraph.files.paths import user_path
 from sigraph.files.sealed import content_sum
-from sigraph.files.suggestions import did_you_mean
+from sigraph.files.suggestions import did_you_mean, fetched_by
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 MODULES = "modules.json"  # of sentence-transformers
 _READ = (".json", ".safetensors", ".txt", ".model")  # endings of files that shape an encoder or its tokens
 _FREE = ("architectures", "model_type", "transformers_version", "dtype", "torch_dtype", "_name_or_path")
+# Settings that older folders name and newer transformers do not: what they say where they say nothing.
+_OUTLIVED = {"gradient_checkpointing": False, "position_embedding_type": "absolute"}
 _LAYER = re.compile(r"^(.*?\.\d+)\.")  # encoder.layer.3.output.dense.weight
 _POOLED = {"mean": "pooling_mode_mean_tokens", "max": "pooling_mode_max_tokens", "cls": "pooling_mode_cls_token"}
 
@@ -55,7 +57,7 @@ def open_checkpoint(path: str, owner: str) -> CheckpointFolder:
     if not root.is_dir():
         raise ValueError(
             f"'checkpoint' needs a folder with {CONFIG} and {WEIGHTS} in {owner!r} (got {str(path)!r}, which is none); "
-            f"nothing is downloaded: fetch it once (hf download {path} --local-dir DIR)"
+            f"nothing is downloaded: fetch it once ({fetched_by(path)})"
         )
     found = CheckpointFolder(root)
     if (root / MODULES).is_file():
@@ -120,7 +122,17 @@ def checked_config(
 
         close = did_you_mean(kind, names)
         raise ValueError(f"'config.model_type' {kind!r} of {owner!r} is none that transformers knows{close}") from error
-    found = dict(given)
+    found = {
+        name: value
+        for name, value in given.items()
+        if name in known or name not in _OUTLIVED or _OUTLIVED[name] != value
+    }
+    places = found.get("position_embedding_type", "absolute")
+    if places != "absolute" and "position_embedding_type" not in known:
+        what = f"'config.position_embedding_type' {places!r}" if path is None else f"'checkpoint' {str(path)!r}"
+        raise ValueError(
+            f"{what} of {owner!r} counts places as this transformers no longer does ({places!r}); choose another"
+        )
     if path is None:
         for name in found:
             if name not in known and name not in _FREE:
@@ -145,6 +157,17 @@ def checked_config(
             f"the samples by its own tokenizer: HuggingFaceTokens(checkpoint={str(path)!r})"
         )
     return found
+
+
+def plain_config(config: Any) -> dict[str, Any]:
+    """A model's configuration as :func:`checked_config` takes it: what differs from its class's defaults.
+
+    What a folder's ``config.json`` says besides, as of other versions of transformers, shapes no model and is left out.
+    """
+    left_out = ("transformers_version", "architectures", "_name_or_path", "dtype", "torch_dtype")
+    known = type(config)().to_dict()
+    found = {key: value for key, value in config.to_diff_dict().items() if key in known and key not in left_out}
+    return {**found, "model_type": config.model_type}
 
 
 def with_dropout(settings: Mapping[str, Any], rate: float, owner: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sigraph.encoders.checkpoint_folder import (
     checked_config,
     new_model,
     open_checkpoint,
+    plain_config,
     with_dropout,
 )
 from sigraph.encoders.padded_encoder import PaddedEncoder
@@ -142,7 +143,7 @@ class HuggingFaceEncoder(PaddedEncoder):
     def standing_alone(self, component: Component) -> Component:
         """Without the checkpoint's folder: what it said of the architecture, of pooling and of length."""
         rest = {key: value for key, value in component.items() if key not in ("checkpoint", "config")}
-        said = {"config": _plain_config(self.model.config), "pooling": self.pooling.kind, "normalize": self.normalize}
+        said = {"config": plain_config(self.model.config), "pooling": self.pooling.kind, "normalize": self.normalize}
         return {**rest, **said}
 
     def _check_places(self, name: str) -> None:
@@ -206,10 +207,3 @@ def _add_lora(model: nn.Module, lora: Mapping[str, Any]) -> None:
             f"'lora.target_modules' of 'HuggingFaceEncoder' names no layers of the model that can be updated (got "
             f"{shown(modules)}); there are {', '.join(last)}"
         ) from error
-
-
-def _plain_config(config: Any) -> dict[str, Any]:
-    """A configuration as a YAML holds it: what differs from its class's defaults."""
-    left_out = ("transformers_version", "architectures", "_name_or_path", "dtype", "torch_dtype")
-    found = {key: value for key, value in config.to_diff_dict().items() if key not in left_out}
-    return {**found, "model_type": config.model_type}

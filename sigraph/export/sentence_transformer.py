@@ -13,6 +13,7 @@ from safetensors.torch import save
 from sigraph.encoders import HuggingFaceEncoder
 from sigraph.export.chosen_run import chosen_run
 from sigraph.export.load import load_encoder, load_reader
+from sigraph.export.trained_heads import FULL, trained_head
 from sigraph.files.arguments import said
 from sigraph.files.atomic import atomic_folder
 from sigraph.readers import HuggingFaceTokens
@@ -24,8 +25,9 @@ def save_sentence_transformer(
     run: str | os.PathLike[str] | HuggingFaceEncoder,
     folder: str | os.PathLike[str],
     reader: HuggingFaceTokens | None = None,
+    task: str | None = None,
 ) -> Path:
-    """Write a pre-trained transformer in the layout of sentence-transformers: weights, tokenizer, pooling.
+    """Write a transformer in the layout of sentence-transformers: weights, tokenizer, pooling.
 
     ``HuggingFaceEncoder(checkpoint=folder)`` opens it again. Low-rank updates are added to the weights.
 
@@ -34,25 +36,30 @@ def save_sentence_transformer(
             encoder; or an encoder itself.
         folder: Is new, or empty.
         reader: What made tokens for it; None: the run's.
+        task: The encoder as it was fine-tuned on this task of the run (``head: full``); None: as it was pre-trained.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: The encoder is none of transformers, its pooling has no name there, or nothing made tokens for it.
+        ValueError: The encoder is none of transformers, its pooling has no name there, nothing made tokens for it, or
+            no encoder was fine-tuned on the task.
         FileExistsError: The folder holds something.
 
     Example:
         >>> sigraph.save_sentence_transformer("runs/papers/sipt/0a1b2c3d4e5f/seed-0", "mine")
     """
+    name = "save_sentence_transformer"
     if isinstance(run, HuggingFaceEncoder):
+        if task is not None:
+            raise ValueError(f"'task' needs a run's folder in {name!r} (got an encoder, which is written as it is)")
         encoder: Any = run
     else:
-        kept = chosen_run(run).path
-        encoder, found = load_encoder(kept), load_reader(kept)
+        kept = chosen_run(run, task, None if task is None else FULL).path
+        encoder = load_encoder(kept) if task is None else trained_head(kept, task, FULL).encoder(None)
+        found = load_reader(kept)
         if reader is None and isinstance(found, HuggingFaceTokens):
             reader = found
-    name = "save_sentence_transformer"
     if not isinstance(encoder, HuggingFaceEncoder):
         raise ValueError(f"'run' needs a HuggingFaceEncoder in {name!r} (got {said(encoder)})")
     if reader is None:

@@ -63,6 +63,15 @@ def device_kind(accelerator: str) -> str:
     return accelerator
 
 
+def has_bf16() -> bool:
+    """Whether the machine that ``auto`` means multiplies in bfloat16 faster than in float32."""
+    kind = device_kind("auto")
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities() if kind == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
+    return any(able.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
 def _is_there(kind: str) -> bool:
     """One that needs a package which is not installed is none."""
     try:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from sigraph.data import SampleDataset
 from sigraph.encoders.checkpoint_folder import open_checkpoint
 from sigraph.files.counted import counted
+from sigraph.machines.devices import has_bf16
 from sigraph.readers.base import text_column
 from sigraph.samples import Features, Records, SparseFeatures, TokenSequences
 from sigraph.samples.molecules import parsed
@@ -39,6 +40,8 @@ class Components:
         why: The reason of each, by key, for people.
         arms: What such samples should be compared with besides.
         pace: Learning rate, and samples of a step at most.
+        trainer: Of ``pretrain.trainer``.
+        shorter: Overrides by which it takes less time.
     """
 
     reader: dict[str, Any] | None
@@ -49,6 +52,8 @@ class Components:
     why: dict[str, str] = field(default_factory=dict)
     arms: dict[str, Any] = field(default_factory=dict)
     pace: tuple[float, int] = (1.0e-3, 1024)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    shorter: str = ""
 
 
 def choose_components(dataset: SampleDataset, uses: Mapping[str, str], checkpoint: str | None = None) -> Components:
@@ -135,19 +140,23 @@ def _of_checkpoint(checkpoint: str, records: pa.Table | None, uses: Mapping[str,
             "readers.HuggingFaceTokens", column=columns[0] if len(columns) == 1 else columns, checkpoint=checkpoint
         )
         | {"max_length": LONGEST},
-        _component("encoders.HuggingFaceEncoder", checkpoint=checkpoint),
+        _component("encoders.HuggingFaceEncoder", checkpoint=checkpoint, dropout=0.0),
         None if embeds else _component("objectives.MaskedToken", tied=True),
         shared if texts else None,
         columns,
         {
-            "reader": f"{' and '.join(columns)}, by the checkpoint's own tokenizer; longer ones are cut, and counted",
-            "encoder": "all of its weights learn; lora: 8 learns a few of them, and needs less memory",
+            "reader": f"{' and '.join(columns)}{_blank(columns, records)}, by the checkpoint's own tokenizer; what is "
+            "longer is cut, and counted",
+            "encoder": "all of its weights learn; lora: 8 learns a few of them, and needs less memory; dropout takes a "
+            "third of a processor's time",
             "objective": "none: what embeds texts well already forgets by hiding tokens; see docs/transformers.md"
             if embeds
             else "hides tokens and predicts them, by the checkpoint's own embeddings",
         },
         {"tf-idf": {"kind": _component("arms.RawFeatures"), "pretrain.reader": counts.reader}},
         (FINEST_RATE if embeds else FINE_RATE, SMALL_BATCH),
+        {"precision": "bf16-mixed"} if has_bf16() else {},
+        f"pretrain.reader.max_length={LONGEST // 2}, pretrain.encoder.freeze_layers=4",
     )
 
 
@@ -197,10 +206,7 @@ def _texts(columns: list[str], records: pa.Table) -> Components:
     one = columns[0] if len(columns) == 1 else ""
     column = one or columns
     what = f"{one} holds text" if one else f"{' and '.join(columns)} hold text, read as one"
-    blank = int(
-        pc.sum(pc.equal(pc.utf8_trim_whitespace(text_column(records, columns, "TfIdf", True)), "")).as_py() or 0
-    )
-    what += f" ({counted(blank, 'sample')} without any)" if blank else ""
+    what += _blank(columns, records)
     return Components(
         _component("readers.TfIdf", column=column, max_features=_WORDS, sublinear=True),
         _perceptron(_WORDS),
@@ -213,6 +219,13 @@ def _texts(columns: list[str], records: pa.Table) -> Components:
             "objective": "hides words and predicts them",
         },
     )
+
+
+def _blank(columns: list[str], records: pa.Table) -> str:
+    """How many samples have no text, if there are any."""
+    text = text_column(records, columns, "TfIdf", True)
+    blank = int(pc.sum(pc.equal(pc.utf8_trim_whitespace(text), "")).as_py() or 0)
+    return f" ({counted(blank, 'sample')} without any)" if blank else ""
 
 
 def _table(columns: list[str]) -> Components:

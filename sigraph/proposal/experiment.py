@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from sigraph.data import SampleDataset
+from sigraph.proposal.budget import Length
 from sigraph.proposal.components import Components, choose_components
 from sigraph.tasks import Task
 from sigraph.theory import AuditReport
@@ -17,6 +18,7 @@ from sigraph.theory import AuditReport
 SEEDS = [0, 1, 2]
 FEWEST = 20  # samples
 _SMALLEST_BATCH = 32
+_FEW, _HEAD_RATE = 1000, 1.0e-2  # training labels; learning rate of a head on a checkpoint
 _MOST_CONVERGED = 20  # label columns of a probe that is trained to its end
 _WIDEST = 160  # letters of a comment about the files
 _STEPS_AN_EPOCH = 8  # at least, as far as samples allow
@@ -44,17 +46,22 @@ class Proposal:
         why: The reason of a setting by its dotted key.
         about: Lines at the top of the file.
         others: Lines at its end: what else could be tried.
+        shorter: What of the samples' encoder takes less time, by overrides.
     """
 
     settings: dict[str, Any]
     why: dict[str, str] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    shorter: str = ""
 
-    def with_epochs(self, epochs: int, why: str) -> None:
+    def with_length(self, length: Length) -> None:
         """Set how long is pre-trained."""
-        self.settings["pretrain"]["trainer"] = {"max_epochs": epochs}
-        self.why["pretrain.trainer"] = why
+        pretrain = self.settings["pretrain"]
+        pretrain["trainer"] = {**pretrain["trainer"], "max_epochs": length.epochs}
+        if length.steps_per_epoch is not None:
+            pretrain["steps_per_epoch"] = length.steps_per_epoch
+        self.why["pretrain.trainer"] = length.why
 
     def text(self) -> str:
         """The YAML, with its comments."""
@@ -125,12 +132,12 @@ def propose(
             **parts,
             "encoder": components.encoder,
             "sampler": {"_target_": "sigraph.samplers.NeighborPairSampler", "num_neighbors": 1 if checkpoint else 2},
-            "structure_loss": {"_target_": "sigraph.losses.InfoNCELoss", "temperature": 0.2},
+            "structure_loss": {"_target_": "sigraph.losses.InfoNCELoss", "temperature": 0.05 if checkpoint else 0.2},
             "objective": components.objective,
             "structure_weight": 0.5 if components.objective else 1.0,
             "batch_size": _batch_size(len(dataset), components.pace[1]),
             "optimizer": {"_target_": "torch.optim.AdamW", "lr": components.pace[0]},
-            "trainer": {"max_epochs": 1},
+            "trainer": {"max_epochs": 1, **components.trainer},
         },
         "finetune": _heads(dataset, tasks, components.pace[0] if checkpoint else None),
         "arms": arms,
@@ -165,7 +172,7 @@ def propose(
     if tasks:
         ends += ["and the question whether it helps on samples that pre-training never saw:"]
         ends += ["  sigraph run FILE pretrain.inductive=true"]
-    return Proposal(settings, why, others=ends)
+    return Proposal(settings, why, others=ends, shorter=components.shorter)
 
 
 def _graph(
@@ -217,9 +224,11 @@ def _heads(dataset: SampleDataset, tasks: Sequence[str], rate: float | None) -> 
     if not probes:
         return []
     full: dict[str, Any] = {"task": tasks[0], "head": "full", "max_epochs": 30, "patience": 10}
-    if rate is not None:
-        optimizer = {"_target_": "torch.optim.AdamW", "lr": rate}
-        full |= {"max_epochs": 5, "patience": 2, "batch_size": _SMALLEST_BATCH, "optimizer": optimizer}
+    if rate is not None:  # the head begins with nothing, and has as many steps as a few passes give
+        few = dataset.task(tasks[0]).split["train"].numel() < _FEW
+        full |= {"max_epochs": 10 if few else 5, "patience": 5, "batch_size": 16 if few else _SMALLEST_BATCH}
+        full["optimizer"] = {"_target_": "torch.optim.AdamW", "lr": _HEAD_RATE}
+        full["encoder_lr_scale"] = rate / _HEAD_RATE
     return [probes[0] | {"primary": True}, *probes[1:], full]
 
 

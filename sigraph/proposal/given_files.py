@@ -90,6 +90,8 @@ def _place(out: GivenFiles, path: Path, known: pa.Array | None, header: bool) ->
             return
     columns = _first_columns(path, header)
     shares = [_share([one], known) for one in columns]
+    if columns and not len(columns[0]):
+        raise ValueError(f"{path} has no rows" + (" below its header" if header else "") + "; is it the right file?")
     if known is not None and columns and not any(shares):
         first = ", ".join(map(repr, columns[0][:3].to_pylist()))
         samples = ", ".join(map(repr, known[:3].to_pylist()))

@@ -11,6 +11,7 @@ from typing import Any
 
 from sigraph.files.atomic import sha256
 from sigraph.files.paths import user_path
+from sigraph.files.suggestions import fetched_by
 
 MOST_LETTERS = 1000  # that a tokenizer learns to spell with, the commonest
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}  # of one that is trained
@@ -70,7 +71,7 @@ def opened(checkpoint: str) -> tuple[Any, dict[str, int]]:
     if not root.is_dir():
         raise ValueError(
             f"'checkpoint' needs a folder with a tokenizer in {name!r} (got {str(checkpoint)!r}, which is none); "
-            f"nothing is downloaded: fetch it once (hf download {checkpoint} --local-dir DIR)"
+            f"nothing is downloaded: fetch it once ({fetched_by(checkpoint)})"
         )
     root = _home(root)
     if not (root / "tokenizer.json").is_file() and not (root / "merges.txt").is_file():

@@ -148,7 +148,9 @@ def test_dropout_is_that_of_the_argument(checkpoint):
 
 
 def test_a_saved_encoder_stands_alone(checkpoint, tmp_path):
-    home = copied(checkpoint, tmp_path / "home")
+    """Whatever its folder says that transformers does not know, as those of older versions do."""
+    old = {"gradient_checkpointing": False, "position_embedding_type": "absolute", "of_another_version": 1}
+    home = copied(checkpoint, tmp_path / "home", **old)
     encoder = HuggingFaceEncoder(12, str(home), pooling="max", lora=2).eval()
     z = encoder(tokens_of(SEQUENCES)).z
     sigraph.save_encoder(encoder, tmp_path / "saved")
@@ -164,6 +166,11 @@ def test_checkpoints_that_cannot_be_read_are_refused(checkpoint, tmp_path):
             HuggingFaceEncoder(**{"num_tokens": 12, "checkpoint": str(folder), **more})
 
     refused("bert-base", r"needs a folder .*nothing is downloaded: .*hf download bert-base")
+    refused("/no/such/one", r"needs a folder .*hf download NAME --local-dir")
+    refused(
+        copied(checkpoint, tmp_path / "far", position_embedding_type="relative_key"),
+        "counts places as this transformers no longer does",
+    )
     refused(tmp_path, "holds no config.json")
     refused(copied(checkpoint, tmp_path / "code", auto_map={"AutoModel": "m.M"}), "asks for code of its own")
     refused(copied(checkpoint, tmp_path / "kind", model_type="brt"), "'brt' .* is none that transformers knows.*bert")
@@ -271,6 +278,10 @@ def test_both_or_none_of_checkpoint_and_config_and_unknown_settings(checkpoint):
             HuggingFaceEncoder(12, **given)
     with pytest.raises(ValueError, match=r"'config.hiden_size' .* is no setting of 'bert'.*hidden_size"):
         HuggingFaceEncoder(12, config={**TINY_BERT, "hiden_size": 4})
+    old = {"gradient_checkpointing": False, "position_embedding_type": "absolute"}  # as records of runs have held it
+    HuggingFaceEncoder(12, config={**TINY_BERT, **old})
+    with pytest.raises(ValueError, match=r"'config.gradient_checkpointing' .* is no setting of 'bert'"):
+        HuggingFaceEncoder(12, config={**TINY_BERT, "gradient_checkpointing": True})
     with pytest.raises(ValueError, match="makes no 'bert'"):
         HuggingFaceEncoder(12, config={**TINY_BERT, "num_attention_heads": 3})
 

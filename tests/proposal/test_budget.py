@@ -1,9 +1,9 @@
-"""Epochs from a few timed steps: as many as fit, no more than are enough, never none."""
+"""How long to pre-train, from a few timed steps: as long as fits, no longer than is enough, never nothing."""
 
 import pytest
 
 from sigraph.config import config_from_dict
-from sigraph.proposal.budget import LEAST_EPOCHS, MOST_EPOCHS, SHARE, epochs_within
+from sigraph.proposal.budget import LEAST_STEPS, MOST_EPOCHS, SHARE, length_within
 
 SETTINGS = {
     "name": "mine",
@@ -21,15 +21,20 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize(
-    ("seconds", "steps", "minutes", "expected", "said"),
+    ("seconds", "steps", "minutes", "epochs", "of_epoch", "said"),
     [
-        (10.0, 100, 1.0, int(SHARE * 60 / 4), "of the 1 that you gave"),  # 2 arms x 2 seeds, 1 s an epoch
-        (10.0, 100, 0.01, LEAST_EPOCHS, "more than 0.01 min allow"),
-        (0.01, 1000, 60.0, 30, "3,000 steps are enough"),  # 100 steps an epoch
-        (0.01, 10, 60.0, MOST_EPOCHS, "200 steps are enough"),
+        (10.0, 100, 1.0, int(SHARE * 60 / 4), None, "of the 1 that you gave"),  # 2 arms x 2 seeds, 1 s an epoch
+        (10.0, 100, 0.01, 3, None, "more than 0.01 min allow; these take less: seeds=[0], fewer arms (--arm), way=1"),
+        (10.0, 1000, 0.01, 1, LEAST_STEPS, "more than 0.01 min allow"),  # 100 steps an epoch
+        (1000.0, 1000, 6.0, 1, 54, "3.6 min, of the 6 that you gave"),  # 1 s a step
+        (1000.0, 1000, 17.0, 1, None, "6.7 min, of the 17 that you gave"),
+        (1000.0, 1000, 30.0, 2, None, "13.3 min, of the 30 that you gave"),
+        (0.01, 1000, 60.0, 30, None, "3,000 steps are enough"),
+        (0.01, 10, 60.0, MOST_EPOCHS, None, "200 steps are enough"),
     ],
 )
-def test_epochs_fit(monkeypatch, seconds, steps, minutes, expected, said):
+def test_a_length_fits(monkeypatch, seconds, steps, minutes, epochs, of_epoch, said):
     monkeypatch.setattr("sigraph.proposal.budget.measure", lambda arm, seed: {"seconds": seconds, "num_steps": steps})
-    epochs, why = epochs_within(config_from_dict(SETTINGS), minutes)
-    assert epochs == expected and said in why and "2 arms x 2 seeds" in why
+    length = length_within(config_from_dict(SETTINGS), minutes, "way=1")
+    assert (length.epochs, length.steps_per_epoch) == (epochs, of_epoch)
+    assert said in length.why and "2 arms x 2 seeds" in length.why
