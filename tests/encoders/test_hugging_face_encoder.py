@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from token_cases import TINY_BERT, tokens_of
-from transformers import BertConfig, BertForMaskedLM, BertModel
+from transformers import AutoConfig, AutoModel, BertConfig, BertForMaskedLM, BertModel
 
 import sigraph
 from sigraph.data import SampleDataset
@@ -158,6 +158,28 @@ def test_a_saved_encoder_stands_alone(checkpoint, tmp_path):
         file.unlink()
     again = sigraph.load_encoder(tmp_path / "saved")
     torch.testing.assert_close(again(tokens_of(SEQUENCES)).z, z)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "roberta", "pad_token_id": 0, **SETTINGS},
+        {"model_type": "distilbert", "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8},
+        {"model_type": "esm", "position_embedding_type": "rotary", "pad_token_id": 0, "mask_token_id": 1, **SETTINGS},
+        {"model_type": "deberta-v2", "pad_token_id": 0, **SETTINGS},
+    ],
+    ids=lambda config: config["model_type"],
+)
+def test_families_of_models_are_opened_saved_and_loaded(config, tmp_path):
+    kind = config["model_type"]
+    own = AutoConfig.for_model(
+        kind, vocab_size=12, **{key: value for key, value in config.items() if key != "model_type"}
+    )
+    AutoModel.from_config(own).save_pretrained(tmp_path / "home")
+    encoder = HuggingFaceEncoder(12, str(copied(tmp_path / "home", tmp_path / "more", summary_type="first"))).eval()
+    sigraph.save_encoder(encoder, tmp_path / "saved")
+    again = sigraph.load_encoder(tmp_path / "saved")
+    torch.testing.assert_close(again(tokens_of(SEQUENCES)).z, encoder(tokens_of(SEQUENCES)).z)
 
 
 def test_checkpoints_that_cannot_be_read_are_refused(checkpoint, tmp_path):
