@@ -18,7 +18,7 @@ from sigraph.files.arguments import check_flags, check_integers
 from sigraph.samples.tokens import MASK, PAD, Tokens, rows_between
 
 ON_CPU, ON_GPU = 1 << 11, 1 << 16  # tokens of a chunk
-_FUSED_FROM = 256  # tokens of a sequence from which torch's fused attention trains faster in bf16 on the CPU
+_FUSED_FROM = 192  # tokens of a sequence from which torch's fused attention trains faster in bf16 on the CPU
 
 
 class PaddedEncoder(TokenEncoder):
