@@ -161,7 +161,8 @@ def _uses(
             out.append(set_apart(name, file.values(name), "split", "by its name; --split draws another"))
         elif name in table.apart:
             use = "group" if name.lower() == group.lower() else "label"
-            out.append(set_apart(name, file.values(name), use, "as asked"))
+            why = "as asked" if use == "group" else "a task is made of it"
+            out.append(set_apart(name, file.values(name), use, why))
         else:
             out.append(set_apart(name, file.values(name), "left out", "as asked" if name in ignored else "row numbers"))
     return out
