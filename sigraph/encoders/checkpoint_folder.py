@@ -174,12 +174,13 @@ def with_dropout(settings: Mapping[str, Any], rate: float, owner: str) -> dict[s
     """Settings of an architecture with one rate for all that it drops in training.
 
     Raises:
-        ValueError: The rate is not in [0, 1), or the architecture drops nothing.
+        ValueError: The rate is not in [0, 1), or above 0 and the architecture drops nothing.
     """
     check_rates(owner, dropout=rate)
     known = {**_transformers(owner).AutoConfig.for_model(settings["model_type"]).to_dict(), **settings}
-    rates = [name for name, value in known.items() if "dropout" in name and type(value) in (int, float)]
-    if not rates:
+    numbers = [name for name, value in known.items() if type(value) in (int, float)]
+    rates = [name for name in numbers if "dropout" in name or name.endswith("pdrop")]  # the latter in GPT's family
+    if not rates and rate:
         kind = settings["model_type"]
         raise ValueError(f"'dropout' of {owner!r} needs a model that drops units (got {kind!r}, which drops none)")
     return {**settings, **dict.fromkeys(rates, float(rate))}

@@ -17,6 +17,7 @@ import sigraph
 from sigraph.data import SampleDataset
 from sigraph.encoders import HuggingFaceEncoder
 from sigraph.encoders.base import run_encoder
+from sigraph.encoders.checkpoint_folder import with_dropout
 from sigraph.machines.layer_rates import by_layer
 from sigraph.machines.layers import layers_of
 from sigraph.readers import HuggingFaceTokens
@@ -145,6 +146,11 @@ def test_dropout_is_that_of_the_argument(checkpoint):
     assert encoder.model.config.attention_probs_dropout_prob == 0.4
     with pytest.raises(ValueError, match=r"'dropout' needs to be in \[0, 1\)"):
         HuggingFaceEncoder(12, str(checkpoint), dropout=1.0)
+    gpt = HuggingFaceEncoder(12, config={"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2}, dropout=0.4)
+    assert {module.p for module in gpt.modules() if isinstance(module, torch.nn.Dropout)} == {0.4}
+    assert with_dropout({"model_type": "rwkv"}, 0.0, "it") == {"model_type": "rwkv"}
+    with pytest.raises(ValueError, match="'rwkv', which drops none"):
+        with_dropout({"model_type": "rwkv"}, 0.1, "it")
 
 
 def test_a_saved_encoder_stands_alone(checkpoint, tmp_path):
