@@ -220,6 +220,7 @@ def test_every_field_of_a_record_is_described_and_there(toy, toy_dataset, tmp_pa
     sometimes = {"search", "pretrain.reader", "pretrain.reader_sha256", "tasks.test_hidden", "tasks.test_seen"}
     sometimes |= {
         "tasks.model",
+        "tasks.repeats",
         "pretrain.encoder_from",
         "baseline_arm",
         "baseline_of",
