@@ -15,6 +15,8 @@ from transformers import BertConfig, BertForMaskedLM
 import sigraph
 from sigraph.cli import main
 from sigraph.config import config_from_dict, load_config
+from sigraph.machines.devices import has_bf16
+from sigraph.proposal.components import FINE_RATE
 from sigraph.running.parts import pretrain_hash
 
 PAGE = read("docs/transformers.md")
@@ -87,8 +89,11 @@ def test_a_folder_of_sentence_transformers_is_proposed_without_an_objective(home
     config = load_config(home / "embeds.yaml")
     assert config.pretrain.objective is None and config.pretrain.structure_weight == 1.0
     assert config.baseline == "no-pretraining" and "objective-only" not in config.arms
-    assert config.pretrain.optimizer["lr"] < load_config(home / "papers.yaml").pretrain.optimizer["lr"]
+    assert config.pretrain.optimizer["lr"] < FINE_RATE
     assert "what sipt has to beat" in (home / "embeds.yaml").read_text()
+    assert config.pretrain.trainer.precision == ("bf16-mixed" if has_bf16() else "32-true")
+    full = config.finetune[1]  # the encoder at the rate of pre-training, the head at one of its own
+    assert full.encoder_lr_scale * full.optimizer["lr"] == pytest.approx(config.pretrain.optimizer["lr"])
     arms = [word for arm in ("sipt", "no-pretraining", "rewired-graph") for word in ("--arm", arm)]
     assert (
         main(["run", "embeds.yaml", "seeds=[0]", *arms, "pretrain.trainer.max_epochs=1", "finetune.1.max_epochs=1"])

@@ -115,7 +115,7 @@ def in_bf16(checkpoint: str | None, rounds: int) -> None:
     cells = []
     for (name, rate), make in makers.items():
         encoder = make(dropout=rate).train()
-        for length in (30, 100, 160, 250):
+        for length in (30, 100, 160, 192, 250):
             count = 2000 // length
             token = torch.randint(5, WORDS, (count * length,), generator=torch.Generator().manual_seed(0))
             step = step_of(encoder, Tokens(token, torch.arange(count + 1) * length))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sigraph.leaderboard.record_fields import NO_HEAD
+
 RANKS = ("rocauc", "ap")  # metrics that do not ask which class was said
-NO_STEPS = ("knn", "–")  # heads that take no steps of an optimiser
+NO_STEPS = ("knn", NO_HEAD)  # heads that take no steps of an optimiser
 SLOW = (
     "no epoch of it validated better than its first: too few or too small steps; a larger finetune.optimizer.lr "
     "(of the encoder alone encoder_lr_scale), max_epochs and patience teach more"

@@ -47,17 +47,15 @@ def fine_tune_each(
         greater_is_better: Of the validation score.
         figures: Numbers of a fine-tuning, in mappings of any depth.
     """
-    kept: FinetuneResult | None = None
+    kept = result = once(0)
     found, predicted, each = [], [], []
     for i in range(number):
-        result = once(i)
+        result = once(i) if i else result
         found.append(figures(result))
         each.append({"valid": result.valid, "test": result.test, "best_epoch": result.best_epoch})
         predicted += [] if result.predicted is None else [result.predicted]
-        gain = 0.0 if kept is None else result.valid - kept.valid
-        if kept is None or (gain > 0 if greater_is_better else gain < 0):
+        if result.valid > kept.valid if greater_is_better else result.valid < kept.valid:
             kept = result
-    assert kept is not None
     return Repeated(kept, mean_of(found) | ({"repeats": each} if number > 1 else {}), predicted)
 
 

@@ -69,6 +69,8 @@ def test_of_a_saved_folder_and_what_cannot_be_written(reader, tmp_path):
     assert (sigraph.save_sentence_transformer(tmp_path / "kept", tmp_path / "mine") / "tokenizer.json").is_file()
     with pytest.raises(FileExistsError):
         sigraph.save_sentence_transformer(tmp_path / "kept", tmp_path / "mine")
+    with pytest.raises(ValueError, match="'task' needs a run's folder"):
+        sigraph.save_sentence_transformer(encoder, tmp_path / "other", reader, task="topic")
     with pytest.raises(ValueError, match="'reader' needs the fitted HuggingFaceTokens"):
         sigraph.save_sentence_transformer(encoder, tmp_path / "other")
     with pytest.raises(ValueError, match="pools by 'attention', which sentence-transformers has no name for"):

@@ -45,3 +45,9 @@ def test_what_is_missing_or_empty_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no file of samples"):
         sort_files([str(tmp_path / "empty")])
+
+
+def test_a_file_without_rows_is_refused(folder):
+    (folder / "none.csv").write_text("source,target\n")
+    with pytest.raises(ValueError, match=r"none.csv has no rows below its header; is it the right file\?"):
+        sort_files([str(folder / "papers.csv"), str(folder / "none.csv")])
